@@ -1,0 +1,79 @@
+import * as aws from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
+import * as random from "@pulumi/random";
+import { describe, expect, test } from "vitest";
+import { record, unknown, valueOf } from "./mocks";
+
+class Pair extends pulumi.ComponentResource {
+  readonly key: aws.kms.Key;
+
+  constructor(name: string, opts?: pulumi.ComponentResourceOptions) {
+    super("test:index:Pair", name, {}, opts);
+    this.key = new aws.kms.Key(`${name}-key`, { region: "eu-west-1" }, { parent: this, protect: true });
+    new aws.kms.Alias(
+      `${name}-alias`,
+      { targetKeyId: this.key.keyId },
+      { parent: this, ignoreChanges: ["name"], dependsOn: [this.key] },
+    );
+    this.registerOutputs({ arn: this.key.arn });
+  }
+}
+
+describe("the recorder", () => {
+  test("sees types, names, parents, options and what depends on what", async () => {
+    const world = await record(() => new Pair("p"));
+    expect(world.census).toEqual(["aws:kms/alias:Alias p-alias", "aws:kms/key:Key p-key", "test:index:Pair p"]);
+    const key = world.one("aws:kms/key:Key");
+    expect(key).toMatchObject({ parent: "p", protect: true, inputs: { region: "eu-west-1" } });
+    expect(world.one("aws:kms/alias:Alias")).toMatchObject({
+      inputs: { targetKeyId: "key-p-key" },
+      ignoreChanges: ["name"],
+      dependencies: [key.urn],
+      propertyDependencies: { targetKeyId: [key.urn] },
+    });
+    expect(world.one("test:index:Pair").outputs).toEqual({ arn: "arn:aws:kms:eu-west-1:123456789012:key/p-key" });
+    expect(await valueOf(world.result.key.keyId)).toBe("key-p-key");
+  });
+
+  test("keeps the mark on secrets, and finds one that lost it", async () => {
+    const safe = await record(() => {
+      const password = new random.RandomPassword("pw", { length: 32 });
+      new aws.ssm.Parameter("kept", { type: "String", value: pulumi.interpolate`user:${password.result}@host` });
+    });
+    expect(safe.one("aws:ssm/parameter:Parameter").secrets).toEqual(["value"]);
+    expect(() => safe.expectNothingSecretInPlain()).not.toThrow();
+
+    const leaking = await record(() => {
+      const password = new random.RandomPassword("pw", { length: 32 });
+      const base64 = pulumi.unsecret(password.result).apply((text) => Buffer.from(`url=${text}`).toString("base64"));
+      new aws.ssm.Parameter("leaked", { type: "String", description: pulumi.unsecret(password.result) });
+      new aws.ssm.Parameter("hidden", { type: "String", description: base64 });
+    });
+    expect(leaking.secretsInPlain.sort()).toEqual([
+      "aws:ssm/parameter:Parameter hidden: description",
+      "aws:ssm/parameter:Parameter leaked: description",
+    ]);
+  });
+
+  test("knows nothing computed in a preview", async () => {
+    const world = await record(() => new Pair("p"), { preview: true });
+    expect(world.one("aws:kms/alias:Alias").inputs).toEqual({ targetKeyId: unknown });
+  });
+
+  test("rejects with what went wrong inside an apply", async () => {
+    const failing = record(() => {
+      const key = new aws.kms.Key("key");
+      new aws.kms.Alias("alias", {
+        targetKeyId: key.keyId.apply(() => {
+          throw new Error("refused");
+        }),
+      });
+    });
+    await expect(failing).rejects.toThrow("refused");
+  });
+
+  test("refuses two resources of one URN, and look-ups nobody answers", async () => {
+    await expect(record(() => [new aws.kms.Key("same"), new aws.kms.Key("same")])).rejects.toThrow("two resources");
+    await expect(record(() => aws.ec2.getEipsOutput())).rejects.toThrow("aws:ec2/getEips:getEips");
+  });
+});
