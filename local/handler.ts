@@ -54,6 +54,8 @@ export interface Created {
 export interface Handler {
   /** Input properties whose change cannot be updated in place. */
   replaceOnChange?: readonly string[];
+  /** Where both cannot exist at once (a fixed Kubernetes name): the old one is deleted before the new one is made. */
+  deleteBeforeReplace?(inputs: Properties): boolean;
   /** Makes the real thing and returns once it is ready. Called again after an interruption: must cope with its own half-made remains. */
   create(inputs: Properties, context: Context): Promise<Created>;
   /** Changes the real thing in place; without it every change is a replacement. Returns the new outputs. */
