@@ -1,0 +1,122 @@
+/**
+ * Who may hold how many of the server's connections. Everything that connects to the primary is in this file, so that
+ * the sum can be checked in one place: max_connections ≥ reserve + pools × PgBouncer processes, always.
+ */
+
+/** What the control plane's `pg` pool opens; the driver's default, which the control plane does not change. */
+export const clientsPerControlPlanePod = 10;
+
+/** Pods above the wanted number that a control plane rollout may start; its Deployment's maxSurge. */
+export const controlPlaneSurge = 1;
+
+/** Other clients of PgBouncer: ops programs, telemetry writers, an auditor's psql, the statistics reader. */
+export const otherClients = 20;
+
+/**
+ * PgBouncer processes beyond the wanted pods that a rollout has at one moment: the surge pod, and the pod it replaced,
+ * which Kubernetes no longer counts while it drains but which still holds its server connections. That there is only
+ * one of the latter is what minReadySeconds ≥ terminationGracePeriodSeconds buys (see pgbouncer.ts).
+ */
+export const rolloutProcesses = 2;
+
+/** Connections that do not come through PgBouncer, at their peak; the reserve must hold them all. */
+export const directConnections = {
+  /** superuser_reserved_connections, PostgreSQL's default: unusable for everyone else. */
+  superuserReserved: 3,
+  /** rdsadmin's own: heartbeat, metrics, backup. Replication does not count: walsenders have a limit of their own. */
+  rdsadmin: 3,
+  /** The migration Job: the runner, and one that waits for the lock when two deployments overlap. */
+  migrations: 2,
+  /** The partitions CronJob (concurrencyPolicy Forbid), and the same by hand. */
+  partitions: 1,
+  /** The monitor, always connected. */
+  monitor: 1,
+} as const;
+
+/** Roles that come through PgBouncer and their part of a process's connections. A part of zero gets no pool. */
+export const shares = {
+  /** Every decision waits for this one. */
+  app: 0.7,
+  /** Short statements that do not wait for the disk. */
+  telemetry: 0.2,
+  /** Long reads of few people: kept from taking what decisions need. */
+  auditor: 0.1,
+} as const;
+
+export type PooledRole = keyof typeof shares;
+
+/** The least useful pool: one connection that a stuck transaction holds must not stop every decision. */
+const leastPool: Record<PooledRole, number> = { app: 2, telemetry: 1, auditor: 1 };
+
+export interface ConnectionLimits {
+  /** max_connections of the primary. */
+  maxConnections: number;
+  /** Connections that no pool may use: the direct ones above and people. */
+  reservedConnections: number;
+  /** PgBouncer pods outside a rollout. */
+  pgbouncerPods: number;
+  /** max_client_conn of one PgBouncer pod. */
+  maxClients: number;
+  /** The most control plane pods the autoscaler may start. */
+  controlPlaneMaxPods: number;
+}
+
+export type ConnectionPlan =
+  | {
+      fits: true;
+      /** Server connections of each role's pool in one PgBouncer process. */
+      pools: Record<PooledRole, number>;
+      /** PgBouncer processes at the worst moment of a rollout. */
+      processes: number;
+      /** Most server connections of all processes together. */
+      pooled: number;
+    }
+  | { fits: false; reason: string };
+
+/** Splits the server's connections, or says with the numbers why they do not suffice. */
+export function planConnections(limits: ConnectionLimits): ConnectionPlan {
+  const { maxConnections, reservedConnections, pgbouncerPods, maxClients, controlPlaneMaxPods } = limits;
+
+  const direct = sum(Object.values(directConnections));
+  if (reservedConnections < direct) {
+    const parts = Object.entries(directConnections).map(([name, count]) => `${name} ${count}`);
+    return refused(
+      `a reserve of at least ${direct} (${parts.join(", ")}); reservedConnections is ${reservedConnections}`,
+    );
+  }
+
+  const processes = pgbouncerPods + rolloutProcesses;
+  const perProcess = Math.floor((maxConnections - reservedConnections) / processes);
+  const least = sum(Object.values(leastPool));
+  if (perProcess < least) {
+    return refused(
+      `pools that fit: ${maxConnections} connections − ${reservedConnections} reserved leave ` +
+        `${maxConnections - reservedConnections} for ${processes} PgBouncer processes ` +
+        `(${pgbouncerPods} pods + ${rolloutProcesses} during a rollout), ${perProcess} each; each needs ${least}. ` +
+        `maxConnections of ${reservedConnections + least * processes} would do`,
+    );
+  }
+
+  const clients = (controlPlaneMaxPods + controlPlaneSurge) * clientsPerControlPlanePod + otherClients;
+  const room = (pgbouncerPods - 1) * maxClients;
+  if (clients > room) {
+    return refused(
+      `room for every client when one PgBouncer pod is gone: ${clients} clients ` +
+        `((${controlPlaneMaxPods} control plane pods + ${controlPlaneSurge}) × ${clientsPerControlPlanePod} + ${otherClients}), ` +
+        `${pgbouncerPods - 1} × pgbouncerMaxClients ${maxClients} = ${room}`,
+    );
+  }
+
+  const telemetry = Math.max(leastPool.telemetry, Math.floor(perProcess * shares.telemetry));
+  const auditor = Math.max(leastPool.auditor, Math.floor(perProcess * shares.auditor));
+  const pools = { app: perProcess - telemetry - auditor, telemetry, auditor };
+  return { fits: true, pools, processes, pooled: processes * sum(Object.values(pools)) };
+}
+
+function refused(reason: string): ConnectionPlan {
+  return { fits: false, reason };
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}
