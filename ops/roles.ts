@@ -1,0 +1,26 @@
+/** The database this project deploys, and the login roles in it: the one list that programs, components and tests share. */
+export const databaseName = "authensor";
+
+export const roles = {
+  /** RDS' master user: owns everything, runs migrations. Not a superuser. */
+  owner: "authensor_owner",
+  /** The control plane's: writes receipts, changes neither structure nor history. */
+  app: "authensor_app",
+  /** Writes telemetry, which a crash may lose the last moments of. */
+  telemetry: "authensor_telemetry",
+  /** Reads the server's statistics (`pg_monitor`). */
+  monitor: "authensor_monitor",
+  /** Reads the audit trail, and no key's hash. */
+  auditor: "authensor_auditor",
+} as const;
+
+export type RoleKey = keyof typeof roles;
+
+/** The roles that migrations create; the owner comes with the server. */
+export const createdRoles = [roles.app, roles.telemetry, roles.monitor, roles.auditor] as const;
+
+/** `synchronous_commit` of each role: an acknowledged receipt is on disk, telemetry need not be. */
+export const synchronousCommit: Readonly<Record<string, "on" | "off">> = {
+  [roles.app]: "on",
+  [roles.telemetry]: "off",
+};
