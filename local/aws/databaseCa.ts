@@ -1,0 +1,77 @@
+/**
+ * What the RDS certificate authority is in production: it signs the server certificates of the local databases, and
+ * clients verify against it through the same setting that points at Amazon's bundle there.
+ */
+import { X509Certificate } from "node:crypto";
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { generateKey, privateKeyPem, request, selfSign, signRequest, type Issuer } from "../x509";
+
+const year = 365 * 24; // hours
+const renewBefore = 30 * 24 * 60 * 60 * 1000;
+
+const pathsIn = (directory: string) => ({
+  certificate: join(directory, "rds-ca.pem"),
+  key: join(directory, "rds-ca.key"),
+});
+
+/** Makes the authority unless it is there, and returns the path of its certificate: what clients are to trust. */
+export async function ensureDatabaseCa(directory: string): Promise<string> {
+  const paths = pathsIn(directory);
+  if (existsSync(paths.key) && existsSync(paths.certificate) && lasts(readFileSync(paths.certificate, "utf8"))) {
+    return paths.certificate;
+  }
+  mkdirSync(directory, { recursive: true });
+  const key = privateKeyPem(generateKey({ algorithm: "ECDSA", ecdsaCurve: "P256" }));
+  const { pem } = await selfSign(
+    { subject: { commonName: "Local RDS Root CA", organization: "Local cloud, trusted by nobody else" } },
+    { hours: 10 * year, uses: ["certSigning", "crlSigning", "digitalSignature"], isCa: true },
+    key,
+  );
+  // The certificate last: where it is, the key is its own.
+  writeWhole(paths.key, key, 0o600);
+  writeWhole(paths.certificate, pem, 0o644);
+  return paths.certificate;
+}
+
+export interface ServerCertificate {
+  certificatePem: string;
+  keyPem: string;
+}
+
+/** A certificate for a database server on this machine. */
+export async function issueServerCertificate(caDirectory: string, commonName: string): Promise<ServerCertificate> {
+  await ensureDatabaseCa(caDirectory);
+  const keyPem = privateKeyPem(generateKey({ algorithm: "ECDSA", ecdsaCurve: "P256" }));
+  const names = { subject: { commonName }, dnsNames: ["localhost"], ipAddresses: ["127.0.0.1", "::1"] };
+  const terms = { hours: 5 * year, uses: ["digitalSignature", "serverAuth"], setSubjectKeyId: true };
+  const { pem } = await signRequest(await request(names, keyPem), terms, issuerIn(caDirectory));
+  return { certificatePem: pem, keyPem };
+}
+
+/** Whether clients that trust the authority as it is now would accept this certificate, for some time to come. */
+export function stillGood(caDirectory: string, certificatePem: string): boolean {
+  try {
+    const authority = new X509Certificate(readFileSync(pathsIn(caDirectory).certificate));
+    return new X509Certificate(certificatePem).verify(authority.publicKey) && lasts(certificatePem);
+  } catch {
+    return false;
+  }
+}
+
+function issuerIn(directory: string): Issuer {
+  const paths = pathsIn(directory);
+  return {
+    certificatePem: readFileSync(paths.certificate, "utf8"),
+    privateKeyPem: readFileSync(paths.key, "utf8"),
+  };
+}
+
+const lasts = (pem: string): boolean => new Date(new X509Certificate(pem).validTo).getTime() > Date.now() + renewBefore;
+
+function writeWhole(path: string, text: string, mode: number): void {
+  const fresh = `${path}.${process.pid}.new`;
+  writeFileSync(fresh, text, { mode });
+  chmodSync(fresh, mode);
+  renameSync(fresh, path);
+}
