@@ -1,0 +1,117 @@
+/** Connections of the programs here: straight to a server, named, given up after a while, and able to cancel what they run. */
+import { setTimeout as sleep } from "node:timers/promises";
+import pg from "pg";
+import { Failure, integerSetting } from "./program";
+
+export interface ConnectOptions {
+  /** Default: `DATABASE_URL`. */
+  url?: string;
+  /** Shown in pg_stat_activity and in the messages of those who wait for this one. */
+  applicationName: string;
+  signal?: AbortSignal;
+  /** Seconds to keep trying while the server cannot be reached. Default: `CONNECT_TIMEOUT_SECONDS`, or 30. */
+  timeoutSeconds?: number;
+}
+
+const transient = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "ETIMEDOUT",
+  "EHOSTUNREACH",
+  "57P03",
+  "53300",
+]);
+
+/** The connection URL the environment names. */
+export function databaseUrl(env: NodeJS.ProcessEnv = process.env): string {
+  const url = env["DATABASE_URL"];
+  if (!url)
+    throw new Failure(
+      "DATABASE_URL is not set: postgresql://user:password@host:5432/authensor?sslmode=verify-full…",
+      [],
+      2,
+    );
+  return url;
+}
+
+/** `host:port/database as user`: a URL without its password, for messages. */
+export function describeUrl(url: string): string {
+  try {
+    const { username, host, pathname, searchParams } = new URL(url);
+    return `${host || searchParams.get("host") || "localhost"}${pathname} as ${decodeURIComponent(username)}`;
+  } catch {
+    throw new Failure(
+      "DATABASE_URL is not a URL: postgresql://user:password@host:5432/authensor?sslmode=verify-full…",
+      [],
+      2,
+    );
+  }
+}
+
+/** A connected client. A server that is starting or failing over is waited for; a wrong password is not. */
+export async function connect(options: ConnectOptions): Promise<pg.Client> {
+  const url = options.url ?? databaseUrl();
+  const where = describeUrl(url);
+  const until = Date.now() + 1000 * (options.timeoutSeconds ?? integerSetting("CONNECT_TIMEOUT_SECONDS", 30));
+  for (;;) {
+    options.signal?.throwIfAborted();
+    const client = new pg.Client({
+      connectionString: url,
+      application_name: options.applicationName,
+      connectionTimeoutMillis: 10_000,
+      keepAlive: true,
+    });
+    // The next query reports a lost connection; unheard, the event would end the process without a clear line.
+    client.on("error", () => undefined);
+    try {
+      await client.connect();
+      return client;
+    } catch (error) {
+      await client.end().catch(() => undefined);
+      const { code, message } = error as { code?: string; message: string };
+      if (!(code && transient.has(code)) || Date.now() > until) {
+        throw new Failure(`cannot connect to ${where}: ${message || code || "unknown error"}`);
+      }
+      await sleep(300);
+    }
+  }
+}
+
+/** Runs `work` with a connection that is closed afterwards; when the signal comes, its running statement is cancelled. */
+export async function withConnection<T>(options: ConnectOptions, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = await connect(options);
+  const { signal } = options;
+  const pid = (await client.query<{ pid: number }>("select pg_backend_pid() as pid")).rows[0]?.pid;
+  const onAbort = () => void cancel(options, pid, client);
+  signal?.addEventListener("abort", onAbort);
+  try {
+    signal?.throwIfAborted();
+    return await work(client);
+  } finally {
+    signal?.removeEventListener("abort", onAbort);
+    await client.end().catch(() => undefined);
+  }
+}
+
+async function cancel(options: ConnectOptions, pid: number | undefined, client: pg.Client): Promise<void> {
+  try {
+    const other = await connect({ ...options, signal: undefined, timeoutSeconds: 2 });
+    await other.query("select pg_cancel_backend($1)", [pid]);
+    await other.end();
+  } catch {
+    // No second connection to be had: closing this one rolls back too, once the server notices.
+    await client.end().catch(() => undefined);
+  }
+}
+
+/** A short random wait, so that those who collided do not collide again. */
+export async function jitter(baseMs: number, signal?: AbortSignal): Promise<void> {
+  await sleep(baseMs * (0.5 + Math.random()), undefined, { signal });
+}
+
+/** The SQLSTATE of a server's error, or undefined. */
+export function sqlState(error: unknown): string | undefined {
+  return error instanceof pg.DatabaseError ? error.code : undefined;
+}
