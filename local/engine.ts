@@ -1,0 +1,263 @@
+/**
+ * Pulumi's engine for this machine: compares what the program registers with what the state says exists, and has the
+ * handlers make the difference. Independent resources are worked on at the same time, as their registrations come.
+ */
+import { mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { changedPaths, covers, describePaths, withIgnored, type Path } from "./diff";
+import type { Context, Created, Handler, Properties, Resource, ServiceUser } from "./handler";
+import { ownDirectory } from "./machine";
+import { freePort, stillOurs } from "./ports";
+import { stopAll } from "./process";
+import type { Progress } from "./progress";
+import { newPhysicalName, type Entry, type State } from "./state";
+import { inReverse } from "./teardown";
+
+/** A custom resource as the program registers it. */
+export interface Registration {
+  urn: string;
+  type: string;
+  name: string;
+  inputs: Properties;
+  dependencies: string[];
+  protect: boolean;
+  ignoreChanges: readonly string[];
+  replaceOnChanges: readonly string[];
+  deleteBeforeReplace?: boolean;
+}
+
+export interface EngineOptions {
+  state: State;
+  /** What makes resources of a type; undefined for a type nothing is known of. */
+  handlerOf(type: string): Handler | undefined;
+  progress: Progress;
+  signal: AbortSignal;
+  serviceUser?: ServiceUser;
+}
+
+export const outcomes = ["created", "updated", "replaced", "restarted", "deleted", "unchanged"] as const;
+export type Outcome = (typeof outcomes)[number];
+
+/** A resource that could not be made, changed, healed or deleted: what, and why. */
+export class ResourceFailed extends Error {}
+
+export class Engine {
+  readonly counts: Record<Outcome, number> = {
+    created: 0,
+    updated: 0,
+    replaced: 0,
+    restarted: 0,
+    deleted: 0,
+    unchanged: 0,
+  };
+  private readonly seen = new Set<string>();
+
+  constructor(private readonly options: EngineOptions) {}
+
+  /** Brings one resource to what is registered. */
+  async register(registration: Registration): Promise<Created> {
+    const { urn, type, name } = registration;
+    const { state, signal } = this.options;
+    signal.throwIfAborted();
+    if (this.seen.has(urn))
+      throw new ResourceFailed(`two resources have the same type and name: ${label(registration)}`);
+    this.seen.add(urn);
+    const handler = this.options.handlerOf(type);
+    if (!handler) {
+      throw new ResourceFailed(`${label({ type, name })}: the local cloud has nothing that stands for ${type}`);
+    }
+
+    const entries = state.entries.filter((e) => e.urn === urn && e.phase !== "condemned");
+    const current = entries.find((e) => e.phase !== "creating");
+    const begun = entries.find((e) => e.phase === "creating");
+    if (!current) return this.create(registration, handler, begun);
+
+    const wanted = { ...registration, inputs: ignoring(current, registration) };
+    const paths = current.phase === "updating" ? [["(interrupted)"]] : changedPaths(current.inputs, wanted.inputs);
+    const mustReplace = paths.some((p) => !handler.update || replaces(handler, registration, p));
+    if (mustReplace) return this.replace(current, wanted, handler, begun, paths);
+    if (begun) this.condemn(begun);
+    return paths.length === 0 ? this.heal(current, wanted, handler) : this.update(current, wanted, handler, paths);
+  }
+
+  /** Deletes what was replaced and what the program no longer has, dependents first. */
+  async finish(): Promise<void> {
+    const { state } = this.options;
+    const condemned = state.entries.filter((e) => e.phase === "condemned" || !this.seen.has(e.urn));
+    const guarded = condemned.find((e) => e.protect && !this.seen.has(e.urn));
+    if (guarded) {
+      throw new ResourceFailed(`${label(guarded)}: the program no longer has it, but it is protected: not deleted`);
+    }
+    await inReverse(condemned, (entry) => this.delete(entry));
+    await state.save();
+  }
+
+  /** The context in which the handler of an entry works. */
+  context(entry: Entry): Context {
+    const { state, serviceUser, signal, progress } = this.options;
+    const directory = join(state.root, entry.physicalName);
+    let made = false;
+    return {
+      urn: entry.urn,
+      type: entry.type,
+      name: entry.name,
+      physicalName: entry.physicalName,
+      get directory() {
+        if (!made) {
+          mkdirSync(directory, { recursive: true, mode: 0o700 });
+          ownDirectory(directory, serviceUser);
+          made = true;
+        }
+        return directory;
+      },
+      serviceUser,
+      port: (key) => this.port(entry, key, directory),
+      resources: (type) =>
+        state.entries.filter((e) => e.type === type && e.phase !== "creating" && e.phase !== "condemned"),
+      log: (line) => progress.line(`${label(entry)}: ${line}`),
+      signal,
+    };
+  }
+
+  private async port(entry: Entry, key: string, directory: string): Promise<number> {
+    const { state } = this.options;
+    const ports = (state.ports[entry.physicalName] ??= {});
+    const remembered = ports[key];
+    if (remembered !== undefined && (await stillOurs(remembered, directory))) return remembered;
+    const taken = new Set(Object.values(state.ports).flatMap((p) => Object.values(p)));
+    const port = await freePort(taken);
+    ports[key] = port;
+    await state.save();
+    return port;
+  }
+
+  private async create(wanted: Registration, handler: Handler, begun: Entry | undefined): Promise<Created> {
+    await this.makeRoom(wanted, handler);
+    const entry = this.begin(wanted, begun);
+    await this.options.state.save();
+    const created = await this.step(entry, "created", "", () => handler.create(wanted.inputs, this.context(entry)));
+    return this.made(entry, created);
+  }
+
+  private async replace(old: Entry, wanted: Registration, handler: Handler, begun: Entry | undefined, paths: Path[]) {
+    if (old.protect) {
+      const why = `${describePaths(paths)} cannot be changed in place`;
+      throw new ResourceFailed(`${label(old)}: ${why}, and it is protected: not replaced`);
+    }
+    if (alone(wanted, handler)) this.condemn(old);
+    await this.makeRoom(wanted, handler);
+    const entry = this.begin(wanted, begun);
+    await this.options.state.save();
+    const why = describePaths(paths);
+    const created = await this.step(entry, "replaced", why, () => handler.create(wanted.inputs, this.context(entry)));
+    if (this.options.state.entries.some((e) => e.physicalName === old.physicalName)) this.condemn(old);
+    return this.made(entry, created);
+  }
+
+  /** Deletes earlier ones of the same name first, where two cannot exist at once. */
+  private async makeRoom(wanted: Registration, handler: Handler): Promise<void> {
+    if (!alone(wanted, handler)) return;
+    const earlier = this.options.state.entries.filter((e) => e.urn === wanted.urn && e.phase === "condemned");
+    for (const entry of earlier) await this.delete(entry);
+  }
+
+  private async update(current: Entry, wanted: Registration, handler: Handler, paths: Path[]): Promise<Created> {
+    const { state } = this.options;
+    state.put({ ...current, phase: "updating" });
+    await state.save();
+    const change = () => handler.update!(current, wanted.inputs, this.context(current));
+    const outputs = await this.step(current, "updated", describePaths(paths), change);
+    return this.made({ ...current, ...asEntry(wanted) }, { id: current.id, outputs });
+  }
+
+  private async heal(current: Entry, wanted: Registration, handler: Handler): Promise<Created> {
+    const end = this.options.progress.begin(label(current));
+    const healed = await this.attempt(current, end, async () => handler.heal?.(current, this.context(current)));
+    this.counts[healed ? "restarted" : "unchanged"]++;
+    end(healed && `${label(current)}  ${healed.did}`);
+    const outputs = healed?.outputs ?? current.outputs;
+    const entry = this.options.state.put({ ...current, ...asEntry(wanted), outputs });
+    if (healed?.outputs) await this.options.state.save();
+    return { id: entry.id, outputs: entry.outputs };
+  }
+
+  private async delete(entry: Entry): Promise<void> {
+    const { state } = this.options;
+    this.condemn(entry);
+    await state.save();
+    const replaced = this.seen.has(entry.urn);
+    const handler = this.options.handlerOf(entry.type);
+    const end = this.options.progress.begin(label(entry));
+    await this.attempt(entry, end, async () => {
+      const directory = join(state.root, entry.physicalName);
+      // What was only begun has no outputs for a handler to work from; its processes are found by their pid files.
+      if (entry.id !== "") await handler?.delete?.(entry, this.context(entry));
+      await stopAll(directory);
+      rmSync(directory, { recursive: true, force: true });
+    });
+    state.remove(entry);
+    await state.save();
+    if (!replaced) this.counts.deleted++;
+    end(replaced ? undefined : `${label(entry)}  deleted`);
+  }
+
+  private begin(wanted: Registration, begun: Entry | undefined): Entry {
+    const fresh = { physicalName: begun?.physicalName ?? newPhysicalName(wanted.name), id: "", outputs: {} };
+    return this.options.state.put({ ...fresh, ...asEntry(wanted), phase: "creating" });
+  }
+
+  private async made(entry: Entry, created: Created): Promise<Created> {
+    const outputs = JSON.parse(JSON.stringify({ ...entry.inputs, ...created.outputs })) as Properties;
+    this.options.state.put({ ...entry, id: created.id, outputs, phase: "live" });
+    await this.options.state.save();
+    return { id: created.id, outputs };
+  }
+
+  private condemn(entry: Entry): void {
+    this.options.state.put({ ...entry, phase: "condemned" });
+  }
+
+  private async step<T>(entry: Entry, outcome: Outcome, why: string, work: () => Promise<T>): Promise<T> {
+    const end = this.options.progress.begin(label(entry));
+    const result = await this.attempt(entry, end, work);
+    this.counts[outcome]++;
+    end(`${label(entry)}  ${outcome}${why && ` (${why})`}`);
+    return result;
+  }
+
+  private async attempt<T>(entry: Resource, end: () => void, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      end();
+      this.options.signal.throwIfAborted();
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new ResourceFailed(`${label(entry)}: ${reason}`, { cause: error });
+    }
+  }
+}
+
+/** "rds.Instance authensor-primary": the type as programs write it, and the name. */
+export function label({ type, name }: Pick<Resource, "type" | "name">): string {
+  const [, module = "", kind = type] = type.split(":");
+  const group = module.split("/")[0] ?? "";
+  return `${group}.${kind} ${name}`;
+}
+
+function asEntry(wanted: Registration): Omit<Entry, "id" | "outputs" | "physicalName"> {
+  const { urn, type, name, inputs, dependencies, protect } = wanted;
+  return { urn, type, name, inputs, dependencies, protect, phase: "live" };
+}
+
+function alone(wanted: Registration, handler: Handler): boolean {
+  return wanted.deleteBeforeReplace ?? handler.deleteBeforeReplace?.(wanted.inputs) ?? false;
+}
+
+function ignoring(current: Entry, { inputs, ignoreChanges }: Registration): Properties {
+  return withIgnored(current.inputs, inputs, ignoreChanges);
+}
+
+function replaces(handler: Handler, registration: Registration, path: Path): boolean {
+  const patterns = [...(handler.replaceOnChange ?? []), ...registration.replaceOnChanges];
+  return patterns.some((pattern) => covers(pattern, path));
+}

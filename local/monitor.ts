@@ -1,0 +1,167 @@
+/**
+ * Pulumi's resource monitor, in process: the interface that its unit-test mocks use (@pulumi/pulumi/runtime/mocks.ts),
+ * answered by an engine that makes real things. The program cannot tell it from the Pulumi command line.
+ */
+import { runtime } from "@pulumi/pulumi";
+import * as provider from "@pulumi/pulumi/proto/provider_pb";
+import * as resource from "@pulumi/pulumi/proto/resource_pb";
+import { Struct } from "google-protobuf/google/protobuf/struct_pb";
+import type { Registration } from "./engine";
+import type { Created, Invoke, Properties } from "./handler";
+
+export interface MonitorOptions {
+  project: string;
+  stack: string;
+  register(registration: Registration): Promise<Created>;
+  invokes: Record<string, Invoke>;
+}
+
+type Callback<T> = (error: Error | null, response?: T) => void;
+type Secrets = ReadonlySet<string>;
+
+/** gRPC's CANCELLED: the SDK then neither reports the error nor settles what depends on it. */
+const cancelled = 1;
+
+/** What Pulumi's engine offers the SDK and this one does too. Without resource references a resource is sent as its id. */
+const features = new Set(["secrets", "deletedWith", "replaceWith", "aliasSpecs", "parameterization"]);
+
+export class Monitor {
+  /** The first thing that went wrong; everything that comes after it is refused. */
+  failure: Error | undefined;
+  private fail: (error: Error) => void = () => undefined;
+  readonly failed = new Promise<never>((_, reject) => (this.fail = reject));
+  private readonly atWork = new Set<Promise<unknown>>();
+
+  constructor(private readonly options: MonitorOptions) {
+    this.failed.catch(() => undefined);
+  }
+
+  /** Makes this monitor the one that resources register with from now on. */
+  install(): void {
+    const { project, stack } = this.options;
+    runtime.setMockOptions(this, project, stack, false, "local");
+  }
+
+  /** Returns when nothing is being worked on any more. */
+  async idle(): Promise<void> {
+    while (this.atWork.size > 0) await Promise.allSettled([...this.atWork]);
+  }
+
+  supportsFeature(request: resource.SupportsFeatureRequest, callback: Callback<{ getHassupport(): boolean }>): void {
+    callback(null, { getHassupport: () => features.has(request.getId()) });
+  }
+
+  registerResource(
+    request: resource.RegisterResourceRequest,
+    callback: Callback<resource.RegisterResourceResponse>,
+  ): void {
+    this.answer(callback, async () => {
+      const urn = this.urn(request.getParent(), request.getType(), request.getName());
+      const response = new resource.RegisterResourceResponse();
+      response.setUrn(urn);
+      if (!request.getCustom()) {
+        response.setObject(request.getObject());
+        return response;
+      }
+      const { values, secrets } = withoutSecrets(request.getObject());
+      const { id, outputs } = request.getType().startsWith("pulumi:providers:")
+        ? { id: `${request.getName()}-provider`, outputs: {} }
+        : await this.options.register(registration(urn, values, request));
+      response.setId(id);
+      const hidden = new Set([...secrets, ...request.getAdditionalsecretoutputsList()]);
+      response.setObject(await toStruct(outputs, hidden));
+      return response;
+    });
+  }
+
+  registerResourceOutputs(_request: resource.RegisterResourceOutputsRequest, callback: Callback<object>): void {
+    callback(null, {});
+  }
+
+  invoke(request: resource.ResourceInvokeRequest, callback: Callback<provider.InvokeResponse>): void {
+    this.answer(callback, async () => {
+      const token = request.getTok();
+      const invoke = this.options.invokes[token];
+      if (!invoke) throw new Error(`${token}: the local cloud has no such data source`);
+      const response = new provider.InvokeResponse();
+      response.setReturn(await toStruct(await invoke(withoutSecrets(request.getArgs()).values), new Set()));
+      return response;
+    });
+  }
+
+  readResource(request: resource.ReadResourceRequest, callback: Callback<resource.ReadResourceResponse>): void {
+    this.answer(callback, () => {
+      const what = `${request.getType()} ${request.getName()} (${request.getId()})`;
+      return Promise.reject(new Error(`${what}: the local cloud has nothing that it did not make itself`));
+    });
+  }
+
+  registerPackage(_request: unknown, callback: Callback<resource.RegisterPackageResponse>): void {
+    const response = new resource.RegisterPackageResponse();
+    response.setRef("local");
+    callback(null, response);
+  }
+
+  signalAndWaitForShutdown(_request: unknown, callback: Callback<object>): void {
+    callback(null, {});
+  }
+
+  private answer<T>(callback: Callback<T>, work: () => Promise<T>): void {
+    const refuse = () => callback(Object.assign(new Error("an earlier step failed"), { code: cancelled }));
+    if (this.failure) return refuse();
+    const done = work().then(
+      (response) => callback(null, response),
+      (error: Error) => {
+        this.failure ??= error;
+        this.fail(this.failure);
+        refuse();
+      },
+    );
+    this.atWork.add(done);
+    void done.finally(() => this.atWork.delete(done));
+  }
+
+  /** As Pulumi's engine builds it: the types of the parents, except the stack's, lead to the type. */
+  private urn(parent: string, type: string, name: string): string {
+    const parentType = parent.split("::")[2];
+    const qualified = parentType && parentType !== "pulumi:pulumi:Stack" ? `${parentType}$${type}` : type;
+    return `urn:pulumi:${this.options.stack}::${this.options.project}::${qualified}::${name}`;
+  }
+}
+
+function registration(urn: string, inputs: Properties, request: resource.RegisterResourceRequest): Registration {
+  const byProperty = [...request.getPropertydependenciesMap().entries()].map(([, urns]) => urns.getUrnsList());
+  const dependencies = new Set([...request.getDependenciesList(), ...byProperty.flat()]);
+  if (request.getParent()) dependencies.add(request.getParent());
+  return {
+    urn,
+    type: request.getType(),
+    name: request.getName(),
+    inputs,
+    dependencies: [...dependencies],
+    protect: request.getProtect() ?? false,
+    ignoreChanges: request.getIgnorechangesList(),
+    replaceOnChanges: request.getReplaceonchangesList(),
+    ...(request.getDeletebeforereplacedefined() && { deleteBeforeReplace: request.getDeletebeforereplace() }),
+  };
+}
+
+/** Plain values, and the names of the properties that hold a secret anywhere within. */
+function withoutSecrets(struct: Struct | undefined): { values: Properties; secrets: Secrets } {
+  const secrets = new Set<string>();
+  const values: Properties = {};
+  for (const [key, value] of Object.entries(struct ? runtime.deserializeProperties(struct) : {})) {
+    if (runtime.isRpcSecret(value)) secrets.add(key);
+    values[key] = runtime.unwrapRpcSecret(value);
+  }
+  return { values, secrets };
+}
+
+async function toStruct(values: Properties, secrets: Secrets): Promise<Struct> {
+  const plain: Properties = await runtime.serializeProperties("", values);
+  const marked = Object.entries(plain).map(([key, value]): [string, unknown] => [
+    key,
+    secrets.has(key) ? { [runtime.specialSigKey]: runtime.specialSecretSig, value } : value,
+  ]);
+  return Struct.fromJavaScript(Object.fromEntries(marked) as Parameters<typeof Struct.fromJavaScript>[0]);
+}
