@@ -1,0 +1,33 @@
+/** Arithmetic on IPv4 blocks in CIDR notation; inputs are taken as valid. */
+
+interface Block {
+  /** First address, as an unsigned number. */
+  first: number;
+  size: number;
+  prefix: number;
+}
+
+function parse(cidr: string): Block {
+  const [address = "", length = ""] = cidr.split("/");
+  const prefix = Number(length);
+  const size = 2 ** (32 - prefix);
+  const value = address.split(".").reduce((sum, octet) => sum * 256 + Number(octet), 0);
+  return { first: Math.floor(value / size) * size, size, prefix };
+}
+
+function format(first: number, prefix: number): string {
+  const octets = [24, 16, 8, 0].map((shift) => Math.floor(first / 2 ** shift) % 256);
+  return `${octets.join(".")}/${prefix}`;
+}
+
+/** Whether two blocks share an address: routes to one would swallow the other. */
+export function overlaps(one: string, other: string): boolean {
+  const [a, b] = [parse(one), parse(other)];
+  return a.first < b.first + b.size && b.first < a.first + a.size;
+}
+
+/** The first `count` of the four equal parts of a block; four whatever the count, so that adding a zone moves no subnet. */
+export function quarters(cidr: string, count: number): string[] {
+  const { first, size, prefix } = parse(cidr);
+  return Array.from({ length: count }, (_, index) => format(first + (index * size) / 4, prefix + 2));
+}

@@ -1,0 +1,108 @@
+import * as aws from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
+import { bucketPolicy, lifecycleRules } from "./backupRules";
+import { encryptionKey } from "./encryptionKey";
+
+export interface BackupBucketArgs {
+  /** Neither the primary's region nor, better, the replica's. */
+  region: string;
+  /** GOVERNANCE lets whoever holds the permission lift a lock; COMPLIANCE nobody, until it ends: `destroy` fails till then. */
+  lockMode: "GOVERNANCE" | "COMPLIANCE";
+  /** Days that every object is locked from its upload. */
+  lockDays: number;
+  /** Days after which an object expires; at least `lockDays`. */
+  retentionDays: number;
+  /** Pulumi refuses to delete the bucket. */
+  deletionProtection: boolean;
+  /** Added to every resource that takes tags. */
+  tags?: Record<string, string>;
+}
+
+/** Where dumps, archived partitions and anchors go: what is written here stays as it is until its time is over. */
+export class BackupBucket extends pulumi.ComponentResource {
+  readonly key: aws.kms.Key;
+  readonly bucket: aws.s3.Bucket;
+  /** Physical name. */
+  readonly bucketName: pulumi.Output<string>;
+  readonly arn: pulumi.Output<string>;
+  readonly region: string;
+
+  constructor(name: string, args: BackupBucketArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("authensor:backupBucket:BackupBucket", name, {}, opts);
+    const { region, lockDays, retentionDays, tags } = args;
+    if (retentionDays < lockDays) {
+      throw new pulumi.RunError(
+        `retentionDays ${retentionDays} is below lockDays ${lockDays}: S3 cannot expire what is locked. Raise the one or lower the other.`,
+      );
+    }
+    const parent = { parent: this };
+    this.region = region;
+    this.key = encryptionKey(
+      `${name}-key`,
+      { region, description: "Authensor: dumps, archived partitions and anchors", tags },
+      parent,
+    );
+    this.bucket = new aws.s3.Bucket(
+      name,
+      // Object Lock from the first day: what was written before cannot be locked by default afterwards.
+      { region, objectLockEnabled: true, forceDestroy: false, tags },
+      { ...parent, protect: args.deletionProtection },
+    );
+    const bucket = { region, bucket: this.bucket.bucket };
+    const versioning = new aws.s3.BucketVersioning(
+      name,
+      { ...bucket, versioningConfiguration: { status: "Enabled" } },
+      parent,
+    );
+    const afterVersioning = { ...parent, dependsOn: [versioning] };
+    new aws.s3.BucketObjectLockConfiguration(
+      name,
+      { ...bucket, rule: { defaultRetention: { mode: args.lockMode, days: lockDays } } },
+      afterVersioning,
+    );
+    new aws.s3.BucketServerSideEncryptionConfiguration(
+      name,
+      {
+        ...bucket,
+        rules: [
+          {
+            applyServerSideEncryptionByDefault: { sseAlgorithm: "aws:kms", kmsMasterKeyId: this.key.arn },
+            // One KMS call per bucket and hour instead of one per object.
+            bucketKeyEnabled: true,
+          },
+        ],
+      },
+      parent,
+    );
+    new aws.s3.BucketOwnershipControls(name, { ...bucket, rule: { objectOwnership: "BucketOwnerEnforced" } }, parent);
+    const publicAccess = new aws.s3.BucketPublicAccessBlock(
+      name,
+      {
+        ...bucket,
+        blockPublicAcls: true,
+        blockPublicPolicy: true,
+        ignorePublicAcls: true,
+        restrictPublicBuckets: true,
+      },
+      parent,
+    );
+    new aws.s3.BucketPolicy(
+      name,
+      {
+        ...bucket,
+        policy: pulumi.jsonStringify(bucketPolicy({ bucketArn: this.bucket.arn, keyArn: this.key.arn, lockDays })),
+      },
+      // S3 answers one of two simultaneous changes to a bucket's access with a conflict.
+      { ...parent, dependsOn: [publicAccess] },
+    );
+    new aws.s3.BucketLifecycleConfiguration(
+      name,
+      { ...bucket, rules: lifecycleRules({ lockDays, retentionDays }) },
+      afterVersioning,
+    );
+    this.bucketName = this.bucket.bucket;
+    this.arn = this.bucket.arn;
+
+    this.registerOutputs({ bucketName: this.bucketName, arn: this.arn, keyArn: this.key.arn });
+  }
+}

@@ -1,0 +1,156 @@
+import * as aws from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
+import * as random from "@pulumi/random";
+import { encryptionKey } from "./encryptionKey";
+import { parameterGroupFamily, type Parameter } from "./parameters";
+
+/** What the primary and the replica are told alike. */
+export interface DatabaseServerArgs {
+  /** Region of the instance and of everything it stands on. */
+  region: string;
+  /** Major version, such as "17": RDS takes the newest minor one. */
+  postgresVersion: string;
+  /** RDS instance class, such as "db.r7g.large". */
+  instanceClass: string;
+  /** GiB the storage may grow to by itself. */
+  maxStorageGib: number;
+  /** Subnets in two zones at least. */
+  subnetIds: pulumi.Input<pulumi.Input<string>[]>;
+  /** The only security group: who may connect is decided by it. */
+  securityGroupId: pulumi.Input<string>;
+  /** Guards against deletion on three paths: by RDS, by Pulumi (`protect`), and by the final snapshot. */
+  deletionProtection: boolean;
+  /** Added to every resource that takes tags. */
+  tags?: Record<string, string>;
+}
+
+/** What an instance stands on in its region. */
+export interface Foundation {
+  key: aws.kms.Key;
+  parameterGroup: aws.rds.ParameterGroup;
+  subnetGroup: aws.rds.SubnetGroup;
+  /** Random hex, new with each new server: names made from it never collide with what an earlier one left behind. */
+  suffix: pulumi.Output<string>;
+  identifier: pulumi.Output<string>;
+  logGroups: aws.cloudwatch.LogGroup[];
+}
+
+const exportedLogs = ["postgresql", "upgrade"];
+
+export function foundation(
+  name: string,
+  { region, postgresVersion, subnetIds, tags }: DatabaseServerArgs,
+  parameters: readonly Parameter[],
+  parent: pulumi.Resource,
+): Foundation {
+  const key = encryptionKey(`${name}-key`, { region, description: `Authensor: database ${name}`, tags }, { parent });
+  const parameterGroup = new aws.rds.ParameterGroup(
+    name,
+    {
+      region,
+      family: parameterGroupFamily(postgresVersion),
+      description: `Authensor: ${name}`,
+      parameters: parameters.map(({ name, value, applyMethod }) => ({ name, value, applyMethod })),
+      tags,
+    },
+    { parent },
+  );
+  const subnetGroup = new aws.rds.SubnetGroup(
+    name,
+    { region, description: `Authensor: ${name}`, subnetIds, tags },
+    { parent },
+  );
+  // The identifier is fixed before the instance exists, so that its log groups can be made first: RDS would make them
+  // without an end to their retention. Replacing the key replaces the instance, which then needs another name.
+  const suffix = new random.RandomId(name, { byteLength: 4, keepers: { key: key.keyId } }, { parent }).hex;
+  const identifier = pulumi.interpolate`${name}-${suffix}`;
+  const logGroups = exportedLogs.map(
+    (log) =>
+      new aws.cloudwatch.LogGroup(
+        `${name}-${log}`,
+        { region, name: pulumi.interpolate`/aws/rds/instance/${identifier}/${log}`, retentionInDays: 90, tags },
+        { parent },
+      ),
+  );
+  return { key, parameterGroup, subnetGroup, suffix, identifier, logGroups };
+}
+
+/** The properties of an instance that do not depend on which of the two it is. */
+export function instanceArgs(
+  args: DatabaseServerArgs,
+  { key, parameterGroup, subnetGroup, identifier }: Foundation,
+  monitoringRoleArn: pulumi.Input<string>,
+): aws.rds.InstanceArgs {
+  return {
+    region: args.region,
+    identifier,
+    instanceClass: args.instanceClass,
+    parameterGroupName: parameterGroup.name,
+    dbSubnetGroupName: subnetGroup.name,
+    vpcSecurityGroupIds: [args.securityGroupId],
+    publiclyAccessible: false,
+    // Valid until 2061, RSA 2048; in every region's bundle.
+    caCertIdentifier: "rds-ca-rsa2048-g1",
+    // Everyone logs in with SCRAM, most through the pooler, which cannot use IAM tokens: a second way in would go unused.
+    iamDatabaseAuthenticationEnabled: false,
+    storageType: "gp3",
+    maxAllocatedStorage: args.maxStorageGib,
+    storageEncrypted: true,
+    kmsKeyId: key.arn,
+    copyTagsToSnapshot: true,
+    deletionProtection: args.deletionProtection,
+    // A deployment that is done has done what it says; who wants to wait for the window deploys in it.
+    applyImmediately: true,
+    // Security fixes come by themselves. As the version is given as a major one, the provider sees no drift in them; a
+    // major upgrade cannot be undone and needs the replica made anew, so that a changed setting alone does not start it.
+    autoMinorVersionUpgrade: true,
+    allowMajorVersionUpgrade: false,
+    monitoringInterval: 60,
+    monitoringRoleArn,
+    // Standard mode with seven days is free of charge.
+    databaseInsightsMode: "standard",
+    performanceInsightsEnabled: true,
+    performanceInsightsRetentionPeriod: 7,
+    performanceInsightsKmsKeyId: key.arn,
+    enabledCloudwatchLogsExports: exportedLogs,
+    tags: args.tags,
+  };
+}
+
+/** Lets RDS' agents write enhanced monitoring; IAM knows no regions, so that one role serves both servers. */
+export function monitoringRole(
+  name: string,
+  region: string,
+  tags: Record<string, string> | undefined,
+  parent: pulumi.Resource,
+): aws.iam.Role {
+  const role = new aws.iam.Role(
+    name,
+    {
+      description: "Authensor: RDS enhanced monitoring",
+      assumeRolePolicy: JSON.stringify({
+        Version: "2012-10-17",
+        Statement: [
+          { Effect: "Allow", Principal: { Service: "monitoring.rds.amazonaws.com" }, Action: "sts:AssumeRole" },
+        ],
+      }),
+      tags,
+    },
+    { parent },
+  );
+  new aws.iam.RolePolicyAttachment(
+    name,
+    {
+      role: role.name,
+      policyArn: `arn:${partitionOf(region)}:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole`,
+    },
+    { parent },
+  );
+  return role;
+}
+
+/** The ARN partition of a region. */
+function partitionOf(region: string): string {
+  if (region.startsWith("cn-")) return "aws-cn";
+  return region.startsWith("us-gov-") ? "aws-us-gov" : "aws";
+}

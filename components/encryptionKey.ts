@@ -1,0 +1,32 @@
+import * as aws from "@pulumi/aws";
+import type * as pulumi from "@pulumi/pulumi";
+
+export interface EncryptionKeyArgs {
+  /** Keys never leave their region. */
+  region: string;
+  /** What it encrypts, for whoever wonders whether it can go. */
+  description: string;
+  tags?: Record<string, string>;
+}
+
+/** A KMS key of this project's own: rotated every year, findable by an alias of its name. */
+export function encryptionKey(
+  name: string,
+  { region, description, tags }: EncryptionKeyArgs,
+  opts: pulumi.CustomResourceOptions,
+): aws.kms.Key {
+  const key = new aws.kms.Key(
+    name,
+    {
+      region,
+      description,
+      enableKeyRotation: true,
+      // The longest there is: whoever deletes the key deletes everything under it, snapshots and backups included.
+      deletionWindowInDays: 30,
+      tags,
+    },
+    opts,
+  );
+  new aws.kms.Alias(name, { region, targetKeyId: key.keyId }, { parent: opts.parent });
+  return key;
+}

@@ -1,0 +1,80 @@
+import * as aws from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
+import { databaseName, roles } from "../ops/roles";
+import { foundation, instanceArgs, monitoringRole, type DatabaseServerArgs } from "./databaseServer";
+import { expectedSettings, primaryParameters } from "./parameters";
+
+export interface PrimaryArgs extends DatabaseServerArgs {
+  /** GiB allocated at first; gp3 takes 20 at least. */
+  storageGib: number;
+  /** A synchronous standby in another zone. */
+  multiAz: boolean;
+  /** Server connections, the reserve included. */
+  maxConnections: number;
+  /** Days to which every second can be restored, 1 to 35; 0 would rule out a replica. */
+  backupRetentionDays: number;
+  /** Of the role that owns everything, which is RDS' master user. */
+  ownerPassword: pulumi.Input<string>;
+  /** Number of the password: RDS is told the password again when it grows. */
+  passwordGeneration: number;
+}
+
+/** The PostgreSQL server that receipts are written to. */
+export class Primary extends pulumi.ComponentResource {
+  readonly key: aws.kms.Key;
+  readonly parameterGroup: aws.rds.ParameterGroup;
+  readonly monitoringRole: aws.iam.Role;
+  readonly instance: aws.rds.Instance;
+  /** Host name, without the port. */
+  readonly address: pulumi.Output<string>;
+  readonly port: pulumi.Output<number>;
+  /** What a replica in another region is made from. */
+  readonly arn: pulumi.Output<string>;
+  readonly identifier: pulumi.Output<string>;
+  /** What the server must report in `pg_settings` once it runs as deployed. */
+  readonly expectedSettings: Record<string, string>;
+
+  constructor(name: string, args: PrimaryArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("authensor:primary:Primary", name, {}, opts);
+    const { region, deletionProtection, tags } = args;
+    const parameters = primaryParameters(args);
+    const ground = foundation(name, args, parameters, this);
+    this.key = ground.key;
+    this.parameterGroup = ground.parameterGroup;
+    this.monitoringRole = monitoringRole(`${name}-monitoring`, region, tags, this);
+    this.instance = new aws.rds.Instance(
+      name,
+      {
+        ...instanceArgs(args, ground, this.monitoringRole.arn),
+        engine: "postgres",
+        engineVersion: args.postgresVersion,
+        dbName: databaseName,
+        username: roles.owner,
+        // Write-only, so that it is never read back. RDS' own managed password rules out replicas on PostgreSQL.
+        passwordWo: pulumi.secret(args.ownerPassword),
+        passwordWoVersion: args.passwordGeneration,
+        allocatedStorage: args.storageGib,
+        multiAz: args.multiAz,
+        backupRetentionPeriod: args.backupRetentionDays,
+        backupWindow: "01:00-02:00",
+        maintenanceWindow: "sun:04:30-sun:05:30",
+        deleteAutomatedBackups: !deletionProtection,
+        skipFinalSnapshot: false,
+        finalSnapshotIdentifier: pulumi.interpolate`${name}-final-${ground.suffix}`,
+      },
+      {
+        parent: this,
+        protect: deletionProtection,
+        dependsOn: ground.logGroups,
+        customTimeouts: { create: "1h", update: "3h", delete: "1h" },
+      },
+    );
+    this.address = this.instance.address;
+    this.port = this.instance.port;
+    this.arn = this.instance.arn;
+    this.identifier = this.instance.identifier;
+    this.expectedSettings = expectedSettings(parameters);
+
+    this.registerOutputs({ address: this.address, port: this.port, arn: this.arn, identifier: this.identifier });
+  }
+}
