@@ -8,6 +8,7 @@ import { overlaps } from "./addressBlocks";
  */
 export interface ClusterNetwork {
   name: string;
+  region: string;
   /** Kubernetes API server. */
   endpoint: string;
   /** PEM, base64. */
@@ -73,6 +74,7 @@ export async function lookUpCluster(
   );
   return {
     name,
+    region,
     endpoint: cluster.endpoint,
     certificateAuthority: cluster.certificateAuthorities[0]?.data ?? "",
     vpcId,
