@@ -60,6 +60,9 @@ export class SettingsError extends RunError {
   }
 }
 
+/** Webhook secrets and the like: their text must not reach a terminal or a CI log. */
+const confidential = "controlPlaneEnv";
+
 function describe({ key, value, rule, example }: Problem): string {
   return `  ${key}${value === undefined ? " is missing" : ` = ${value}`}\n    rule: ${rule}\n    example: ${example}`;
 }
@@ -161,7 +164,7 @@ export const keys = {
     "ghcr.io/cloudnative-pg/pgbouncer:1.25.2",
     "ghcr.io/cloudnative-pg/pgbouncer:1.25.2",
   ),
-  pgbouncerMaxClients: key(integer(20, 20000), "20 to 20000 clients of one pod", "1000", "1000"),
+  pgbouncerMaxClients: key(integer(20, 20000), "20 to 20000 clients of one pod", "500", "500"),
   controlPlaneImage: key(
     image,
     imageRule,
@@ -245,7 +248,7 @@ const crossChecks: readonly CrossCheck[] = [
   {
     reads: ["controlPlaneEnv"],
     broken: (v) => {
-      const taken = ownVariables.filter((name) => name in v.controlPlaneEnv);
+      const taken = ownVariables.filter((name) => Object.hasOwn(v.controlPlaneEnv, name));
       return taken.length > 0 ? `without ${taken.join(", ")}: the program sets these itself` : undefined;
     },
   },
@@ -271,19 +274,21 @@ const crossChecks: readonly CrossCheck[] = [
  */
 export function parseSettings(raw: Readonly<Record<string, string | undefined>>): Settings {
   const problems: Problem[] = [];
+  const shown = (name: string, value: string | undefined) =>
+    value !== undefined && closest(name, Object.keys(keys)) === confidential ? "(not shown)" : value;
   const values: Record<string, unknown> = {};
   for (const [name, { schema, rule, example, default: initial }] of Object.entries<Key<unknown>>(keys)) {
     const value = raw[name] ?? initial;
     const parsed = value === undefined ? undefined : schema.safeParse(value);
     if (parsed?.success) values[name] = parsed.data;
-    else problems.push({ key: name, value, rule, example });
+    else problems.push({ key: name, value: shown(name, value), rule, example });
   }
   for (const name of Object.keys(raw)) {
-    if (name in keys || raw[name] === undefined) continue;
+    if (Object.hasOwn(keys, name) || raw[name] === undefined) continue;
     const near = closest(name, Object.keys(keys));
     problems.push({
       key: name,
-      value: raw[name],
+      value: shown(name, raw[name]),
       rule: `a key of this program; the nearest is ${near}`,
       example: near,
     });
@@ -292,7 +297,12 @@ export function parseSettings(raw: Readonly<Record<string, string | undefined>>)
     const rule = reads.every((name) => name in values) ? broken(values as Values) : undefined;
     const name = reads[0];
     if (rule !== undefined)
-      problems.push({ key: name, value: raw[name] ?? keys[name].default, rule, example: keys[name].example });
+      problems.push({
+        key: name,
+        value: shown(name, raw[name] ?? keys[name].default),
+        rule,
+        example: keys[name].example,
+      });
   }
   if (problems.length > 0) throw new SettingsError(problems);
   return group(values as Values);

@@ -1,0 +1,34 @@
+export interface Cluster {
+  name: string;
+  region: string;
+  endpoint: string;
+  /** PEM of the API server's authority, base64: as EKS gives it. */
+  certificateAuthority: string;
+}
+
+/**
+ * A kubeconfig for an EKS cluster that holds no credential: whoever deploys is asked for a token each time, by the AWS
+ * CLI and with the AWS identity of the moment.
+ */
+export function kubeconfig({ name, region, endpoint, certificateAuthority }: Cluster): string {
+  return JSON.stringify({
+    apiVersion: "v1",
+    kind: "Config",
+    "current-context": name,
+    clusters: [{ name, cluster: { server: endpoint, "certificate-authority-data": certificateAuthority } }],
+    contexts: [{ name, context: { cluster: name, user: name } }],
+    users: [
+      {
+        name,
+        user: {
+          exec: {
+            apiVersion: "client.authentication.k8s.io/v1",
+            command: "aws",
+            args: ["eks", "get-token", "--cluster-name", name, "--region", region, "--output", "json"],
+            interactiveMode: "Never",
+          },
+        },
+      },
+    ],
+  });
+}

@@ -1,0 +1,77 @@
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { databaseName, type RoleKey, roles } from "../ops/roles";
+import { databaseUrl } from "./databaseUrl";
+import type { SecretKey } from "./opsProgram";
+import { paths, pgbouncerPort, pooledDatabase } from "./pgbouncerConfig";
+
+export interface Endpoint {
+  host: pulumi.Input<string>;
+  port: pulumi.Input<number>;
+}
+
+export interface ConnectionsArgs {
+  namespace: pulumi.Input<string>;
+  primary: Endpoint;
+  replica: Endpoint;
+  /** PgBouncer's Service as its clients name it. */
+  pgbouncerHost: string;
+  passwords: Record<RoleKey, pulumi.Input<string>>;
+  /** PEM of what signs the database servers' certificates. */
+  databaseCa: string;
+  /** PEM of what signs PgBouncer's. */
+  pgbouncerCa: pulumi.Input<string>;
+}
+
+/** Who connects where. */
+export type ConnectionName = "audit" | "telemetry" | "auditor" | "owner" | "monitor" | "replica";
+
+/**
+ * Every way to the database, each a Secret of its own, so that a pod is given one and not all, and the certificates that
+ * the URLs verify servers by. Immutable: a new password is a new Secret, and who uses it rolls.
+ */
+export class Connections extends pulumi.ComponentResource {
+  /** Secret with `database-ca.pem` and `pgbouncer-ca.pem`; mounted at `paths.trust`, where the URLs look for them. */
+  readonly trustSecret: pulumi.Output<string>;
+  readonly urls: Record<ConnectionName, SecretKey & { name: pulumi.Output<string> }>;
+
+  constructor(name: string, args: ConnectionsArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("authensor:kubernetes:Connections", name, {}, opts);
+    const metadata = { namespace: args.namespace };
+
+    const trust = new k8s.core.v1.Secret(
+      `${name}-trust`,
+      {
+        metadata,
+        immutable: true,
+        stringData: { "database-ca.pem": args.databaseCa, "pgbouncer-ca.pem": args.pgbouncerCa },
+      },
+      { parent: this },
+    );
+    this.trustSecret = trust.metadata.name;
+
+    const pgbouncer = { host: args.pgbouncerHost, port: pgbouncerPort };
+    const secret = (connection: ConnectionName, role: RoleKey, to: Endpoint, database: string) => {
+      const caFile = `${paths.trust}/${to === pgbouncer ? "pgbouncer-ca.pem" : "database-ca.pem"}`;
+      const url = pulumi
+        .all([to.host, to.port, args.passwords[role]])
+        .apply(([host, port, password]) => databaseUrl({ user: roles[role], password, host, port, database, caFile }));
+      const { metadata: made } = new k8s.core.v1.Secret(
+        `${name}-${connection}`,
+        { metadata, immutable: true, stringData: { url: pulumi.secret(url) } },
+        { parent: this },
+      );
+      return { name: made.name, key: "url" };
+    };
+    this.urls = {
+      audit: secret("audit", "app", pgbouncer, pooledDatabase.app),
+      telemetry: secret("telemetry", "telemetry", pgbouncer, pooledDatabase.telemetry),
+      auditor: secret("auditor", "auditor", pgbouncer, pooledDatabase.auditor),
+      owner: secret("owner", "owner", args.primary, databaseName),
+      monitor: secret("monitor", "monitor", args.primary, databaseName),
+      replica: secret("replica", "auditor", args.replica, databaseName),
+    };
+
+    this.registerOutputs({ urls: this.urls, trustSecret: this.trustSecret });
+  }
+}

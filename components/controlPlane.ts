@@ -1,0 +1,191 @@
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { controlPlaneSurge } from "./connectionBudget";
+import type { SecretKey } from "./opsProgram";
+import { paths, pgbouncerPort } from "./pgbouncerConfig";
+import { dnsEgress, labelsOf, pgbouncerClient, restrictedContainer, restrictedPod, spread } from "./podSecurity";
+
+/** Fixed: agents hold this address. */
+export const controlPlaneService = "control-plane";
+export const controlPlanePort = 3000;
+
+/** The user that the vendor's chart runs it as. */
+const uid = 1000;
+
+export interface ControlPlaneArgs {
+  namespace: pulumi.Input<string>;
+  image: string;
+  /** Pods at rest, and what autoscaling may reach. */
+  minPods: number;
+  maxPods: number;
+  /** Its URL of the database: the app role, through PgBouncer. */
+  databaseUrl: SecretKey;
+  /** What it makes its first admin key from. */
+  adminToken: SecretKey;
+  /** Secret with the certificates that the URL names. */
+  trustSecret: pulumi.Input<string>;
+  /** Further environment; kept in a Secret, because webhook secrets are among it. Keys are known, values may be outputs. */
+  env: Record<string, pulumi.Input<string>>;
+}
+
+/** Authensor's control plane, unmodified: fail-closed, unable to change the schema it runs on. */
+export class ControlPlane extends pulumi.ComponentResource {
+  readonly service: k8s.core.v1.Service;
+  readonly deployment: k8s.apps.v1.Deployment;
+
+  constructor(name: string, args: ControlPlaneArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("authensor:kubernetes:ControlPlane", name, {}, opts);
+    const child = { parent: this };
+    const labels = labelsOf("control-plane");
+    const metadata = { namespace: args.namespace, labels };
+
+    const env = new k8s.core.v1.Secret(
+      `${name}-env`,
+      { metadata, immutable: true, stringData: pulumi.secret(args.env) },
+      child,
+    );
+    this.deployment = new k8s.apps.v1.Deployment(
+      name,
+      {
+        metadata: { ...metadata, name: "control-plane" },
+        spec: {
+          replicas: args.minPods,
+          selector: { matchLabels: labels },
+          strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: controlPlaneSurge, maxUnavailable: 0 } },
+          revisionHistoryLimit: 3,
+          template: {
+            metadata: { labels: { ...labels, ...pgbouncerClient } },
+            spec: {
+              automountServiceAccountToken: false,
+              // The variables they would add (…_PORT=tcp://…) are read as settings by many a Node program.
+              enableServiceLinks: false,
+              securityContext: restrictedPod(uid),
+              terminationGracePeriodSeconds: 45,
+              topologySpreadConstraints: spread(labels),
+              containers: [
+                {
+                  name: "control-plane",
+                  image: args.image,
+                  ports: [{ name: "http", containerPort: controlPlanePort, protocol: "TCP" }],
+                  env: [
+                    { name: "NODE_ENV", value: "production" },
+                    { name: "PORT", value: String(controlPlanePort) },
+                    // Fail closed: without a policy every action is denied.
+                    { name: "AUTHENSOR_ALLOW_FALLBACK_POLICY", value: "false" },
+                    { name: "DATABASE_URL", valueFrom: { secretKeyRef: args.databaseUrl } },
+                    { name: "AUTHENSOR_BOOTSTRAP_ADMIN_TOKEN", valueFrom: { secretKeyRef: args.adminToken } },
+                    ...Object.keys(args.env)
+                      .sort()
+                      .map((key) => ({ name: key, valueFrom: { secretKeyRef: { name: env.metadata.name, key } } })),
+                  ],
+                  // /health does not touch the database: restarting because of it would help nobody. Readiness does.
+                  startupProbe: { httpGet: { path: "/health", port: "http" }, periodSeconds: 1, failureThreshold: 60 },
+                  livenessProbe: {
+                    httpGet: { path: "/health", port: "http" },
+                    periodSeconds: 10,
+                    timeoutSeconds: 3,
+                    failureThreshold: 3,
+                  },
+                  readinessProbe: {
+                    httpGet: { path: "/health/ready", port: "http" },
+                    periodSeconds: 5,
+                    timeoutSeconds: 3,
+                    failureThreshold: 2,
+                  },
+                  // Until every node has heard that this pod takes no new requests.
+                  lifecycle: { preStop: { exec: { command: ["sleep", "5"] } } },
+                  resources: { requests: { cpu: "250m", memory: "256Mi" }, limits: { cpu: "500m", memory: "512Mi" } },
+                  securityContext: restrictedContainer,
+                  volumeMounts: [
+                    { name: "tmp", mountPath: "/tmp" },
+                    { name: "no-migrations", mountPath: migrationsPath, readOnly: true },
+                    { name: "trust", mountPath: paths.trust, readOnly: true },
+                  ],
+                },
+              ],
+              volumes: [
+                { name: "tmp", emptyDir: { sizeLimit: "64Mi" } },
+                { name: "no-migrations", emptyDir: { sizeLimit: "1Mi" } },
+                { name: "trust", secret: { secretName: args.trustSecret, defaultMode: 0o440 } },
+              ],
+            },
+          },
+        },
+      },
+      // From the first scaling on the number of pods is the autoscaler's.
+      { ...child, ignoreChanges: ["spec.replicas"] },
+    );
+    this.service = new k8s.core.v1.Service(
+      name,
+      {
+        metadata: { ...metadata, name: controlPlaneService },
+        spec: {
+          type: "ClusterIP",
+          selector: labels,
+          ports: [{ name: "http", port: controlPlanePort, targetPort: "http", protocol: "TCP" }],
+        },
+      },
+      { ...child, dependsOn: [this.deployment] },
+    );
+    new k8s.autoscaling.v2.HorizontalPodAutoscaler(
+      name,
+      {
+        metadata,
+        spec: {
+          scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name: this.deployment.metadata.name },
+          minReplicas: args.minPods,
+          maxReplicas: args.maxPods,
+          metrics: [
+            { type: "Resource", resource: { name: "cpu", target: { type: "Utilization", averageUtilization: 70 } } },
+          ],
+        },
+      },
+      child,
+    );
+    new k8s.policy.v1.PodDisruptionBudget(
+      name,
+      { metadata, spec: { maxUnavailable: 1, selector: { matchLabels: labels } } },
+      child,
+    );
+    new k8s.networking.v1.NetworkPolicy(
+      name,
+      {
+        metadata,
+        spec: {
+          podSelector: { matchLabels: labels },
+          policyTypes: ["Ingress", "Egress"],
+          ingress: [
+            {
+              from: [{ podSelector: {} }, { namespaceSelector: { matchLabels: agentNamespace } }],
+              ports: [{ protocol: "TCP", port: controlPlanePort }],
+            },
+          ],
+          egress: [
+            dnsEgress,
+            {
+              to: [{ podSelector: { matchLabels: labelsOf("pgbouncer") } }],
+              ports: [{ protocol: "TCP", port: pgbouncerPort }],
+            },
+            // Webhooks, the transparency log, telemetry collectors. Not the node's credentials.
+            {
+              to: [{ ipBlock: { cidr: "0.0.0.0/0", except: ["169.254.0.0/16"] } }],
+              ports: [{ protocol: "TCP", port: 443 }],
+            },
+          ],
+        },
+      },
+      child,
+    );
+
+    this.registerOutputs({ service: this.service.metadata.name });
+  }
+}
+
+/** Namespaces whose pods may ask for decisions carry this label. */
+const agentNamespace = { "authensor.io/agents": "true" };
+
+/**
+ * Where it looks for SQL to run at its start. An empty directory: with none it refuses to start, with the vendor's it
+ * would lock `receipts` at each pod's start.
+ */
+const migrationsPath = "/app/packages/control-plane/dist/migrations";

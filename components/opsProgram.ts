@@ -1,0 +1,106 @@
+import * as k8s from "@pulumi/kubernetes";
+import type { types } from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { paths } from "./pgbouncerConfig";
+import { dnsEgress, labelsOf, restrictedContainer, restrictedPod } from "./podSecurity";
+
+/** Where a program's own file lies in its container. */
+export const programPath = "/app/program";
+
+/** The user `node` of the Node images. */
+const uid = 1000;
+
+/** A key of a Kubernetes Secret. */
+export interface SecretKey {
+  name: pulumi.Input<string>;
+  key: string;
+}
+
+export interface OpsProgramArgs {
+  namespace: pulumi.Input<string>;
+  /** A stock Node image. */
+  image: string;
+  /** The command's name; also the bundle's: `migrate` is `migrate.js`. */
+  command: string;
+  args?: string[];
+  /** The bundled program. */
+  bundle: string;
+  /** URL of the database, and the port that it names: all that the program may reach. */
+  database: { url: SecretKey; port: pulumi.Input<number> };
+  /** Secret with the certificates that the URL names. */
+  trustSecret: pulumi.Input<string>;
+  env?: Record<string, string>;
+  /** Further volumes by mount path, all read-only. */
+  volumes?: Record<string, Omit<types.input.core.v1.Volume, "name">>;
+}
+
+/** The pod that one of our programs runs in, whoever starts it: a Job, a CronJob, a Deployment. */
+export interface OpsProgram {
+  labels: Record<string, string>;
+  metadata: { namespace: pulumi.Input<string>; labels: Record<string, string> };
+  spec: types.input.core.v1.PodSpec;
+}
+
+/**
+ * Makes what an ops program needs — its code in an immutable ConfigMap, and a policy that lets it reach DNS and the
+ * database and nobody reach it — and describes its pod.
+ */
+export function opsProgram(name: string, args: OpsProgramArgs, parent: pulumi.Resource): OpsProgram {
+  const labels = labelsOf(args.command);
+  const metadata = { namespace: args.namespace, labels };
+  const code = new k8s.core.v1.ConfigMap(
+    `${name}-code`,
+    { metadata, immutable: true, data: { [`${args.command}.js`]: args.bundle } },
+    { parent },
+  );
+  new k8s.networking.v1.NetworkPolicy(
+    name,
+    {
+      metadata,
+      spec: {
+        podSelector: { matchLabels: labels },
+        policyTypes: ["Ingress", "Egress"],
+        ingress: [],
+        egress: [dnsEgress, { ports: [{ protocol: "TCP", port: args.database.port }] }],
+      },
+    },
+    { parent },
+  );
+
+  const extra = Object.entries(args.volumes ?? {}).map(([mountPath, volume], index) => ({
+    mount: { name: `extra-${index}`, mountPath, readOnly: true },
+    volume: { name: `extra-${index}`, ...volume },
+  }));
+  const spec: types.input.core.v1.PodSpec = {
+    automountServiceAccountToken: false,
+    enableServiceLinks: false,
+    restartPolicy: "Never",
+    securityContext: restrictedPod(uid),
+    containers: [
+      {
+        name: args.command,
+        image: args.image,
+        command: ["node", `${programPath}/${args.command}.js`],
+        args: args.args ?? [],
+        env: [
+          { name: "NODE_ENV", value: "production" },
+          { name: "DATABASE_URL", valueFrom: { secretKeyRef: args.database.url } },
+          ...Object.entries(args.env ?? {}).map(([key, value]) => ({ name: key, value })),
+        ],
+        resources: { requests: { cpu: "50m", memory: "64Mi" }, limits: { cpu: "500m", memory: "256Mi" } },
+        securityContext: restrictedContainer,
+        volumeMounts: [
+          { name: "code", mountPath: programPath, readOnly: true },
+          { name: "trust", mountPath: paths.trust, readOnly: true },
+          ...extra.map(({ mount }) => mount),
+        ],
+      },
+    ],
+    volumes: [
+      { name: "code", configMap: { name: code.metadata.name } },
+      { name: "trust", secret: { secretName: args.trustSecret, defaultMode: 0o440 } },
+      ...extra.map(({ volume }) => volume),
+    ],
+  };
+  return { labels, metadata, spec };
+}

@@ -1,0 +1,201 @@
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import type { PooledRole } from "./connectionBudget";
+import { longestStatement, paths, pgbouncerPort, renderPgbouncerConfig, renderUserlist } from "./pgbouncerConfig";
+import { dnsEgress, labelsOf, pgbouncerClient, restrictedContainer, restrictedPod, spread } from "./podSecurity";
+
+/** Fixed: it is part of the address that every client's URL holds. */
+export const pgbouncerService = "pgbouncer";
+
+/** Seconds until every node has heard that a terminating pod takes no new connections. */
+const endpointDrain = 5;
+/** Seconds a terminating pod may take: the drain, the longest statement, and what it takes to leave. */
+export const gracePeriod = endpointDrain + longestStatement + 15;
+/** The image's user. */
+const uid = 998;
+
+export interface PgbouncerArgs {
+  namespace: pulumi.Input<string>;
+  image: string;
+  /** Pods outside a rollout. */
+  pods: number;
+  /** Server connections per pod, by the connection budget. */
+  pools: Record<PooledRole, number>;
+  /** max_client_conn of one pod. */
+  maxClients: number;
+  /** The primary, as its clients reach it. */
+  database: { host: pulumi.Input<string>; port: pulumi.Input<number> };
+  passwords: Record<PooledRole | "monitor", pulumi.Input<string>>;
+  /** What it shows its clients, PEM. */
+  certificate: { certificatePem: pulumi.Input<string>; keyPem: pulumi.Input<string> };
+  /** Secret with `database-ca.pem`: what it verifies the primary by. */
+  trustSecret: pulumi.Input<string>;
+}
+
+/**
+ * PgBouncer in transaction mode, one pool per role, TLS on both sides. A rollout drops no transaction: a pod that goes
+ * is first taken out of the Service, then told to finish what runs (SIGINT), and only then gone.
+ */
+export class Pgbouncer extends pulumi.ComponentResource {
+  readonly service: k8s.core.v1.Service;
+  readonly deployment: k8s.apps.v1.Deployment;
+
+  constructor(name: string, args: PgbouncerArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("authensor:kubernetes:Pgbouncer", name, {}, opts);
+    const child = { parent: this };
+    const labels = labelsOf("pgbouncer");
+    const metadata = { namespace: args.namespace, labels };
+
+    // Immutable and auto-named: a change is a new object, the pod template changes with it, and the pods roll.
+    const config = new k8s.core.v1.ConfigMap(
+      `${name}-config`,
+      {
+        metadata,
+        immutable: true,
+        data: {
+          "pgbouncer.ini": pulumi
+            .output(args.database)
+            .apply(({ host, port }) =>
+              renderPgbouncerConfig({ host, port, pools: args.pools, maxClients: args.maxClients }),
+            ),
+        },
+      },
+      child,
+    );
+    const userlist = new k8s.core.v1.Secret(
+      `${name}-userlist`,
+      {
+        metadata,
+        immutable: true,
+        stringData: { "userlist.txt": pulumi.secret(pulumi.output(args.passwords).apply(renderUserlist)) },
+      },
+      child,
+    );
+    const tls = new k8s.core.v1.Secret(
+      `${name}-tls`,
+      {
+        metadata,
+        immutable: true,
+        type: "kubernetes.io/tls",
+        stringData: { "tls.crt": args.certificate.certificatePem, "tls.key": pulumi.secret(args.certificate.keyPem) },
+      },
+      child,
+    );
+
+    const probe = { tcpSocket: { port: "pgbouncer" } };
+    this.deployment = new k8s.apps.v1.Deployment(
+      name,
+      {
+        metadata: { ...metadata, name: "pgbouncer" },
+        spec: {
+          replicas: args.pods,
+          selector: { matchLabels: labels },
+          strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
+          // A pod that terminates still holds server connections but no longer counts as one of the Deployment's.
+          // Waiting this long before the next is replaced keeps it to one such pod: the budget counts on that.
+          minReadySeconds: gracePeriod,
+          progressDeadlineSeconds: gracePeriod + 300,
+          revisionHistoryLimit: 3,
+          template: {
+            metadata: { labels },
+            spec: {
+              automountServiceAccountToken: false,
+              enableServiceLinks: false,
+              securityContext: restrictedPod(uid),
+              terminationGracePeriodSeconds: gracePeriod,
+              topologySpreadConstraints: spread(labels),
+              containers: [
+                {
+                  name: "pgbouncer",
+                  image: args.image,
+                  command: ["pgbouncer", `${paths.config}/pgbouncer.ini`],
+                  ports: [{ name: "pgbouncer", containerPort: pgbouncerPort, protocol: "TCP" }],
+                  lifecycle: { preStop: { exec: { command: ["/bin/sh", "-c", drain] } } },
+                  startupProbe: { ...probe, periodSeconds: 1, failureThreshold: 60 },
+                  // The port only, not the database behind it: while that is away, waiting here is better than an
+                  // empty Service, and restarting PgBouncer would bring nothing back.
+                  readinessProbe: { ...probe, periodSeconds: 5, failureThreshold: 2 },
+                  livenessProbe: { ...probe, periodSeconds: 10, failureThreshold: 6 },
+                  // One thread: more than one CPU is of no use. Memory is 2 to 4 KiB per connection and TLS' buffers.
+                  resources: { requests: { cpu: "100m", memory: "64Mi" }, limits: { cpu: "1", memory: "256Mi" } },
+                  securityContext: restrictedContainer,
+                  volumeMounts: [
+                    { name: "config", mountPath: paths.config, readOnly: true },
+                    { name: "auth", mountPath: paths.auth, readOnly: true },
+                    { name: "tls", mountPath: paths.tls, readOnly: true },
+                    { name: "trust", mountPath: paths.trust, readOnly: true },
+                    { name: "run", mountPath: paths.run },
+                  ],
+                },
+              ],
+              volumes: [
+                { name: "config", configMap: { name: config.metadata.name } },
+                { name: "auth", secret: { secretName: userlist.metadata.name, defaultMode: 0o440 } },
+                { name: "tls", secret: { secretName: tls.metadata.name, defaultMode: 0o440 } },
+                { name: "trust", secret: { secretName: args.trustSecret, defaultMode: 0o440 } },
+                { name: "run", emptyDir: { medium: "Memory", sizeLimit: "1Mi" } },
+              ],
+            },
+          },
+        },
+      },
+      { ...child, customTimeouts: rolloutTimeouts(args.pods) },
+    );
+    this.service = new k8s.core.v1.Service(
+      name,
+      {
+        metadata: { ...metadata, name: pgbouncerService },
+        spec: {
+          type: "ClusterIP",
+          selector: labels,
+          ports: [{ name: "pgbouncer", port: pgbouncerPort, targetPort: "pgbouncer", protocol: "TCP" }],
+        },
+      },
+      { ...child, dependsOn: [this.deployment] },
+    );
+    new k8s.policy.v1.PodDisruptionBudget(
+      name,
+      { metadata, spec: { maxUnavailable: 1, selector: { matchLabels: labels } } },
+      child,
+    );
+    new k8s.networking.v1.NetworkPolicy(
+      name,
+      {
+        metadata,
+        spec: {
+          podSelector: { matchLabels: labels },
+          policyTypes: ["Ingress", "Egress"],
+          ingress: [
+            {
+              from: [{ podSelector: { matchLabels: pgbouncerClient } }],
+              ports: [{ protocol: "TCP", port: pgbouncerPort }],
+            },
+          ],
+          // The database's addresses change in a failover; what it is reached by is its port and its certificate.
+          egress: [dnsEgress, { ports: [{ protocol: "TCP", port: args.database.port }] }],
+        },
+      },
+      child,
+    );
+
+    this.registerOutputs({ service: this.service.metadata.name });
+  }
+}
+
+/**
+ * Runs before Kubernetes' own signal. SIGINT finishes open transactions and then leaves, in every version; SIGTERM would
+ * cut them off before 1.23, and since then waits for clients that, being pools, never go. A second signal would cut them
+ * off as well, so this waits for the end.
+ */
+const drain = [
+  `sleep ${endpointDrain}`,
+  `pid="$(cat ${paths.run}/pgbouncer.pid)"`,
+  'kill -INT "$pid"',
+  'while kill -0 "$pid" 2>/dev/null; do sleep 0.2; done',
+].join("; ");
+
+/** Pods are replaced one by one, each with its grace period; Pulumi's own limit of ten minutes is for three of them. */
+function rolloutTimeouts(pods: number): pulumi.CustomTimeouts {
+  const limit = `${(pods + 1) * (gracePeriod + 60)}s`;
+  return { create: limit, update: limit };
+}

@@ -1,0 +1,144 @@
+import { databaseName, roles } from "../ops/roles";
+import type { PooledRole } from "./connectionBudget";
+
+export const pgbouncerPort = 6432;
+
+/** The longest that a statement may take through PgBouncer, seconds; a rollout waits this long for the last of them. */
+export const longestStatement = 60;
+
+/** Where the pod finds its files. The local cloud maps these paths to real directories. */
+export const paths = {
+  config: "/etc/pgbouncer/config",
+  auth: "/etc/pgbouncer/auth",
+  tls: "/etc/pgbouncer/tls",
+  trust: "/etc/authensor/trust",
+  run: "/run/pgbouncer",
+} as const;
+
+/**
+ * The name that a role's clients connect to. Pool sizes belong to a database entry and apply to each user of it, so each
+ * role has an entry of its own; the control plane's has the real name.
+ */
+export const pooledDatabase: Record<PooledRole, string> = {
+  app: databaseName,
+  telemetry: `${databaseName}_telemetry`,
+  auditor: `${databaseName}_auditor`,
+};
+
+export interface PgbouncerConfig {
+  host: string;
+  port: number;
+  /** Server connections of each role's pool in this process. */
+  pools: Record<PooledRole, number>;
+  maxClients: number;
+}
+
+/**
+ * PgBouncer's configuration. Only settings that both 1.18 (Debian 12) and 1.25 know, so that what is tested is what
+ * runs; where a default differs between them and matters, it is set.
+ */
+export function renderPgbouncerConfig({ host, port, pools, maxClients }: PgbouncerConfig): string {
+  const entry = (role: PooledRole) =>
+    `${pooledDatabase[role]} = host=${host} port=${port} dbname=${databaseName} ` +
+    `pool_size=${pools[role]} max_db_connections=${pools[role]}`;
+  return `;; Written by the deployment; a change makes a new ConfigMap, and the pods roll.
+
+[databases]
+; One entry, and so one pool, per role: a pool's connections are logged in as its role, with that role's settings
+; (synchronous_commit above all). max_db_connections caps the entry whoever connects to it, so that a role that names
+; another's entry takes from that pool and never adds to the sum.
+; ${roles.app}: the control plane
+${entry("app")}
+; ${roles.telemetry}
+${entry("telemetry")}
+; ${roles.auditor}
+${entry("auditor")}
+
+[pgbouncer]
+;; Where it listens
+listen_addr = *
+listen_port = ${pgbouncerPort}
+; No Unix socket: the root file system is read-only, and nobody is there to use one.
+unix_socket_dir =
+; What the rollout's preStop hook reads to know whom to signal.
+pidfile = ${paths.run}/pgbouncer.pid
+
+;; Who may come in
+; auth_query cannot work on RDS, which lets nobody read pg_authid: passwords come from a Secret.
+auth_type = scram-sha-256
+auth_file = ${paths.auth}/userlist.txt
+; Nobody may change or stop a pod from its console; deployments do.
+admin_users =
+; SHOW POOLS and SHOW STATS for the monitor.
+stats_users = ${roles.monitor}
+
+;; TLS towards clients: they verify this certificate, passwords identify them
+client_tls_sslmode = require
+client_tls_cert_file = ${paths.tls}/tls.crt
+client_tls_key_file = ${paths.tls}/tls.key
+; TLS 1.2 and 1.3.
+client_tls_protocols = secure
+
+;; TLS towards the server: the default, "prefer", would verify nothing
+server_tls_sslmode = verify-full
+server_tls_ca_file = ${paths.trust}/database-ca.pem
+server_tls_protocols = secure
+
+;; Pooling
+; The control plane uses unnamed statements only, so a connection can change hands after each transaction.
+; server_reset_query does not run in this mode: what a role needs is set on the role, never by SET in a session.
+pool_mode = transaction
+; Every client of a control plane at its largest fits into one pod less than there are.
+max_client_conn = ${maxClients}
+; JDBC sends it, and no supported server needs it. "options" is not here: settings in it would vanish silently.
+ignore_startup_parameters = extra_float_digits
+
+;; Limits in time, seconds
+; Waiting for a free connection: an agent would rather be told no than wait the default 120.
+query_wait_timeout = 15
+; The control plane's key rotation can leave a transaction open on a connection; its locks must not outlive this.
+idle_transaction_timeout = 30
+; The longest statement; the rollout's grace period is longer than this and idle_transaction_timeout.
+query_timeout = ${longestStatement}
+; A client that connects and does not log in.
+client_login_timeout = 15
+; A server that does not answer: half a failover is worse than a quick error and the next try.
+server_connect_timeout = 5
+; After a refused login the default waits 15 s before the next; a Multi-AZ failover may be over by then.
+server_login_retry = 1
+; Server connections are made anew now and then, so that none keeps an old address, password or cache for long.
+server_lifetime = 1800
+; An idle one goes back to the server's memory.
+server_idle_timeout = 300
+
+;; Following a failover: RDS answers with a TTL of 5 s and moves the name to the new primary
+dns_max_ttl = 5
+; The name can be missing for a moment while it moves.
+dns_nxdomain_ttl = 2
+; A server that vanished without a word is noticed after 20 + 3 × 5 s.
+tcp_keepalive = 1
+tcp_keepidle = 20
+tcp_keepintvl = 5
+tcp_keepcnt = 3
+
+;; Logging, to stderr
+; Connections come and go by the thousand and every probe is one; errors stay.
+log_connections = 0
+log_disconnections = 0
+log_pooler_errors = 1
+; One line of totals a minute.
+log_stats = 1
+stats_period = 60
+`;
+}
+
+/** PgBouncer's auth_file. Plain passwords: with SCRAM it needs them to log in to the server itself. */
+export function renderUserlist(passwords: Record<PooledRole | "monitor", string>): string {
+  return (Object.keys(passwords) as (PooledRole | "monitor")[])
+    .map((role) => `${quote(roles[role])} ${quote(passwords[role])}\n`)
+    .join("");
+}
+
+function quote(text: string): string {
+  return `"${text.replaceAll('"', '""')}"`;
+}
