@@ -75,6 +75,18 @@ begin
 end
 $$;
 
+-- Vacuum of a table in hand ends and stays away until this transaction does. Its worker gives way only to those who have waited
+-- for a second (deadlock_timeout), which no writer may be kept for; this lock stands in no writer's or reader's way.
+create function audit.hold_off_vacuum(tile regclass) returns void
+  language plpgsql
+  set search_path = ''
+  set lock_timeout = '5s'
+as $$
+begin
+  execute format('lock table %s in share update exclusive mode', tile);
+end
+$$;
+
 -- A table that can become a partition of parent: its columns, defaults, constraints, indexes, and the storage options given.
 create function audit.create_tile(parent regclass, suffix text, options text[]) returns text
   language plpgsql
@@ -165,6 +177,7 @@ begin
 
   -- All that takes time comes before the lock.
   tile := audit.create_tile(parent, to_char(month, 'YYYY_MM'), future.options);
+  perform audit.hold_off_vacuum(future.partition);
   execute format('lock table %s in access exclusive mode', parent);
   execute format('select exists (select from %s where %I < %L)', future.partition, future.key, until) into occupied;
   if occupied then
@@ -190,6 +203,9 @@ declare
   past   record;
   oldest record;
 begin
+  perform audit.hold_off_vacuum(p.partition)
+     from audit.list_partitions() p
+    where p.parent = detach_month.parent and (p.kind = 'past' or (p.kind = 'month' and p.month = detach_month.month));
   execute format('lock table %s in access exclusive mode', parent);
   select * into past from audit.list_partitions() p where p.parent = detach_month.parent and p.kind = 'past';
   select * into oldest from audit.list_partitions() p where p.parent = detach_month.parent and p.kind = 'month' limit 1;
@@ -200,5 +216,224 @@ begin
   execute format('alter table %s detach partition %s', parent, past.partition);
   execute format('alter table %s attach partition %s for values from (minvalue) to (%L)', parent, past.partition, oldest.until);
   return oldest.partition;
+end
+$$;
+
+-- Draining: should the job not have run for months, rows of these months lie in the open end. They are copied into tables of their
+-- own while writers go on; what changes meanwhile is written down and copied again; then, under one short lock, the copies take
+-- the open end's place. Rows keep every column as it is: no trigger fires for a table that is not a partition yet.
+--   drain_start → drain_copy for each tile → drain_apply until little is left → drain_finish → drain_release
+-- each in a transaction of its own. Begun anew after an interruption: drain_start first clears away what was left.
+
+create table audit.drain_tiles (
+  parent regclass    not null,
+  tile   regclass    not null primary key,
+  since  timestamptz not null,
+  until  timestamptz
+);
+
+comment on table audit.drain_tiles is 'The copies a drain is making, one per month and one for the new open end; empty otherwise.';
+
+create function audit.key_columns(parent regclass) returns text[]
+  language sql stable strict
+  return (
+    select array_agg(quote_ident(a.attname) order by k.place)
+      from pg_catalog.pg_index i
+     cross join unnest(i.indkey::int2[]) with ordinality k (attnum, place)
+      join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
+     where i.indrelid = parent and i.indisprimary
+  );
+
+create function audit.changes_table(parent regclass) returns text
+  language sql stable strict
+  return format('audit.%I', audit.partition_name(parent, 'changes'));
+
+-- Writes down the key of a row that changed. Runs as the owner: the writing role need not know of it.
+create function audit.record_change() returns trigger
+  language plpgsql security definer
+  set search_path = ''
+as $$
+begin
+  if tg_op <> 'INSERT' then
+    execute format('insert into %s select %s', tg_argv[0], tg_argv[1]) using old;
+  end if;
+  if tg_op <> 'DELETE' then
+    execute format('insert into %s select %s', tg_argv[0], tg_argv[1]) using new;
+  end if;
+  return null;
+end
+$$;
+
+create function audit.drain_cancel(parent regclass) returns void
+  language plpgsql
+  set search_path = ''
+  -- Dropping what is not there is no news.
+  set client_min_messages = warning
+as $$
+declare
+  leftover text;
+begin
+  perform audit.hold_off_vacuum((audit.open_end(parent)).partition);
+  execute format('drop trigger if exists audit_drain on %s', (audit.open_end(parent)).partition);
+  for leftover in delete from audit.drain_tiles d where d.parent = drain_cancel.parent returning d.tile::text loop
+    execute format('drop table if exists %s', leftover);
+  end loop;
+  execute format('drop table if exists %s', audit.changes_table(parent));
+end
+$$;
+
+create function audit.drain_start(parent regclass, months_ahead int) returns setof regclass
+  language plpgsql
+  set search_path = ''
+  set timezone = 'UTC'
+  set datestyle = 'ISO'
+as $$
+declare
+  future   record;
+  changes  text := audit.changes_table(parent);
+  keys     text[] := audit.key_columns(parent);
+  last     date := (audit.month_of(now()) + make_interval(months => months_ahead))::date;
+  month    date;
+  tile     regclass;
+  since    timestamptz;
+  until    timestamptz;
+begin
+  perform audit.drain_cancel(parent);
+  select * into future from audit.open_end(parent);
+  for month in
+    select m::date from generate_series(audit.month_of(future.since)::timestamp, last + interval '1 month', '1 month') m
+  loop
+    since := audit.month_start(month);
+    until := case when month <= last then audit.month_start((month + interval '1 month')::date) end;
+    tile  := audit.create_tile(parent, case when until is null then 'future_next' else to_char(month, 'YYYY_MM') end, future.options);
+    -- What ATTACH would otherwise read every row for, under the lock.
+    execute format('alter table %s add constraint tile_bounds check (%I >= %L%s)', tile, future.key, since,
+      case when until is not null then format(' and %I < %L', future.key, until) end);
+    insert into audit.drain_tiles values (parent, tile, since, until);
+    return next tile;
+  end loop;
+  execute format('create table %s as select %s from %s with no data', changes, array_to_string(keys, ', '), future.partition);
+  perform audit.hold_off_vacuum(future.partition);
+  -- Last, for it waits for those who are writing to the open end, and keeps others waiting meanwhile.
+  execute format('create trigger audit_drain after insert or update or delete on %s for each row execute function audit.record_change(%L, %L)',
+    future.partition, changes, (select string_agg('$1.' || k, ', ') from unnest(keys) k));
+end
+$$;
+
+create function audit.tile_columns(tile regclass) returns text
+  language sql stable strict
+  return (
+    select string_agg(quote_ident(attname), ', ' order by attnum)
+      from pg_catalog.pg_attribute where attrelid = tile and attnum > 0 and not attisdropped and attgenerated = ''
+  );
+
+create function audit.drain_copy(tile regclass) returns bigint
+  language plpgsql
+  set search_path = ''
+as $$
+declare
+  target  record;
+  future  record;
+  copied  bigint;
+begin
+  select * into strict target from audit.drain_tiles d where d.tile = drain_copy.tile;
+  select * into future from audit.open_end(target.parent);
+  execute format('insert into %1$s (%2$s) overriding system value select %2$s from %3$s where %4$I >= %5$L%6$s',
+    tile, audit.tile_columns(tile), future.partition, future.key, target.since,
+    case when target.until is not null then format(' and %I < %L', future.key, target.until) end);
+  get diagnostics copied = row_count;
+  execute format('analyze %s', tile);
+  return copied;
+end
+$$;
+
+-- Copies again what changed since, at most so many changes at a time; returns how many there were.
+create function audit.drain_apply(parent regclass, batch int) returns int
+  language plpgsql
+  set search_path = ''
+  set client_min_messages = warning
+as $$
+declare
+  changes text := audit.changes_table(parent);
+  keys    text := array_to_string(audit.key_columns(parent), ', ');
+  future  record;
+  target  record;
+  taken   int;
+begin
+  select * into future from audit.open_end(parent);
+  drop table if exists pg_temp.drain_keys;
+  execute format('create temporary table drain_keys on commit drop as
+    with taken as (delete from %1$s where ctid = any (array(select ctid from %1$s limit %2$s)) returning *) select * from taken', changes, batch);
+  get diagnostics taken = row_count;
+  if taken > 0 then
+    for target in select * from audit.drain_tiles d where d.parent = drain_apply.parent loop
+      execute format('delete from %1$s where (%2$s) in (select %2$s from pg_temp.drain_keys)', target.tile, keys);
+      execute format('insert into %1$s (%2$s) overriding system value select %2$s from %3$s
+                       where (%4$s) in (select %4$s from pg_temp.drain_keys) and %5$I >= %6$L%7$s',
+        target.tile, audit.tile_columns(target.tile), future.partition, keys, future.key, target.since,
+        case when target.until is not null then format(' and %I < %L', future.key, target.until) end);
+    end loop;
+  end if;
+  return taken;
+end
+$$;
+
+create function audit.drain_finish(parent regclass) returns regclass
+  language plpgsql
+  set search_path = ''
+  set timezone = 'UTC'
+  set datestyle = 'ISO'
+as $$
+declare
+  future record;
+  target record;
+begin
+  perform audit.hold_off_vacuum((audit.open_end(parent)).partition);
+  perform audit.hold_off_vacuum(d.tile) from audit.drain_tiles d where d.parent = drain_finish.parent;
+  execute format('lock table %s in access exclusive mode', parent);
+  select * into future from audit.open_end(parent);
+  while audit.drain_apply(parent, 10000) > 0 loop
+    null;
+  end loop;
+  execute format('drop trigger audit_drain on %s', future.partition);
+  execute format('alter table %s detach partition %s', parent, future.partition);
+  execute format('alter table %s rename to %I', future.partition, audit.partition_name(parent, 'drained'));
+  for target in delete from audit.drain_tiles d where d.parent = drain_finish.parent returning * loop
+    execute format('alter table %s attach partition %s for values from (%L) to (%s)', parent, target.tile, target.since,
+      coalesce(quote_literal(target.until), 'maxvalue'));
+    execute format('alter table %s drop constraint tile_bounds', target.tile);
+    if target.until is null then
+      execute format('alter table %s rename to %I', target.tile, audit.partition_name(parent, 'future'));
+    end if;
+  end loop;
+  execute format('drop table %s', audit.changes_table(parent));
+  return future.partition;
+end
+$$;
+
+-- Drops the drained table, once every row of it is found in its month. A table whose rows the control plane may delete is not
+-- compared: a row missing there may have been deleted since.
+create function audit.drain_release(parent regclass) returns boolean
+  language plpgsql
+  set search_path = ''
+as $$
+declare
+  drained regclass := to_regclass(format('%I.%I',
+    (select relnamespace::regnamespace from pg_catalog.pg_class where oid = parent), audit.partition_name(parent, 'drained')));
+  missing bigint;
+begin
+  if drained is null then
+    return false;
+  end if;
+  if not pg_catalog.has_table_privilege('authensor_app', parent, 'delete') then
+    execute format('select count(*) from %s d where not exists (select from %s p where %s)', drained, parent,
+      (select string_agg(format('p.%1$s = d.%1$s', k), ' and ') from unnest(audit.key_columns(parent)) k)) into missing;
+    if missing > 0 then
+      raise '% rows of % are missing from %', missing, drained, parent using errcode = 'data_corrupted',
+        hint = 'Nothing was dropped. Insert them into the table, find out why, then drop the drained one.';
+    end if;
+  end if;
+  execute format('drop table %s', drained);
+  return true;
 end
 $$;
