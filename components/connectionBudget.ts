@@ -113,6 +113,16 @@ export function planConnections(limits: ConnectionLimits): ConnectionPlan {
   return { fits: true, pools, processes, pooled: processes * sum(Object.values(pools)) };
 }
 
+/**
+ * The pools of one PgBouncer process, for limits that the settings have found to fit.
+ * @throws with the numbers where they do not
+ */
+export function poolsFor(limits: ConnectionLimits): Record<PooledRole, number> {
+  const plan = planConnections(limits);
+  if (!plan.fits) throw new Error(plan.reason);
+  return plan.pools;
+}
+
 function refused(reason: string): ConnectionPlan {
   return { fits: false, reason };
 }

@@ -1,6 +1,6 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { createdRoles } from "../ops/roles";
+import { type RoleKey, roles } from "../ops/roles";
 import type { Migrations as MigrationFiles } from "./opsBundle";
 import { opsProgram, type OpsProgramArgs } from "./opsProgram";
 
@@ -15,12 +15,15 @@ export interface Expectations {
   monthsAhead: number;
 }
 
+const createdRoles = ["app", "telemetry", "monitor", "auditor"] as const satisfies RoleKey[];
+type CreatedRole = (typeof createdRoles)[number];
+
 export interface MigrationsArgs extends Pick<OpsProgramArgs, "namespace" | "image" | "bundle" | "trustSecret"> {
   /** The primary itself, as the owner: an advisory lock through a pooler would stay behind. */
   database: OpsProgramArgs["database"];
   migrations: MigrationFiles;
-  /** Passwords to give the roles, by role name. */
-  rolePasswords: Record<(typeof createdRoles)[number], pulumi.Input<string>>;
+  /** Passwords to give the roles that it makes; the owner, who makes them, has one already. */
+  rolePasswords: Record<CreatedRole, pulumi.Input<string>>;
   expectations: Expectations;
 }
 
@@ -53,7 +56,13 @@ export class Migrations extends pulumi.ComponentResource {
     );
     const passwords = new k8s.core.v1.Secret(
       `${name}-passwords`,
-      { metadata, immutable: true, stringData: pulumi.secret(args.rolePasswords) },
+      {
+        metadata,
+        immutable: true,
+        stringData: Object.fromEntries(
+          createdRoles.map((role) => [roles[role], pulumi.secret(args.rolePasswords[role])]),
+        ),
+      },
       child,
     );
     const program = opsProgram(

@@ -1,0 +1,228 @@
+import * as aws from "@pulumi/aws";
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { AdminToken } from "./components/adminToken";
+import { BackupBucket } from "./components/backupBucket";
+import { BackupReplication } from "./components/backupReplication";
+import { Certificates } from "./components/certificates";
+import { kubeconfig } from "./components/clusterAccess";
+import { lookUpCluster, lookUpZones } from "./components/clusterNetwork";
+import { poolsFor } from "./components/connectionBudget";
+import { Connections } from "./components/connections";
+import { ControlPlane, controlPlanePort, controlPlaneService } from "./components/controlPlane";
+import { databaseCa } from "./components/databaseCa";
+import { DatabaseSecrets } from "./components/databaseSecrets";
+import { Migrations } from "./components/migrations";
+import { Network } from "./components/network";
+import { bundleOps, readMigrations } from "./components/opsBundle";
+import { Partitions } from "./components/partitions";
+import { Pgbouncer, pgbouncerService } from "./components/pgbouncer";
+import { pgbouncerPort } from "./components/pgbouncerConfig";
+import { Primary } from "./components/primary";
+import { Replica } from "./components/replica";
+import { Tenancy } from "./components/tenancy";
+import { readSettings } from "./settings";
+
+/** The whole deployment, from the primary to the control plane on top of it; what it returns are the stack's outputs. */
+async function program() {
+  const settings = readSettings();
+  const { regions, database, replica: replicaSettings, backup, pgbouncer: pooler, ops, environment } = settings;
+  const name = `authensor-${environment}`;
+  const tags = { ...settings.tags, "authensor:environment": environment };
+
+  const cloud = new aws.Provider("aws", {
+    region: regions.primary as aws.Region,
+    defaultTags: { tags: { "managed-by": "pulumi", project: pulumi.getProject() } },
+  });
+  const cluster = await lookUpCluster(settings.eksClusterName, regions.primary, { provider: cloud });
+  const replicaZones = await lookUpZones(regions.replica, replicaSettings.zones, { provider: cloud });
+  const kubernetes = new k8s.Provider("kubernetes", { kubeconfig: kubeconfig(cluster) });
+  const onAws = { providers: { aws: cloud } };
+  const onKubernetes = { providers: { kubernetes } };
+
+  const network = new Network(
+    name,
+    {
+      cluster,
+      primaryRegion: regions.primary,
+      replicaRegion: regions.replica,
+      replicaCidr: replicaSettings.cidr,
+      replicaZones,
+      tags,
+    },
+    onAws,
+  );
+  const secrets = new DatabaseSecrets(
+    name,
+    {
+      primaryRegion: regions.primary,
+      replicaRegion: regions.replica,
+      generation: database.passwordGeneration,
+      tags,
+    },
+    onAws,
+  );
+  const primary = new Primary(
+    `${name}-primary`,
+    {
+      region: regions.primary,
+      postgresVersion: database.postgresVersion,
+      instanceClass: database.instanceClass,
+      storageGib: database.storageGib,
+      maxStorageGib: database.maxStorageGib,
+      multiAz: database.multiAz,
+      maxConnections: database.maxConnections,
+      backupRetentionDays: database.backupRetentionDays,
+      deletionProtection: database.deletionProtection,
+      subnetIds: network.primarySubnetIds,
+      securityGroupId: network.primarySecurityGroup.id,
+      ownerPassword: secrets.passwords.owner,
+      passwordGeneration: secrets.generation,
+      tags,
+    },
+    onAws,
+  );
+  const replica = new Replica(
+    `${name}-replica`,
+    {
+      region: regions.replica,
+      sourceArn: primary.arn,
+      postgresVersion: database.postgresVersion,
+      instanceClass: replicaSettings.instanceClass,
+      primaryInstanceClass: database.instanceClass,
+      storageGib: database.storageGib,
+      maxStorageGib: database.maxStorageGib,
+      maxConnections: database.maxConnections,
+      deletionProtection: database.deletionProtection,
+      subnetIds: network.replicaSubnets.map((subnet) => subnet.id),
+      securityGroupId: network.replicaSecurityGroup.id,
+      monitoringRoleArn: primary.monitoringRole.arn,
+      tags,
+    },
+    onAws,
+  );
+  const backups = new BackupBucket(
+    `${name}-backups`,
+    {
+      region: regions.backup,
+      lockMode: backup.lockMode,
+      lockDays: backup.lockDays,
+      retentionDays: backup.receiptRetentionMonths * 31,
+      deletionProtection: database.deletionProtection,
+      tags,
+    },
+    onAws,
+  );
+  new BackupReplication(
+    `${name}-backups`,
+    { region: regions.backup, sourceArn: primary.arn, retentionDays: database.backupRetentionDays, tags },
+    onAws,
+  );
+
+  const { namespace } = new Tenancy(name, { namespace: settings.namespace }, onKubernetes);
+  const pgbouncerHost = `${pgbouncerService}.${settings.namespace}.svc.cluster.local`;
+  const certificates = new Certificates(`${name}-pgbouncer`, {
+    // Every name that Kubernetes gives the Service, and localhost: `kubectl port-forward` is verified too.
+    dnsNames: [
+      pgbouncerHost,
+      `${pgbouncerService}.${settings.namespace}.svc`,
+      `${pgbouncerService}.${settings.namespace}`,
+      pgbouncerService,
+      "localhost",
+    ],
+  });
+  const connections = new Connections(
+    name,
+    {
+      namespace,
+      primary: { host: primary.address, port: primary.port },
+      replica: { host: replica.address, port: replica.port },
+      pgbouncerHost,
+      passwords: secrets.passwords,
+      databaseCa: databaseCa([regions.primary, regions.replica], database.caFile),
+      pgbouncerCa: certificates.caPem,
+    },
+    onKubernetes,
+  );
+  const owner = { url: connections.urls.owner, port: primary.port };
+  const opsProgram = { namespace, image: ops.image, database: owner, trustSecret: connections.trustSecret };
+
+  const migrations = new Migrations(
+    `${name}-migrate`,
+    {
+      ...opsProgram,
+      bundle: bundleOps("ops/migrate.ts", __dirname),
+      migrations: readMigrations(`${__dirname}/sql`),
+      rolePasswords: secrets.passwords,
+      expectations: { parameters: primary.expectedSettings, monthsAhead: settings.partitions.monthsAhead },
+    },
+    onKubernetes,
+  );
+  const afterMigrations = { ...onKubernetes, dependsOn: [migrations] };
+  const partitions = new Partitions(
+    `${name}-partitions`,
+    { ...opsProgram, bundle: bundleOps("ops/partitions.ts", __dirname), ...settings.partitions },
+    afterMigrations,
+  );
+  const pgbouncer = new Pgbouncer(
+    `${name}-pgbouncer`,
+    {
+      namespace,
+      image: pooler.image,
+      pods: pooler.pods,
+      maxClients: pooler.maxClients,
+      pools: poolsFor({
+        ...database,
+        pgbouncerPods: pooler.pods,
+        maxClients: pooler.maxClients,
+        controlPlaneMaxPods: settings.controlPlane.maxPods,
+      }),
+      database: { host: primary.address, port: primary.port },
+      passwords: secrets.passwords,
+      certificate: certificates,
+      trustSecret: connections.trustSecret,
+    },
+    afterMigrations,
+  );
+  const adminToken = new AdminToken(`${name}-admin-token`, { namespace }, onKubernetes);
+  const controlPlane = new ControlPlane(
+    `${name}-control-plane`,
+    {
+      namespace,
+      ...settings.controlPlane,
+      databaseUrl: connections.urls.audit,
+      adminToken: adminToken.secret,
+      trustSecret: connections.trustSecret,
+    },
+    { ...onKubernetes, dependsOn: [migrations, pgbouncer] },
+  );
+
+  const secretOf = ({ name: secret, key }: { name: pulumi.Input<string>; key: string }) => ({
+    namespace: settings.namespace,
+    name: secret,
+    key,
+  });
+  return {
+    environment,
+    regions,
+    namespace: settings.namespace,
+    primary: { identifier: primary.identifier, host: primary.address, port: primary.port, arn: primary.arn },
+    replica: { identifier: replica.identifier, host: replica.address, port: replica.port, arn: replica.arn },
+    backupBucket: { name: backups.bucketName, region: backups.region },
+    pgbouncer: { host: pgbouncerHost, port: pgbouncerPort, service: pgbouncer.service.metadata.name },
+    controlPlane: {
+      url: `http://${controlPlaneService}.${settings.namespace}.svc.cluster.local:${controlPlanePort}`,
+      service: controlPlane.service.metadata.name,
+    },
+    partitionsCronJob: partitions.cronJob.metadata.name,
+    /** Where in Kubernetes each URL of the database lies; never the URL. */
+    connectionSecrets: pulumi
+      .output(connections.urls)
+      .apply((urls) =>
+        Object.fromEntries(Object.entries(urls).map(([connection, secret]) => [connection, secretOf(secret)])),
+      ),
+    adminTokenSecret: secretOf(adminToken.secret),
+  };
+}
+
+export = program;
