@@ -261,8 +261,9 @@ export class World<T> {
     return { values: stack?.outputs ?? {}, secrets: this.#recorder.outputSecrets.get(stack?.urn ?? "") ?? [] };
   }
 
+  /** Of one type, by name: the order of registration follows whichever input was known first. */
   all(type: string): Recorded[] {
-    return this.resources.filter((r) => r.type === type);
+    return this.resources.filter((r) => r.type === type).sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   /** The only resource of a type (and name); fails where there is none or more than one. */

@@ -1,0 +1,145 @@
+import { describe, expect, test } from "vitest";
+import { lookUpCluster, lookUpZones, networkProblems, type ClusterNetwork } from "../../components/clusterNetwork";
+import { record, type Values } from "./mocks";
+
+interface Filter {
+  name: string;
+  values: string[];
+}
+
+const filtersOf = (inputs: Values) =>
+  Object.fromEntries((inputs.filters as Filter[]).map((filter) => [filter.name, filter.values]));
+
+/** Tables by subnet; the VPC's main one serves every other subnet. */
+const routeTables = (bySubnet: Record<string, string>) => (inputs: Values) => {
+  const filters = filtersOf(inputs);
+  const subnet = filters["association.subnet-id"]?.[0];
+  const table = subnet === undefined ? "rtb-main" : bySubnet[subnet];
+  return { id: "x", ids: table === undefined ? [] : [table] };
+};
+
+describe("looking the cluster up", () => {
+  test("leads to its VPC, its private subnets with their zones, and its security group", async () => {
+    const world = await record(() => lookUpCluster("platform", "eu-central-1"));
+    expect(world.result).toMatchObject({
+      name: "platform",
+      region: "eu-central-1",
+      endpoint: "https://eks.example.com",
+      certificateAuthority: Buffer.from("cluster-ca").toString("base64"),
+      vpcId: "vpc-cluster",
+      cidrBlocks: ["10.0.0.0/16"],
+      securityGroupId: "sg-cluster",
+      privateSubnets: [
+        { id: "subnet-private-a", zone: "eu-central-1a" },
+        { id: "subnet-private-b", zone: "eu-central-1b" },
+        { id: "subnet-private-c", zone: "eu-central-1c" },
+      ],
+    });
+    expect(world.resources).toEqual([]);
+  });
+
+  test("asks for subnets of that VPC with the tag of private ones, all in the cluster's region", async () => {
+    const world = await record(() => lookUpCluster("platform", "eu-central-1"));
+    const subnets = world.invoked.find((invoked) => invoked.token === "aws:ec2/getSubnets:getSubnets");
+    expect(filtersOf(subnets?.inputs ?? {})).toEqual({
+      "vpc-id": ["vpc-cluster"],
+      "tag-key": ["kubernetes.io/role/internal-elb"],
+    });
+    expect(world.invoked.map((invoked) => invoked.inputs.region)).toEqual(world.invoked.map(() => "eu-central-1"));
+  });
+
+  test("finds each subnet's route table once, and the main one for a subnet that has none", async () => {
+    const world = await record(() => lookUpCluster("platform", "eu-central-1"), {
+      invokes: {
+        "aws:ec2/getRouteTables:getRouteTables": routeTables({
+          "subnet-private-a": "rtb-a",
+          "subnet-private-b": "rtb-shared",
+          "subnet-private-c": "rtb-shared",
+          "subnet-cluster-a": "rtb-a",
+        }),
+      },
+    });
+    expect(world.result.routeTableIds).toEqual(["rtb-a", "rtb-main", "rtb-shared"]);
+  });
+
+  test("leaves out blocks that are no longer the VPC's", async () => {
+    const world = await record(() => lookUpCluster("platform", "eu-central-1"), {
+      invokes: {
+        "aws:ec2/getVpc:getVpc": (inputs) => ({
+          id: inputs.id,
+          cidrBlockAssociations: [
+            { associationId: "1", cidrBlock: "10.0.0.0/16", state: "associated" },
+            { associationId: "2", cidrBlock: "10.90.0.0/16", state: "disassociated" },
+            { associationId: "3", cidrBlock: "100.64.0.0/16", state: "associated" },
+          ],
+        }),
+      },
+    });
+    expect(world.result.cidrBlocks).toEqual(["10.0.0.0/16", "100.64.0.0/16"]);
+  });
+});
+
+describe("looking zones up", () => {
+  const zones = (...names: string[]) => ({
+    "aws:index/getAvailabilityZones:getAvailabilityZones": () => ({ id: "x", names }),
+  });
+
+  test("takes the first in alphabetical order, without local zones and those to opt into", async () => {
+    const invokes = zones("eu-west-1c", "eu-west-1a", "eu-west-1b");
+    const world = await record(() => lookUpZones("eu-west-1", 2), { invokes });
+    expect(world.result).toEqual(["eu-west-1a", "eu-west-1b"]);
+    expect(world.invoked[0]?.inputs).toEqual({
+      region: "eu-west-1",
+      state: "available",
+      filters: [{ name: "opt-in-status", values: ["opt-in-not-required"] }],
+    });
+  });
+
+  test("refuses a region with too few", async () => {
+    const invokes = zones("us-west-1a", "us-west-1b");
+    await expect(record(() => lookUpZones("us-west-1", 3), { invokes })).rejects.toThrow(
+      "replicaZones is 3, but us-west-1 has 2 zones: us-west-1a, us-west-1b",
+    );
+  });
+});
+
+describe("a cluster's network is refused", () => {
+  const cluster: ClusterNetwork = {
+    name: "platform",
+    region: "eu-central-1",
+    endpoint: "https://eks.example.com",
+    certificateAuthority: "",
+    vpcId: "vpc-1",
+    cidrBlocks: ["10.0.0.0/16", "100.64.0.0/16"],
+    securityGroupId: "sg-1",
+    privateSubnets: [
+      { id: "subnet-a", zone: "eu-central-1a" },
+      { id: "subnet-b", zone: "eu-central-1b" },
+    ],
+    routeTableIds: ["rtb-1"],
+  };
+
+  test("not when it has two zones and other addresses", () => {
+    expect(networkProblems(cluster, "10.90.0.0/20")).toEqual([]);
+  });
+
+  test("when the replica's block overlaps any of the VPC's, naming both", () => {
+    const problems = networkProblems(cluster, "10.0.128.0/20");
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toContain("replicaCidr 10.0.128.0/20 overlaps 10.0.0.0/16 of vpc-1");
+  });
+
+  test("when its private subnets lie in one zone, naming them", () => {
+    const privateSubnets = [
+      { id: "subnet-a", zone: "eu-central-1a" },
+      { id: "subnet-b", zone: "eu-central-1a" },
+    ];
+    const problems = networkProblems({ ...cluster, privateSubnets }, "10.90.0.0/20");
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toContain("found: subnet-a in eu-central-1a, subnet-b in eu-central-1a");
+  });
+
+  test("for everything at once", () => {
+    expect(networkProblems({ ...cluster, privateSubnets: [] }, "100.64.0.0/20")).toHaveLength(2);
+  });
+});

@@ -1,0 +1,183 @@
+import { describe, expect, test } from "vitest";
+import type { ClusterNetwork } from "../../components/clusterNetwork";
+import { Network, type NetworkArgs } from "../../components/network";
+import { record } from "./mocks";
+
+const cluster: ClusterNetwork = {
+  name: "platform",
+  region: "eu-central-1",
+  endpoint: "https://eks.example.com",
+  certificateAuthority: "",
+  vpcId: "vpc-cluster",
+  cidrBlocks: ["10.0.0.0/16", "100.64.0.0/16"],
+  securityGroupId: "sg-cluster",
+  privateSubnets: [
+    { id: "subnet-a", zone: "eu-central-1a" },
+    { id: "subnet-b", zone: "eu-central-1b" },
+  ],
+  routeTableIds: ["rtb-1", "rtb-2"],
+};
+
+const args: NetworkArgs = {
+  cluster,
+  primaryRegion: "eu-central-1",
+  replicaRegion: "eu-west-1",
+  replicaCidr: "10.90.0.0/20",
+  replicaZones: ["eu-west-1a", "eu-west-1b"],
+  tags: { team: "platform" },
+};
+
+const build = (changes: Partial<NetworkArgs> = {}) => record(() => new Network("n", { ...args, ...changes }));
+
+describe("the network", () => {
+  test("is exactly these resources: no internet gateway, no NAT, no address that is public", async () => {
+    const world = await build();
+    expect(world.census).toEqual([
+      "authensor:network:Network n",
+      "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup n-replica-default",
+      "aws:ec2/peeringConnectionOptions:PeeringConnectionOptions n-peering-accepter",
+      "aws:ec2/peeringConnectionOptions:PeeringConnectionOptions n-peering-requester",
+      "aws:ec2/route:Route n-replica-to-cluster-1",
+      "aws:ec2/route:Route n-replica-to-cluster-2",
+      "aws:ec2/route:Route n-rtb-1-to-replica",
+      "aws:ec2/route:Route n-rtb-2-to-replica",
+      "aws:ec2/routeTable:RouteTable n-replica",
+      "aws:ec2/routeTableAssociation:RouteTableAssociation n-replica-1",
+      "aws:ec2/routeTableAssociation:RouteTableAssociation n-replica-2",
+      "aws:ec2/securityGroup:SecurityGroup n-primary",
+      "aws:ec2/securityGroup:SecurityGroup n-replica",
+      "aws:ec2/subnet:Subnet n-replica-1",
+      "aws:ec2/subnet:Subnet n-replica-2",
+      "aws:ec2/vpc:Vpc n-replica",
+      "aws:ec2/vpcPeeringConnection:VpcPeeringConnection n-peering",
+      "aws:ec2/vpcPeeringConnectionAccepter:VpcPeeringConnectionAccepter n-peering",
+      "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule n-primary-from-cluster",
+      "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule n-replica-from-cluster-1",
+      "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule n-replica-from-cluster-2",
+    ]);
+    expect(world.resources.filter((r) => r.custom && r.parent !== "n")).toEqual([]);
+  });
+
+  test("puts each resource into the region it belongs to", async () => {
+    const world = await build();
+    const inPrimaryRegion = world.resources.filter((r) => r.inputs.region === "eu-central-1").map((r) => r.name);
+    expect(inPrimaryRegion.sort()).toEqual([
+      "n-peering",
+      "n-peering-requester",
+      "n-primary",
+      "n-primary-from-cluster",
+      "n-rtb-1-to-replica",
+      "n-rtb-2-to-replica",
+    ]);
+    const elsewhere = world.resources.filter((r) => r.custom && r.inputs.region === "eu-west-1");
+    expect(elsewhere).toHaveLength(world.resources.length - 1 - inPrimaryRegion.length);
+  });
+
+  test("admits 5432 to the primary from the cluster's security group only", async () => {
+    const world = await build();
+    const group = world.one("aws:ec2/securityGroup:SecurityGroup", "n-primary");
+    expect(group.inputs).toMatchObject({ vpcId: "vpc-cluster" });
+    expect(group.inputs).not.toHaveProperty("ingress");
+    expect(group.inputs).not.toHaveProperty("egress");
+    const rules = world
+      .all("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule")
+      .filter((rule) => rule.dependencies.includes(group.urn));
+    expect(rules.map((rule) => rule.inputs)).toEqual([
+      expect.objectContaining({
+        securityGroupId: "n-primary-id",
+        referencedSecurityGroupId: "sg-cluster",
+        ipProtocol: "tcp",
+        fromPort: 5432,
+        toPort: 5432,
+      }),
+    ]);
+    expect(rules[0]?.inputs).not.toHaveProperty("cidrIpv4");
+  });
+
+  test("admits 5432 to the replica from each block of the cluster's VPC only", async () => {
+    const world = await build();
+    const group = world.one("aws:ec2/securityGroup:SecurityGroup", "n-replica");
+    const rules = world
+      .all("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule")
+      .filter((rule) => rule.dependencies.includes(group.urn));
+    expect(rules.map(({ inputs }) => [inputs.cidrIpv4, inputs.ipProtocol, inputs.fromPort, inputs.toPort])).toEqual([
+      ["10.0.0.0/16", "tcp", 5432, 5432],
+      ["100.64.0.0/16", "tcp", 5432, 5432],
+    ]);
+  });
+
+  test("strips the replica VPC's default security group of its rules", async () => {
+    const world = await build();
+    expect(world.one("aws:ec2/defaultSecurityGroup:DefaultSecurityGroup").inputs).toMatchObject({
+      vpcId: "n-replica-id",
+      ingress: [],
+      egress: [],
+    });
+  });
+
+  test("spans as many zones as are given, with subnets that no new zone moves", async () => {
+    const world = await build({ replicaZones: ["eu-west-1a", "eu-west-1b", "eu-west-1c"] });
+    const subnets = world.all("aws:ec2/subnet:Subnet");
+    expect(
+      subnets.map(({ inputs }) => [inputs.availabilityZone, inputs.cidrBlock, inputs.mapPublicIpOnLaunch]),
+    ).toEqual([
+      ["eu-west-1a", "10.90.0.0/22", false],
+      ["eu-west-1b", "10.90.4.0/22", false],
+      ["eu-west-1c", "10.90.8.0/22", false],
+    ]);
+    for (const subnet of subnets) expect(subnet.ignoreChanges).toEqual(["availabilityZone"]);
+    expect(world.all("aws:ec2/routeTableAssociation:RouteTableAssociation")).toHaveLength(3);
+  });
+
+  test("requests the peering in one region, accepts it in the other, and resolves names both ways after that", async () => {
+    const world = await build();
+    const peering = world.one("aws:ec2/vpcPeeringConnection:VpcPeeringConnection");
+    expect(peering.inputs).toMatchObject({
+      region: "eu-central-1",
+      vpcId: "vpc-cluster",
+      peerVpcId: "n-replica-id",
+      peerRegion: "eu-west-1",
+      autoAccept: false,
+    });
+    const accepter = world.one("aws:ec2/vpcPeeringConnectionAccepter:VpcPeeringConnectionAccepter");
+    expect(accepter.inputs).toMatchObject({
+      region: "eu-west-1",
+      vpcPeeringConnectionId: "n-peering-id",
+      autoAccept: true,
+    });
+    const options = world.all("aws:ec2/peeringConnectionOptions:PeeringConnectionOptions");
+    expect(options.map((o) => o.inputs)).toEqual([
+      expect.objectContaining({ region: "eu-west-1", accepter: { allowRemoteVpcDnsResolution: true } }),
+      expect.objectContaining({ region: "eu-central-1", requester: { allowRemoteVpcDnsResolution: true } }),
+    ]);
+    const waiting = [...options, ...world.all("aws:ec2/route:Route")];
+    for (const resource of waiting) expect(resource.dependencies).toContain(accepter.urn);
+  });
+
+  test("routes both ways through the peering, and nowhere else", async () => {
+    const world = await build();
+    const routes = world.all("aws:ec2/route:Route").map((route) => route.inputs);
+    for (const route of routes) expect(route.vpcPeeringConnectionId).toBe("n-peering-id");
+    expect(routes.map((route) => [route.routeTableId, route.destinationCidrBlock])).toEqual([
+      ["n-replica-id", "10.0.0.0/16"],
+      ["n-replica-id", "100.64.0.0/16"],
+      ["rtb-1", "10.90.0.0/20"],
+      ["rtb-2", "10.90.0.0/20"],
+    ]);
+    expect(world.one("aws:ec2/routeTable:RouteTable").inputs).not.toHaveProperty("routes");
+  });
+
+  test("hands on the private subnets for the primary", async () => {
+    const world = await build();
+    expect(world.result.primarySubnetIds).toEqual(["subnet-a", "subnet-b"]);
+  });
+
+  test("passes tags on, and names what it makes", async () => {
+    const world = await build();
+    expect(world.one("aws:ec2/vpc:Vpc").inputs.tags).toEqual({ team: "platform", Name: "n-replica" });
+  });
+
+  test("refuses overlapping addresses before it creates anything", async () => {
+    await expect(build({ replicaCidr: "10.0.16.0/20" })).rejects.toThrow(/10\.0\.16\.0\/20 overlaps 10\.0\.0\.0\/16/);
+  });
+});
