@@ -53,7 +53,7 @@ async function program() {
     onAws,
   );
   const secrets = new DatabaseSecrets(
-    name,
+    `${name}-roles`,
     {
       primaryRegion: regions.primary,
       replicaRegion: regions.replica,
@@ -114,7 +114,7 @@ async function program() {
     onAws,
   );
   new BackupReplication(
-    `${name}-backups`,
+    `${name}-backup-copies`,
     { region: regions.backup, sourceArn: primary.arn, retentionDays: database.backupRetentionDays, tags },
     onAws,
   );

@@ -13,11 +13,11 @@ export const controlPlaneSurge = 1;
 export const otherClients = 20;
 
 /**
- * PgBouncer processes beyond the wanted pods that a rollout has at one moment: the surge pod, and the pod it replaced,
- * which Kubernetes no longer counts while it drains but which still holds its server connections. That there is only
- * one of the latter is what minReadySeconds ≥ terminationGracePeriodSeconds buys (see pgbouncer.ts).
+ * PgBouncer processes per wanted pod at the worst moment of a rollout. A pod that terminates still holds its server
+ * connections until its last transaction is done, but Kubernetes no longer counts it and starts the next (maxSurge
+ * limits the living only): every new pod may run while every old one drains.
  */
-export const rolloutProcesses = 2;
+export const processesPerPod = 2;
 
 /** Connections that do not come through PgBouncer, at their peak; the reserve must hold them all. */
 export const directConnections = {
@@ -85,14 +85,14 @@ export function planConnections(limits: ConnectionLimits): ConnectionPlan {
     );
   }
 
-  const processes = pgbouncerPods + rolloutProcesses;
+  const processes = pgbouncerPods * processesPerPod;
   const perProcess = Math.floor((maxConnections - reservedConnections) / processes);
   const least = sum(Object.values(leastPool));
   if (perProcess < least) {
     return refused(
       `pools that fit: ${maxConnections} connections − ${reservedConnections} reserved leave ` +
         `${maxConnections - reservedConnections} for ${processes} PgBouncer processes ` +
-        `(${pgbouncerPods} pods + ${rolloutProcesses} during a rollout), ${perProcess} each; each needs ${least}. ` +
+        `(${pgbouncerPods} pods, and as many that drain during a rollout), ${perProcess} each; each needs ${least}. ` +
         `maxConnections of ${reservedConnections + least * processes} would do`,
     );
   }

@@ -91,10 +91,6 @@ export class Pgbouncer extends pulumi.ComponentResource {
           replicas: args.pods,
           selector: { matchLabels: labels },
           strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
-          // A pod that terminates still holds server connections but no longer counts as one of the Deployment's.
-          // Waiting this long before the next is replaced keeps it to one such pod: the budget counts on that.
-          minReadySeconds: gracePeriod,
-          progressDeadlineSeconds: gracePeriod + 300,
           revisionHistoryLimit: 3,
           template: {
             metadata: { labels },
@@ -139,7 +135,7 @@ export class Pgbouncer extends pulumi.ComponentResource {
           },
         },
       },
-      { ...child, customTimeouts: rolloutTimeouts(args.pods) },
+      child,
     );
     this.service = new k8s.core.v1.Service(
       name,
@@ -193,9 +189,3 @@ const drain = [
   'kill -INT "$pid"',
   'while kill -0 "$pid" 2>/dev/null; do sleep 0.2; done',
 ].join("; ");
-
-/** Pods are replaced one by one, each with its grace period; Pulumi's own limit of ten minutes is for three of them. */
-function rolloutTimeouts(pods: number): pulumi.CustomTimeouts {
-  const limit = `${(pods + 1) * (gracePeriod + 60)}s`;
-  return { create: limit, update: limit };
-}
