@@ -1,0 +1,210 @@
+/** Receipts for tests, written as the control plane writes them, and their seals computed without the database. */
+import { createHash, randomUUID } from "node:crypto";
+import type pg from "pg";
+
+export interface NewReceipt {
+  id: string;
+  envelope_id: string;
+  parent_receipt_id: string | null;
+  status: string;
+  decision_outcome: string;
+  tool_name: string | null;
+  actor_id: string | null;
+  envelope: unknown;
+  decision: unknown;
+  approval: unknown;
+  approval_status: string | null;
+  created_at: string;
+}
+
+export function newReceipt(values: Partial<NewReceipt> = {}): NewReceipt {
+  const outcome = values.decision_outcome ?? "allow";
+  const asked = outcome === "require_approval";
+  return {
+    id: randomUUID(),
+    envelope_id: randomUUID(),
+    parent_receipt_id: null,
+    status: outcome === "allow" || asked ? "pending" : "skipped",
+    decision_outcome: outcome,
+    tool_name: "http.request",
+    actor_id: "agent-1",
+    envelope: { action: { type: "http.request", resource: "https://api.example.com/orders" }, n: 1.5 },
+    decision: { outcome, policyId: "default" },
+    approval: asked ? { status: "pending", requestedAt: "2026-11-01T00:00:00.000Z" } : null,
+    approval_status: asked ? "pending" : null,
+    created_at: new Date().toISOString(),
+    ...values,
+  };
+}
+
+const columns = Object.keys(newReceipt()) as (keyof NewReceipt)[];
+
+/** One INSERT of all the receipts, with hash columns filled in by the client as Authensor's are; the stored rows in order. */
+export async function insertReceipts(client: pg.ClientBase, receipts: NewReceipt[]): Promise<StoredReceipt[]> {
+  const rows = receipts.map((_, row) => {
+    const values = columns.map((column, i) => {
+      const json = column === "envelope" || column === "decision" || column === "approval";
+      return `$${row * columns.length + i + 1}${json ? "::jsonb" : ""}`;
+    });
+    return `(${values.join(", ")}, $${(row + 1) * columns.length}, 'client', 'client')`;
+  });
+  const text = `insert into receipts (${columns.join(", ")}, updated_at, receipt_hash, prev_receipt_hash) values ${rows.join(", ")} returning *`;
+  const value = (v: unknown) => (v !== null && typeof v === "object" ? JSON.stringify(v) : v);
+  const { rows: stored } = await client.query<StoredReceipt>(
+    text,
+    receipts.flatMap((receipt) => columns.map((column) => value(receipt[column]))),
+  );
+  return stored;
+}
+
+export interface StoredReceipt extends Omit<NewReceipt, "created_at"> {
+  created_at: Date;
+  chain_seq: string;
+  chain_seal: Buffer;
+  receipt_hash: string;
+  prev_receipt_hash: string | null;
+}
+
+const sha256 = (...parts: (Buffer | string)[]) =>
+  parts.reduce((hash, part) => hash.update(part), createHash("sha256")).digest();
+
+const int8 = (value: bigint) => {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigInt64BE(value);
+  return bytes;
+};
+
+const oids = { bytea: 17, int8: 20, timestamptz: 1184, uuid: 2950 } as const;
+
+/** PostgreSQL's binary form of a row, as docs/chain.md spells it out. */
+export function record(...values: [keyof typeof oids, Buffer | null][]): Buffer {
+  const parts = values.flatMap(([type, value]) => {
+    const header = Buffer.alloc(8);
+    header.writeInt32BE(oids[type], 0);
+    header.writeInt32BE(value?.length ?? -1, 4);
+    return value ? [header, value] : [header];
+  });
+  const count = Buffer.alloc(4);
+  count.writeInt32BE(values.length);
+  return Buffer.concat([count, ...parts]);
+}
+
+export const bytes = (text: string | null) => (text === null ? null : Buffer.from(text, "utf8"));
+export const uuid = (text: string | null) => (text === null ? null : Buffer.from(text.replaceAll("-", ""), "hex"));
+export const timestamp = (microsecondsSince1970: string) => int8(BigInt(microsecondsSince1970) - 946_684_800_000_000n);
+
+/** A stored row as its verifier must see it: JSON as PostgreSQL prints it, times in whole microseconds. */
+export interface SealedRow {
+  id: string;
+  envelope_id: string;
+  parent_receipt_id: string | null;
+  created_at: string;
+  decision_outcome: string;
+  tool_name: string | null;
+  actor_id: string | null;
+  envelope: string;
+  decision: string;
+  chain_seq: string;
+  chain_seal: Buffer;
+  receipt_hash: string;
+  prev_receipt_hash: string | null;
+}
+
+export const sealedRows = `
+  select id, envelope_id, parent_receipt_id, (extract(epoch from created_at) * 1000000)::bigint::text as created_at,
+         decision_outcome, tool_name, actor_id, envelope::text as envelope, decision::text as decision,
+         chain_seq, chain_seal, receipt_hash, prev_receipt_hash
+    from receipts`;
+
+export function expectedSeal(row: SealedRow, previousSeal: Buffer): Buffer {
+  const content = sha256(
+    record(
+      ["uuid", uuid(row.id)],
+      ["uuid", uuid(row.envelope_id)],
+      ["uuid", uuid(row.parent_receipt_id)],
+      ["timestamptz", timestamp(row.created_at)],
+      ["bytea", bytes(row.decision_outcome)],
+      ["bytea", bytes(row.tool_name)],
+      ["bytea", bytes(row.actor_id)],
+      ["bytea", bytes(row.envelope)],
+      ["bytea", bytes(row.decision)],
+    ),
+  );
+  return sha256(previousSeal, int8(BigInt(row.chain_seq)), content, row.prev_receipt_hash ?? "");
+}
+
+/** `computeReceiptHash` of AUTHENSOR/AUTHENSOR, packages/control-plane/src/services/receipt-service.ts. */
+export function authensorHash(row: SealedRow): string {
+  const payload = JSON.stringify({
+    id: row.id,
+    envelopeId: row.envelope_id,
+    // Its driver makes a Date of the column, which drops what is below the millisecond.
+    timestamp: new Date(Math.floor(Number(row.created_at) / 1000)),
+    decisionOutcome: row.decision_outcome,
+    prevReceiptHash: row.prev_receipt_hash ?? "",
+  });
+  return sha256(payload).toString("hex");
+}
+
+export interface HistoryRow {
+  agent: string;
+  seq: string;
+  receipt_id: string;
+  receipt_created_at: string;
+  changed_at: string;
+  changed_by: string;
+  application: string;
+  before: string;
+  after: string;
+  seal: Buffer;
+}
+
+export const historyRows = `
+  select agent, seq, receipt_id, (extract(epoch from receipt_created_at) * 1000000)::bigint::text as receipt_created_at,
+         (extract(epoch from changed_at) * 1000000)::bigint::text as changed_at, changed_by, application,
+         before::text as before, after::text as after, seal
+    from audit.receipt_history`;
+
+export function expectedHistorySeal(row: HistoryRow, previousSeal: Buffer): Buffer {
+  return sha256(
+    record(
+      ["bytea", previousSeal],
+      ["int8", int8(BigInt(row.seq))],
+      ["bytea", bytes(row.agent)],
+      ["uuid", uuid(row.receipt_id)],
+      ["timestamptz", timestamp(row.receipt_created_at)],
+      ["timestamptz", timestamp(row.changed_at)],
+      ["bytea", bytes(row.changed_by)],
+      ["bytea", bytes(row.application)],
+      ["bytea", bytes(row.before)],
+      ["bytea", bytes(row.after)],
+    ),
+  );
+}
+
+/** Every fault in the chains of receipts, found without a function of the database's; [] when all is whole. */
+export async function chainFaults(client: pg.ClientBase): Promise<string[]> {
+  const { rows } = await client.query<SealedRow>(`${sealedRows} order by coalesce(actor_id, ''), chain_seq`);
+  const { rows: heads } = await client.query<{ agent: string; seq: string; seal: Buffer; receipt_hash: string | null }>(
+    "select agent, seq, seal, receipt_hash from audit.chain_heads where seq > 0",
+  );
+  const faults: string[] = [];
+  const ends = new Map<string, { seq: bigint; seal: Buffer; hash: string | null }>();
+  for (const row of rows) {
+    const agent = row.actor_id ?? "";
+    const last = ends.get(agent) ?? { seq: 0n, seal: Buffer.alloc(0), hash: null };
+    const where = `${agent} ${row.chain_seq}`;
+    if (BigInt(row.chain_seq) !== last.seq + 1n) faults.push(`${where}: follows ${last.seq}`);
+    if (row.prev_receipt_hash !== last.hash) faults.push(`${where}: previous hash`);
+    if (row.receipt_hash !== authensorHash(row)) faults.push(`${where}: hash`);
+    if (!row.chain_seal.equals(expectedSeal(row, last.seal))) faults.push(`${where}: seal`);
+    ends.set(agent, { seq: BigInt(row.chain_seq), seal: row.chain_seal, hash: row.receipt_hash });
+  }
+  if (heads.length !== ends.size) faults.push(`${heads.length} heads of ${ends.size} chains`);
+  for (const head of heads) {
+    const end = ends.get(head.agent);
+    if (BigInt(head.seq) !== end?.seq || !head.seal.equals(end.seal) || head.receipt_hash !== end.hash)
+      faults.push(`${head.agent}: its head says ${head.seq}, its last receipt ${end?.seq ?? 0n}`);
+  }
+  return faults;
+}

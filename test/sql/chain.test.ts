@@ -1,0 +1,299 @@
+import { execFileSync } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import pg from "pg";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { roles } from "../../ops/roles";
+import { startPostgres, superuser, type TestDatabase, type TestPostgres } from "../postgres";
+import { chainFaults, insertReceipts, newReceipt } from "../receipts";
+
+let server: TestPostgres;
+let database: TestDatabase;
+let app: pg.Client;
+let auditor: pg.Client;
+
+beforeAll(async () => {
+  server = await startPostgres();
+});
+afterAll(() => server.stop());
+
+beforeEach(async () => {
+  database = await server.createDatabase({ migrated: true });
+  app = await database.connect(roles.app);
+  auditor = await database.connect(roles.auditor);
+});
+
+/** Settles to the SQLSTATE of the query's error, or "ok". */
+const outcome = (query: Promise<unknown>): Promise<string> =>
+  query.then(
+    () => "ok",
+    (error: unknown) => (error instanceof pg.DatabaseError ? (error.code ?? "?") : String(error)),
+  );
+
+const count = async (client: pg.Client): Promise<number> =>
+  Number((await client.query<{ count: string }>("select count(*) from receipts")).rows[0]?.count);
+
+describe("the seal", () => {
+  it("is what docs/chain.md says, for every kind of value, as computed without the database", async () => {
+    const outcomes = ["allow", "deny", "require_approval", "rate_limited"];
+    await insertReceipts(
+      app,
+      Array.from({ length: 40 }, (_, i) =>
+        newReceipt({
+          decision_outcome: outcomes[i % 4] ?? "allow",
+          actor_id: [null, "", "agent-1", 'quote " \\ \n tab\t', "Ünïcødé ☃ 𝄞"][i % 5] ?? null,
+          tool_name: i % 3 ? "tool" : null,
+          parent_receipt_id: i % 2 ? randomUUID() : null,
+          envelope: { i, clé: "☃\u0001\\", nested: [null, true, 1e300, -0.0001, "x".repeat(i * 500)] },
+        }),
+      ),
+    );
+    expect(await chainFaults(auditor)).toEqual([]);
+    expect(await count(app)).toBe(40);
+  });
+
+  it("ignores what the client sent in the sealed columns", async () => {
+    const forged = Buffer.alloc(32);
+    await app.query(
+      `insert into receipts (id, envelope_id, status, decision_outcome, envelope, decision, chain_seq, chain_seal, receipt_hash, prev_receipt_hash)
+       values (gen_random_uuid(), gen_random_uuid(), 'pending', 'allow', '{}', '{}', 4711, $1, 'forged', 'forged')`,
+      [forged],
+    );
+    const { rows } = await app.query("select chain_seq, prev_receipt_hash, length(receipt_hash) from receipts");
+    expect(rows).toEqual([{ chain_seq: "1", prev_receipt_hash: null, length: 64 }]);
+    expect(await chainFaults(auditor)).toEqual([]);
+  });
+
+  it("keeps the microseconds that Authensor's own hash drops", async () => {
+    await app.query(
+      `insert into receipts (id, envelope_id, status, decision_outcome, envelope, decision, created_at)
+       select gen_random_uuid(), gen_random_uuid(), 'pending', 'allow', '{}', '{}', t::timestamptz
+         from unnest(array['2026-11-01 00:00:00.999999+00', '2026-11-01 00:00:00.0005+00', '1969-12-31 23:59:59.9995+00']) t`,
+    );
+    expect(await chainFaults(auditor)).toEqual([]);
+  });
+
+  it("is the same whatever the client's encoding, time zone and styles are", async () => {
+    for (const settings of [
+      "set client_encoding = latin1",
+      "set timezone = 'Asia/Kathmandu'",
+      "set datestyle = 'german'; set intervalstyle = 'sql_standard'; set bytea_output = 'escape'; set extra_float_digits = 0",
+    ]) {
+      const client = await database.connect(roles.app);
+      await client.query(settings);
+      await client.query(
+        `insert into receipts (id, envelope_id, status, decision_outcome, actor_id, envelope, decision)
+         values (gen_random_uuid(), gen_random_uuid(), 'pending', 'allow', U&'\\00e9', jsonb_build_object('a', U&'\\00e9'), '{}')`,
+      );
+      // A character that the client's encoding does not even have.
+      await client.query(
+        `insert into receipts (id, envelope_id, status, decision_outcome, actor_id, envelope, decision)
+         values (gen_random_uuid(), gen_random_uuid(), 'pending', 'allow', U&'\\2603', jsonb_build_object('a', U&'\\2603'), '{}')`,
+      );
+    }
+    expect(await count(app)).toBe(6);
+    expect(await chainFaults(auditor)).toEqual([]);
+  });
+
+  it("follows the chain, not the clock, for receipts dated back, ahead, and in any order", async () => {
+    const dates = ["2026-11-05", "1999-01-01", "2031-07-07", "0001-01-01", "9999-12-31", "2026-11-04", "2026-10-31"];
+    for (const date of dates) await insertReceipts(app, [newReceipt({ created_at: `${date}T12:00:00.123Z` })]);
+    const { rows } = await app.query(
+      "select to_char(created_at at time zone 'UTC', 'YYYY-MM-DD') d from receipts order by chain_seq",
+    );
+    expect(rows.map((row: { d: string }) => row.d)).toEqual(dates);
+    expect(await chainFaults(auditor)).toEqual([]);
+  });
+
+  it.each(["infinity", "-infinity", "10000-01-01 00:00+00", "0001-12-31 00:00+00 BC"])(
+    "is refused together with its receipt at a date that Authensor's hash cannot hold: %s",
+    async (date) => {
+      expect(await outcome(insertReceipts(app, [newReceipt({ created_at: date })]))).toMatch(/^235(02|14)$/);
+      expect(await count(app)).toBe(0);
+      await insertReceipts(app, [newReceipt()]);
+      expect(await chainFaults(auditor)).toEqual([]);
+    },
+  );
+});
+
+describe("the chain", () => {
+  it("is unbroken under 16 clients writing for 8 agents", async () => {
+    const clients = await Promise.all(Array.from({ length: 16 }, () => database.connect(roles.app)));
+    await Promise.all(
+      clients.map(async (client, c) => {
+        for (let i = 0; i < 40; i++) await insertReceipts(client, [newReceipt({ actor_id: `agent-${(c + i) % 8}` })]);
+      }),
+    );
+    expect(await count(app)).toBe(640);
+    expect(await chainFaults(auditor)).toEqual([]);
+    const { rows } = await app.query(
+      "select count(distinct prev_receipt_hash) links, count(*) filter (where prev_receipt_hash is null) starts from receipts",
+    );
+    expect(rows).toEqual([{ links: "632", starts: "8" }]);
+  });
+
+  it("starts once when many clients bring the same new agent", async () => {
+    const clients = await Promise.all(Array.from({ length: 20 }, () => database.connect(roles.app)));
+    for (const agent of ["new-1", "new-2", "new-3"]) {
+      await Promise.all(clients.map((client) => insertReceipts(client, [newReceipt({ actor_id: agent })])));
+    }
+    expect(await chainFaults(auditor)).toEqual([]);
+    expect(await count(app)).toBe(60);
+  });
+
+  it("has no gap where receipts were refused, rolled back, or taken back to a savepoint", async () => {
+    await insertReceipts(app, [newReceipt()]);
+    expect(await outcome(insertReceipts(app, [newReceipt({ status: "unknown" })]))).toBe("23514");
+    expect(await outcome(insertReceipts(app, [newReceipt(), newReceipt({ decision_outcome: "maybe" })]))).toBe("23514");
+    await app.query("begin");
+    await insertReceipts(app, [newReceipt(), newReceipt({ actor_id: "agent-2" })]);
+    await app.query("rollback");
+    await app.query("begin");
+    await insertReceipts(app, [newReceipt()]);
+    await app.query("savepoint s");
+    await insertReceipts(app, [newReceipt(), newReceipt()]);
+    expect(await outcome(insertReceipts(app, [newReceipt({ status: "unknown" })]))).toBe("23514");
+    await app.query("rollback to s");
+    await insertReceipts(app, [newReceipt()]);
+    await app.query("commit");
+    expect(await count(app)).toBe(3);
+    expect(await chainFaults(auditor)).toEqual([]);
+  });
+
+  it("has no gap where the same receipt is sent twice", async () => {
+    const receipt = newReceipt();
+    await insertReceipts(app, [receipt]);
+    expect(await outcome(insertReceipts(app, [receipt]))).toBe("23505");
+    expect(await outcome(insertReceipts(app, [newReceipt(), receipt, newReceipt()]))).toBe("23505");
+    const sealSkipped = `insert into receipts select * from receipts on conflict`;
+    expect(await outcome(app.query(`${sealSkipped} do nothing`))).toBe("55000");
+    expect(await outcome(app.query(`${sealSkipped} (id, created_at) do nothing`))).toBe("55000");
+    expect(await outcome(app.query(`${sealSkipped} (id, created_at) do update set status = excluded.status`))).toBe(
+      "55000",
+    );
+    await insertReceipts(app, [newReceipt()]);
+    expect(await count(app)).toBe(2);
+    expect(await chainFaults(auditor)).toEqual([]);
+  });
+
+  it("is whole when constraints are deferred and the transaction then fails", async () => {
+    const receipt = newReceipt();
+    await insertReceipts(app, [receipt]);
+    await app.query("begin; set constraints all deferred");
+    await insertReceipts(app, [receipt, newReceipt()]);
+    expect(await outcome(app.query("commit"))).toBe("23505");
+    expect(await count(app)).toBe(1);
+    expect(await chainFaults(auditor)).toEqual([]);
+  });
+
+  it("takes batches of many agents: VALUES, INSERT … SELECT, COPY, and several statements in one transaction", async () => {
+    const agents = Array.from({ length: 30 }, (_, i) => `agent-${i % 7}`);
+    await insertReceipts(
+      app,
+      agents.map((actor_id) => newReceipt({ actor_id })),
+    );
+    await app.query(
+      `insert into receipts (id, envelope_id, status, decision_outcome, actor_id, envelope, decision)
+       select gen_random_uuid(), gen_random_uuid(), 'pending', 'allow', 'agent-' || i % 7, '{}', '{}' from generate_series(1, 200) i`,
+    );
+    const lines = agents.map((agent) => `${randomUUID()}\t${randomUUID()}\tpending\tallow\t${agent}\t{}\t{}\n`);
+    const copy = "copy receipts (id, envelope_id, status, decision_outcome, actor_id, envelope, decision) from stdin";
+    execFileSync(join(server.bin, "psql"), ["-qX", "-c", copy, database.url(roles.app)], { input: lines.join("") });
+    await app.query("begin");
+    for (const actor_id of agents) await insertReceipts(app, [newReceipt({ actor_id })]);
+    await app.query("commit");
+    expect(await count(app)).toBe(290);
+    expect(await chainFaults(auditor)).toEqual([]);
+  });
+
+  it("ends batches that collide in opposite order in one retryable error, and stores one of them whole", async () => {
+    const [a, b] = [await database.connect(roles.app), await database.connect(roles.app)];
+    await insertReceipts(app, [newReceipt({ actor_id: "x" }), newReceipt({ actor_id: "y" })]);
+    await a.query("begin");
+    await b.query("begin");
+    await insertReceipts(a, [newReceipt({ actor_id: "x" }), newReceipt({ actor_id: "x" })]);
+    await insertReceipts(b, [newReceipt({ actor_id: "y" })]);
+    const results = await Promise.all([
+      outcome(insertReceipts(a, [newReceipt({ actor_id: "y" })])).then(async (code) => (await a.query("commit"), code)),
+      outcome(insertReceipts(b, [newReceipt({ actor_id: "x" })])).then(async (code) => (await b.query("commit"), code)),
+    ]);
+    expect(results.toSorted()).toEqual(["40P01", "ok"]);
+    expect(await count(app)).toBe(2 + (results[0] === "ok" ? 3 : 2));
+    expect(await chainFaults(auditor)).toEqual([]);
+  });
+
+  it.each(["repeatable read", "serializable"])(
+    "is whole under %s, where a moved head is a retryable error",
+    async (level) => {
+      const other = await database.connect(roles.app);
+      await insertReceipts(app, [newReceipt()]);
+      await app.query(`begin isolation level ${level}`);
+      await app.query("select 1");
+      await count(app);
+      await insertReceipts(other, [newReceipt()]);
+      expect(await outcome(insertReceipts(app, [newReceipt()]))).toBe("40001");
+      await app.query("rollback");
+      await app.query(`begin isolation level ${level}`);
+      await insertReceipts(app, [newReceipt(), newReceipt({ actor_id: "first-of-its-own" })]);
+      await app.query("commit");
+      expect(await count(app)).toBe(4);
+      expect(await chainFaults(auditor)).toEqual([]);
+    },
+  );
+
+  it("goes on over a month's partition made later, and over the open ends", async () => {
+    const owner = await database.connect(roles.owner);
+    await insertReceipts(app, [newReceipt({ created_at: "2026-11-10T00:00:00.000Z" })]);
+    const { rows } = await owner.query(
+      "select p.parent, audit.month_of(p.since) m from audit.list_partitions() p where p.parent = 'receipts'::regclass and p.kind = 'future'",
+    );
+    const next = (rows[0] as { m: Date }).m;
+    await owner.query("select audit.make_month('receipts', $1)", [next]);
+    await insertReceipts(app, [newReceipt({ created_at: new Date(next.getTime() + 7 * 86_400_000).toISOString() })]);
+    await insertReceipts(app, [newReceipt(), newReceipt({ created_at: "2040-01-01T00:00:00.000Z" })]);
+    expect(await count(app)).toBe(4);
+    expect(await chainFaults(auditor)).toEqual([]);
+  });
+});
+
+describe("the application's role", () => {
+  it.each([
+    ["writes no head", "update audit.chain_heads set seq = 0"],
+    ["adds no head", "insert into audit.chain_heads (agent) values ('x')"],
+    ["removes no head", "delete from audit.chain_heads"],
+    ["does not even read heads", "select from audit.chain_heads"],
+    ["writes no place in the chain", "update receipts set chain_seq = chain_seq"],
+    ["writes no seal", "update receipts set chain_seal = chain_seal"],
+    ["writes no hash", "update receipts set receipt_hash = receipt_hash"],
+    ["writes no previous hash", "update receipts set prev_receipt_hash = prev_receipt_hash"],
+    ["rewrites no envelope", "update receipts set envelope = '{}'"],
+    ["removes no receipt", "delete from receipts"],
+    ["empties no table", "truncate receipts"],
+    ["stops no trigger", "alter table receipts disable trigger all"],
+    ["does not act as a replica", "set session_replication_role = replica"],
+    ["does not become the owner", `set role ${roles.owner}`],
+    ["calls no trigger function", "select audit.append_history('a', gen_random_uuid(), now(), '{}', '{}')"],
+  ])("%s", async (_, sql) => {
+    await insertReceipts(app, [newReceipt()]);
+    expect(await outcome(app.query(sql))).toBe("42501");
+  });
+
+  it("cannot mislead the sealing functions with objects of its own", async () => {
+    await app.query("set search_path = pg_temp, public");
+    await app.query("create temp table chain_heads (agent text primary key, seq bigint)").catch(() => undefined);
+    await app
+      .query("create function pg_temp.sha256(bytea) returns bytea language sql as $$ select '\\x00'::bytea $$")
+      .catch(() => undefined);
+    await insertReceipts(app, [newReceipt()]);
+    expect(await chainFaults(auditor)).toEqual([]);
+  });
+});
+
+it("no function that runs as its owner is without a search_path of its own", async () => {
+  const client = await database.connect(superuser);
+  const { rows } = await client.query(
+    `select oid::regprocedure::text as f from pg_proc where prosecdef and pronamespace in ('audit'::regnamespace, 'public'::regnamespace)
+        and not coalesce('search_path=""' = any (proconfig), false)`,
+  );
+  expect(rows).toEqual([]);
+});
