@@ -16,9 +16,14 @@ import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
+import { silentLog } from "../ops/log";
+import { migrateUp } from "../ops/migrate/up";
 import { roles } from "../ops/roles";
 
 export const superuser = "postgres";
+/** The migrations as they are in this checkout. */
+export const migrationsDir = join(dirname(__dirname), "sql");
+
 const templateDatabase = "authensor_template";
 
 export interface PostgresOptions {
@@ -216,8 +221,7 @@ export class TestPostgres {
       }
       await this.endGuard();
       await sleep(100);
-      if (attempt === 20)
-        throw new Error(`PostgreSQL did not start:\n${readFileSync(log, "utf8").slice(-2000)}`);
+      if (attempt === 20) throw new Error(`PostgreSQL did not start:\n${readFileSync(log, "utf8").slice(-2000)}`);
     }
   }
 
@@ -310,17 +314,7 @@ export class TestPostgres {
   private async createTemplate(): Promise<void> {
     const database = await this.createDatabase({ name: templateDatabase });
     const client = await database.connect(roles.owner);
-    const dir = join(dirname(__dirname), "sql");
-    await client.query("create schema if not exists audit; set search_path = public, audit");
-    for (const file of readdirSync(dir)
-      .filter((name) => /^\d{3}_.*\.sql$/.test(name))
-      .sort()) {
-      try {
-        await client.query(readFileSync(join(dir, file), "utf8"));
-      } catch (error) {
-        throw new Error(`${file}: ${String(error)}`, { cause: error });
-      }
-    }
+    await migrateUp(client, { dir: migrationsDir, log: silentLog });
     await client.end();
   }
 }

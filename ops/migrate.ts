@@ -1,0 +1,97 @@
+/** Brings a database to this version: schema, roles' passwords, partitions; then checks that the server is what was deployed. */
+import type { Command } from "commander";
+import { databaseUrl, withConnection } from "./database";
+import { readExpectations } from "./migrate/check";
+import { readMigrations } from "./migrate/files";
+import { pendingMigrations, readLedger } from "./migrate/ledger";
+import { readPasswords } from "./migrate/passwords";
+import { checkServer, deploy } from "./migrate/up";
+import { integerSetting, runProgram, type Context } from "./program";
+
+const environment = `
+Environment:
+  DATABASE_URL           the owner's URL, straight to the primary: the lock does not hold through a pooler
+  MIGRATIONS_DIR         where NNN_slug.sql lie (default ./sql)
+  ROLE_PASSWORDS_DIR     a file per role, named as the role, holding its password (default: passwords are left alone)
+  EXPECTATIONS_FILE      JSON: {"parameters": {name: value, …}, "monthsAhead": 3, "ssl": true}
+  LOCK_WAIT_SECONDS      how long to wait for another run (default 300)
+  LOCK_TIMEOUT_MS        how long one attempt may wait for a table in use (default 1000)
+  LOCK_PATIENCE_SECONDS  how long to go on trying to get it (default 120)
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or settings.`;
+
+interface Options {
+  dryRun?: boolean;
+}
+
+const dir = () => process.env["MIGRATIONS_DIR"] ?? "./sql";
+
+async function up(options: Options, { log, signal }: Context): Promise<void> {
+  if (options.dryRun) return dryRun({ log, signal });
+  const passwordsDir = process.env["ROLE_PASSWORDS_DIR"];
+  const url = databaseUrl();
+  // All that can be wrong with the settings shows before anything is touched.
+  const settings = {
+    url,
+    dir: dir(),
+    log,
+    signal,
+    expectations: readExpectations(process.env["EXPECTATIONS_FILE"]),
+    passwords: passwordsDir ? readPasswords(passwordsDir) : undefined,
+    waitSeconds: integerSetting("LOCK_WAIT_SECONDS", 300),
+    lockTimeoutMs: integerSetting("LOCK_TIMEOUT_MS", 1000),
+    lockPatienceSeconds: integerSetting("LOCK_PATIENCE_SECONDS", 120),
+  };
+  await withConnection({ url, applicationName: "authensor-migrate", signal }, (client) => deploy(client, settings));
+}
+
+async function dryRun({ log, signal }: Context): Promise<void> {
+  const migrations = readMigrations(dir());
+  await withConnection({ applicationName: "authensor-migrate (dry run)", signal }, async (client) => {
+    const pending = pendingMigrations(migrations, await readLedger(client));
+    for (const { file, statements, transaction } of pending)
+      log.info("would apply", { file, statements: statements.length, transaction });
+    log.info(pending.length === 0 ? "nothing to apply" : "nothing was changed", { pending: pending.length });
+  });
+}
+
+async function status({ log, signal }: Context): Promise<void> {
+  const migrations = readMigrations(dir());
+  await withConnection({ applicationName: "authensor-migrate (status)", signal }, async (client) => {
+    const ledger = await readLedger(client);
+    for (const row of ledger) {
+      const { number, slug, complete, applied_at, applied_by, duration_ms } = row;
+      log.info(complete ? "applied" : "begun, not completed", {
+        number,
+        slug,
+        at: applied_at.toISOString(),
+        by: applied_by,
+        durationMs: duration_ms,
+      });
+    }
+    const pending = pendingMigrations(migrations, ledger);
+    for (const { number, slug } of pending) log.info("pending", { number, slug });
+    log.info("status", { applied: ledger.filter((row) => row.complete).length, pending: pending.length });
+  });
+}
+
+void runProgram("migrate", "Brings the database to this version and checks it.", (command: Command, context) => {
+  command.addHelpText("after", environment);
+  command
+    .command("up", { isDefault: true })
+    .description("apply what is pending, set passwords, make partitions, check the server")
+    .option("--dry-run", "say what would be applied, change nothing")
+    .action((options: Options) => up(options, context));
+  command
+    .command("status")
+    .description("list what is applied and what is pending")
+    .action(() => status(context));
+  command
+    .command("check")
+    .description("only check that the server is what was deployed")
+    .action(() =>
+      withConnection({ applicationName: "authensor-migrate (check)", signal: context.signal }, (client) =>
+        checkServer(client, readExpectations(process.env["EXPECTATIONS_FILE"]), context.log),
+      ),
+    );
+});

@@ -1,0 +1,91 @@
+/** The whole of a deployment's database work, in order; each step does nothing where nothing is to be done. */
+import type pg from "pg";
+import type { Log } from "../log";
+import { ensurePartitions } from "../partitions/ensure";
+import { Failure } from "../program";
+import { applyMigration, sessionSettings, type ApplyOptions } from "./apply";
+import { findDifferences, type Expectations } from "./check";
+import { readMigrations } from "./files";
+import { ensureLedger, pendingMigrations, readLedger } from "./ledger";
+import { lockMaintenance } from "./lock";
+import { setPasswords } from "./passwords";
+
+export interface UpOptions {
+  dir: string;
+  log: Log;
+  signal?: AbortSignal;
+  /** How long to wait for another run. Default 300. */
+  waitSeconds?: number;
+  lockTimeoutMs?: number;
+  lockPatienceSeconds?: number;
+  /** Stop after this number: for tests of what lies between two versions. */
+  upTo?: number;
+}
+
+export interface DeployOptions extends UpOptions {
+  url: string;
+  passwords?: ReadonlyMap<string, string>;
+  expectations: Expectations;
+}
+
+/** Applies what is pending; returns the files applied. Holds the maintenance lock until the connection ends. */
+export async function migrateUp(client: pg.Client, options: UpOptions): Promise<string[]> {
+  const { log } = options;
+  const migrations = readMigrations(options.dir);
+  await refuseStandby(client);
+  await client.query(sessionSettings);
+  // Before the lock already: who cannot run need not wait for those who can.
+  pendingMigrations(migrations, await readLedger(client));
+  await lockMaintenance(client, { log, signal: options.signal, waitSeconds: options.waitSeconds ?? 300 });
+  const pending = pendingMigrations(migrations, await readLedger(client)).filter(
+    ({ number }) => number <= (options.upTo ?? Infinity),
+  );
+  if (pending.length > 0) await ensureLedger(client);
+  const apply: ApplyOptions = {
+    log,
+    signal: options.signal,
+    lockTimeoutMs: options.lockTimeoutMs ?? 1000,
+    lockPatienceSeconds: options.lockPatienceSeconds ?? 120,
+  };
+  for (const migration of pending) {
+    const durationMs = await applyMigration(client, migration, apply);
+    log.info("applied", { file: migration.file, durationMs });
+  }
+  log.info(pending.length === 0 ? "schema is up to date" : "schema migrated", {
+    version: migrations.at(-1)?.number,
+    applied: pending.length,
+  });
+  return pending.map(({ file }) => file);
+}
+
+/** Migrations, passwords, partitions, and the check that the server is what was deployed. */
+export async function deploy(client: pg.Client, options: DeployOptions): Promise<void> {
+  await migrateUp(client, options);
+  if (options.passwords) await setPasswords(client, options.url, options.passwords, options.log);
+  await ensurePartitions(client, {
+    monthsAhead: options.expectations.monthsAhead,
+    log: options.log,
+    signal: options.signal,
+  });
+  await checkServer(client, options.expectations, options.log);
+}
+
+/** A Failure that lists every difference, or a line that says there is none. */
+export async function checkServer(client: pg.Client, expectations: Expectations, log: Log): Promise<void> {
+  const differences = await findDifferences(client, expectations);
+  if (differences.length > 0) {
+    throw new Failure(
+      `the server is not what was deployed: ${differences.length} ${differences.length === 1 ? "difference" : "differences"}`,
+      differences.map(({ what, expected, actual }) => `${what}: expected ${expected}, is ${actual}`),
+    );
+  }
+  log.info("the server is what was deployed", {
+    parameters: Object.keys(expectations.parameters).length,
+    monthsAhead: expectations.monthsAhead,
+  });
+}
+
+async function refuseStandby(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ standby: boolean }>("select pg_is_in_recovery() as standby");
+  if (rows[0]?.standby) throw new Failure("this server is a standby: DATABASE_URL must name the primary");
+}

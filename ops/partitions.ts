@@ -1,0 +1,60 @@
+/** Makes the months ahead of every monthly table. Safe to run anywhere, at any time, any number of times. */
+import type { Command } from "commander";
+import { databaseUrl, withConnection } from "./database";
+import { sessionSettings } from "./migrate/apply";
+import { lockMaintenance } from "./migrate/lock";
+import { ensurePartitions } from "./partitions/ensure";
+import { Failure, integerSetting, runProgram, type Context } from "./program";
+
+const environment = `
+Environment:
+  DATABASE_URL            the owner's URL, straight to the server (nothing is done on a standby)
+  MONTHS_AHEAD            months after the current one that must have a partition (default 3)
+  LOCK_WAIT_SECONDS       how long to wait for another run (default 300)
+  LOCK_TIMEOUT_MS         longest that one attempt may keep writers waiting (default 50)
+  LOCK_PATIENCE_SECONDS   how long to go on trying, per step (default 120)
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or settings.`;
+
+async function run(monthsAhead: number, { log, signal }: Context): Promise<void> {
+  const settings = {
+    monthsAhead,
+    log,
+    signal,
+    lockTimeoutMs: integerSetting("LOCK_TIMEOUT_MS", 50),
+    patienceSeconds: integerSetting("LOCK_PATIENCE_SECONDS", 120),
+  };
+  const waitSeconds = integerSetting("LOCK_WAIT_SECONDS", 300);
+  await withConnection({ url: databaseUrl(), applicationName: "authensor-partitions", signal }, async (client) => {
+    const { rows } = await client.query<{ standby: boolean }>("select pg_is_in_recovery() as standby");
+    if (rows[0]?.standby) {
+      log.info("this server is a standby: nothing to do here");
+      return;
+    }
+    await client.query(sessionSettings);
+    await lockMaintenance(client, { log, signal, waitSeconds });
+    const { created, moved, retries } = await ensurePartitions(client, settings);
+    const summary = created.length === 0 ? "every month had its partition" : `made ${created.length} partitions`;
+    log.info(moved === 0 ? summary : `${summary}, moved ${moved} rows into them`, {
+      created: created.length,
+      moved,
+      retries,
+      monthsAhead,
+    });
+  });
+}
+
+void runProgram("partitions", "Makes the months ahead of every monthly table.", (command: Command, context) => {
+  command
+    .addHelpText("after", environment)
+    .option("--months-ahead <number>", "overrides MONTHS_AHEAD")
+    .action((options: { monthsAhead?: string }) => {
+      const monthsAhead = integerSetting(
+        "MONTHS_AHEAD",
+        3,
+        options.monthsAhead === undefined ? process.env : { MONTHS_AHEAD: options.monthsAhead },
+      );
+      if (monthsAhead > 120) throw new Failure(`MONTHS_AHEAD must be at most 120, not ${monthsAhead}`, [], 2);
+      return run(monthsAhead, context);
+    });
+});
