@@ -1,0 +1,30 @@
+# Every command of this project. "./authensor <command>" is the same as the local ones, with exit codes of its own:
+# make itself ends with 2 whatever went wrong.
+.PHONY: help local status down clean cron test lint format
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1 — /p' $(MAKEFILE_LIST)
+
+local: ## bring everything up on this machine, or change what changed (SET="maxConnections=150 …" for one run)
+	@./authensor up $(foreach setting,$(SET),--set '$(setting)')
+
+status: ## what runs where, and how well
+	@./authensor status
+
+down: ## stop everything, keep the data
+	@./authensor down
+
+clean: ## stop everything and delete it
+	@./authensor clean
+
+cron: ## run a CronJob now (NAME=partitions)
+	@./authensor cron $(NAME)
+
+test: ## every test there is, linting first
+	@./authensor packages && npm run --silent lint && npm test --silent
+
+lint: ## eslint, prettier, tsc
+	@./authensor packages && npm run --silent lint
+
+format: ## prettier and eslint's own repairs
+	@./authensor packages && npm run --silent format

@@ -1,0 +1,119 @@
+/** The commands of the Makefile. Exit codes: 0 done and healthy, 1 failed, 2 wrong usage or settings. */
+import { Command, CommanderError } from "commander";
+import { readProblems } from "./problems";
+import { openEnvironment, type Environment, type OpenOptions } from "./environment";
+import { health, removeEverything, runCron, stopEverything, table } from "./operate";
+import { ensurePrerequisites } from "./install";
+import { printer } from "./progress";
+import { up, whatNext } from "./up";
+
+const interrupt = new AbortController();
+const progress = printer();
+
+process.on("SIGINT", onInterrupt).on("SIGTERM", onInterrupt).on("SIGHUP", onInterrupt);
+
+/** The first lets what is under way be written down; the second does not wait, and the state allows for that too. */
+function onInterrupt(): void {
+  if (interrupt.signal.aborted) process.exit(1);
+  progress.line("stopping (once more: at once)");
+  interrupt.abort(new Error('interrupted: "make local" continues, "make down" stops, "make clean" deletes'));
+}
+
+async function withEnvironment<T>(
+  command: string,
+  work: (environment: Environment) => Promise<T>,
+  options: Partial<OpenOptions> = {},
+): Promise<T> {
+  const environment = openEnvironment({ command, progress, signal: interrupt.signal, ...options });
+  try {
+    return await work(environment);
+  } finally {
+    environment.release();
+  }
+}
+
+const cli = new Command("authensor")
+  .description("Authensor's database on this machine: the production program against real servers")
+  .exitOverride()
+  .configureOutput({ outputError: (text, write) => write(text) })
+  .showHelpAfterError('(see "./authensor help")');
+
+cli
+  .command("up")
+  .description("bring everything up, or change what changed, and return")
+  .option("--set <key=value...>", "override a setting of Pulumi.local.yaml for this run")
+  .action(async ({ set = [] }: { set?: string[] }) => {
+    ensurePrerequisites((line) => progress.line(line));
+    await withEnvironment("make local", async (environment) => {
+      const { outputs, rows } = await up(environment, set, progress, interrupt.signal);
+      progress.end();
+      process.stdout.write(whatNext(outputs, environment.outputsFile, rows));
+      if (rows.some(({ healthy }) => !healthy)) throw new Error("not everything is healthy, see the table above");
+    });
+  });
+
+cli
+  .command("status")
+  .description("what runs where, and how well; 1 if anything is not healthy")
+  .action(async () => {
+    const look = async (environment: Environment) => {
+      if (!environment.exists) throw new Error("nothing is here yet: make local");
+      const rows = await health(environment);
+      console.log(table(rows));
+      const ill = rows.filter(({ healthy }) => !healthy).map(({ what }) => what);
+      if (ill.length > 0) throw new Error(`not healthy: ${ill.join(", ")} (make local brings it back)`);
+    };
+    await withEnvironment("make status", look, { readOnly: true });
+  });
+
+cli
+  .command("down")
+  .description("stop everything and keep the data")
+  .action(() =>
+    withEnvironment("make down", async (environment) => {
+      const stopped = await stopEverything(environment, progress);
+      progress.line(
+        stopped > 0 ? "everything is stopped; make local continues with the same data" : "nothing was here",
+      );
+    }),
+  );
+
+cli
+  .command("clean")
+  .description("stop everything and delete it, data included")
+  .action(() =>
+    withEnvironment("make clean", async (environment) => {
+      if (environment.exists) await stopEverything(environment, progress);
+      removeEverything(environment);
+      progress.line("everything is deleted");
+    }),
+  );
+
+cli
+  .command("cron")
+  .description("run a CronJob now")
+  .argument("<name>", "for example partitions")
+  .action(async (name: string) => {
+    process.exitCode = await withEnvironment("make cron", (environment) => runCron(environment, name));
+  });
+
+async function main(): Promise<void> {
+  try {
+    await cli.parseAsync();
+  } catch (error) {
+    progress.end();
+    if (error instanceof CommanderError) {
+      process.exitCode = error.exitCode === 0 ? 0 : 2; // commander has said what is wrong
+      return;
+    }
+    const { message, exitCode } = readProblems(error, interrupt.signal);
+    console.error(message);
+    process.exitCode = exitCode;
+  }
+}
+
+void main().finally(() => {
+  progress.end();
+  // Promises of the program that never settle, and probes that still wait, must not keep the command.
+  process.exit();
+});

@@ -1,0 +1,56 @@
+/** The configuration the Pulumi command line would give the program: the project's defaults, the stack's file, --set. */
+import { readFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { parse } from "yaml";
+
+export class UsageError extends Error {}
+
+export interface Project {
+  name: string;
+  /** Configuration by full name ("authensor-database:environment"), as the texts Pulumi keeps. */
+  config: Record<string, string>;
+}
+
+interface ProjectFile {
+  name: string;
+  config?: Record<string, { default?: unknown; value?: unknown } | string>;
+}
+
+/**
+ * @param stackFile `Pulumi.local.yaml`, or another in its place (AUTHENSOR_LOCAL_CONFIG)
+ * @param settings "key=value" each; they win
+ */
+export function readProject(checkout: string, stackFile: string, settings: readonly string[]): Project {
+  const project = readYaml(join(checkout, "Pulumi.yaml")) as ProjectFile;
+  const stack = readYaml(stackFile) as { config?: Record<string, unknown> } | null;
+  const config: Record<string, string> = {};
+  const put = (key: string, value: unknown) => {
+    if (value === undefined || value === null) return;
+    config[key.includes(":") ? key : `${project.name}:${key}`] =
+      typeof value === "string" ? value : JSON.stringify(value);
+  };
+  for (const [key, declared] of Object.entries(project.config ?? {})) {
+    put(key, typeof declared === "object" ? (declared.value ?? declared.default) : declared);
+  }
+  for (const [key, value] of Object.entries(stack?.config ?? {})) put(key, value);
+  for (const setting of settings) {
+    const [, key, value] = /^([^=\s]+)=(.*)$/s.exec(setting) ?? [];
+    if (key === undefined) throw new UsageError(`--set ${setting}: expected key=value, for example maxConnections=150`);
+    put(key, value);
+  }
+  return { name: project.name, config };
+}
+
+function readYaml(file: string): unknown {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    throw new UsageError(`cannot read ${file}: ${(error as Error).message}`);
+  }
+  try {
+    return parse(text);
+  } catch (error) {
+    throw new UsageError(`${basename(file)} is not YAML: ${(error as Error).message.split("\n")[0]}`);
+  }
+}

@@ -1,0 +1,60 @@
+/** One local cloud: its directory, its lock, its state and the engine over it. */
+import { existsSync, statSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { Engine } from "./engine";
+import { handlerOf } from "./handlers";
+import { takeLock } from "./lock";
+import { dataDirectory, findServiceUser, localDirectory, makeDataDirectory } from "./machine";
+import type { Progress } from "./progress";
+import { State } from "./state";
+
+export const checkout = resolve(__dirname, "..");
+
+export class NotOurs extends Error {}
+
+export interface Environment {
+  /** `.local/`, or what AUTHENSOR_LOCAL_DIR says. */
+  directory: string;
+  outputsFile: string;
+  state: State;
+  engine: Engine;
+  /** Whether anything was ever brought up here. */
+  exists: boolean;
+  /** Lets the next command in. */
+  release(): void;
+}
+
+export interface OpenOptions {
+  command: string;
+  progress: Progress;
+  signal: AbortSignal;
+  /** Commands that only look need no lock. */
+  readOnly?: boolean;
+}
+
+export function openEnvironment({ command, progress, signal, readOnly }: OpenOptions): Environment {
+  const directory = localDirectory(checkout);
+  const release = readOnly ? () => undefined : takeLock(directory, command);
+  try {
+    const file = join(directory, "state.json");
+    const exists = existsSync(file);
+    if (exists) checkOwner(file);
+    const serviceUser = findServiceUser();
+    const state = State.load(file, dataDirectory(directory, serviceUser));
+    if (!readOnly) makeDataDirectory(state.root, serviceUser);
+    const engine = new Engine({ state, handlerOf, progress, signal, ...(serviceUser && { serviceUser }) });
+    return { directory, outputsFile: join(directory, "outputs.json"), state, engine, exists, release };
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+/** Servers and files of another user can neither be stopped nor read. */
+function checkOwner(file: string): void {
+  const owner = statSync(file).uid;
+  const self = process.getuid?.();
+  if (self !== undefined && owner !== self) {
+    throw new NotOurs(`${file} belongs to user ${owner}, and this is user ${self}: run the command as user ${owner}`);
+  }
+}

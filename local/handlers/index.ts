@@ -1,0 +1,23 @@
+/** Every resource type and data source that the local cloud knows. */
+import * as aws from "../aws";
+import type { Handler, Invoke } from "../handler";
+import * as kubernetes from "../kubernetes";
+import { token as kubernetesToken } from "../kubernetes/objects";
+
+export const handlers: Record<string, Handler> = { ...aws.handlers, ...kubernetes.handlers };
+
+export const invokes: Record<string, Invoke> = { ...aws.invokes, ...kubernetes.invokes };
+
+/** What stands for a resource type; undefined for a type that neither has a handler nor is known to need none. */
+export function handlerOf(type: string): Handler | undefined {
+  return Object.hasOwn(handlers, type) ? handlers[type] : undefined;
+}
+
+/** The types behind which something runs, or has run, on this machine: what `make status` is about. */
+export const running: readonly string[] = [
+  "aws:rds/instance:Instance",
+  kubernetesToken.job,
+  kubernetesToken.cronJob,
+  kubernetesToken.deployment,
+  kubernetesToken.service,
+];

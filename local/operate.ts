@@ -1,0 +1,84 @@
+/** The commands on what is there already: status, down, clean, cron. */
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { handlerOf, running } from "./handlers";
+import { label } from "./engine";
+import type { Environment } from "./environment";
+import { findCronJob, runCronJob } from "./kubernetes/job";
+import { stopAll } from "./process";
+import type { Progress } from "./progress";
+import type { Entry } from "./state";
+import { inReverse } from "./teardown";
+
+export interface Row {
+  what: string;
+  healthy: boolean;
+  text: string;
+}
+
+/** Everything that runs here, and how well. */
+export async function health({ engine, state }: Environment): Promise<Row[]> {
+  const entries = state.entries.filter(({ type, phase }) => running.includes(type) && phase !== "condemned");
+  const order = (entry: Entry) => running.indexOf(entry.type);
+  return Promise.all(
+    entries
+      .sort((a, b) => order(a) - order(b))
+      .map(async (entry): Promise<Row> => {
+        const what = label(entry);
+        if (entry.phase !== "live") return { what, healthy: false, text: "not finished: run make local" };
+        try {
+          const status = await handlerOf(entry.type)?.status?.(entry, engine.context(entry));
+          return { what, healthy: status?.healthy ?? true, text: status?.text ?? "" };
+        } catch (error) {
+          return { what, healthy: false, text: (error as Error).message };
+        }
+      }),
+  );
+}
+
+export function table(rows: readonly Row[]): string {
+  const width = Math.max(...rows.map(({ what }) => what.length));
+  return rows
+    .map(({ what, healthy, text }) => `  ${healthy ? "ok  " : "DOWN"}  ${what.padEnd(width)}  ${text}`)
+    .join("\n");
+}
+
+/** Ends every process and keeps the data. What cannot be stopped properly is killed, and said. */
+export async function stopEverything({ engine, state }: Environment, progress: Progress): Promise<number> {
+  let stopped = 0;
+  await inReverse(state.entries, async (entry) => {
+    const directory = join(state.root, entry.physicalName);
+    const end = progress.begin(label(entry));
+    let trouble = "";
+    try {
+      if (entry.id !== "") await handlerOf(entry.type)?.stop?.(entry, engine.context(entry));
+    } catch (error) {
+      trouble = ` by force (${(error as Error).message.split("\n")[0]})`;
+    }
+    await stopAll(directory);
+    const runs = running.includes(entry.type);
+    if (runs) stopped++;
+    end(runs || trouble ? `${label(entry)}  stopped${trouble}` : undefined);
+  });
+  return stopped;
+}
+
+/** Removes what `make local` made. The state goes last: until then, the command can be run again. */
+export function removeEverything({ directory, outputsFile, state }: Environment): void {
+  rmSync(outputsFile, { force: true });
+  rmSync(join(directory, "certificates"), { recursive: true, force: true });
+  rmSync(state.root, { recursive: true, force: true });
+  rmSync(join(directory, "state.json.new"), { force: true });
+  rmSync(join(directory, "state.json"), { force: true });
+}
+
+/** Runs a CronJob now and passes its log on; returns its exit code. */
+export async function runCron({ engine, state }: Environment, name: string): Promise<number> {
+  const found = findCronJob(state.entries, name);
+  const entry = state.entries.find((e) => e === found);
+  if (!entry) {
+    const known = state.entries.filter(({ type }) => type.endsWith(":CronJob")).map((e) => e.name);
+    throw new Error(`no CronJob ${name} here${known.length > 0 ? `; there is ${known.join(", ")}` : ""}`);
+  }
+  return runCronJob(entry, engine.context(entry), (text) => void process.stdout.write(text));
+}

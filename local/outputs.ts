@@ -1,0 +1,97 @@
+/**
+ * What a person and the tests connect to: the stack's outputs, and behind the Secrets they name, the URLs as this
+ * machine has them. Written for the owner's eyes only, never printed.
+ */
+import { createHash } from "node:crypto";
+import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Properties, Resource } from "./handler";
+import { configurationKey } from "./kubernetes/configuration";
+import { token } from "./kubernetes/objects";
+import { serviceAddresses } from "./kubernetes/registry";
+import { translateServices } from "./kubernetes/translate";
+import type { State } from "./state";
+
+interface SecretKey {
+  namespace: string;
+  name: string;
+  key: string;
+}
+
+export interface LocalOutputs extends Properties {
+  controlPlaneUrl: string;
+  adminToken: string;
+  auditUrl: string;
+  telemetryUrl: string;
+  ownerUrl: string;
+  monitorUrl: string;
+  replicaUrl: string;
+}
+
+export function resolveOutputs(outputs: Properties, state: State, directory: string): LocalOutputs {
+  const resources = (type: string) => state.entries.filter((e) => e.type === type && e.phase === "live");
+  const services = serviceAddresses({ resources });
+  const localize = (address: string, namespace: string) => {
+    const url = translateServices(address, { namespace, services });
+    return url.replace(/(?<=[?&]sslrootcert=)[^&]+/g, (path) =>
+      encodeURIComponent(mountedFile(decodeURIComponent(path), namespace, resources, directory)),
+    );
+  };
+  const secret = ({ namespace, name, key }: SecretKey) =>
+    localize(text(configurationKey({ resources }, { kind: "Secret", namespace, name, key })), namespace);
+  const connections = (outputs["connectionSecrets"] ?? {}) as Record<string, SecretKey>;
+  const urls = Object.entries(connections).map(([name, where]) => [`${name}Url`, secret(where)]);
+  const controlPlane = outputs["controlPlane"] as { url: string };
+  return {
+    ...outputs,
+    controlPlaneUrl: localize(controlPlane.url, outputs["namespace"] as string),
+    adminToken: secret(outputs["adminTokenSecret"] as SecretKey),
+    ...(Object.fromEntries(urls) as Pick<LocalOutputs, "auditUrl">),
+  } as LocalOutputs;
+}
+
+export function writeOutputs(outputs: Properties, file: string): void {
+  writeFileSync(`${file}.new`, `${JSON.stringify(outputs, null, 2)}\n`, { mode: 0o600 });
+  renameSync(`${file}.new`, file);
+}
+
+const text = (value: Buffer | undefined) => value?.toString("utf8") ?? "";
+
+type Lookup = (type: string) => Resource[];
+
+interface PodSpec {
+  containers: { volumeMounts?: { name: string; mountPath: string; subPath?: string }[] }[];
+  volumes?: { name: string; secret?: { secretName?: string }; configMap?: { name?: string } }[];
+}
+
+/** The content of a file as pods have it mounted, as a file outside them. */
+function mountedFile(path: string, namespace: string, resources: Lookup, directory: string): string {
+  for (const spec of podSpecs(namespace, resources)) {
+    const mounts = spec.containers.flatMap((container) => container.volumeMounts ?? []);
+    const mount = mounts.find(({ mountPath }) => path.startsWith(`${mountPath.replace(/\/+$/, "")}/`));
+    const volume = spec.volumes?.find(({ name }) => name === mount?.name);
+    const name = volume?.secret?.secretName ?? volume?.configMap?.name;
+    if (!mount || name === undefined) continue;
+    const kind = volume?.secret ? "Secret" : "ConfigMap";
+    const key = path.slice(mount.mountPath.replace(/\/+$/, "").length + 1);
+    return outside(text(configurationKey({ resources }, { kind, namespace, name, key })), key, directory);
+  }
+  throw new Error(`no pod in ${namespace} has a Secret or ConfigMap mounted that holds ${path}`);
+}
+
+function podSpecs(namespace: string, resources: Lookup): PodSpec[] {
+  const templated = [token.deployment, token.job].flatMap(resources);
+  return templated
+    .filter(({ outputs }) => (outputs["metadata"] as { namespace?: string }).namespace === namespace)
+    .map(({ inputs }) => (inputs["spec"] as { template: { spec: PodSpec } }).template.spec);
+}
+
+/** Named by its content: URLs that were handed out stay true until the certificate itself changes. */
+function outside(content: string, name: string, directory: string): string {
+  const certificates = join(directory, "certificates");
+  mkdirSync(certificates, { recursive: true, mode: 0o700 });
+  const hash = createHash("sha256").update(content).digest("hex").slice(0, 8);
+  const file = join(certificates, `${name.replace(/\.pem$/, "")}-${hash}.pem`);
+  writeFileSync(file, content, { mode: 0o600 });
+  return file;
+}

@@ -1,0 +1,83 @@
+/** Runs the Pulumi program in this process, as the Node language host does, against a monitor of ours. */
+import { runtime } from "@pulumi/pulumi";
+import { join } from "node:path";
+import { readSettings } from "../settings";
+import type { Project } from "./config";
+import type { Engine } from "./engine";
+import type { Properties } from "./handler";
+import { invokes } from "./handlers";
+import { Monitor } from "./monitor";
+
+export interface ProgramRun {
+  project: Project;
+  checkout: string;
+  engine: Engine;
+}
+
+const stack = "local";
+
+/** Makes the configuration the one that `pulumi.Config` reads. */
+export function configure(project: Project): void {
+  runtime.setMockOptions({}, project.name, stack, false, "local");
+  runtime.setAllConfig(project.config);
+}
+
+/** Throws the settings' own error, with every problem, before anything is touched. */
+export function checkSettings(): void {
+  readSettings();
+}
+
+/** Runs the program to its end, deletes what it no longer has, and returns the stack's outputs. */
+export async function runProgram({ project, checkout, engine }: ProgramRun): Promise<Properties> {
+  const monitor = new Monitor({
+    project: project.name,
+    stack,
+    register: (registration) => engine.register(registration),
+    invokes,
+  });
+  monitor.install();
+  const trouble = listenForTrouble(monitor);
+  try {
+    const finished = (async () => {
+      const outputs = (await runtime.runInPulumiStack(() => load(join(checkout, "index.ts")))) as Properties;
+      await runtime.disconnect();
+      return outputs;
+    })();
+    finished.catch(() => undefined);
+    const outputs = await Promise.race([finished, monitor.failed, trouble.happened]);
+    await engine.finish();
+    return outputs;
+  } catch (error) {
+    await monitor.idle();
+    throw monitor.failure ?? error;
+  } finally {
+    trouble.stopListening();
+  }
+}
+
+/** As the language host has it: a module that exports a function is called, and what it returns are the outputs. */
+async function load(main: string): Promise<unknown> {
+  // eslint-disable-next-line @typescript-eslint/no-require-imports -- the program is a CommonJS module
+  const exported: unknown = require(main);
+  return typeof exported === "function" ? await (exported as () => unknown)() : exported;
+}
+
+/** What the program throws where nobody waits for it. Once a resource has failed, that is only its echo. */
+function listenForTrouble(monitor: Monitor) {
+  let happen: (error: unknown) => void = () => undefined;
+  const happened = new Promise<never>((_, reject) => (happen = reject));
+  happened.catch(() => undefined);
+  const hear = (error: unknown) => void (monitor.failure ?? happen(error));
+  const starve = () => happen(new Error("the program waits for something that never comes"));
+  process.on("uncaughtException", hear);
+  process.on("unhandledRejection", hear);
+  process.once("beforeExit", starve);
+  return {
+    happened,
+    stopListening() {
+      process.off("beforeExit", starve);
+      process.off("uncaughtException", hear);
+      // Rejections that come late, after the failure was reported, must not end the command in their own way.
+    },
+  };
+}

@@ -1,0 +1,63 @@
+/** `make local`: brings the program's resources up on this machine and proves that a receipt goes all the way. */
+import { join } from "node:path";
+import type { Environment } from "./environment";
+import { checkout } from "./environment";
+import { ensureDatabaseCa, databaseCaDirectory } from "./aws/databaseCa";
+import { readProject } from "./config";
+import { outcomes } from "./engine";
+import { firstReceipt } from "./firstReceipt";
+import { health, table } from "./operate";
+import { resolveOutputs, writeOutputs, type LocalOutputs } from "./outputs";
+import type { Progress } from "./progress";
+
+export async function up(
+  environment: Environment,
+  settings: readonly string[],
+  progress: Progress,
+  signal: AbortSignal,
+) {
+  const { engine, state, directory, outputsFile } = environment;
+  const stackFile = process.env["AUTHENSOR_LOCAL_CONFIG"] ?? join(checkout, "Pulumi.local.yaml");
+  const project = readProject(checkout, stackFile, settings);
+  // The servers' certificates are signed here, not by Amazon: the setting that production has for this says so.
+  const caFile = `${project.name}:databaseCaFile`;
+  project.config[caFile] ||= await ensureDatabaseCa(databaseCaDirectory(state.root));
+
+  const { checkSettings, configure, runProgram } = loadPulumi();
+  configure(project);
+  checkSettings();
+  const stackOutputs = await runProgram({ project, checkout, engine });
+
+  const outputs = resolveOutputs(stackOutputs, state, directory);
+  writeOutputs(outputs, outputsFile);
+  const counts = outcomes.filter((o) => engine.counts[o] > 0).map((o) => `${engine.counts[o]} ${o}`);
+  progress.line(counts.join(", "));
+
+  const journey = await firstReceipt(outputs, signal);
+  const [decided, replicated] = [journey.decidedMs, journey.replicatedMs].map((ms) => ms.toFixed(0));
+  progress.line(
+    `receipt ${journey.receiptId} (${journey.outcome}) through the control plane in ${decided} ms, ` +
+      `on the replica ${replicated} ms later`,
+  );
+  return { outputs, rows: await health(environment) };
+}
+
+export function whatNext(outputs: LocalOutputs, outputsFile: string, rows: Parameters<typeof table>[0]): string {
+  return `
+${table(rows)}
+
+  control plane   ${outputs.controlPlaneUrl}
+  every URL       ${outputsFile} (with passwords; readable by you only)
+
+Try next
+  curl -s ${outputs.controlPlaneUrl}/health/ready
+  psql "$(node -p 'require("${outputsFile}").replicaUrl')" -c 'select created_at, actor_id, decision_outcome from receipts'
+  make cron NAME=partitions    make status    make down    make clean
+`;
+}
+
+/** Pulumi and its packages take a second or two to load: only once everything else is in order. */
+function loadPulumi(): typeof import("./program") {
+  // eslint-disable-next-line @typescript-eslint/no-require-imports -- in the middle of a function, and in CommonJS
+  return require("./program") as typeof import("./program");
+}
