@@ -24,7 +24,7 @@ function secretInput(inputs: Properties, name: string): string {
 }
 
 const namesOf = (inputs: Properties): Names => ({
-  subject: (inputs.subject ?? {}) as Names["subject"],
+  subject: inputs.subject ?? {},
   dnsNames: strings(inputs.dnsNames),
   ipAddresses: strings(inputs.ipAddresses),
   uris: strings(inputs.uris),

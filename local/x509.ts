@@ -184,16 +184,14 @@ function usesOf(uses: readonly string[]): x509.Extension[] {
 }
 
 function signingAlgorithm(key: KeyObject): { name: string; hash: string } {
-  switch (key.asymmetricKeyType) {
-    case "rsa":
-      return { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" };
-    case "ec":
-      return { name: "ECDSA", hash: "SHA-256" };
-    case "ed25519":
-      return { name: "Ed25519", hash: "" };
-    default:
-      throw new Error(`cannot sign with a key of type ${String(key.asymmetricKeyType)}`);
-  }
+  const algorithms: Record<string, { name: string; hash: string }> = {
+    rsa: { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" },
+    ec: { name: "ECDSA", hash: "SHA-256" },
+    ed25519: { name: "Ed25519", hash: "" },
+  };
+  const algorithm = algorithms[key.asymmetricKeyType ?? ""];
+  if (algorithm === undefined) throw new Error(`cannot sign with a key of type ${String(key.asymmetricKeyType)}`);
+  return algorithm;
 }
 
 async function imported(key: KeyObject): Promise<webcrypto.CryptoKey> {

@@ -15,6 +15,9 @@ const pathsIn = (directory: string) => ({
   key: join(directory, "rds-ca.key"),
 });
 
+/** Where the authority lies, given the directory under which the resources have theirs. */
+export const databaseCaDirectory = (dataRoot: string): string => join(dataRoot, "rds-ca");
+
 /** Makes the authority unless it is there, and returns the path of its certificate: what clients are to trust. */
 export async function ensureDatabaseCa(directory: string): Promise<string> {
   const paths = pathsIn(directory);

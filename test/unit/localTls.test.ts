@@ -81,7 +81,7 @@ describe("certificates of the local cloud", () => {
     const greet = (trusted: string) =>
       new Promise<string>((resolve, reject) => {
         const socket: TLSSocket = connect({ port, host: "127.0.0.1", servername: "localhost", ca: trusted });
-        socket.once("data", (data) => resolve(data.toString())).once("error", reject);
+        socket.once("data", (data: Buffer) => resolve(data.toString())).once("error", reject);
       });
 
     await expect(greet(ca.certificate)).resolves.toBe("hello");

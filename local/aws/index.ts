@@ -1,0 +1,21 @@
+/** What stands for AWS on this machine, and for the two providers that need no cloud at all. */
+import type { Handler } from "../handler";
+import { handlers as random } from "../random";
+import { handlers as tls } from "../tls";
+import { instance } from "./rds/instance";
+import { instanceType } from "./rds/lookup";
+import { parameterGroup, parameterGroupType } from "./rds/parameterGroup";
+import { subnetGroup } from "./rds/subnetGroup";
+import { recordedHandlers } from "./recorded";
+
+export const handlers: Record<string, Handler> = {
+  ...recordedHandlers,
+  [instanceType]: instance,
+  [parameterGroupType]: parameterGroup,
+  "aws:rds/subnetGroup:SubnetGroup": subnetGroup,
+  ...random,
+  ...tls,
+};
+
+export { invokes } from "./invokes";
+export { recordedOutputs } from "./recorded";

@@ -1,0 +1,297 @@
+/** A PostgreSQL server in a directory: its files, its process, and the service's own way into it. */
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir, userInfo } from "node:os";
+import { join } from "node:path";
+import { Client, type QueryResultRow } from "pg";
+import type { ServiceUser } from "../../handler";
+import { lastLines, quoteLog, run, running, sleep, start, stop, waitUntil } from "../../process";
+import { hex } from "../account";
+import { issueServerCertificate, stillGood } from "../databaseCa";
+import type { Postgres } from "../../machine";
+import { line } from "./parameterGroup";
+import type { Settings } from "./parameters";
+
+/** RDS' own superuser: nobody can log in as it over the network. */
+export const superuser = "rdsadmin";
+
+/** RDS' user for replicas. */
+export const replicationUser = "rdsrepladmin";
+
+/** Unix sockets' paths are limited to 107 bytes on Linux and 103 on macOS; ".s.PGSQL.12345" is among them. */
+const longestSocketDirectory = 85;
+
+const heading = "# Written by the local cloud: changes are lost.\n";
+
+export class Server {
+  readonly data: string;
+  readonly socketDirectory: string;
+  readonly pidFile: string;
+  readonly logFile: string;
+  readonly certificateFile: string;
+
+  constructor(
+    /** For messages: "authensor-primary". */
+    readonly name: string,
+    readonly directory: string,
+    readonly binaries: Postgres,
+    readonly user: ServiceUser | undefined,
+    readonly signal: AbortSignal,
+  ) {
+    this.data = join(directory, "data");
+    this.socketDirectory =
+      directory.length <= longestSocketDirectory ? directory : join(tmpdir(), `rds-${hex(directory, 16)}`);
+    this.pidFile = join(directory, "postgres.pid");
+    this.logFile = join(directory, "postgres.log");
+    this.certificateFile = join(directory, "server.crt");
+  }
+
+  /** Whether its process lives. */
+  get alive(): boolean {
+    return running(this.pidFile) !== undefined;
+  }
+
+  /** Runs one of PostgreSQL's programs as the user the server runs as. */
+  run(program: string, args: readonly string[], env: Record<string, string> = {}): Promise<string> {
+    return run(join(this.binaries.bin, program), args, {
+      user: this.user,
+      cwd: this.directory,
+      env: { LC_ALL: "C", ...env },
+      signal: this.signal,
+    });
+  }
+
+  /** Writes a file for the server, whole or not at all. Returns whether it differs from what was there. */
+  write(name: string, content: string, mode = 0o600): boolean {
+    const path = join(this.directory, name);
+    if (readIfThere(path) === content) return false;
+    const fresh = `${path}.new`;
+    writeFileSync(fresh, content, { mode });
+    chmodSync(fresh, mode);
+    if (this.user) chownSync(fresh, this.user.uid, this.user.gid);
+    renameSync(fresh, path);
+    return true;
+  }
+
+  read(name: string): string | undefined {
+    return readIfThere(join(this.directory, name));
+  }
+
+  /** A server certificate of the authority as it is now. Returns whether it is a new one. */
+  async ensureCertificate(caDirectory: string): Promise<boolean> {
+    const present = this.read("server.crt");
+    if (present !== undefined && stillGood(caDirectory, present)) return false;
+    const { certificatePem, keyPem } = await issueServerCertificate(caDirectory, this.name);
+    this.write("server.key", keyPem);
+    return this.write("server.crt", certificatePem);
+  }
+
+  /**
+   * Writes the configuration and returns the names of the parameters that changed, and of the files of rules.
+   * What the service sets itself comes last, so that it holds whatever a parameter group says.
+   */
+  configure(port: number, settings: Settings, more: Record<string, string> = {}): string[] {
+    const service = {
+      listen_addresses: "localhost",
+      port: String(port),
+      unix_socket_directories: this.socketDirectory,
+      unix_socket_permissions: "0700",
+      hba_file: join(this.directory, "pg_hba.conf"),
+      ident_file: join(this.directory, "pg_ident.conf"),
+      ssl: "on",
+      ssl_cert_file: this.certificateFile,
+      ssl_key_file: join(this.directory, "server.key"),
+      password_encryption: "scram-sha-256",
+      hot_standby: "on",
+      fsync: "on",
+      full_page_writes: "on",
+      wal_log_hints: "on", // pg_rewind and checksums both want it
+      wal_retrieve_retry_interval: "500ms",
+      logging_collector: "off",
+      ...more,
+    };
+    const lines = Object.entries({ ...settings.values, ...service }).map(([name, value]) => line({ name, value }));
+    const before = new Set((this.read("postgresql.conf") ?? "").split(/^/m).slice(1));
+    const changed = [...lines.filter((l) => !before.has(l)), ...[...before].filter((l) => !lines.includes(l))];
+    this.write("postgresql.conf", `${heading}${lines.join("")}`);
+    const rules = this.write("pg_hba.conf", clientRules(settings.forceSsl));
+    this.write("pg_ident.conf", identities(this.user));
+    const names = changed.map((changedLine) => changedLine.split(" ")[0] ?? "");
+    return [...new Set([...names, ...(rules ? ["pg_hba.conf"] : [])])];
+  }
+
+  /** Starts it on a port of its configuration and returns once it answers, as a primary or as a standby. */
+  async start(timeoutMs = 60_000): Promise<void> {
+    this.ensureSocketDirectory();
+    for (let attempt = 0; ; attempt++) {
+      this.forgetForeignLock();
+      // One log for each start: it is quoted when the start fails, and none grows for ever.
+      if (!this.alive && existsSync(this.logFile)) renameSync(this.logFile, `${this.logFile}.old`);
+      await start({
+        name: `PostgreSQL of ${this.name}`,
+        command: join(this.binaries.bin, "postgres"),
+        args: ["-D", this.data, "-c", `config_file=${join(this.directory, "postgresql.conf")}`],
+        env: { LC_ALL: "C", PGDATA: this.data },
+        cwd: this.directory,
+        pidFile: this.pidFile,
+        logFile: this.logFile,
+        user: this.user,
+      });
+      try {
+        await waitUntil(`PostgreSQL of ${this.name}`, () => this.answers(), {
+          timeoutMs,
+          everyMs: 25,
+          signal: this.signal,
+          pidFile: this.pidFile,
+        });
+        return;
+      } catch (error) {
+        this.signal.throwIfAborted();
+        // Its predecessor was killed, and the last of that one's children are still on their way out.
+        const waitsForChildren = /pre-existing shared memory block|lock file .* already exists/.test(this.lastLog());
+        if (!waitsForChildren || attempt > 100) throw withLog(error, this.logFile);
+        await sleep(100, this.signal);
+      }
+    }
+  }
+
+  /** A fast shutdown: sessions are ended, everything is written, what replicas still lack is sent to them. */
+  stop(how: "fast" | "immediate" = "fast"): Promise<boolean> {
+    return stop(this.pidFile, {
+      signal: how === "fast" ? "SIGINT" : "SIGQUIT",
+      graceMs: how === "fast" ? 60_000 : 5000,
+    });
+  }
+
+  /** Has the server read its configuration anew, and returns once new sessions have it. */
+  async reload(): Promise<void> {
+    const loaded = async () => (await this.query<{ at: string }>("select pg_conf_load_time()::text as at"))[0]?.at;
+    const before = await loaded();
+    await this.query("select pg_reload_conf()");
+    const done = async () => (await loaded()) !== before;
+    await waitUntil(`PostgreSQL of ${this.name} reading its configuration`, done, {
+      timeoutMs: 10_000,
+      everyMs: 20,
+      signal: this.signal,
+    });
+  }
+
+  /** Runs statements as the service's superuser, over the socket that only it and root can reach. */
+  async query<Row extends QueryResultRow>(sql: string, values: unknown[] = [], database = "postgres"): Promise<Row[]> {
+    const client = new Client({
+      host: this.socketDirectory,
+      port: this.configuredPort,
+      user: superuser,
+      database,
+      application_name: "rds",
+      connectionTimeoutMillis: 10_000,
+      // The service's own statements are not the customer's, whatever the parameter group has logged.
+      options: "-c log_statement=none -c log_min_duration_statement=-1",
+    });
+    client.on("error", () => undefined); // told by the query that fails of it
+    await client.connect();
+    try {
+      const { rows } = await client.query<Row>(sql, values);
+      return rows;
+    } finally {
+      await client.end();
+    }
+  }
+
+  /** The port in its configuration: the one it listens on, or will. */
+  get configuredPort(): number {
+    const port = /^port = '(\d+)'$/m.exec(this.read("postgresql.conf") ?? "")?.[1];
+    if (port === undefined) throw new Error(`${this.directory}/postgresql.conf names no port`);
+    return Number(port);
+  }
+
+  async answers(): Promise<boolean> {
+    await this.query("select 1");
+    return true;
+  }
+
+  lastLog(): string {
+    return lastLines(this.logFile, 30);
+  }
+
+  /** Removes the directory of the socket where it had to be made elsewhere. */
+  forgetSocketDirectory(): void {
+    if (this.socketDirectory !== this.directory) rmSync(this.socketDirectory, { recursive: true, force: true });
+  }
+
+  private ensureSocketDirectory(): void {
+    if (this.socketDirectory === this.directory) return;
+    mkdirSync(this.socketDirectory, { recursive: true, mode: 0o700 });
+    const { uid } = lstatSync(this.socketDirectory);
+    if (uid !== process.getuid?.() && uid !== this.user?.uid)
+      throw new Error(`${this.socketDirectory} belongs to another user`);
+    if (this.user) chownSync(this.socketDirectory, this.user.uid, this.user.gid);
+  }
+
+  /**
+   * After a reboot the pid in PostgreSQL's own lock file may be another program's by now, and PostgreSQL would believe
+   * that it is still running. Ours is told from others by the mark in `pidFile`. A lock file whose process is gone is
+   * left to PostgreSQL, which then looks for survivors among its children.
+   */
+  private forgetForeignLock(): void {
+    if (this.alive) return;
+    const lock = join(this.data, "postmaster.pid");
+    const pid = Number(readIfThere(lock)?.split("\n")[0]);
+    if (!Number.isInteger(pid) || pid <= 1) return rmSync(lock, { force: true });
+    if (!isProcess(pid) || worksIn(pid, this.data)) return;
+    rmSync(lock, { force: true });
+  }
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
+}
+
+function isProcess(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+/** Whether a process is a PostgreSQL of this data directory; what cannot be told counts as one, so that nothing is lost. */
+function worksIn(pid: number, data: string): boolean {
+  if (process.platform !== "linux") return true;
+  return readIfThere(`/proc/${pid}/cmdline`)?.includes(data) ?? true;
+}
+
+const withLog = (error: unknown, logFile: string): Error =>
+  new Error(`${error instanceof Error ? error.message : String(error)}\n${quoteLog(logFile)}`, { cause: error });
+
+/**
+ * Who may connect how. The service comes over the socket as the operating system's user; everybody else over TCP with a
+ * password, in plain text only if the parameter group allows it; replicas never so.
+ */
+function clientRules(forceSsl: boolean): string {
+  const host = forceSsl ? "hostssl" : "host";
+  return `${heading}local   all         ${superuser}  peer map=service
+hostssl replication ${replicationUser}  all  scram-sha-256
+host    all         ${superuser},${replicationUser}  all  reject
+${host} all         all  all  scram-sha-256
+`;
+}
+
+function identities(user: ServiceUser | undefined): string {
+  const names = new Set(["root", user?.name ?? userInfo().username]);
+  return [...names].map((name) => `service "${name}" ${superuser}\n`).join("");
+}
