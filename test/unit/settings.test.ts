@@ -1,0 +1,312 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { parse } from "yaml";
+import { parseSettings, readSettings, SettingsError, type Problem } from "../../settings";
+import { keys, ownVariables } from "../../settingsRules";
+import { record } from "./mocks";
+
+const required = {
+  environment: "test",
+  primaryRegion: "eu-central-1",
+  replicaRegion: "eu-west-1",
+  backupRegion: "eu-north-1",
+  eksClusterName: "platform",
+};
+
+function problemsOf(raw: Record<string, string | undefined>): readonly Problem[] {
+  try {
+    parseSettings({ ...required, ...raw });
+  } catch (error) {
+    if (error instanceof SettingsError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+describe("defaults", () => {
+  test("complete a configuration that names only the environment, the regions and the cluster", () => {
+    expect(parseSettings(required)).toEqual({
+      environment: "test",
+      namespace: "authensor",
+      eksClusterName: "platform",
+      tags: {},
+      regions: { primary: "eu-central-1", replica: "eu-west-1", backup: "eu-north-1" },
+      database: {
+        postgresVersion: "17",
+        instanceClass: "db.t4g.medium",
+        storageGib: 20,
+        maxStorageGib: 100,
+        multiAz: true,
+        maxConnections: 200,
+        reservedConnections: 30,
+        backupRetentionDays: 7,
+        deletionProtection: true,
+        passwordGeneration: 1,
+        caFile: undefined,
+      },
+      replica: { cidr: "10.90.0.0/20", zones: 2, instanceClass: "db.t4g.medium" },
+      backup: { lockMode: "GOVERNANCE", lockDays: 30, receiptRetentionMonths: 24, archiveDelayDays: 45 },
+      pgbouncer: { pods: 2, image: "ghcr.io/cloudnative-pg/pgbouncer:1.25.2", maxClients: 500 },
+      controlPlane: { image: "ghcr.io/authensor/control-plane:0.0.1", minPods: 2, maxPods: 6, env: {} },
+      partitions: { monthsAhead: 3, schedule: "17 3 * * *" },
+      ops: { image: "node:22.21.1-alpine3.22" },
+    });
+  });
+
+  test.each(Object.entries(keys))("and the example of %s fit its own rule", (_name, key) => {
+    expect(key.schema.safeParse(key.example).success).toBe(true);
+    if ("default" in key) expect(key.schema.safeParse(key.default).success).toBe(true);
+  });
+});
+
+describe("a single key", () => {
+  const wrong: [keyof typeof keys, string[]][] = [
+    ["environment", ["", "P", "Prod", "1st", "a".repeat(21), "pröd", "prod!"]],
+    ["primaryRegion", ["", "frankfurt", "eu-central", "EU-CENTRAL-1", "eu-central-1a"]],
+    ["eksClusterName", ["", "-x", "a b"]],
+    ["namespace", ["", "Authensor", "-a", "a-", "a".repeat(64), "a.b"]],
+    ["tags", ["", "x", "[]", '"a"', "null", '{"a":1}', '{"aws:x":"y"}', `{"${"k".repeat(129)}":"v"}`]],
+    [
+      "replicaCidr",
+      ["", "10.90.0.0", "10.90.0.1/20", "10.90.0.0/15", "10.90.0.0/25", "11.0.0.0/20", "172.32.0.0/20", "300.0.0.0/16"],
+    ],
+    ["replicaZones", ["1", "4", "two", "2.0"]],
+    ["postgresVersion", ["14", "19", "17.4", "latest"]],
+    ["instanceClass", ["", "r7g.large", "db.r7g", "db.r7g.gigantic", "db.z9.large"]],
+    ["storageGib", ["19", "65537", "-20", "1e3", "20.5", "20 GiB"]],
+    ["multiAz", ["yes", "1", "TRUE", ""]],
+    ["maxConnections", ["24", "5001", "NaN", ""]],
+    ["reservedConnections", ["9", "1001"]],
+    ["backupRetentionDays", ["0", "36"]],
+    ["passwordGeneration", ["0", "-1", "one"]],
+    ["lockMode", ["", "compliance", "NONE"]],
+    ["lockDays", ["0", "36501"]],
+    ["receiptRetentionMonths", ["5", "1201"]],
+    ["archiveDelayDays", ["0"]],
+    ["pgbouncerPods", ["1", "51"]],
+    [
+      "pgbouncerImage",
+      ["", "pgbouncer", "pgbouncer:latest", "pgbouncer:", "pgbouncer@sha256:12", "Pg:1", "pg bouncer:1", "a:1\nb"],
+    ],
+    ["controlPlaneMinPods", ["0", "101"]],
+    ["controlPlaneEnv", ["", "{", '{"lower":"x"}', '{"A":1}', '{"1A":"x"}', '["A"]']],
+    ["monthsAhead", ["0", "25"]],
+    [
+      "partitionsSchedule",
+      [
+        "",
+        "daily",
+        "@daily",
+        "* * * *",
+        "60 3 * * *",
+        "0 24 * * *",
+        "0 0 0 * *",
+        "0 0 * 13 *",
+        "0 0 * * 8",
+        "5-2 * * * *",
+        "*/0 * * * *",
+      ],
+    ],
+  ];
+  test.each(wrong.flatMap(([name, values]) => values.map((value) => [name, value] as const)))(
+    "%s refuses %j, with the value, the rule and an example",
+    (name, value) => {
+      const [problem, ...others] = problemsOf({ [name]: value }).filter(({ key }) => key === name);
+      expect(others).toEqual([]);
+      expect(problem).toEqual({
+        key: name,
+        value: name === "controlPlaneEnv" ? "(not shown)" : value,
+        rule: keys[name].rule,
+        example: keys[name].example,
+      });
+    },
+  );
+
+  test.each([
+    ["pgbouncerImage", "registry.example.com:5000/team/pgbouncer:1.25.2"],
+    ["pgbouncerImage", `ghcr.io/x/y@sha256:${"a".repeat(64)}`],
+    ["pgbouncerImage", `ghcr.io/x/y:1.2@sha256:${"a".repeat(64)}`],
+    ["partitionsSchedule", "*/5 0-6,22 1,15 * 1-5"],
+    ["replicaCidr", "192.168.0.0/16"],
+    ["replicaCidr", "172.31.240.0/24"],
+    ["primaryRegion", "us-gov-west-1"],
+    ["tags", '{"team":"platform","note":""}'],
+  ])("%s accepts %s", (name, value) => {
+    expect(problemsOf({ [name]: value })).toEqual([]);
+  });
+
+  test.each(["environment", "primaryRegion", "replicaRegion", "backupRegion", "eksClusterName"])(
+    "%s has no default: it is reported as missing",
+    (name) => {
+      const [problem] = problemsOf({ [name]: undefined });
+      expect(problem).toMatchObject({ key: name, value: undefined });
+      expect(new SettingsError([problem!]).message).toContain(`${name} is missing`);
+    },
+  );
+
+  test("that the program does not know is refused, with the nearest that it does know", () => {
+    expect(problemsOf({ maxConnection: "10" })).toEqual([
+      {
+        key: "maxConnection",
+        value: "10",
+        rule: "a key of this program; the nearest is maxConnections",
+        example: "maxConnections",
+      },
+    ]);
+    expect(problemsOf({ constructor: "x" }).map(({ key }) => key)).toEqual(["constructor"]);
+  });
+
+  test("that may hold secrets is not repeated in the message, even where its name is mistyped", () => {
+    const message = new SettingsError([
+      ...problemsOf({ controlPlaneEnv: '{"WEBHOOK_SECRET":"hunter2"' }),
+      ...problemsOf({ controlPlanEnv: '{"WEBHOOK_SECRET":"hunter2"}' }),
+    ]).message;
+    expect(message).toContain("controlPlaneEnv = (not shown)");
+    expect(message).toContain("controlPlanEnv = (not shown)");
+    expect(message).not.toContain("hunter2");
+  });
+});
+
+describe("what only shows in combination", () => {
+  const combinations: [string, Record<string, string>, string, RegExp][] = [
+    ["a replica in the primary's region", { replicaRegion: "eu-central-1" }, "replicaRegion", /another region/],
+    ["a backup in the primary's region", { backupRegion: "eu-central-1" }, "backupRegion", /another region/],
+    [
+      "storage that can hardly grow",
+      { storageGib: "100", maxStorageGib: "109" },
+      "maxStorageGib",
+      /10 % above storageGib: 110 for 100/,
+    ],
+    [
+      "receipts dropped before they are archived",
+      { receiptRetentionMonths: "6", archiveDelayDays: "168", lockDays: "1" },
+      "receiptRetentionMonths",
+      /6 months can be as few as 168 days, 168 days pass/,
+    ],
+    [
+      "a lock that outlives what it locks",
+      { lockMode: "COMPLIANCE", lockDays: "3650", receiptRetentionMonths: "24" },
+      "lockDays",
+      /24 months are 744 days/,
+    ],
+    ["fewer pods at most than at least", { controlPlaneMinPods: "7" }, "controlPlaneMaxPods", /controlPlaneMinPods, 7/],
+    [
+      "pools that do not fit",
+      { maxConnections: "40" },
+      "maxConnections",
+      /40 connections − 30 reserved leave 10 for 4 PgBouncer processes .* 2 each; each needs 4\. maxConnections of 46/,
+    ],
+    [
+      "more clients than PgBouncer takes",
+      { controlPlaneMaxPods: "60" },
+      "maxConnections",
+      /630 clients .*, 1 × pgbouncerMaxClients 500 = 500/,
+    ],
+    [
+      "a class too small for the connections",
+      { instanceClass: "db.t4g.micro" },
+      "instanceClass",
+      /maxConnections 200; AWS' own formula gives db\.t4g\.micro \(1 GiB\) 112/,
+    ],
+    [
+      "a replica's class too small for the primary's connections",
+      { replicaInstanceClass: "db.t4g.micro" },
+      "replicaInstanceClass",
+      /db\.t4g\.micro \(1 GiB\) 112/,
+    ],
+  ];
+  test.each(combinations)("%s is refused with the numbers", (_claim, raw, key, rule) => {
+    const problems = problemsOf(raw);
+    expect(problems.map((problem) => problem.key)).toEqual([key]);
+    expect(problems[0]!.rule).toMatch(rule);
+    expect(problems[0]!.value).toBe(raw[key] ?? keys[key as keyof typeof keys].default);
+  });
+
+  test("the smallest reserve there may be holds all direct connections", () => {
+    expect(problemsOf({ reservedConnections: "10" })).toEqual([]);
+  });
+
+  test.each(ownVariables)("%s in controlPlaneEnv is refused: the program sets it", (name) => {
+    expect(problemsOf({ controlPlaneEnv: JSON.stringify({ [name]: "x" }) })).toMatchObject([
+      { key: "controlPlaneEnv", rule: `without ${name}: the program sets these itself` },
+    ]);
+  });
+
+  test("is not checked on values that are wrong by themselves", () => {
+    expect(problemsOf({ replicaRegion: "x", primaryRegion: "x" }).map(({ rule }) => rule)).toEqual([
+      keys.primaryRegion.rule,
+      keys.replicaRegion.rule,
+    ]);
+  });
+});
+
+describe("the report", () => {
+  test("names every problem at once: missing, wrong, unknown and combined", () => {
+    const report = () =>
+      parseSettings({
+        primaryRegion: "eu-west-1",
+        replicaRegion: "eu-west-1",
+        storageGib: "1",
+        podz: "2",
+        lockDays: "0",
+      });
+    expect(report).toThrow(SettingsError);
+    expect(report).toThrow(
+      /^7 problems in the configuration:\n {2}environment is missing\n {4}rule: .+\n {4}example: prod\n/,
+    );
+    for (const key of ["backupRegion", "eksClusterName", "storageGib", "podz", "lockDays", "replicaRegion"]) {
+      expect(report).toThrow(new RegExp(`\n {2}${key} (is missing|= \\S+)\n {4}rule: `));
+    }
+  });
+
+  test("reaches whoever runs the program as one error, which Pulumi prints without a stack trace", async () => {
+    const failed = record(readSettings, { config: { "authensor-database:environment": "NO", "aws:region": "x" } });
+    await expect(failed).rejects.toThrow(/^5 problems in the configuration:\n {2}environment = NO\n/);
+    await expect(failed).rejects.toMatchObject({ __pulumiRunError: true });
+  });
+});
+
+describe("the files for the Pulumi command line", () => {
+  const load = (file: string) =>
+    parse(readFileSync(join(__dirname, "../..", file), "utf8")) as { config: Record<string, unknown> };
+  const declared = load("Pulumi.yaml").config as Record<
+    string,
+    { type: string; description: string; default?: unknown }
+  >;
+  const asText = (value: unknown) => (typeof value === "string" ? value : JSON.stringify(value));
+
+  test("Pulumi.yaml declares exactly the keys that the program reads, in its order", () => {
+    expect(Object.keys(declared)).toEqual(Object.keys(keys));
+  });
+
+  test.each(Object.entries(declared))(
+    "Pulumi.yaml gives %s a type, a description and the program's default",
+    (name, key) => {
+      const known = keys[name as keyof typeof keys];
+      expect(key.description.length).toBeGreaterThan(20);
+      expect(key.default === undefined ? undefined : asText(key.default)).toBe(known.default);
+      const types: Record<string, (text: string) => boolean> = {
+        integer: (text) => /^\d+$/.test(text),
+        boolean: (text) => text === "true" || text === "false",
+        object: (text) => text.startsWith("{"),
+        string: (text) => !/^(true|false|\{.*)$/.test(text),
+      };
+      expect(types[key.type]?.(known.example)).toBe(true);
+    },
+  );
+
+  test.each(["dev", "prod", "local"])("Pulumi.%s.yaml is a configuration without a problem", (stack) => {
+    const values = Object.entries(load(`Pulumi.${stack}.yaml`).config).map(([name, value]) => {
+      expect(name).toMatch(/^authensor-database:/);
+      return [name.replace("authensor-database:", ""), asText(value)];
+    });
+    const settings = parseSettings(Object.fromEntries(values) as Record<string, string>);
+    expect(settings.environment).toBe(stack);
+    const isProduction = stack === "prod";
+    expect(settings.database.multiAz).toBe(isProduction);
+    expect(settings.database.deletionProtection).toBe(isProduction);
+    expect(settings.backup.lockMode).toBe(isProduction ? "COMPLIANCE" : "GOVERNANCE");
+    if (isProduction) expect(settings.database.backupRetentionDays).toBe(35);
+  });
+});
