@@ -45,8 +45,9 @@ printf '%s %s\\n' "$$" "$mark" >"$0.new" && mv -f "$0.new" "$0" || exit 127
 exec "$@"
 `;
 
-export function baseEnvironment(): Record<string, string> {
-  const kept = ["PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ"];
+export function baseEnvironment(user?: ServiceUser): Record<string, string> {
+  // Another user's HOME is not ours, and libpq fails on a ~/.postgresql that it may not read.
+  const kept = ["PATH", ...(user ? [] : ["HOME"]), "LANG", "LC_ALL", "TMPDIR", "TZ"];
   return Object.fromEntries(kept.flatMap((key) => (process.env[key] === undefined ? [] : [[key, process.env[key]]])));
 }
 
@@ -60,7 +61,7 @@ export function start(spec: ProcessSpec): Promise<Started> {
     detached: true,
     stdio: ["ignore", log, log],
     cwd: spec.cwd ?? "/",
-    env: { ...baseEnvironment(), ...spec.env },
+    env: { ...baseEnvironment(spec.user), ...spec.env },
     ...(spec.user && { uid: spec.user.uid, gid: spec.user.gid }),
   });
   closeSync(log);
@@ -215,7 +216,7 @@ export function run(command: string, args: readonly string[], options: CommandOp
     const child = spawn(command, args, {
       stdio: ["pipe", "pipe", "pipe"],
       cwd: options.cwd ?? "/",
-      env: { ...baseEnvironment(), ...options.env },
+      env: { ...baseEnvironment(options.user), ...options.env },
       timeout: options.timeoutMs,
       signal: options.signal,
       ...(options.user && { uid: options.user.uid, gid: options.user.gid }),
