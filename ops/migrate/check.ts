@@ -1,17 +1,17 @@
 /** Is the server what was deployed? Every difference, with what was expected and what is. */
 import { readFileSync } from "node:fs";
 import type { ClientBase } from "pg";
-import { z } from "zod";
+import * as z from "zod/mini";
 import { Failure } from "../program";
 import { createdRoles, synchronousCommit } from "../roles";
 
 const expectationsSchema = z.strictObject({
   /** As given to the RDS parameter group: numbers in the parameter's base unit. */
-  parameters: z.record(z.string(), z.string()).default({}),
+  parameters: z._default(z.record(z.string(), z.string()), {}),
   /** Months ahead that must have a partition. */
-  monthsAhead: z.int().min(0).max(120).default(3),
+  monthsAhead: z._default(z.int().check(z.minimum(0), z.maximum(120)), 3),
   /** Whether the server must speak TLS, and this connection use it. */
-  ssl: z.boolean().default(true),
+  ssl: z._default(z.boolean(), true),
 });
 
 export type Expectations = z.infer<typeof expectationsSchema>;
