@@ -13,7 +13,7 @@ let app: pg.Client;
 let auditor: pg.Client;
 
 beforeAll(async () => {
-  server = await startPostgres();
+  server = await startPostgres({ parameters: { max_connections: "400" } });
 });
 afterAll(() => server.stop());
 
