@@ -1,0 +1,128 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import {
+  clientsPerControlPlanePod,
+  controlPlaneSurge,
+  directConnections,
+  otherClients,
+  planConnections,
+  poolsFor,
+  processesPerPod,
+  type ConnectionLimits,
+} from "../../components/connectionBudget";
+
+const direct = Object.values(directConnections).reduce((sum, count) => sum + count, 0);
+
+/** Every combination that the settings can express, and far beyond. */
+const limits: fc.Arbitrary<ConnectionLimits> = fc.record({
+  maxConnections: fc.integer({ min: 0, max: 6000 }),
+  reservedConnections: fc.integer({ min: 0, max: 1100 }),
+  pgbouncerPods: fc.integer({ min: 1, max: 60 }),
+  maxClients: fc.integer({ min: 1, max: 20_000 }),
+  controlPlaneMaxPods: fc.integer({ min: 1, max: 120 }),
+});
+
+const roomy: ConnectionLimits = {
+  maxConnections: 200,
+  reservedConnections: 30,
+  pgbouncerPods: 2,
+  maxClients: 500,
+  controlPlaneMaxPods: 6,
+};
+
+describe("the connection budget", () => {
+  test("never hands out more than max_connections minus the reserve, every draining and every new pod included", () => {
+    fc.assert(
+      fc.property(limits, (given) => {
+        const plan = planConnections(given);
+        fc.pre(plan.fits);
+        const perProcess = Object.values(plan.pools).reduce((sum, size) => sum + size, 0);
+        const duringRollout = given.pgbouncerPods * processesPerPod;
+        expect(perProcess * duringRollout).toBeLessThanOrEqual(given.maxConnections - given.reservedConnections);
+        expect(perProcess * duringRollout + direct).toBeLessThanOrEqual(given.maxConnections);
+        expect(plan).toMatchObject({ processes: duringRollout, pooled: perProcess * duringRollout });
+      }),
+      { numRuns: 20_000 },
+    );
+  });
+
+  test("leaves less than one connection per process unused", () => {
+    fc.assert(
+      fc.property(limits, (given) => {
+        const plan = planConnections(given);
+        fc.pre(plan.fits);
+        const unused = given.maxConnections - given.reservedConnections - plan.pooled;
+        expect(unused).toBeGreaterThanOrEqual(0);
+        expect(unused).toBeLessThan(plan.processes);
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  test("gives every role a whole pool of one at least, the control plane two and the most of all", () => {
+    fc.assert(
+      fc.property(limits, (given) => {
+        const plan = planConnections(given);
+        fc.pre(plan.fits);
+        const { app, telemetry, auditor } = plan.pools;
+        expect([app, telemetry, auditor].every(Number.isInteger)).toBe(true);
+        expect(app).toBeGreaterThanOrEqual(2);
+        expect(telemetry).toBeGreaterThanOrEqual(1);
+        expect(auditor).toBeGreaterThanOrEqual(1);
+        expect(app).toBeGreaterThanOrEqual(telemetry + auditor);
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  test("holds every client even with one PgBouncer pod gone", () => {
+    fc.assert(
+      fc.property(limits, (given) => {
+        fc.pre(planConnections(given).fits);
+        const clients = (given.controlPlaneMaxPods + controlPlaneSurge) * clientsPerControlPlanePod + otherClients;
+        expect((given.pgbouncerPods - 1) * given.maxClients).toBeGreaterThanOrEqual(clients);
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  test("is refused with its own numbers, and only where it cannot be met", () => {
+    fc.assert(
+      fc.property(limits, (given) => {
+        const plan = planConnections(given);
+        fc.pre(!plan.fits);
+        const { maxConnections, reservedConnections, pgbouncerPods, maxClients, controlPlaneMaxPods } = given;
+        const clients = (controlPlaneMaxPods + controlPlaneSurge) * clientsPerControlPlanePod + otherClients;
+        const cannot = [
+          { is: reservedConnections < direct, says: `reservedConnections is ${reservedConnections}` },
+          {
+            is: maxConnections - reservedConnections < 4 * pgbouncerPods * processesPerPod,
+            says: `${maxConnections} connections − ${reservedConnections} reserved`,
+          },
+          { is: clients > (pgbouncerPods - 1) * maxClients, says: `${clients} clients` },
+        ].find(({ is }) => is);
+        expect(plan.reason).toContain(cannot?.says);
+        expect(() => poolsFor(given)).toThrow(plan.reason);
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  test.each([
+    [{}, { app: 30, telemetry: 8, auditor: 4 }],
+    [
+      { maxConnections: 400, reservedConnections: 40, pgbouncerPods: 3 },
+      { app: 42, telemetry: 12, auditor: 6 },
+    ],
+    [{ maxConnections: 46 }, { app: 2, telemetry: 1, auditor: 1 }],
+    [{ maxConnections: 66 }, { app: 7, telemetry: 1, auditor: 1 }],
+  ])("splits %j into %j", (given, pools) => {
+    expect(poolsFor({ ...roomy, ...given })).toEqual(pools);
+  });
+
+  test("is met by the number of connections that its refusal suggests, and not by one less", () => {
+    const refusal = planConnections({ ...roomy, maxConnections: 45 });
+    expect(refusal).toMatchObject({ fits: false, reason: expect.stringContaining("maxConnections of 46 would do") });
+    expect(planConnections({ ...roomy, maxConnections: 46 }).fits).toBe(true);
+  });
+});
