@@ -35,6 +35,10 @@ const busy = new Set(["55P03", "40P01"]);
 /** Adds what is missing and nothing else. The caller holds the maintenance lock and is connected as the owner to a primary. */
 export async function ensurePartitions(client: pg.Client, options: EnsureOptions): Promise<EnsureResult> {
   const result: EnsureResult = { created: [], moved: 0, retries: 0 };
+  const { rows } = await client.query<{ found: boolean }>(
+    "select to_regclass('audit.partitions') is not null as found",
+  );
+  if (!rows[0]?.found) throw new Failure("this database has no monthly tables: run migrate first");
   const step = async <T>(what: string, sql: string, values: unknown[]): Promise<T[]> =>
     retry(client, what, options, result, async () =>
       (await client.query<{ value: T }>(sql, values)).rows.map((row) => row.value),
