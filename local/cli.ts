@@ -10,6 +10,8 @@ import { up, whatNext } from "./up";
 const interrupt = new AbortController();
 const progress = printer();
 
+// Who reads may stop reading ("| head"): no reason to stop working.
+process.stdout.on("error", () => undefined);
 process.on("SIGINT", onInterrupt).on("SIGTERM", onInterrupt).on("SIGHUP", onInterrupt);
 
 /** The first lets what is under way be written down; the second does not wait, and the state allows for that too. */
