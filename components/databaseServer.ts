@@ -2,7 +2,8 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import { encryptionKey } from "./encryptionKey";
-import { parameterGroupFamily, type Parameter } from "./parameters";
+import { parameterGroupFamily } from "./parameters";
+import type { Parameter } from "./tuning";
 
 /** What the primary and the replica are told alike. */
 export interface DatabaseServerArgs {

@@ -2,7 +2,8 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { databaseName, roles } from "../ops/roles";
 import { foundation, instanceArgs, monitoringRole, type DatabaseServerArgs } from "./databaseServer";
-import { expectedSettings, primaryParameters } from "./parameters";
+import { expectedSettings } from "./parameters";
+import { primaryParameters } from "./tuning";
 
 export interface PrimaryArgs extends DatabaseServerArgs {
   /** GiB allocated at first; gp3 takes 20 at least. */

@@ -1,0 +1,79 @@
+import { describe, expect, test } from "vitest";
+import { DatabaseSecrets } from "../../components/databaseSecrets";
+import { record, valueOf } from "./mocks";
+
+const build = (generation = 1) =>
+  record(
+    () =>
+      new DatabaseSecrets("s", {
+        primaryRegion: "eu-central-1",
+        replicaRegion: "eu-west-1",
+        generation,
+        tags: { team: "platform" },
+      }),
+  );
+
+const password = "random:index/randomPassword:RandomPassword";
+const secret = "aws:secretsmanager/secret:Secret";
+const version = "aws:secretsmanager/secretVersion:SecretVersion";
+const rolesByName = ["app", "auditor", "monitor", "owner", "telemetry"];
+
+describe("the database's secrets", () => {
+  test("are a password, a secret and its version for each of the five roles, under a key in each region", async () => {
+    const world = await build();
+    const each = (type: string) => rolesByName.map((role) => `${type} s-${role}`);
+    expect(world.census).toEqual(
+      [
+        "authensor:databaseSecrets:DatabaseSecrets s",
+        "aws:kms/alias:Alias s-key",
+        "aws:kms/alias:Alias s-replica-key",
+        "aws:kms/key:Key s-key",
+        "aws:kms/key:Key s-replica-key",
+        ...each(password),
+        ...each(secret),
+        ...each(version),
+      ].sort(),
+    );
+  });
+
+  test("are alphanumeric, so that no URL or INI file needs to escape them, and new with each generation", async () => {
+    const world = await build(7);
+    for (const { inputs } of world.all(password)) {
+      expect(inputs).toEqual({ length: 32, special: false, keepers: { generation: "7" } });
+    }
+  });
+
+  test("lie in the primary's region and are replicated to the replica's, each under that region's key", async () => {
+    const world = await build();
+    for (const { inputs } of world.all(secret)) {
+      expect(inputs).toMatchObject({
+        region: "eu-central-1",
+        kmsKeyId: "arn:aws:kms:eu-central-1:123456789012:key/s-key",
+        replicas: [{ region: "eu-west-1", kmsKeyId: "arn:aws:kms:eu-west-1:123456789012:key/s-replica-key" }],
+        tags: { team: "platform" },
+      });
+    }
+    for (const key of world.all("aws:kms/key:Key")) expect(key.inputs).toMatchObject({ enableKeyRotation: true });
+  });
+
+  test("are written write-only, as JSON with the role's name, in the generation as version", async () => {
+    const world = await build(3);
+    const owner = world.one(version, "s-owner");
+    expect(owner.inputs).toMatchObject({ region: "eu-central-1", secretStringWoVersion: 3 });
+    expect(owner.inputs).not.toHaveProperty("secretString");
+    expect(owner.secrets).toEqual(["secretStringWo"]);
+    expect(JSON.parse(String(owner.inputs.secretStringWo))).toEqual({
+      username: "authensor_owner",
+      password: "Generated32Forsowner",
+      dbname: "authensor",
+    });
+  });
+
+  test("differ by role, and never stand anywhere in plain text", async () => {
+    const world = await build();
+    const { passwords } = world.result;
+    const texts = await Promise.all(Object.values(passwords).map((output) => valueOf(output)));
+    expect(new Set(texts).size).toBe(5);
+    world.expectNothingSecretInPlain();
+  });
+});

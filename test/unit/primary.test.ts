@@ -1,0 +1,197 @@
+import * as pulumi from "@pulumi/pulumi";
+import * as random from "@pulumi/random";
+import { describe, expect, test } from "vitest";
+import { expectedSettings } from "../../components/parameters";
+import { Primary, type PrimaryArgs } from "../../components/primary";
+import { primaryParameters } from "../../components/tuning";
+import { record, unknown, valueOf, type Options } from "./mocks";
+
+const args: Omit<PrimaryArgs, "ownerPassword"> = {
+  region: "eu-central-1",
+  postgresVersion: "17",
+  instanceClass: "db.r7g.large",
+  storageGib: 100,
+  maxStorageGib: 1000,
+  multiAz: true,
+  maxConnections: 500,
+  backupRetentionDays: 35,
+  deletionProtection: true,
+  subnetIds: ["subnet-a", "subnet-b"],
+  securityGroupId: "sg-primary",
+  passwordGeneration: 4,
+  tags: { team: "platform" },
+};
+
+const build = (changes: Partial<PrimaryArgs> = {}, options?: Options) =>
+  record(() => {
+    const { result } = new random.RandomPassword("owner", { length: 32 });
+    return new Primary("p", { ...args, ownerPassword: result, ...changes });
+  }, options);
+
+const instance = "aws:rds/instance:Instance";
+
+describe("the primary", () => {
+  test("is exactly these resources", async () => {
+    const world = await build();
+    expect(world.census).toEqual([
+      "authensor:primary:Primary p",
+      "aws:cloudwatch/logGroup:LogGroup p-postgresql",
+      "aws:cloudwatch/logGroup:LogGroup p-upgrade",
+      "aws:iam/role:Role p-monitoring",
+      "aws:iam/rolePolicyAttachment:RolePolicyAttachment p-monitoring",
+      "aws:kms/alias:Alias p-key",
+      "aws:kms/key:Key p-key",
+      "aws:rds/instance:Instance p",
+      "aws:rds/parameterGroup:ParameterGroup p",
+      "aws:rds/subnetGroup:SubnetGroup p",
+      "random:index/randomId:RandomId p",
+      "random:index/randomPassword:RandomPassword owner",
+    ]);
+    const children = world.resources.filter((r) => r.custom && r.name !== "owner");
+    for (const child of children) expect(child.parent).toBe("p");
+    const regional = children.filter((r) => r.type.startsWith("aws:") && !r.type.startsWith("aws:iam/"));
+    for (const child of regional) expect(child.inputs.region, child.name).toBe("eu-central-1");
+  });
+
+  test("is exactly this instance", async () => {
+    const world = await build();
+    const key = "arn:aws:kms:eu-central-1:123456789012:key/p-key";
+    expect(world.one(instance).inputs).toEqual({
+      region: "eu-central-1",
+      identifier: "p-0a1b2c3d",
+      engine: "postgres",
+      engineVersion: "17",
+      instanceClass: "db.r7g.large",
+      dbName: "authensor",
+      username: "authensor_owner",
+      passwordWo: "Generated32Forowner",
+      passwordWoVersion: 4,
+      storageType: "gp3",
+      allocatedStorage: 100,
+      maxAllocatedStorage: 1000,
+      storageEncrypted: true,
+      kmsKeyId: key,
+      multiAz: true,
+      dbSubnetGroupName: "p-abc1234",
+      vpcSecurityGroupIds: ["sg-primary"],
+      publiclyAccessible: false,
+      caCertIdentifier: "rds-ca-rsa2048-g1",
+      iamDatabaseAuthenticationEnabled: false,
+      parameterGroupName: "p-abc1234",
+      applyImmediately: true,
+      autoMinorVersionUpgrade: true,
+      allowMajorVersionUpgrade: false,
+      backupRetentionPeriod: 35,
+      backupWindow: "01:00-02:00",
+      maintenanceWindow: "sun:04:30-sun:05:30",
+      copyTagsToSnapshot: true,
+      deleteAutomatedBackups: false,
+      skipFinalSnapshot: false,
+      finalSnapshotIdentifier: "p-final-0a1b2c3d",
+      deletionProtection: true,
+      monitoringInterval: 60,
+      monitoringRoleArn: "arn:aws:iam::123456789012:role/p-monitoring-abc1234",
+      databaseInsightsMode: "standard",
+      performanceInsightsEnabled: true,
+      performanceInsightsRetentionPeriod: 7,
+      performanceInsightsKmsKeyId: key,
+      enabledCloudwatchLogsExports: ["postgresql", "upgrade"],
+      tags: { team: "platform" },
+    });
+  });
+
+  test("is told its password write-only, and holds it nowhere in plain text", async () => {
+    const world = await build();
+    expect(world.one(instance).secrets).toEqual(["passwordWo"]);
+    world.expectNothingSecretInPlain();
+    expect((await build({ ownerPassword: "typed by hand" })).one(instance).secrets).toEqual(["passwordWo"]);
+  });
+
+  test("has a parameter group of its major version with the whole tuning", async () => {
+    const world = await build();
+    expect(world.one("aws:rds/parameterGroup:ParameterGroup").inputs).toMatchObject({
+      family: "postgres17",
+      parameters: primaryParameters(args).map(({ name, value, applyMethod }) => ({ name, value, applyMethod })),
+    });
+    expect(world.result.expectedSettings).toEqual(expectedSettings(primaryParameters(args)));
+  });
+
+  test("stands in the subnets it was given", async () => {
+    const world = await build();
+    expect(world.one("aws:rds/subnetGroup:SubnetGroup").inputs.subnetIds).toEqual(["subnet-a", "subnet-b"]);
+  });
+
+  test("is encrypted under a key of its own that rotates", async () => {
+    const world = await build();
+    expect(world.one("aws:kms/key:Key").inputs).toMatchObject({ enableKeyRotation: true, deletionWindowInDays: 30 });
+    expect(world.one("aws:kms/alias:Alias").inputs).toMatchObject({ region: "eu-central-1", targetKeyId: "key-p-key" });
+  });
+
+  test("has log groups that end their logs' retention before RDS could make them without", async () => {
+    const world = await build();
+    const groups = world.all("aws:cloudwatch/logGroup:LogGroup");
+    expect(groups.map(({ inputs }) => [inputs.name, inputs.retentionInDays])).toEqual([
+      ["/aws/rds/instance/p-0a1b2c3d/postgresql", 90],
+      ["/aws/rds/instance/p-0a1b2c3d/upgrade", 90],
+    ]);
+    for (const group of groups) expect(world.one(instance).dependencies).toContain(group.urn);
+  });
+
+  test("is watched by a role that only RDS' monitoring may take", async () => {
+    const world = await build();
+    expect(JSON.parse(String(world.one("aws:iam/role:Role").inputs.assumeRolePolicy))).toMatchObject({
+      Statement: [{ Principal: { Service: "monitoring.rds.amazonaws.com" }, Action: "sts:AssumeRole" }],
+    });
+    expect(world.one("aws:iam/rolePolicyAttachment:RolePolicyAttachment").inputs).toEqual({
+      role: "p-monitoring-abc1234",
+      policyArn: "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole",
+    });
+  });
+
+  test.each([
+    ["us-gov-west-1", "arn:aws-us-gov:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"],
+    ["cn-north-1", "arn:aws-cn:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"],
+  ])("names AWS' policy as the partition of %s does", async (region, policyArn) => {
+    const world = await build({ region });
+    expect(world.one("aws:iam/rolePolicyAttachment:RolePolicyAttachment").inputs.policyArn).toBe(policyArn);
+  });
+
+  test("cannot be deleted by Pulumi or RDS while it is protected, and can once it is not", async () => {
+    const kept = (await build()).one(instance);
+    expect([kept.protect, kept.inputs.deletionProtection, kept.inputs.deleteAutomatedBackups]).toEqual([
+      true,
+      true,
+      false,
+    ]);
+    const free = (await build({ deletionProtection: false })).one(instance);
+    expect([free.protect, free.inputs.deletionProtection, free.inputs.deleteAutomatedBackups]).toEqual([
+      false,
+      false,
+      true,
+    ]);
+    expect(free.inputs).toMatchObject({ skipFinalSnapshot: false, finalSnapshotIdentifier: "p-final-0a1b2c3d" });
+  });
+
+  test("gets a new name with a new key: both replace it", async () => {
+    const world = await build();
+    expect(world.one("random:index/randomId:RandomId").inputs).toEqual({
+      byteLength: 4,
+      keepers: { key: "key-p-key" },
+    });
+  });
+
+  test("hands on where it can be reached", async () => {
+    const { result } = await build();
+    expect(await valueOf(pulumi.all([result.address, result.port, result.arn]))).toEqual([
+      "p-0a1b2c3d.xyz.eu-central-1.rds.amazonaws.com",
+      5432,
+      "arn:aws:rds:eu-central-1:123456789012:db:p-0a1b2c3d",
+    ]);
+  });
+
+  test("can be previewed before anything of it exists", async () => {
+    const world = await build({}, { preview: true });
+    expect(world.census).toHaveLength(12);
+    expect(world.one(instance).inputs).toMatchObject({ identifier: unknown, engineVersion: "17", multiAz: true });
+  });
+});
