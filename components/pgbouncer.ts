@@ -1,7 +1,14 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { PooledRole } from "./connectionBudget";
-import { longestStatement, paths, pgbouncerPort, renderPgbouncerConfig, renderUserlist } from "./pgbouncerConfig";
+import {
+  type AdmittedRole,
+  longestStatement,
+  paths,
+  pgbouncerPort,
+  renderPgbouncerConfig,
+  renderUserlist,
+} from "./pgbouncerConfig";
 import { dnsEgress, labelsOf, pgbouncerClient, restrictedContainer, restrictedPod, spread } from "./podSecurity";
 
 /** Fixed: it is part of the address that every client's URL holds. */
@@ -25,7 +32,7 @@ export interface PgbouncerArgs {
   maxClients: number;
   /** The primary, as its clients reach it. */
   database: { host: pulumi.Input<string>; port: pulumi.Input<number> };
-  passwords: Record<PooledRole | "monitor", pulumi.Input<string>>;
+  passwords: Record<AdmittedRole, pulumi.Input<string>>;
   /** What it shows its clients, PEM. */
   certificate: { certificatePem: pulumi.Input<string>; keyPem: pulumi.Input<string> };
   /** Secret with `database-ca.pem`: what it verifies the primary by. */

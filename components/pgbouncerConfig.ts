@@ -1,4 +1,4 @@
-import { databaseName, roles } from "../ops/roles";
+import { databaseName, type RoleKey, roles } from "../ops/roles";
 import type { PooledRole } from "./connectionBudget";
 
 export const pgbouncerPort = 6432;
@@ -132,11 +132,13 @@ stats_period = 60
 `;
 }
 
+/** Who may come in: the pooled roles, and the reader of the statistics. Never the owner, who comes to the server itself. */
+const admitted = ["app", "telemetry", "auditor", "monitor"] as const satisfies RoleKey[];
+export type AdmittedRole = (typeof admitted)[number];
+
 /** PgBouncer's auth_file. Plain passwords: with SCRAM it needs them to log in to the server itself. */
-export function renderUserlist(passwords: Record<PooledRole | "monitor", string>): string {
-  return (Object.keys(passwords) as (PooledRole | "monitor")[])
-    .map((role) => `${quote(roles[role])} ${quote(passwords[role])}\n`)
-    .join("");
+export function renderUserlist(passwords: Record<AdmittedRole, string>): string {
+  return admitted.map((role) => `${quote(roles[role])} ${quote(passwords[role])}\n`).join("");
 }
 
 function quote(text: string): string {

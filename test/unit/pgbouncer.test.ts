@@ -1,0 +1,202 @@
+import { describe, expect, test } from "vitest";
+import { gracePeriod, Pgbouncer, type PgbouncerArgs } from "../../components/pgbouncer";
+import { longestStatement } from "../../components/pgbouncerConfig";
+import { record } from "./mocks";
+import type { Deployment, NetworkPolicy } from "./kubernetesTypes";
+
+const args: PgbouncerArgs = {
+  namespace: "ns",
+  image: "ghcr.io/cloudnative-pg/pgbouncer:1.25.2",
+  pods: 3,
+  maxClients: 500,
+  pools: { app: 10, telemetry: 2, auditor: 1 },
+  database: { host: "primary.example.com", port: 5432 },
+  passwords: { app: "pa", telemetry: "pt", auditor: "pu", monitor: "pm" },
+  certificate: { certificatePem: "CERT", keyPem: "KEY" },
+  trustSecret: "trust-1",
+};
+const build = (changed: Partial<PgbouncerArgs> = {}) => record(() => new Pgbouncer("p", { ...args, ...changed }));
+const deploymentOf = async (changed?: Partial<PgbouncerArgs>) =>
+  (await build(changed)).one("kubernetes:apps/v1:Deployment").inputs as unknown as Deployment;
+const labels = { "app.kubernetes.io/name": "pgbouncer", "app.kubernetes.io/part-of": "authensor" };
+
+describe("PgBouncer", () => {
+  test("is a deployment, its service, its configuration and secrets, a disruption budget and a network policy", async () => {
+    const world = await build();
+    expect(world.census).toEqual([
+      "authensor:kubernetes:Pgbouncer p",
+      "kubernetes:apps/v1:Deployment p",
+      "kubernetes:core/v1:ConfigMap p-config",
+      "kubernetes:core/v1:Secret p-tls",
+      "kubernetes:core/v1:Secret p-userlist",
+      "kubernetes:core/v1:Service p",
+      "kubernetes:networking.k8s.io/v1:NetworkPolicy p",
+      "kubernetes:policy/v1:PodDisruptionBudget p",
+    ]);
+    expect(world.resources.slice(1).map(({ parent }) => parent)).toEqual(Array(7).fill("p"));
+  });
+
+  test("has the pods it is told, and none may be missing during a rollout", async () => {
+    const { spec } = await deploymentOf();
+    expect(spec.replicas).toBe(3);
+    expect(spec.strategy).toEqual({ type: "RollingUpdate", rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } });
+    const world = await build();
+    expect(world.one("kubernetes:policy/v1:PodDisruptionBudget").inputs).toMatchObject({
+      spec: { maxUnavailable: 1, selector: { matchLabels: labels } },
+    });
+  });
+
+  test("spreads its pods over zones, whatever an earlier rollout left behind", async () => {
+    const { spec } = await deploymentOf();
+    expect(spec.template.spec.topologySpreadConstraints).toMatchObject([
+      {
+        maxSkew: 1,
+        topologyKey: "topology.kubernetes.io/zone",
+        whenUnsatisfiable: "DoNotSchedule",
+        labelSelector: { matchLabels: labels },
+        matchLabelKeys: ["pod-template-hash"],
+      },
+      { maxSkew: 1, topologyKey: "kubernetes.io/hostname", whenUnsatisfiable: "ScheduleAnyway" },
+    ]);
+  });
+
+  test("runs as a user without rights, on a read-only root, with no token of the cluster", async () => {
+    const { spec } = (await deploymentOf()).spec.template;
+    expect(spec.automountServiceAccountToken).toBe(false);
+    expect(spec.securityContext).toEqual({
+      runAsNonRoot: true,
+      runAsUser: 998,
+      runAsGroup: 998,
+      fsGroup: 998,
+      seccompProfile: { type: "RuntimeDefault" },
+    });
+    const [container, ...others] = spec.containers;
+    expect(others).toEqual([]);
+    expect(container!.securityContext).toEqual({
+      allowPrivilegeEscalation: false,
+      capabilities: { drop: ["ALL"] },
+      readOnlyRootFilesystem: true,
+      runAsNonRoot: true,
+    });
+    expect(container!.resources).toEqual({
+      requests: { cpu: "100m", memory: "64Mi" },
+      limits: { cpu: "1", memory: "256Mi" },
+    });
+    const writable = container!.volumeMounts.filter(({ readOnly }) => readOnly !== true);
+    expect(writable.map(({ mountPath }) => mountPath)).toEqual(["/run/pgbouncer"]);
+  });
+
+  test("lets a terminating pod finish: out of the service first, then SIGINT, then the end, all within the grace period", async () => {
+    const { spec } = (await deploymentOf()).spec.template;
+    expect(spec.containers[0]!.lifecycle).toEqual({
+      preStop: {
+        exec: {
+          command: [
+            "/bin/sh",
+            "-c",
+            'sleep 5; pid="$(cat /run/pgbouncer/pgbouncer.pid)"; kill -INT "$pid"; ' +
+              'while kill -0 "$pid" 2>/dev/null; do sleep 0.2; done',
+          ],
+        },
+      },
+    });
+    expect(spec.terminationGracePeriodSeconds).toBe(gracePeriod);
+    expect(gracePeriod).toBeGreaterThan(5 + longestStatement);
+  });
+
+  test("runs on the rendered configuration, with the volumes that it names mounted", async () => {
+    const world = await build();
+    const { spec } = (world.one("kubernetes:apps/v1:Deployment").inputs as unknown as Deployment).spec.template;
+    expect(spec.containers[0]).toMatchObject({
+      image: "ghcr.io/cloudnative-pg/pgbouncer:1.25.2",
+      command: ["pgbouncer", "/etc/pgbouncer/config/pgbouncer.ini"],
+      ports: [{ name: "pgbouncer", containerPort: 6432 }],
+    });
+    expect(spec.volumes).toEqual([
+      { name: "config", configMap: { name: "p-config-abc1234" } },
+      { name: "auth", secret: { secretName: "p-userlist-abc1234", defaultMode: 0o440 } },
+      { name: "tls", secret: { secretName: "p-tls-abc1234", defaultMode: 0o440 } },
+      { name: "trust", secret: { secretName: "trust-1", defaultMode: 0o440 } },
+      { name: "run", emptyDir: { medium: "Memory", sizeLimit: "1Mi" } },
+    ]);
+    const ini = (world.one("kubernetes:core/v1:ConfigMap").inputs as { data: Record<string, string> }).data[
+      "pgbouncer.ini"
+    ]!;
+    for (const [, path] of ini.matchAll(/^(?:\w+_file|pidfile) = (\S+)\/[^/\s]+$/gm))
+      expect(spec.containers[0]!.volumeMounts.map(({ mountPath }) => mountPath)).toContain(path);
+    expect(ini).toContain("authensor = host=primary.example.com port=5432 dbname=authensor pool_size=10 ");
+    expect(ini).toContain("max_client_conn = 500");
+  });
+
+  test("keeps everything that its pods read immutable and auto-named, so that a change rolls them", async () => {
+    const world = await build();
+    for (const type of ["ConfigMap", "Secret"]) {
+      for (const { inputs } of world.all(`kubernetes:core/v1:${type}`)) {
+        expect(inputs).toMatchObject({ immutable: true, metadata: { namespace: "ns" } });
+        expect(inputs.metadata).not.toHaveProperty("name");
+      }
+    }
+  });
+
+  test("keeps passwords and the private key in Secrets, marked secret", async () => {
+    const world = await build();
+    const userlist = world.one("kubernetes:core/v1:Secret", "p-userlist");
+    expect(userlist.secrets).toEqual(["stringData"]);
+    expect(userlist.inputs.stringData).toEqual({
+      "userlist.txt":
+        '"authensor_app" "pa"\n"authensor_telemetry" "pt"\n"authensor_auditor" "pu"\n"authensor_monitor" "pm"\n',
+    });
+    const tls = world.one("kubernetes:core/v1:Secret", "p-tls");
+    expect(tls.inputs).toMatchObject({
+      type: "kubernetes.io/tls",
+      stringData: { "tls.crt": "CERT", "tls.key": "KEY" },
+    });
+    expect(tls.secrets).toEqual(["stringData"]);
+    const rest = world.resources.filter(({ type }) => type !== "kubernetes:core/v1:Secret");
+    expect(JSON.stringify(rest.map(({ inputs }) => inputs))).not.toMatch(/"(pa|pt|pu|pm|KEY)"/);
+  });
+
+  test("is reached by labelled pods on its port only, and reaches names and the database only", async () => {
+    const world = await build();
+    const { spec } = world.one("kubernetes:networking.k8s.io/v1:NetworkPolicy").inputs as unknown as NetworkPolicy;
+    expect(spec).toEqual({
+      podSelector: { matchLabels: labels },
+      policyTypes: ["Ingress", "Egress"],
+      ingress: [
+        {
+          from: [{ podSelector: { matchLabels: { "authensor.io/pgbouncer-client": "true" } } }],
+          ports: [{ protocol: "TCP", port: 6432 }],
+        },
+      ],
+      egress: [
+        {
+          to: [{ namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "kube-system" } } }],
+          ports: [
+            { protocol: "UDP", port: 53 },
+            { protocol: "TCP", port: 53 },
+          ],
+        },
+        { ports: [{ protocol: "TCP", port: 5432 }] },
+      ],
+    });
+  });
+
+  test("has the service name that its clients' URLs hold, made once its pods are ready", async () => {
+    const world = await build();
+    const service = world.one("kubernetes:core/v1:Service");
+    expect(service.inputs).toMatchObject({
+      metadata: { name: "pgbouncer", namespace: "ns" },
+      spec: { type: "ClusterIP", selector: labels, ports: [{ port: 6432, targetPort: "pgbouncer" }] },
+    });
+    expect(service.dependencies).toContain(world.one("kubernetes:apps/v1:Deployment").urn);
+    const { selector, template } = (await deploymentOf()).spec;
+    expect(selector.matchLabels).toEqual(labels);
+    expect(template.metadata.labels).toEqual(labels);
+  });
+
+  test("is ready by its port alone: a database that is away must not empty the service", async () => {
+    const [container] = (await deploymentOf()).spec.template.spec.containers;
+    for (const probe of [container!.startupProbe, container!.readinessProbe, container!.livenessProbe])
+      expect(probe).toMatchObject({ tcpSocket: { port: "pgbouncer" } });
+  });
+});

@@ -1,0 +1,127 @@
+import { describe, expect, test } from "vitest";
+import { longestStatement, renderPgbouncerConfig, renderUserlist } from "../../components/pgbouncerConfig";
+
+const config = renderPgbouncerConfig({
+  host: "primary.example.com",
+  port: 5433,
+  pools: { app: 12, telemetry: 3, auditor: 1 },
+  maxClients: 345,
+});
+
+interface Line {
+  section: string;
+  name: string;
+  value: string;
+}
+
+function linesOf(ini: string): Line[] {
+  let section = "";
+  return ini.split("\n").flatMap((line) => {
+    if (line === "" || line.startsWith(";")) return [];
+    const header = /^\[(\w+)\]$/.exec(line);
+    if (header !== null) {
+      section = header[1]!;
+      return [];
+    }
+    const setting = /^(\w+) =(?: (.*))?$/.exec(line);
+    if (setting === null) throw new Error(`not a line of an INI file: ${line}`);
+    return [{ section, name: setting[1]!, value: setting[2] ?? "" }];
+  });
+}
+
+const lines = linesOf(config);
+const settings = Object.fromEntries(
+  lines.filter(({ section }) => section === "pgbouncer").map(({ name, value }) => [name, value]),
+);
+const databases = lines.filter(({ section }) => section === "databases");
+
+describe("PgBouncer's configuration", () => {
+  test("has one entry and so one pool per role, each capped at its part of the budget whoever connects to it", () => {
+    const entry = (name: string, size: number) => ({
+      section: "databases",
+      name,
+      value: `host=primary.example.com port=5433 dbname=authensor pool_size=${size} max_db_connections=${size}`,
+    });
+    expect(databases).toEqual([entry("authensor", 12), entry("authensor_telemetry", 3), entry("authensor_auditor", 1)]);
+  });
+
+  test("has no entry for other databases and no user or password, which would let anyone in as that user", () => {
+    expect(databases.map(({ name }) => name)).not.toContain("*");
+    expect(config).not.toMatch(/\b(user|password|auth_user|auth_query)\s*=/);
+  });
+
+  test("has exactly these settings", () => {
+    expect(settings).toEqual({
+      listen_addr: "*",
+      listen_port: "6432",
+      unix_socket_dir: "",
+      pidfile: "/run/pgbouncer/pgbouncer.pid",
+      auth_type: "scram-sha-256",
+      auth_file: "/etc/pgbouncer/auth/userlist.txt",
+      admin_users: "",
+      stats_users: "authensor_monitor",
+      client_tls_sslmode: "require",
+      client_tls_cert_file: "/etc/pgbouncer/tls/tls.crt",
+      client_tls_key_file: "/etc/pgbouncer/tls/tls.key",
+      client_tls_protocols: "secure",
+      server_tls_sslmode: "verify-full",
+      server_tls_ca_file: "/etc/authensor/trust/database-ca.pem",
+      server_tls_protocols: "secure",
+      pool_mode: "transaction",
+      max_client_conn: "345",
+      ignore_startup_parameters: "extra_float_digits",
+      query_wait_timeout: "15",
+      idle_transaction_timeout: "30",
+      query_timeout: String(longestStatement),
+      client_login_timeout: "15",
+      server_connect_timeout: "5",
+      server_login_retry: "1",
+      server_lifetime: "1800",
+      server_idle_timeout: "300",
+      dns_max_ttl: "5",
+      dns_nxdomain_ttl: "2",
+      tcp_keepalive: "1",
+      tcp_keepidle: "20",
+      tcp_keepintvl: "5",
+      tcp_keepcnt: "3",
+      log_connections: "0",
+      log_disconnections: "0",
+      log_pooler_errors: "1",
+      log_stats: "1",
+      stats_period: "60",
+    });
+  });
+
+  test("names each setting once", () => {
+    const names = lines.map(({ section, name }) => `${section}.${name}`);
+    expect(new Set(names).size).toBe(names.length);
+  });
+
+  test("gives a reason above every group of settings", () => {
+    const uncommented = config
+      .split(/\n\n/)
+      .slice(1)
+      .filter((paragraph) => !/^(\[\w+\]\n)?;/.test(paragraph));
+    expect(uncommented).toEqual([]);
+  });
+
+  test("lets no client wait as long as a statement may take: it hears no before it gives up itself", () => {
+    expect(Number(settings.query_wait_timeout)).toBeLessThan(longestStatement);
+    expect(Number(settings.idle_transaction_timeout)).toBeLessThan(longestStatement);
+  });
+});
+
+describe("the user list", () => {
+  test("holds who comes through PgBouncer and who reads its statistics, and not the owner", () => {
+    const passwords = { app: "a1", telemetry: "t2", auditor: "u3", monitor: "m4" };
+    const text = renderUserlist({ ...passwords, owner: "o5" } as typeof passwords);
+    expect(text).toBe(
+      '"authensor_app" "a1"\n"authensor_telemetry" "t2"\n"authensor_auditor" "u3"\n"authensor_monitor" "m4"\n',
+    );
+  });
+
+  test("quotes as PgBouncer reads it", () => {
+    const text = renderUserlist({ app: 'a"b', telemetry: "t", auditor: "u", monitor: "m" });
+    expect(text).toContain('"authensor_app" "a""b"\n');
+  });
+});
