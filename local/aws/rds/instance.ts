@@ -10,7 +10,7 @@ import { databaseCaDirectory } from "../databaseCa";
 import { catalogOf, postgres } from "./binaries";
 import { completed, majorVersionOf, settingsFor, sourceOf } from "./lookup";
 import { outputsOf } from "./outputs";
-import { needsRestart } from "./parameters";
+import { needsRestart, shrinks } from "./parameters";
 import {
   baseBackup,
   caughtUp,
@@ -79,11 +79,11 @@ async function converge(inputs: Properties, server: Server, context: Context): P
   const made = madeIn(server);
   const renewed = await server.ensureCertificate(caDirectory);
   const port = await context.port("postgres");
-  const configured = server.read("postgresql.conf") === undefined ? undefined : server.configuredPort;
-  if (made !== undefined && configured !== undefined && configured !== port) did.push(`moved to port ${port}`);
+  const before = server.configured;
+  if (made !== undefined && before.port !== String(port)) did.push(`moved to port ${port}`);
 
   const isStandby = made?.role === "replica";
-  const more = link ? await standbySettings(server, link) : isStandby ? keptStandby(server) : {};
+  const more = link ? await standbySettings(server, link) : isStandby ? keptStandby(before) : {};
   const changed = server.configure(port, settings, more);
 
   if (made === undefined) {
@@ -96,23 +96,25 @@ async function converge(inputs: Properties, server: Server, context: Context): P
     await server.start();
     did.push("restarted");
   } else if (changed.length > 0 || renewed) {
-    did.push(...(await apply(changed, server, link, context)));
+    // A standby must know that its source has become smaller before it may become so itself.
+    if (link && shrinks(before, settings)) await caughtUp(server, link.source, 10_000);
+    did.push(...(await apply(changed, server, context)));
   }
   if (link) did.push(...(await keepStreaming(server, link)));
   else if (isStandby) {
     await promote(server);
     remember(server, { ...made, role: "primary" });
-    await apply(server.configure(port, settings), server, undefined, context);
+    await apply(server.configure(port, settings), server, context);
     did.push("promoted");
   }
   return did;
 }
 
 /** What a standby is connected to, until it is promoted: its source may be gone by then. */
-function keptStandby(server: Server): Record<string, string> {
-  const lines = (server.read("postgresql.conf") ?? "").matchAll(/^(primary_\w+) = '(.*)'$/gm);
-  return Object.fromEntries([...lines].map(([, name = "", value = ""]) => [name, value.replaceAll("''", "'")]));
-}
+const keptStandby = ({ primary_conninfo = "", primary_slot_name = "" }: Record<string, string>) => ({
+  primary_conninfo,
+  primary_slot_name,
+});
 
 async function createPrimary(inputs: Properties, server: Server): Promise<void> {
   await wipe(server);
@@ -134,12 +136,9 @@ async function createPrimary(inputs: Properties, server: Server): Promise<void> 
 async function seed(server: Server, link: Link): Promise<void> {
   await wipe(server);
   await baseBackup(server, link);
-  const flushed = server.run("initdb", ["--sync-only", "-D", server.data]);
-  flushed.catch(() => undefined);
-  await server.start();
-  if (!(await streams(server, streamingPatience)))
+  await server.start(); // which flushes the copied files before it recovers from them
+  if (!(await streams(server, link, streamingPatience)))
     throw new Error(`${server.name} does not stream from ${link.source.name}; its log ends:\n${server.lastLog()}`);
-  await flushed;
   remember(server, { role: "replica", major: server.binaries.major });
 }
 
@@ -151,15 +150,15 @@ async function wipe(server: Server): Promise<void> {
 
 async function keepStreaming(server: Server, link: Link): Promise<string[]> {
   const complete = await ensureSlot(link);
-  if (complete && (await streams(server, streamingPatience))) return [];
+  if (complete && (await streams(server, link, streamingPatience))) return [];
   // Without the slot its source may have thrown away what it lacks; where it has not, it catches up.
-  if (!complete && (await streams(server, 3000))) return ["slot made anew"];
+  if (!complete && (await streams(server, link, 3000))) return ["slot made anew"];
   await seed(server, link);
   return ["made anew from its source"];
 }
 
 /** Has a running server take over changed parameters: by a reload, or by a restart where PostgreSQL needs one. */
-async function apply(changed: string[], server: Server, link: Link | undefined, context: Context): Promise<string[]> {
+async function apply(changed: string[], server: Server, context: Context): Promise<string[]> {
   const atStart = changed.filter((name) => needsRestart(name, catalogOf(server.binaries)));
   const names = changed.filter((name) => !name.startsWith("primary_"));
   if (atStart.length === 0) {
@@ -167,8 +166,6 @@ async function apply(changed: string[], server: Server, link: Link | undefined, 
     return names.length > 0 ? [`now with ${names.join(", ")}`] : [];
   }
   context.log(`restarts for ${atStart.join(", ")}: on RDS this waits for a reboot`);
-  // A standby must know that its source has become smaller before it may become so itself.
-  if (link) await caughtUp(server, link.source, 10_000).catch(() => undefined);
   await server.stop();
   await server.start();
   return [`restarted with ${names.join(", ")}`];
@@ -227,6 +224,7 @@ export const instance: Handler = {
     const inputs = completed(given, current);
     const server = existing(current, context);
     await converge(inputs, server, context);
+    if (inputs.replicateSourceDb === undefined) await forgetSlot(current, context);
     const version = (all: Properties) => all.passwordWoVersion;
     const changed = given.password !== current.inputs.password || version(given) !== version(current.inputs);
     if (changed && inputs.replicateSourceDb === undefined) await changePassword(inputs, server);

@@ -239,6 +239,12 @@ export function belowSource(replica: Settings, source: Settings): string[] {
   });
 }
 
+/** Whether a standby that runs with `before` becomes smaller with `after`: then it has to wait for its source to be so. */
+export const shrinks = (before: Readonly<Record<string, string>>, after: Settings): boolean =>
+  Object.entries(notBelowPrimary).some(
+    ([name, byDefault]) => Number(after.values[name] ?? byDefault) < Number(before[name] ?? byDefault),
+  );
+
 /** Whether a server takes this parameter only at its start. */
 export function needsRestart(name: string, catalog: Catalog): boolean {
   const definition = catalog.get(name) ?? moduleParameters[name];

@@ -100,24 +100,23 @@ const beyondHelp =
   /requested WAL segment \S+ has already been removed|database system identifier differs|highest timeline \d+ of the primary is behind|is not in this server's history|replication slot "[^"]*" (does not exist|has been invalidated)|can no longer get changes from replication slot/;
 
 /**
- * Waits until the standby receives its source's changes. False where it never will, as its log says, or has not in time:
- * then it is to be made anew.
+ * Waits until the standby has caught up and streams, as its source sees it: the standby itself says so as soon as it has
+ * asked. False where it never will, as its log says, or where nothing has arrived for so long: then it is to be made anew.
  */
-export async function streams(replica: Server, timeoutMs: number): Promise<boolean> {
-  type Row = { status: string | null };
-  const receiving = async () =>
-    (await replica.query<Row>("select status from pg_stat_wal_receiver"))[0]?.status === "streaming";
-  try {
-    const outcome = await waitUntil(
-      `${replica.name} streaming from its source`,
-      async () => ((await receiving()) ? "streams" : beyondHelp.test(replica.lastLog()) && "lost"),
-      { timeoutMs, everyMs: 40, signal: replica.signal, pidFile: replica.pidFile },
+export async function streams(replica: Server, { source }: Link, patienceMs: number): Promise<boolean> {
+  const logged = replica.log().length;
+  let [arrived, since] = ["", Date.now()];
+  for (;;) {
+    const [row] = await source.query<{ state: string; position: string | null }>(
+      "select state, flush_lsn::text as position from pg_stat_replication where application_name = $1 and state <> 'backup'",
+      [replica.name],
     );
-    return outcome === "streams";
-  } catch (error) {
-    replica.signal.throwIfAborted();
-    if (!replica.alive) throw error;
-    return false;
+    if (row?.state === "streaming") return true;
+    if (!replica.alive) throw new Error(`${replica.name} ended; its log ends:\n${replica.lastLog()}`);
+    if (beyondHelp.test(replica.log().slice(logged))) return false;
+    if (row?.position && row.position !== arrived) [arrived, since] = [row.position, Date.now()];
+    if (Date.now() - since > patienceMs) return false;
+    await sleep(40, replica.signal);
   }
 }
 

@@ -207,16 +207,30 @@ export class Server {
     }
   }
 
-  /** The port in its configuration: the one it listens on, or will. */
+  /** What its configuration says. */
+  get configured(): Record<string, string> {
+    const lines = (this.read("postgresql.conf") ?? "").matchAll(/^(\S+) = '(.*)'$/gm);
+    return Object.fromEntries([...lines].map(([, name = "", value = ""]) => [name, value.replaceAll("''", "'")]));
+  }
+
+  /** The port it listens on, or will. */
   get configuredPort(): number {
-    const port = /^port = '(\d+)'$/m.exec(this.read("postgresql.conf") ?? "")?.[1];
+    const { port } = this.configured;
     if (port === undefined) throw new Error(`${this.directory}/postgresql.conf names no port`);
     return Number(port);
   }
 
   async answers(): Promise<boolean> {
+    // Asked before it is ready, it would log a failed connection each time.
+    const status = readIfThere(join(this.data, "postmaster.pid"))?.split("\n")[7]?.trim();
+    if (status !== "ready") return false;
     await this.query("select 1");
     return true;
+  }
+
+  /** All it has logged since its start. */
+  log(): string {
+    return readIfThere(this.logFile) ?? "";
   }
 
   lastLog(): string {

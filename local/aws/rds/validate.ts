@@ -170,8 +170,8 @@ function checkSecurityGroups(inputs: Properties, vpc: string | undefined, region
 
 function checkStorage(inputs: Properties, current: Resource | undefined): void {
   const allocated = number(inputs.allocatedStorage);
-  const replica = inputs.replicateSourceDb !== undefined;
-  if (allocated === undefined && !replica) throw invalid("Invalid storage size: allocatedStorage is missing");
+  if (allocated === undefined && inputs.replicateSourceDb === undefined && current === undefined)
+    throw invalid("Invalid storage size: allocatedStorage is missing");
   if (allocated === undefined) return;
   if (allocated < 20) throw invalid(`Invalid storage size for engine name postgres and storage type gp3: ${allocated}`);
   const before = number(current?.inputs.allocatedStorage);
