@@ -1,0 +1,247 @@
+/** One container of a pod as a process of this machine: started, probed, ended. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { Context, ServiceUser } from "../handler";
+import { quoteLog, run, running, sleep, start } from "../process";
+import { environmentOf, expand, type PodIdentity } from "./environment";
+import { executableFor, searchPath, type Executable } from "./images";
+import { makeDirectory, materialise, mountedTexts, mountPaths, readMounts } from "./mounts";
+import { execute, tryProbe, type Inside } from "./probes";
+import { serviceAddresses, serviceKey } from "./registry";
+import type { Container, LifecycleHandler, PodSpec, Probe } from "./spec";
+import {
+  translateArguments,
+  translateEnvironment,
+  translateText,
+  type ServiceAddress,
+  type Translation,
+} from "./translate";
+
+/** What must be known of a started container to probe and end it, also by a later command. */
+export interface Launched {
+  what: string;
+  choice: string;
+  env: Record<string, string>;
+  cwd: string;
+  user?: ServiceUser;
+  mounts: [string, string][];
+  /** Addresses that were translated: "namespace/service:port" → the forwarder's port then. */
+  services: Record<string, number>;
+  /** The name of the docker container, where it is one. */
+  docker?: string;
+}
+
+export interface Place {
+  /** The pod's directory. */
+  directory: string;
+  pod: PodIdentity;
+  spec: PodSpec;
+  /** Container port → allotted port. */
+  ports: ReadonlyMap<number, number>;
+  context: Context;
+}
+
+export type Exit = { code: number | null; signal: NodeJS.Signals | null };
+
+export const pidFileOf = (directory: string, container: string) => join(directory, `${container}.pid`);
+export const logFileOf = (directory: string, container: string) => join(directory, `${container}.log`);
+
+/** Starts the container's process. What it refers to must exist now. */
+export async function launch(
+  container: Container,
+  place: Place,
+): Promise<{ launched: Launched; exited: Promise<Exit> | null }> {
+  const { directory, pod, spec, context } = place;
+  const declared = environmentOf(container, pod, context);
+  const contents = readMounts(container, spec, pod, context);
+  const services = await knownServices([...Object.values(declared), ...mountedTexts(contents)], context);
+  const expanded = (words: readonly string[] | undefined) => words?.map((word) => expand(word, declared));
+  const executable = await executableFor(
+    { image: container.image, command: expanded(container.command), args: expanded(container.args) },
+    context,
+  );
+  const { user } = executable;
+  const paths = mountPaths(contents, join(directory, "files", container.name), join(directory, "volumes"));
+  const used: Launched["services"] = {};
+  const to: Translation = {
+    namespace: pod.namespace,
+    services,
+    mounts: executable.docker ? new Map() : paths,
+    ports: place.ports,
+    used: (service, port) => (used[serviceKey(service, port)] = service.ports[port] ?? 0),
+  };
+  materialise(contents, paths, to, user);
+  const home = join(directory, "home", container.name);
+  makeDirectory(home, user);
+  const env = {
+    PATH: searchPath(),
+    HOME: executable.home ?? home,
+    TMPDIR: "/tmp",
+    TZ: "UTC",
+    HOSTNAME: pod.name,
+    ...translateEnvironment(declared, to),
+  };
+  const workingDirectory = container.workingDir === undefined ? undefined : translateText(container.workingDir, to);
+  const inWorkingDirectory = workingDirectory !== undefined && existsSync(workingDirectory) && !executable.docker;
+  const cwd = executable.cwd ?? (inWorkingDirectory ? workingDirectory : home);
+  const docker = executable.docker && `${pod.namespace}-${pod.name}-${container.name}`;
+  const started = await start({
+    name: `container ${container.name} of pod ${pod.name}`,
+    ...(docker === undefined ? locally(executable, to) : inDocker(executable, docker, paths, Object.keys(env))),
+    env,
+    cwd,
+    pidFile: pidFileOf(directory, container.name),
+    logFile: logFileOf(directory, container.name),
+    ...(user && { user }),
+  });
+  const { what, choice } = executable;
+  return {
+    launched: {
+      what,
+      choice,
+      env,
+      cwd,
+      ...(user && { user }),
+      mounts: [...to.mounts],
+      services: used,
+      ...(docker !== undefined && { docker }),
+    },
+    exited: started.exited,
+  };
+}
+
+function locally(executable: Executable, to: Translation): { command: string; args: string[] } {
+  const { command, args, ownCommand } = executable;
+  return ownCommand ? { command: translateText(command, to), args: translateArguments(args, to) } : { command, args };
+}
+
+function inDocker(executable: Executable, name: string, mounts: ReadonlyMap<string, string>, env: readonly string[]) {
+  const { command, args, docker } = executable;
+  const owner = `${process.getuid?.() ?? 0}:${process.getgid?.() ?? 0}`;
+  const passed = env.filter((variable) => !["PATH", "HOME", "TMPDIR", "HOSTNAME"].includes(variable));
+  return {
+    command: "docker",
+    args: [
+      ...["run", "--rm", "--name", name, "--network", "host", "--user", owner],
+      ...passed.flatMap((variable) => ["--env", variable]), // values come from the client's environment, not its arguments
+      ...[...mounts].flatMap(([path, real]) => ["--volume", `${real}:${path}`]),
+      ...(command === "" ? [] : ["--entrypoint", command]),
+      docker?.image ?? "",
+      ...args,
+    ],
+  };
+}
+
+const serviceName = /(?<![\w.-])([a-z0-9][-a-z0-9]*)\.([a-z0-9][-a-z0-9]*)\.svc(?:\.cluster\.local)?(?![\w-])/g;
+
+/** All services; one that is named but not there yet gets a moment to appear, as a name in DNS would. */
+async function knownServices(texts: readonly string[], context: Context): Promise<ServiceAddress[]> {
+  const named = texts.flatMap((text) => [...text.matchAll(serviceName)]);
+  const deadline = Date.now() + 5000;
+  for (;;) {
+    const services = serviceAddresses(context);
+    const missing = named.find(
+      ([, name, namespace]) => !services.some((s) => s.name === name && s.namespace === namespace),
+    );
+    if (!missing) return services;
+    if (Date.now() > deadline) {
+      context.log(`no service ${missing[0]} yet: starting without it`);
+      return services;
+    }
+    await sleep(100, context.signal);
+  }
+}
+
+/** The view that probes and hooks have of a running container. */
+export function insideOf(container: Container, launched: Launched, place: Omit<Place, "spec">): Inside | undefined {
+  const pid = running(pidFileOf(place.directory, container.name));
+  if (pid === undefined) return undefined;
+  const { env, cwd, user, mounts, docker } = launched;
+  const translation: Translation = {
+    namespace: place.pod.namespace,
+    services: serviceAddresses(place.context),
+    mounts: new Map(mounts),
+    ports: place.ports,
+  };
+  const wrap = (command: readonly string[]) => [
+    "docker",
+    "exec",
+    docker ?? "",
+    ...translateArguments(command, translation),
+  ];
+  return { container, translation, env, cwd, user, pid, ...(docker !== undefined && { wrap }) };
+}
+
+/** preStop, then the stop signal, then patience, then the end: as a kubelet ends a container. */
+export async function endContainer(
+  container: Container,
+  launched: Launched,
+  place: Omit<Place, "spec">,
+  graceSeconds: number,
+  hooks: boolean,
+): Promise<void> {
+  const pidFile = pidFileOf(place.directory, container.name);
+  const { context } = place;
+  const deadline = Date.now() + graceSeconds * 1000;
+  const inside = insideOf(container, launched, place);
+  if (!inside) return;
+  const preStop = container.lifecycle?.preStop;
+  if (preStop && hooks && graceSeconds > 0) {
+    const over = new AbortController(); // with its main process a container ends, and what runs in it
+    const hook = runHook(preStop, inside, graceSeconds * 1000, over.signal);
+    const failed = hook.then(
+      () => undefined,
+      (error: unknown) => (over.signal.aborted ? undefined : error),
+    );
+    let finished = false;
+    void failed.then(() => (finished = true));
+    try {
+      while (!finished && running(pidFile) !== undefined && Date.now() < deadline) await sleep(20, context.signal);
+    } finally {
+      over.abort(new Error("the container has ended"));
+    }
+    const error = await failed;
+    if (error instanceof Error) context.log(`pod ${place.pod.name}: preStop hook failed: ${error.message}`);
+  }
+  const stopSignal = (container.lifecycle?.stopSignal ?? "SIGTERM") as NodeJS.Signals;
+  // A shell line's own processes are not told by their shell.
+  if (running(pidFile) === inside.pid)
+    send(launched.what === "CONTROL_PLANE_COMMAND" ? -inside.pid : inside.pid, stopSignal);
+  // Like a kubelet, two seconds at least after the hook.
+  const patience = Math.max(deadline, Date.now() + Math.min(2000, graceSeconds * 1000));
+  while (running(pidFile) !== undefined && Date.now() < patience) await sleep(20, context.signal);
+  await killContainer(container.name, place.directory, launched.docker);
+  send(-inside.pid, "SIGKILL"); // what the ended process has left behind
+}
+
+async function runHook(hook: LifecycleHandler, inside: Inside, timeoutMs: number, signal: AbortSignal): Promise<void> {
+  if (hook.sleep) return sleep(hook.sleep.seconds * 1000, signal);
+  if (hook.exec) return execute(hook.exec.command, inside, timeoutMs, signal);
+  const failure = await tryProbe({ ...hook, timeoutSeconds: timeoutMs / 1000 } as Probe, inside);
+  if (failure !== undefined) throw new Error(failure);
+}
+
+/** Ends a container at once. */
+export async function killContainer(name: string, directory: string, docker?: string): Promise<void> {
+  const pidFile = pidFileOf(directory, name);
+  const pid = running(pidFile);
+  if (pid === undefined) return;
+  if (docker !== undefined) await run("docker", ["kill", docker], { timeoutMs: 10_000 }).catch(() => undefined);
+  send(-pid, "SIGKILL");
+  send(pid, "SIGKILL");
+  for (let i = 0; running(pidFile) === pid && i < 250; i++) await sleep(10);
+}
+
+function send(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if (!["ESRCH", "EPERM"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+  }
+}
+
+/** "exited with 1" and the end of its log. */
+export function describeEnd(container: Container, exit: Exit | undefined, directory: string): string {
+  const how = exit?.signal ? `was ended by ${exit.signal}` : `exited with ${exit?.code ?? "an unknown code"}`;
+  return `container ${container.name} ${how}; ${quoteLog(logFileOf(directory, container.name))}`;
+}

@@ -1,0 +1,338 @@
+/** A pod: a directory with its record, its containers' files, logs and pid files, and the processes they tell of. */
+import { randomBytes, randomUUID } from "node:crypto";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import type { Context } from "../handler";
+import { quoteLog, running, sleep } from "../process";
+import {
+  describeEnd,
+  endContainer,
+  insideOf,
+  killContainer,
+  launch,
+  logFileOf,
+  pidFileOf,
+  type Exit,
+  type Launched,
+  type Place,
+} from "./container";
+import { environmentOf, type PodIdentity } from "./environment";
+import { sameChoice } from "./images";
+import { makeDirectory, readMounts } from "./mounts";
+import { digest, findObject, token } from "./objects";
+import { tryProbe } from "./probes";
+import { NotReady, untilReady } from "./readiness";
+import { publishPod, serviceAddresses, servicePort, withdrawPod, write } from "./registry";
+import type { Container, PodTemplate } from "./spec";
+
+interface PodRecord extends PodIdentity {
+  template: PodTemplate;
+  /** Ports are remembered by slot, so that the next pod of a slot takes over its predecessor's. */
+  slot: number;
+  ports: Record<string, number>;
+  launched: Record<string, Launched>;
+  ready: boolean;
+}
+
+/** A container that dies this often on its way to readiness is not tried again. */
+const attempts = 5;
+
+export class Pod {
+  private readonly exits = new Map<string, Promise<Exit>>();
+
+  private constructor(
+    readonly record: PodRecord,
+    private readonly directory: string,
+    private readonly context: Context,
+  ) {}
+
+  static create(
+    template: PodTemplate,
+    owner: { name: string; namespace: string },
+    slot: number,
+    context: Context,
+  ): Pod {
+    const hash = digest(template);
+    const account = template.spec.serviceAccountName ?? "default";
+    if (account !== "default" && !findObject(context, token.serviceAccount, owner.namespace, account))
+      throw new Error(`pods are forbidden: serviceaccount "${account}" not found in namespace ${owner.namespace}`);
+    const name = `${owner.name}-${hash}-${randomBytes(3).toString("hex").slice(0, 5)}`;
+    const record: PodRecord = {
+      name,
+      namespace: owner.namespace,
+      uid: randomUUID(),
+      labels: { ...template.metadata?.labels, "pod-template-hash": hash },
+      annotations: template.metadata?.annotations ?? {},
+      serviceAccountName: account,
+      template,
+      slot,
+      ports: {},
+      launched: {},
+      ready: false,
+    };
+    return new Pod(record, join(context.directory, "pods", name), context);
+  }
+
+  /** The pods of the context's resource, oldest slot first; what was never written down is not one. */
+  static list(context: Context): Pod[] {
+    const root = join(context.directory, "pods");
+    let names: string[];
+    try {
+      names = readdirSync(root);
+    } catch {
+      return [];
+    }
+    const pods = names.flatMap((name) => {
+      try {
+        const record = JSON.parse(readFileSync(join(root, name, "pod.json"), "utf8")) as PodRecord;
+        return [new Pod(record, join(root, name), context)];
+      } catch {
+        return [];
+      }
+    });
+    return pods.sort((a, b) => a.record.slot - b.record.slot);
+  }
+
+  get name(): string {
+    return this.record.name;
+  }
+
+  get templateHash(): string {
+    return digest(this.record.template);
+  }
+
+  get ready(): boolean {
+    return this.record.ready && this.alive;
+  }
+
+  get alive(): boolean {
+    return this.spec.containers.every((container) => running(pidFileOf(this.directory, container.name)) !== undefined);
+  }
+
+  /** Whether addresses and programs of this machine are still those that the pod was started with. */
+  get current(): boolean {
+    const services = serviceAddresses(this.context);
+    return this.spec.containers.every((container) => {
+      const launched = this.record.launched[container.name];
+      return (
+        launched !== undefined &&
+        sameChoice(container.image, launched.choice) &&
+        Object.entries(launched.services).every(([key, port]) => servicePort(services, key) === port)
+      );
+    });
+  }
+
+  /** "pgbouncer (127.0.0.1:20123)". */
+  get text(): string {
+    const programs = [...new Set(Object.values(this.record.launched).map(({ what }) => what))].join("+");
+    const ports = Object.values(this.record.ports).map((port) => `127.0.0.1:${port}`);
+    return ports.length > 0 ? `${programs} (${ports.join(", ")})` : programs;
+  }
+
+  private get spec() {
+    return this.record.template.spec;
+  }
+
+  private get place(): Place {
+    const ports = new Map(Object.entries(this.record.ports).map(([port, local]) => [Number(port), local]));
+    return { directory: this.directory, pod: this.record, spec: this.spec, ports, context: this.context };
+  }
+
+  /** Starts what does not run and returns once the pod is ready; announces it then. Throws where it does not get there. */
+  async bringUp(deadlineSeconds: number, minReadySeconds = 0): Promise<void> {
+    const deadline = Date.now() + deadlineSeconds * 1000;
+    for (let attempt = 1; ; attempt++) {
+      await this.start();
+      const reason = await this.untilReady(deadline, deadlineSeconds);
+      if (reason === undefined) {
+        await sleep(minReadySeconds * 1000, this.context.signal);
+        if (this.alive) return this.announce(true);
+      }
+      if (attempt >= attempts || Date.now() > deadline)
+        throw new Error(`CrashLoopBackOff: pod ${this.name}: ${reason ?? "it ended"}`);
+      await this.kill();
+      await sleep(Math.min(125 * 2 ** attempt, 4000), this.context.signal);
+    }
+  }
+
+  private async untilReady(deadline: number, deadlineSeconds: number): Promise<string | undefined> {
+    const waits = this.spec.containers.map(async (container) => {
+      const launched = this.record.launched[container.name];
+      if (!launched) return `container ${container.name} was not started`;
+      try {
+        return await untilReady({
+          container,
+          launched,
+          place: this.place,
+          deadline,
+          exit: () => this.exitOf(container),
+        });
+      } catch (error) {
+        if (!(error instanceof NotReady)) throw error;
+        const log = quoteLog(logFileOf(this.directory, container.name));
+        throw new Error(
+          `pod ${this.name} is not ready after ${deadlineSeconds} s: container ${container.name}: ${error.message}; ${log}`,
+          { cause: error },
+        );
+      }
+    });
+    return (await Promise.all(waits)).find((reason) => reason !== undefined);
+  }
+
+  private async start(): Promise<void> {
+    makeDirectory(this.directory, this.context.serviceUser);
+    for (const { containerPort } of this.spec.containers.flatMap((container) => container.ports ?? [])) {
+      // While one of the containers runs, the port is the one it was started with.
+      if (!this.alive || this.record.ports[containerPort] === undefined)
+        this.record.ports[containerPort] = await this.context.port(`${this.record.slot}/${containerPort}`);
+    }
+    this.announce(false);
+    for (const container of this.spec.initContainers ?? []) await this.initialise(container);
+    for (const container of this.spec.containers) await this.startContainer(container);
+  }
+
+  private async startContainer(container: Container): Promise<void> {
+    if (running(pidFileOf(this.directory, container.name)) !== undefined && this.record.launched[container.name])
+      return;
+    await killContainer(container.name, this.directory);
+    this.exits.delete(container.name);
+    const { launched, exited } = await launch(container, this.place);
+    this.record.launched[container.name] = launched;
+    this.save();
+    if (exited) this.exits.set(container.name, exited);
+  }
+
+  private async initialise(container: Container): Promise<void> {
+    await this.startContainer(container);
+    const exit = await this.untilEnd(container);
+    if (exit.code === 0) return;
+    throw new Error(`Init:Error: pod ${this.name}: ${describeEnd(container, exit, this.directory)}`);
+  }
+
+  /** Refuses references to what is not there, without starting anything. */
+  check(): void {
+    for (const container of [...(this.spec.initContainers ?? []), ...this.spec.containers]) {
+      environmentOf(container, this.record, this.context);
+      readMounts(container, this.spec, this.record, this.context);
+    }
+  }
+
+  /** Runs a pod that ends by itself. Returns the exit code of the first container that failed, 0 where none did. */
+  async run(deadline: number): Promise<{ code: number; reason: string }> {
+    await this.start();
+    for (const container of this.spec.containers) {
+      const exit = await this.untilEnd(container, deadline);
+      if (exit.code !== 0) return { code: exit.code ?? 1, reason: describeEnd(container, exit, this.directory) };
+    }
+    return { code: 0, reason: "" };
+  }
+
+  private async untilEnd(container: Container, deadline = Infinity): Promise<Exit> {
+    const pidFile = pidFileOf(this.directory, container.name);
+    try {
+      while (running(pidFile) !== undefined) {
+        if (Date.now() > deadline)
+          throw new Error(`DeadlineExceeded: ${quoteLog(logFileOf(this.directory, container.name))}`);
+        await sleep(25, this.context.signal);
+      }
+    } catch (error) {
+      await this.kill();
+      throw error;
+    }
+    return (await this.exitOf(container)) ?? { code: null, signal: null };
+  }
+
+  /** How a container's process has ended; the event comes a moment after the end. Unknown where another command started it. */
+  private exitOf(container: Container): Promise<Exit | undefined> {
+    return Promise.race([this.exits.get(container.name), sleep(1000).then(() => undefined)]);
+  }
+
+  /** Tries every readiness and liveness probe once; the first failure, or undefined. */
+  async probe(): Promise<string | undefined> {
+    for (const container of this.spec.containers) {
+      const launched = this.record.launched[container.name];
+      const inside = launched && insideOf(container, launched, this.place);
+      if (!inside) return `container ${container.name} does not run`;
+      for (const [kind, probe] of [
+        ["Liveness", container.livenessProbe],
+        ["Readiness", container.readinessProbe],
+      ] as const) {
+        const failure = probe && (await tryProbe(probe, inside));
+        if (failure !== undefined) return `${kind} probe failed: ${failure}`;
+      }
+    }
+    return undefined;
+  }
+
+  /** Tells the services of the pod's namespace whether it takes connections. */
+  announce(ready: boolean): void {
+    this.record.ready = ready;
+    this.save();
+    const { name, namespace, labels } = this.record;
+    const named = this.spec.containers
+      .flatMap((container) => container.ports ?? [])
+      .flatMap(({ name: portName, containerPort }) => {
+        const local = this.record.ports[containerPort];
+        return portName === undefined || local === undefined ? [] : [[portName, local] as const];
+      });
+    publishPod(this.context, namespace, {
+      name,
+      labels,
+      ready,
+      ports: { ...this.record.ports, ...Object.fromEntries(named) },
+    });
+  }
+
+  private withdraw(): void {
+    this.record.ready = false;
+    this.save();
+    withdrawPod(this.context, this.record.namespace, this.name);
+  }
+
+  /** Out of the services first, then an orderly end. The pod can be brought up again. */
+  async end(how: { hooks: boolean } = { hooks: true }): Promise<void> {
+    this.withdraw();
+    const grace = this.spec.terminationGracePeriodSeconds ?? 30;
+    await Promise.all(
+      this.spec.containers.map((container) => {
+        const launched = this.record.launched[container.name];
+        return launched
+          ? endContainer(container, launched, this.place, grace, how.hooks)
+          : killContainer(container.name, this.directory);
+      }),
+    );
+  }
+
+  /** Ends all of its processes at once; its log stays. */
+  async kill(): Promise<void> {
+    this.withdraw();
+    for (const container of [...(this.spec.initContainers ?? []), ...this.spec.containers])
+      await killContainer(container.name, this.directory, this.record.launched[container.name]?.docker);
+  }
+
+  /** Ends it in order and removes all that is left of it. */
+  async remove(): Promise<void> {
+    await this.end();
+    await this.kill();
+    this.withdraw();
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  /** Removes what a pod that has ended need not leave behind: the secrets among its files. The log stays. */
+  tidy(): void {
+    this.withdraw();
+    for (const name of ["files", "volumes", "home"])
+      rmSync(join(this.directory, name), { recursive: true, force: true });
+    for (const launched of Object.values(this.record.launched)) launched.env = {};
+    this.save();
+  }
+
+  log(container = this.spec.containers[0]?.name ?? ""): string {
+    return logFileOf(this.directory, container);
+  }
+
+  private save(): void {
+    makeDirectory(this.directory, this.context.serviceUser);
+    write(join(this.directory, "pod.json"), this.record, 0o600);
+  }
+}

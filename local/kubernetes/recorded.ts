@@ -1,0 +1,76 @@
+/**
+ * Kinds that shape a cluster rather than run in it: checked for what they refer to, and remembered. A NetworkPolicy
+ * keeps nobody out on one machine, and an autoscaler has no load to scale by.
+ */
+import type { Context, Handler, Properties } from "../handler";
+import { admitObject, findObject, identify, identifyGlobal, metadataOf, stored, token } from "./objects";
+
+type Check = (spec: Properties, namespace: string, context: Context) => string | undefined;
+
+interface Kind {
+  /** Said by `make status`. */
+  text: string;
+  global?: boolean;
+  check?: Check;
+}
+
+const disruptionBudget: Check = (spec) => {
+  const given = ["minAvailable", "maxUnavailable"].filter((key) => spec[key] !== undefined && spec[key] !== null);
+  if (given.length === 1) return undefined;
+  return "spec: exactly one of minAvailable and maxUnavailable must be given";
+};
+
+const autoscaler: Check = (spec, namespace, context) => {
+  const { kind, name } = (spec["scaleTargetRef"] ?? {}) as { kind?: string; name?: string };
+  const least = spec["minReplicas"] ?? 1;
+  if (typeof spec["maxReplicas"] !== "number" || typeof least !== "number" || spec["maxReplicas"] < least)
+    return "spec.maxReplicas: must be greater than or equal to `minReplicas`";
+  if (kind === "Deployment" && name !== undefined && findObject(context, token.deployment, namespace, name))
+    return undefined;
+  return `FailedGetScale: ${kind ?? "target"} "${name ?? ""}" not found in namespace ${namespace}`;
+};
+
+const kinds: Record<string, Kind> = {
+  "kubernetes:core/v1:ServiceAccount": { text: "recorded" },
+  "kubernetes:policy/v1:PodDisruptionBudget": { text: "recorded: nothing evicts pods here", check: disruptionBudget },
+  "kubernetes:autoscaling/v2:HorizontalPodAutoscaler": { text: "recorded: not scaled by load here", check: autoscaler },
+  "kubernetes:networking.k8s.io/v1:NetworkPolicy": { text: "recorded: not enforced on one machine" },
+  "kubernetes:rbac.authorization.k8s.io/v1:Role": { text: "recorded" },
+  "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding": { text: "recorded" },
+  "kubernetes:rbac.authorization.k8s.io/v1:ClusterRole": { text: "recorded", global: true },
+  "kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding": { text: "recorded", global: true },
+  "kubernetes:scheduling.k8s.io/v1:PriorityClass": { text: "recorded", global: true },
+  "kubernetes:core/v1:ResourceQuota": { text: "recorded: no quota applies here" },
+  "kubernetes:core/v1:LimitRange": { text: "recorded: no limit applies here" },
+};
+
+export const recordedHandlers: Record<string, Handler> = Object.fromEntries(
+  Object.entries(kinds).map(([type, kind]) => [type, recorded(kind)]),
+);
+
+function recorded({ text, global, check }: Kind): Handler {
+  const identityOf = (properties: Properties, context: Context) =>
+    global ? identifyGlobal(properties, context) : identify(properties, context);
+  const admitted = (inputs: Properties, context: Context) => {
+    const { namespace = "default" } = metadataOf(inputs);
+    const problem = check?.((inputs["spec"] ?? {}) as Properties, namespace, context);
+    if (problem !== undefined) throw new Error(problem);
+  };
+  return {
+    replaceOnChange: ["metadata.name", "metadata.namespace"],
+    deleteBeforeReplace: (inputs) => metadataOf(inputs).name !== undefined,
+    // eslint-disable-next-line @typescript-eslint/require-await -- a refusal is a rejected promise
+    async create(inputs, context) {
+      const identity = identityOf(inputs, context);
+      admitObject(identity, context);
+      admitted(inputs, context);
+      return { id: identity.id, outputs: stored(inputs, identity, context.directory) };
+    },
+    // eslint-disable-next-line @typescript-eslint/require-await
+    async update(current, inputs, context) {
+      admitted(inputs, context);
+      return stored(inputs, identityOf(current.outputs, context), context.directory, current);
+    },
+    status: () => Promise.resolve({ healthy: true, text }),
+  };
+}

@@ -1,0 +1,81 @@
+/** How pods and services find one another: each writes what others need into its namespace's directory. */
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { directoryOf, namespaceDirectory, requireNamespace, token, type Cluster } from "./objects";
+import type { ServiceAddress } from "./translate";
+
+/** A pod as services see it: the forwarders (proxy.ts) read these files too. */
+export interface PodEntry {
+  name: string;
+  labels: Readonly<Record<string, string>>;
+  ready: boolean;
+  /** From container port, by number and by name, to the port on this machine. */
+  ports: Readonly<Record<string, number>>;
+}
+
+export function publishPod(cluster: Cluster, namespace: string, pod: PodEntry): void {
+  write(join(requireNamespace(namespace, cluster), "pods", `${pod.name}.json`), pod);
+}
+
+export const withdrawPod = (cluster: Cluster, namespace: string, name: string) =>
+  withdraw(cluster, namespace, join("pods", `${name}.json`));
+
+export const publishedPods = (cluster: Cluster, namespace: string) =>
+  readAll<PodEntry>(podsDirectory(cluster, namespace));
+
+export const podsDirectory = (cluster: Cluster, namespace: string) =>
+  join(requireNamespace(namespace, cluster), "pods");
+
+export const matches = (labels: Readonly<Record<string, string>>, selector: Readonly<Record<string, string>>) =>
+  Object.entries(selector).every(([key, value]) => labels[key] === value);
+
+export function publishService(cluster: Cluster, service: ServiceAddress): void {
+  write(join(requireNamespace(service.namespace, cluster), "services", `${service.name}.json`), service);
+}
+
+export const withdrawService = (cluster: Cluster, namespace: string, name: string) =>
+  withdraw(cluster, namespace, join("services", `${name}.json`));
+
+/** Also where the namespace has gone before what was in it. */
+function withdraw(cluster: Cluster, namespace: string, file: string): void {
+  const directory = namespaceDirectory(namespace, cluster);
+  if (directory !== undefined) rmSync(join(directory, file), { force: true });
+}
+
+/** Every service of every namespace, with the ports that its forwarder listens on: for `translateServices`. */
+export function serviceAddresses(cluster: Cluster): ServiceAddress[] {
+  return cluster.resources(token.namespace).flatMap((namespace) => {
+    const directory = directoryOf(namespace);
+    return directory === undefined ? [] : readAll<ServiceAddress>(join(directory, "services"));
+  });
+}
+
+export const servicePort = (services: readonly ServiceAddress[], key: string): number | undefined => {
+  const [, namespace, name, port = ""] = /^(.*)\/(.*):(.*)$/.exec(key) ?? [];
+  return services.find((service) => service.namespace === namespace && service.name === name)?.ports[port];
+};
+export const serviceKey = (service: ServiceAddress, port: string) => `${service.namespace}/${service.name}:${port}`;
+
+function readAll<T>(directory: string): T[] {
+  let names: string[];
+  try {
+    names = readdirSync(directory).filter((name) => name.endsWith(".json"));
+  } catch {
+    return [];
+  }
+  return names.flatMap((name) => {
+    try {
+      return [JSON.parse(readFileSync(join(directory, name), "utf8")) as T];
+    } catch {
+      return []; // withdrawn between the two reads
+    }
+  });
+}
+
+/** Replaces a file whole: a reader sees the old content or the new. */
+export function write(path: string, content: unknown, mode = 0o644): void {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const fresh = `${path}.${process.pid}.new`;
+  writeFileSync(fresh, JSON.stringify(content), { mode });
+  renameSync(fresh, path);
+}

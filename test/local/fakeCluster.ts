@@ -1,0 +1,141 @@
+/** The Kubernetes handlers alone, with the least that stands for an engine: state in memory, directories of its own. */
+import { randomBytes } from "node:crypto";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Context, Properties, Resource } from "../../local/handler";
+import { handlers } from "../../local/kubernetes";
+import { token } from "../../local/kubernetes/objects";
+import { findServiceUser, ownDirectory } from "../../local/machine";
+import { freePort, stillOurs } from "../../local/ports";
+import { stopAll } from "../../local/process";
+
+export type Kind = keyof typeof token | (string & {});
+const typeOf = (kind: Kind) => (token as Record<string, string>)[kind] ?? kind;
+
+export const namespace = "testing";
+
+export class FakeCluster {
+  readonly root = mkdtempSync(join(tmpdir(), "kubernetes-"));
+  readonly serviceUser = findServiceUser();
+  readonly logged: string[] = [];
+  readonly abort = new AbortController();
+  private readonly live = new Map<string, Resource>();
+  private readonly contexts = new Map<string, Context>();
+
+  constructor() {
+    chmodSync(this.root, 0o755);
+  }
+
+  /** With the namespace that every test's objects lie in. */
+  static async start(): Promise<FakeCluster> {
+    const cluster = new FakeCluster();
+    await cluster.create("namespace", "ns", { metadata: { name: namespace } });
+    return cluster;
+  }
+
+  /** Metadata gets the namespace, and the Pulumi name as its own where there is none. */
+  async create(kind: Kind, name: string, inputs: Properties): Promise<Resource> {
+    const type = typeOf(kind);
+    const given = { ...inputs, metadata: { name, namespace, ...(inputs["metadata"] as object) } };
+    const context = this.context(type, name);
+    const created = await this.handler(type).create(given, context);
+    const resource = { urn: context.urn, type, name, inputs: given, dependencies: [], ...created };
+    this.live.set(context.urn, resource);
+    return resource;
+  }
+
+  async update(current: Resource, inputs: Properties): Promise<Resource> {
+    const given = {
+      ...inputs,
+      metadata: { ...(current.inputs["metadata"] as object), ...(inputs["metadata"] as object) },
+    };
+    const outputs = await this.handler(current.type).update?.(current, given, this.of(current));
+    const resource = { ...current, inputs: given, outputs: outputs ?? {} };
+    this.live.set(current.urn, resource);
+    return resource;
+  }
+
+  async heal(current: Resource): Promise<string | undefined> {
+    const healed = await this.handler(current.type).heal?.(current, this.of(current));
+    if (healed?.outputs) this.live.set(current.urn, { ...current, outputs: healed.outputs });
+    return healed?.did;
+  }
+
+  async delete(current: Resource): Promise<void> {
+    await this.handler(current.type).delete?.(current, this.of(current));
+    this.live.delete(current.urn);
+  }
+
+  stop = async (current: Resource) => this.handler(current.type).stop?.(current, this.of(current));
+  status = async (current: Resource) => this.handler(current.type).status?.(current, this.of(current));
+  of = (current: Resource): Context => this.context(current.type, current.name);
+  resources = (type: string) => [...this.live.values()].filter((resource) => resource.type === type);
+
+  async end(): Promise<void> {
+    await stopAll(this.root, { graceMs: 0 });
+    for (const context of this.contexts.values()) await stopAll(context.directory, { graceMs: 0 });
+    rmSync(this.root, { recursive: true, force: true });
+  }
+
+  private handler(type: string) {
+    const handler = handlers[type];
+    if (!handler) throw new Error(`no handler of ${type}`);
+    return handler;
+  }
+
+  private context(type: string, name: string): Context {
+    const urn = `urn:${type}::${name}`;
+    const known = this.contexts.get(urn);
+    if (known) return known;
+    const physicalName = `${name}-${randomBytes(4).toString("hex").slice(0, 7)}`;
+    const directory = join(this.root, physicalName);
+    mkdirSync(directory, { mode: 0o700 });
+    ownDirectory(directory, this.serviceUser);
+    const ports = new Map<string, number>();
+    const context: Context = {
+      urn,
+      type,
+      name,
+      physicalName,
+      directory,
+      serviceUser: this.serviceUser,
+      signal: this.abort.signal,
+      log: (line) => void this.logged.push(line),
+      resources: (wanted) => this.resources(wanted),
+      port: async (key) => {
+        const remembered = ports.get(key);
+        if (remembered !== undefined && (await stillOurs(remembered, directory))) return remembered;
+        const port = await freePort();
+        ports.set(key, port);
+        return port;
+      },
+    };
+    this.contexts.set(urn, context);
+    return context;
+  }
+}
+
+/** A pod template around one container that runs a program of a ConfigMap named "programs". */
+export function template(labels: Record<string, string>, container: Properties, spec: Properties = {}): Properties {
+  return {
+    metadata: { labels },
+    spec: {
+      containers: [
+        {
+          name: "main",
+          image: "docker.io/library/node:22-alpine",
+          volumeMounts: [{ name: "programs", mountPath: "/app" }],
+          ...container,
+        },
+      ],
+      volumes: [{ name: "programs", configMap: { name: "programs" } }],
+      ...spec,
+    },
+  };
+}
+
+export const servicePortOf = (service: Resource): number =>
+  (service.outputs["spec"] as { ports: { nodePort: number }[] }).ports[0]?.nodePort ?? 0;
+
+export const readLog = (path: string) => readFileSync(path, "utf8");
