@@ -51,15 +51,12 @@ function valueIn(parameters: readonly Parameter[], name: string): string | undef
 
 /**
  * What a server with these parameters must report in `pg_settings`, in base units: handed to the migrations, which fail the
- * deployment where it reports otherwise. Without RDS' own (`rds.force_ssl` shows in pg_stat_ssl), and without the list of
- * libraries, to which RDS adds its own.
+ * deployment where it reports otherwise. Without RDS' own parameters, which no PostgreSQL knows; that connections are
+ * encrypted is checked on a connection.
  */
 export function expectedSettings(parameters: readonly Parameter[]): Record<string, string> {
-  return Object.fromEntries(
-    parameters
-      .filter(({ name }) => !name.startsWith("rds.") && name !== "shared_preload_libraries")
-      .map(({ name, value }) => [name, value]),
-  );
+  const ofPostgres = parameters.filter(({ name }) => !name.startsWith("rds."));
+  return Object.fromEntries(ofPostgres.map(({ name, value }) => [name, value]));
 }
 
 /** RDS' name for the parameters of a major version. */
