@@ -2,15 +2,14 @@
  * Pulumi's engine for this machine: compares what the program registers with what the state says exists, and has the
  * handlers make the difference. Independent resources are worked on at the same time, as their registrations come.
  */
-import { mkdirSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { changedPaths, covers, describePaths, withIgnored, type Path } from "./diff";
-import type { Context, Created, Handler, Properties, Resource, ServiceUser } from "./handler";
-import { ownDirectory } from "./machine";
-import { freePort, stillOurs } from "./ports";
+import { contextOf, type Surroundings } from "./context";
+import type { Context, Created, Handler, Properties } from "./handler";
+import { label } from "./label";
 import { stopAll } from "./process";
-import type { Progress } from "./progress";
-import { newPhysicalName, type Entry, type State } from "./state";
+import { newPhysicalName, type Entry } from "./state";
 import { inReverse } from "./teardown";
 
 /** A custom resource as the program registers it. */
@@ -26,13 +25,9 @@ export interface Registration {
   deleteBeforeReplace?: boolean;
 }
 
-export interface EngineOptions {
-  state: State;
+export interface EngineOptions extends Surroundings {
   /** What makes resources of a type; undefined for a type nothing is known of. */
   handlerOf(type: string): Handler | undefined;
-  progress: Progress;
-  signal: AbortSignal;
-  serviceUser?: ServiceUser;
 }
 
 export const outcomes = ["created", "updated", "replaced", "restarted", "deleted", "unchanged"] as const;
@@ -94,41 +89,7 @@ export class Engine {
 
   /** The context in which the handler of an entry works. */
   context(entry: Entry): Context {
-    const { state, serviceUser, signal, progress } = this.options;
-    const directory = join(state.root, entry.physicalName);
-    let made = false;
-    return {
-      urn: entry.urn,
-      type: entry.type,
-      name: entry.name,
-      physicalName: entry.physicalName,
-      get directory() {
-        if (!made) {
-          mkdirSync(directory, { recursive: true, mode: 0o700 });
-          ownDirectory(directory, serviceUser);
-          made = true;
-        }
-        return directory;
-      },
-      serviceUser,
-      port: (key) => this.port(entry, key, directory),
-      resources: (type) =>
-        state.entries.filter((e) => e.type === type && e.phase !== "creating" && e.phase !== "condemned"),
-      log: (line) => progress.line(`${label(entry)}: ${line}`),
-      signal,
-    };
-  }
-
-  private async port(entry: Entry, key: string, directory: string): Promise<number> {
-    const { state } = this.options;
-    const ports = (state.ports[entry.physicalName] ??= {});
-    const remembered = ports[key];
-    if (remembered !== undefined && (await stillOurs(remembered, directory))) return remembered;
-    const taken = new Set(Object.values(state.ports).flatMap((p) => Object.values(p)));
-    const port = await freePort(taken);
-    ports[key] = port;
-    await state.save();
-    return port;
+    return contextOf(entry, this.options);
   }
 
   private async create(wanted: Registration, handler: Handler, begun: Entry | undefined): Promise<Created> {
@@ -225,7 +186,7 @@ export class Engine {
     return result;
   }
 
-  private async attempt<T>(entry: Resource, end: () => void, work: () => Promise<T>): Promise<T> {
+  private async attempt<T>(entry: Entry, end: () => void, work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
@@ -235,13 +196,6 @@ export class Engine {
       throw new ResourceFailed(`${label(entry)}: ${reason}`, { cause: error });
     }
   }
-}
-
-/** "rds.Instance authensor-primary": the type as programs write it, and the name. */
-export function label({ type, name }: Pick<Resource, "type" | "name">): string {
-  const [, module = "", kind = type] = type.split(":");
-  const group = module.split("/")[0] ?? "";
-  return `${group}.${kind} ${name}`;
 }
 
 function asEntry(wanted: Registration): Omit<Entry, "id" | "outputs" | "physicalName"> {

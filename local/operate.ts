@@ -2,9 +2,9 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { handlerOf, running } from "./handlers";
-import { label } from "./engine";
 import type { Environment } from "./environment";
 import { findCronJob, runCronJob } from "./kubernetes/job";
+import { label } from "./label";
 import { stopAll } from "./process";
 import type { Progress } from "./progress";
 import type { Entry } from "./state";

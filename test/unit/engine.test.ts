@@ -129,7 +129,7 @@ describe("a run", () => {
     const stubborn = recorder({
       delete: ({ name }: Resource) => (name === "b" ? Promise.reject(new Error("in use")) : Promise.resolve()),
     });
-    await expect(run([], stubborn)).rejects.toThrow("index.Thing b: in use");
+    await expect(run([], stubborn)).rejects.toThrow("test.Thing b: in use");
     expect(phases().sort()).toEqual(["a live", "b condemned"]);
     await run([]);
     expect(calls).toEqual(["delete b", "delete a"]);
@@ -137,7 +137,7 @@ describe("a run", () => {
 
   test("refuses to delete or replace what is protected, and says so", async () => {
     await run([resource("a", { kind: "x" }, { protect: true })]);
-    await expect(run([])).rejects.toThrow(/index\.Thing a: .* protected/);
+    await expect(run([])).rejects.toThrow(/test\.Thing a: .* protected/);
     await expect(run([resource("a", { kind: "y" }, { protect: true })])).rejects.toThrow(/kind .* protected/);
     expect(calls).toEqual([]);
   });
@@ -164,7 +164,7 @@ describe("a run", () => {
 
   test("says which resource failed and why", async () => {
     const broken = recorder({ create: () => Promise.reject(new Error("no space left")) });
-    await expect(run([resource("a")], broken)).rejects.toThrow("index.Thing a: no space left");
+    await expect(run([resource("a")], broken)).rejects.toThrow("test.Thing a: no space left");
   });
 });
 

@@ -1,0 +1,283 @@
+import { randomUUID } from "node:crypto";
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { createServer, type Server } from "node:net";
+import { join } from "node:path";
+import { Client } from "pg";
+import { afterAll, describe, expect, test } from "vitest";
+import { firstReceipt } from "../../local/firstReceipt";
+import { processMark, waitUntil } from "../../local/process";
+import { changes, LocalCloud, type Result } from "./commands";
+
+/** One cloud for the whole file: each test finds it as the one before has left it, which is up and healthy. */
+const cloud = new LocalCloud();
+afterAll(() => cloud.remove());
+
+const instance = "aws:rds/instance:Instance";
+const deployment = "kubernetes:apps/v1:Deployment";
+
+function expectDone(result: Result): void {
+  expect(result.code, result.stdout + result.stderr).toBe(0);
+}
+
+async function query<Row extends object>(url: string, sql: string, values: unknown[] = []): Promise<Row[]> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  try {
+    return (await client.query<Row>(sql, values)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+async function receiptsOnReplica(): Promise<number> {
+  const rows = await query<{ count: string }>(cloud.outputs().replicaUrl, "select count(*) as count from receipts");
+  return Number(rows[0]?.count);
+}
+
+describe("a first run", () => {
+  test("that is killed leaves a state from which status, down and another run work", async () => {
+    const first = cloud.begin("up");
+    await first.printed("rds.Instance authensor-local-primary  created");
+    first.child.kill("SIGKILL"); // the migrations and the base backup of the replica have just begun
+    expect((await first.result).signal).toBe("SIGKILL");
+    const status = await cloud.run("status");
+    expect(status.code).toBe(1);
+    expect(status.stderr).toMatch(/^error: not healthy: .*authensor-local-replica/m);
+    expectDone(await cloud.run("down"));
+    expect(cloud.pids()).toEqual([]);
+  });
+
+  test("that is interrupted says so, and how to go on", async () => {
+    const second = cloud.begin("up");
+    await second.printed("rds.Instance authensor-local-primary  restarted");
+    second.child.kill("SIGINT");
+    const { code, stderr } = await second.result;
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^error: interrupted: "make local" continues/m);
+  });
+
+  test("brings everything up, proves a receipt, and says what to try next", async () => {
+    const result = await cloud.run("up");
+    expectDone(result);
+    expect(result.stdout).toMatch(/receipt [0-9a-f-]{36} \(deny\) through the control plane in \d+ ms, on the replica/);
+    expect(result.stdout).toContain("ok    rds.Instance authensor-local-replica");
+    expect(result.stdout).toContain("Try next");
+    expectDone(await cloud.run("status"));
+  });
+
+  test("writes the outputs for their owner only, and prints no password", async () => {
+    const outputs = cloud.outputs();
+    expect(statSync(join(cloud.directory, "outputs.json")).mode & 0o777).toBe(0o600);
+    expect(statSync(join(cloud.directory, "state.json")).mode & 0o777).toBe(0o600);
+    const { stdout } = await cloud.run("status");
+    for (const url of [
+      outputs.auditUrl,
+      outputs.telemetryUrl,
+      outputs.ownerUrl,
+      outputs.replicaUrl,
+      outputs.monitorUrl,
+    ])
+      expect(stdout).not.toContain(new URL(url).password);
+    expect(stdout).not.toContain(outputs.adminToken);
+  });
+});
+
+describe("what was brought up", () => {
+  test("takes an action to the control plane and its receipt to the replica", async () => {
+    const { receiptId, outcome } = await firstReceipt(cloud.outputs());
+    expect(outcome).toBe("deny");
+    const { controlPlaneUrl, adminToken } = cloud.outputs();
+    const headers = { authorization: `Bearer ${adminToken}` };
+    const response = await fetch(`${controlPlaneUrl}/receipts/${receiptId}`, { headers });
+    expect(await response.json()).toMatchObject({ id: receiptId, status: "skipped" });
+  });
+
+  test("turns away who has no key", async () => {
+    const { controlPlaneUrl } = cloud.outputs();
+    const envelope = { id: randomUUID() };
+    const response = await fetch(`${controlPlaneUrl}/evaluate`, { method: "POST", body: JSON.stringify(envelope) });
+    expect(response.status).toBe(401);
+  });
+
+  test("is reached by every URL of the outputs, as the role and on the server that its name says", async () => {
+    const outputs = cloud.outputs();
+    const who = "select current_user as role, pg_is_in_recovery() as standby";
+    const roleOf = async (url: string) => (await query<{ role: string; standby: boolean }>(url, who))[0];
+    expect(await roleOf(outputs.auditUrl)).toEqual({ role: "authensor_app", standby: false });
+    expect(await roleOf(outputs.telemetryUrl)).toEqual({ role: "authensor_telemetry", standby: false });
+    expect(await roleOf(outputs.ownerUrl)).toEqual({ role: "authensor_owner", standby: false });
+    expect(await roleOf(outputs.monitorUrl)).toEqual({ role: "authensor_monitor", standby: false });
+    expect(await roleOf(outputs.replicaUrl)).toEqual({ role: "authensor_auditor", standby: true });
+  });
+
+  test("refuses a client that trusts another certificate authority", async () => {
+    const wrong = cloud
+      .outputs()
+      .auditUrl.replace(/sslrootcert=[^&]+/, "sslrootcert=/etc/ssl/certs/ca-certificates.crt");
+    const connecting = query(
+      existsSync("/etc/ssl/certs/ca-certificates.crt") ? wrong : wrong.replace(/&?sslrootcert=[^&]+/, ""),
+      "select 1",
+    );
+    await expect(connecting).rejects.toThrow(/certificate/);
+  });
+
+  test("runs a CronJob on demand, and names the ones there are when asked for another", async () => {
+    const known = await cloud.run("cron", "partitions");
+    expectDone(known);
+    expect(known.stdout).toContain('"program":"partitions"');
+    const unknown = await cloud.run("cron", "nonsense");
+    expect(unknown.code).toBe(1);
+    expect(unknown.stderr).toMatch(/no CronJob nonsense here; there is .*partitions/);
+  });
+});
+
+describe("another run", () => {
+  test("changes nothing, and touches no process", async () => {
+    const before = cloud.pids().sort();
+    const result = await cloud.run("up");
+    expectDone(result);
+    expect(result.stdout).toMatch(/^ *[\d.]+ s {2}\d+ unchanged$/m);
+    expect(changes(result)).toEqual([]);
+    expect(cloud.pids().sort()).toEqual(before);
+  });
+
+  test("at the same time as the first is refused with 2 and says who is at work", async () => {
+    const first = cloud.begin("up");
+    await waitUntil("the first run has the lock", () => existsSync(join(cloud.directory, "lock")));
+    const second = await cloud.run("down");
+    expect(second.code).toBe(2);
+    expect(second.stderr).toMatch(/^error: "make local" is at work in .* \(process \d+\)/m);
+    expectDone(await first.result);
+  });
+
+  test("with a changed setting changes exactly what it affects, and says what", async () => {
+    const result = await cloud.run("up", "--set", "pgbouncerMaxClients=150");
+    expectDone(result);
+    expect(changes(result)).toEqual([
+      "apps.Deployment authensor-local-pgbouncer updated",
+      "core.ConfigMap authensor-local-pgbouncer-config replaced",
+    ]);
+    expect(result.stdout).toMatch(/1 updated, 1 replaced, \d+ unchanged/);
+  });
+
+  test("with wrong settings exits with 2, lists every one of them, and changes nothing", async () => {
+    const before = cloud.pids().sort();
+    const wrong = ["replicaZones=7", "primaryRegion=eu-west-1", "nonsense=1"].flatMap((setting) => ["--set", setting]);
+    const { code, stderr } = await cloud.run("up", ...wrong);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/^error: 3 problems in the configuration:/);
+    for (const key of ["replicaZones = 7", "replicaRegion = eu-west-1", "nonsense = 1"]) expect(stderr).toContain(key);
+    expect(cloud.pids().sort()).toEqual(before);
+  });
+
+  test("with wrong usage exits with 2", async () => {
+    expect((await cloud.run("upp")).code).toBe(2);
+    expect((await cloud.run("up", "--set", "novalue")).code).toBe(2);
+    expect((await cloud.run("cron")).code).toBe(2);
+  });
+});
+
+describe("a Job that fails", () => {
+  test("fails the deployment with the last lines of its log, and the next run tries again", async () => {
+    const { ownerUrl } = cloud.outputs();
+    const [last] = await query<{ version: number }>(
+      ownerUrl,
+      "select max(version) as version from audit.schema_migrations",
+    );
+    const future = Number(last?.version) + 1;
+    const columns = "version, name, sha256";
+    await query(ownerUrl, `insert into audit.schema_migrations (${columns}) values ($1, 'future', repeat('0', 64))`, [
+      future,
+    ]);
+    const failed = await cloud.run("up", "--set", "monthsAhead=4");
+    expect(failed.code).toBe(1);
+    expect(failed.stderr).toMatch(/^error: batch\.Job authensor-local-migrate: .*\n(.*\n)*.*newer/m);
+    await query(ownerUrl, "delete from audit.schema_migrations where version = $1", [future]);
+    expectDone(await cloud.run("up", "--set", "monthsAhead=4"));
+    const months = "select count(*) as count from pg_inherits where inhparent = 'receipts'::regclass";
+    const [partitions] = await query<{ count: string }>(ownerUrl, months);
+    expect(Number(partitions?.count)).toBeGreaterThanOrEqual(5);
+  });
+});
+
+describe("processes that died", () => {
+  const kinds = {
+    "the pooler": () => cloud.pids(deployment, "pgbouncer"),
+    "the replica": () => cloud.pids(instance, "replica"),
+    "the primary": () => cloud.pids(instance, "primary"),
+    "the control plane": () => cloud.pids(deployment, "control-plane"),
+    "a service's forwarder": () => cloud.pids("kubernetes:core/v1:Service", "pgbouncer"),
+  };
+
+  async function kill(pids: number[]): Promise<void> {
+    expect(pids.length).toBeGreaterThan(0);
+    for (const pid of pids) process.kill(pid, "SIGKILL");
+    await waitUntil("they are gone", () => pids.every((pid) => processMark(pid) === undefined));
+  }
+
+  test.each(Object.keys(kinds) as (keyof typeof kinds)[])(
+    "%s is seen by status and healed by another run",
+    async (kind) => {
+      const receipts = await receiptsOnReplica();
+      await kill(kinds[kind]());
+      const status = await cloud.run("status");
+      expect(status.code).toBe(1);
+      expect(status.stdout).toMatch(/^ {2}DOWN/m);
+      const healed = await cloud.run("up");
+      expectDone(healed);
+      expect(healed.stdout).toMatch(/\d restarted/);
+      expect(await receiptsOnReplica()).toBeGreaterThan(receipts);
+    },
+  );
+
+  test("all at once, as after a reboot, are healed with their data", async () => {
+    const receipts = await receiptsOnReplica();
+    await kill(cloud.pids());
+    expectDone(await cloud.run("up"));
+    expect(await receiptsOnReplica()).toBeGreaterThan(receipts);
+    expectDone(await cloud.run("status"));
+  });
+});
+
+describe("stopping", () => {
+  test("ends every process and keeps the data, and ports that others took meanwhile are no error", async () => {
+    const receipts = await receiptsOnReplica();
+    const before = cloud.outputs();
+    expectDone(await cloud.run("down"));
+    expect(cloud.pids()).toEqual([]);
+    expectDone(await cloud.run("down"));
+
+    const taken = [...cloud.ports("-primary"), ...cloud.ports("-control-plane"), ...cloud.ports("-pgbouncer")];
+    expect(taken.length).toBeGreaterThan(2);
+    const strangers = await Promise.all(taken.map(listen));
+    try {
+      expectDone(await cloud.run("up"));
+      expect(new URL(cloud.outputs().ownerUrl).port).not.toBe(new URL(before.ownerUrl).port);
+      expect(new URL(cloud.outputs().auditUrl).port).not.toBe(new URL(before.auditUrl).port);
+      expect(cloud.outputs().controlPlaneUrl).not.toBe(before.controlPlaneUrl);
+      expect(await receiptsOnReplica()).toBeGreaterThan(receipts);
+    } finally {
+      for (const stranger of strangers) stranger.close();
+    }
+  });
+
+  test("and deleting leaves neither a process nor a file, and can be done again", async () => {
+    const { root } = cloud;
+    const pids = cloud.pids();
+    expectDone(await cloud.run("clean"));
+    expect(pids.filter((pid) => processMark(pid) !== undefined)).toEqual([]);
+    expect(existsSync(root)).toBe(false);
+    expect(readdirSync(cloud.directory)).toEqual([]);
+    expectDone(await cloud.run("clean"));
+    const status = await cloud.run("status");
+    expect(status).toMatchObject({ code: 1, stderr: "error: nothing is here yet: make local\n" });
+  });
+});
+
+function listen(port: number): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen(port, "127.0.0.1", () => resolve(server));
+  });
+}

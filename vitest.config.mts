@@ -1,0 +1,39 @@
+import { defineConfig } from "vitest/config";
+
+/**
+ * Three rooms, one after the other: pure logic over mocks, SQL against servers of its own, and the local cloud. Their
+ * order is that of what they cost, and two CPUs are not asked to time-out one room while another fills them.
+ */
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: "unit",
+          include: ["test/unit/**/*.test.ts"],
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        test: {
+          name: "sql",
+          include: ["test/sql/**/*.test.ts"],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          name: "local",
+          include: ["test/local/**/*.test.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 180_000,
+          sequence: { groupOrder: 2 },
+        },
+      },
+    ],
+  },
+});
