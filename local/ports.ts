@@ -4,7 +4,7 @@
  */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { createServer } from "node:net";
-import { pidFiles, running } from "./process";
+import { pidFiles, running, sleep } from "./process";
 
 const lowest = 20_000;
 const highest = 32_000; // Linux hands out 32768 and up to outgoing connections, macOS 49152 and up
@@ -30,8 +30,17 @@ export async function stillOurs(port: number, directory: string): Promise<boolea
     return true;
   }
   const alive = pidFiles(directory).flatMap((file) => running(file) ?? []);
-  if (alive.length === 0) return false;
+  if (alive.length === 0) return freedSoon(port);
   return process.platform === "linux" ? listens(alive, port) : true;
+}
+
+/** The main thread of a killed process is gone a moment before its others, and its sockets go with the last of them. */
+async function freedSoon(port: number): Promise<boolean> {
+  for (let i = 0; i < 10; i++) {
+    await sleep(20);
+    if (await canListen(port)) return true;
+  }
+  return false;
 }
 
 export async function canListen(port: number): Promise<boolean> {
