@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Properties, Resource } from "../../local/handler";
 import { findCronJob, runCronJob } from "../../local/kubernetes/job";
+import { canListen } from "../../local/ports";
 import { running, sleep } from "../../local/process";
 import { FakeCluster, namespace, servicePortOf, template } from "./fakeCluster";
 
@@ -407,7 +408,7 @@ describe("a Service", () => {
   it("passes by a pod that has died", async () => {
     const [pid] = pidsOf(deployment);
     process.kill(pid ?? 0, "SIGKILL");
-    while (pidsOf(deployment).includes(pid)) await sleep(5);
+    while (pidsOf(deployment).includes(pid) || !(await canListen(portOf(deployment)))) await sleep(5);
     const answers = await Promise.all([1, 2, 3, 4].map(() => ask(servicePortOf(front))));
     expect(answers.every((answer) => answer.pid !== pid)).toBe(true);
   });
