@@ -78,11 +78,18 @@ async function runJob(
         code: result.code,
         reason: `BackoffLimitExceeded after ${failures} ${failures === 1 ? "try" : "tries"}: ${result.reason}`,
       };
-    context.log(`try ${failures} of ${limit + 1} failed: ${result.reason.split("\n").at(-1)?.trim() ?? ""}`);
+    context.log(`try ${failures} of ${limit + 1} failed: ${lastLine(result.reason)}`);
     // A Job controller begins at ten seconds; here a person waits.
     await sleep(Math.min(250 * 2 ** failures, 5000), context.signal);
   }
 }
+
+/** Of a reason that quotes a log: what the program said last. */
+const lastLine = (reason: string) =>
+  reason
+    .split("\n")
+    .at(-1)
+    ?.replace(/^[\s|]+/, "") ?? "";
 
 export const cronJobHandler: Handler = {
   replaceOnChange: ["metadata.name", "metadata.namespace"],
