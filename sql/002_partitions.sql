@@ -223,7 +223,8 @@ $$;
 -- own while writers go on; what changes meanwhile is written down and copied again; then, under one short lock, the copies take
 -- the open end's place. Rows keep every column as it is: no trigger fires for a table that is not a partition yet.
 --   drain_start → drain_copy for each tile → drain_apply until little is left → drain_finish → drain_release
--- each in a transaction of its own. Begun anew after an interruption: drain_start first clears away what was left.
+-- each in a transaction of its own. (A transaction that took its snapshot before the swap and reads the table for the first time
+-- after it does not see the rows that were moved: as after any rewriting ALTER TABLE.) Begun anew after an interruption: drain_start first clears away what was left.
 
 create table audit.drain_tiles (
   parent regclass    not null,
@@ -307,8 +308,7 @@ begin
     until := case when month <= last then audit.month_start((month + interval '1 month')::date) end;
     tile  := audit.create_tile(parent, case when until is null then 'future_next' else to_char(month, 'YYYY_MM') end, future.options);
     -- What ATTACH would otherwise read every row for, under the lock.
-    execute format('alter table %s add constraint tile_bounds check (%I >= %L%s)', tile, future.key, since,
-      case when until is not null then format(' and %I < %L', future.key, until) end);
+    execute format('alter table %s add constraint tile_bounds check (%s)', tile, audit.in_tile(quote_ident(future.key), since, until));
     insert into audit.drain_tiles values (parent, tile, since, until);
     return next tile;
   end loop;
@@ -327,6 +327,12 @@ create function audit.tile_columns(tile regclass) returns text
       from pg_catalog.pg_attribute where attrelid = tile and attnum > 0 and not attisdropped and attgenerated = ''
   );
 
+create function audit.in_tile(key text, since timestamptz, until timestamptz) returns text
+  language sql stable
+  set timezone = 'UTC'
+  set datestyle = 'ISO'
+  return format('%s >= %L', key, since) || case when until is not null then format(' and %s < %L', key, until) else '' end;
+
 create function audit.drain_copy(tile regclass) returns bigint
   language plpgsql
   set search_path = ''
@@ -338,9 +344,8 @@ declare
 begin
   select * into strict target from audit.drain_tiles d where d.tile = drain_copy.tile;
   select * into future from audit.open_end(target.parent);
-  execute format('insert into %1$s (%2$s) overriding system value select %2$s from %3$s where %4$I >= %5$L%6$s',
-    tile, audit.tile_columns(tile), future.partition, future.key, target.since,
-    case when target.until is not null then format(' and %I < %L', future.key, target.until) end);
+  execute format('insert into %1$s (%2$s) overriding system value select %2$s from %3$s where %4$s',
+    tile, audit.tile_columns(tile), future.partition, audit.in_tile(quote_ident(future.key), target.since, target.until));
   get diagnostics copied = row_count;
   execute format('analyze %s', tile);
   return copied;
@@ -352,10 +357,12 @@ create function audit.drain_apply(parent regclass, batch int) returns int
   language plpgsql
   set search_path = ''
   set client_min_messages = warning
+  -- A few keys are looked up in large tables, whose pages were just written: never worth reading such a table whole.
+  set random_page_cost = 1.1
 as $$
 declare
   changes text := audit.changes_table(parent);
-  keys    text := array_to_string(audit.key_columns(parent), ', ');
+  keys    text[] := audit.key_columns(parent);
   future  record;
   target  record;
   taken   int;
@@ -366,12 +373,15 @@ begin
     with taken as (delete from %1$s where ctid = any (array(select ctid from %1$s limit %2$s)) returning *) select * from taken', changes, batch);
   get diagnostics taken = row_count;
   if taken > 0 then
+    analyze pg_temp.drain_keys;
     for target in select * from audit.drain_tiles d where d.parent = drain_apply.parent loop
-      execute format('delete from %1$s where (%2$s) in (select %2$s from pg_temp.drain_keys)', target.tile, keys);
-      execute format('insert into %1$s (%2$s) overriding system value select %2$s from %3$s
-                       where (%4$s) in (select %4$s from pg_temp.drain_keys) and %5$I >= %6$L%7$s',
-        target.tile, audit.tile_columns(target.tile), future.partition, keys, future.key, target.since,
-        case when target.until is not null then format(' and %I < %L', future.key, target.until) end);
+      execute format('delete from %s t using pg_temp.drain_keys k where %s and %s', target.tile,
+        (select string_agg(format('t.%1$s = k.%1$s', name), ' and ') from unnest(keys) name),
+        audit.in_tile('k.' || quote_ident(future.key), target.since, target.until));
+      execute format('insert into %1$s (%2$s) overriding system value
+                      select %2$s from (select distinct * from pg_temp.drain_keys k where %5$s) k join %3$s f using (%4$s)',
+        target.tile, audit.tile_columns(target.tile), future.partition, array_to_string(keys, ', '),
+        audit.in_tile('k.' || quote_ident(future.key), target.since, target.until));
     end loop;
   end if;
   return taken;
@@ -387,11 +397,16 @@ as $$
 declare
   future record;
   target record;
+  behind bigint;
 begin
   perform audit.hold_off_vacuum((audit.open_end(parent)).partition);
   perform audit.hold_off_vacuum(d.tile) from audit.drain_tiles d where d.parent = drain_finish.parent;
   execute format('lock table %s in access exclusive mode', parent);
   select * into future from audit.open_end(parent);
+  execute format('select count(*) from (select from %s limit 1001) t', audit.changes_table(parent)) into behind;
+  if behind > 1000 then
+    raise 'too many rows changed while the lock was waited for' using errcode = 'lock_not_available', hint = 'Call audit.drain_apply, then this again.';
+  end if;
   while audit.drain_apply(parent, 10000) > 0 loop
     null;
   end loop;

@@ -39,8 +39,9 @@ export async function ensurePartitions(client: pg.Client, options: EnsureOptions
     "select to_regclass('audit.partitions') is not null as found",
   );
   if (!rows[0]?.found) throw new Failure("this database has no monthly tables: run migrate first");
+  await client.query(`set lock_timeout = ${options.lockTimeoutMs ?? 50}`);
   const step = async <T>(what: string, sql: string, values: unknown[]): Promise<T[]> =>
-    retry(client, what, options, result, async () =>
+    retry(what, options, result, async () =>
       (await client.query<{ value: T }>(sql, values)).rows.map((row) => row.value),
     );
 
@@ -48,7 +49,7 @@ export async function ensurePartitions(client: pg.Client, options: EnsureOptions
     await step("drop drained", "select audit.drain_release($1) as value", [parent]);
   for (const { parent, months } of await missing(client, options.monthsAhead)) {
     if (months.some((month) => month.occupied)) {
-      await drain(parent, options, result, step);
+      await drain(client, parent, options, result, step);
       continue;
     }
     for (const { month } of months) {
@@ -82,7 +83,13 @@ async function leftovers(client: pg.Client): Promise<{ parent: string }[]> {
 
 type Step = <T>(what: string, sql: string, values: unknown[]) => Promise<T[]>;
 
-async function drain(parent: string, options: EnsureOptions, result: EnsureResult, step: Step): Promise<void> {
+async function drain(
+  client: pg.Client,
+  parent: string,
+  options: EnsureOptions,
+  result: EnsureResult,
+  step: Step,
+): Promise<void> {
   const { log, monthsAhead } = options;
   log.warn("rows lie in the open end: moving them into their months", { table: parent });
   const tiles = await step<string>(
@@ -95,11 +102,18 @@ async function drain(parent: string, options: EnsureOptions, result: EnsureResul
     const [rows] = await step<string>(`copy ${tile}`, "select audit.drain_copy($1) as value", [tile]);
     moved += tile.endsWith("_future_next") ? 0 : Number(rows);
   }
-  // What is left for the lock is what is written while the last batch is applied.
-  while (
-    Number((await step<number>(`catch up ${parent}`, "select audit.drain_apply($1, 5000) as value", [parent]))[0]) > 500
-  );
-  await step(`finish draining ${parent}`, "select audit.drain_finish($1) as value", [parent]);
+  // What is left for the lock is what is written while the last batch is applied. Each attempt catches up first: what changed
+  // during the wait for the lock must not be copied under it.
+  await retry(`finish draining ${parent}`, options, result, async () => {
+    let applied: number | undefined;
+    do {
+      const { rows } = await client.query<{ applied: number }>("select audit.drain_apply($1, 5000) as applied", [
+        parent,
+      ]);
+      applied = rows[0]?.applied;
+    } while (applied !== undefined && applied > 200);
+    await client.query("select audit.drain_finish($1)", [parent]);
+  });
   await step(`drop drained ${parent}`, "select audit.drain_release($1) as value", [parent]);
   const created = tiles.filter((tile) => !tile.endsWith("_future_next"));
   result.created.push(...created);
@@ -108,14 +122,12 @@ async function drain(parent: string, options: EnsureOptions, result: EnsureResul
 }
 
 async function retry<T>(
-  client: pg.Client,
   what: string,
   options: EnsureOptions,
   result: EnsureResult,
   work: () => Promise<T>,
 ): Promise<T> {
   const until = Date.now() + 1000 * (options.patienceSeconds ?? 120);
-  await client.query(`set lock_timeout = ${options.lockTimeoutMs ?? 50}`);
   for (;;) {
     options.signal?.throwIfAborted();
     try {
