@@ -1,0 +1,111 @@
+/** Verifies the audit trail: every seal, link, head, recorded change and checkpoint, and what anchors say. Changes nothing. */
+import { writeFileSync } from "node:fs";
+import type { Command } from "commander";
+import { databaseUrl } from "./database";
+import { Failure, runProgram, type Context } from "./program";
+import { readAnchors } from "./verify/anchors";
+import { failure, summary, verify, type Progress } from "./verify/run";
+
+const help = `
+Environment:
+  DATABASE_URL   the auditor's URL (or the owner's); a replica will do
+
+Prints a JSON report on standard output and progress on standard error.
+Exit codes: 0 the trail is whole, 1 something was found or could not be verified, 2 wrong usage.
+
+Examples:
+  verify                                      the whole trail
+  verify --anchors anchor-1.json anchor-2.json  … and that nothing anchored was cut off or rewritten
+  verify --from-anchor anchor-2.json          only what came after that anchor
+  verify --since 2026-11-01 --until 2026-12-01  receipts made in November (UTC)
+  verify --agent billing-bot                  one agent ("" for receipts of none)`;
+
+interface Options {
+  since?: string;
+  until?: string;
+  agent?: string;
+  anchors?: string[];
+  fromAnchor?: string;
+  state?: string;
+  report?: string;
+  connections: string;
+  chunk: string;
+  allowEmpty?: boolean;
+}
+
+function time(option: string, text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  // Without a zone, UTC: what is verified must not depend on where it is asked from.
+  const zoned = /(Z|[+-]\d\d:?\d\d)$/.test(text) || /^\d{4}-\d\d-\d\d$/.test(text) ? text : `${text}Z`;
+  const parsed = new Date(zoned);
+  if (Number.isNaN(parsed.getTime()))
+    throw new Failure(`--${option} is not a time: "${text}" (2026-11-01 or 2026-11-01T12:00Z)`, [], 2);
+  return parsed.toISOString();
+}
+
+function count(option: string, text: string, most: number): number {
+  if (!/^\d+$/.test(text) || Number(text) < 1 || Number(text) > most)
+    throw new Failure(`--${option} must be a whole number from 1 to ${most}, not "${text}"`, [], 2);
+  return Number(text);
+}
+
+async function run(options: Options, { signal }: Context): Promise<void> {
+  const [since, until] = [time("since", options.since), time("until", options.until)];
+  if (since !== undefined && until !== undefined && since >= until)
+    throw new Failure(`--since ${since} must lie before --until ${until}`, [], 2);
+  if ((since ?? until) !== undefined && (options.anchors || options.fromAnchor !== undefined))
+    throw new Failure("anchors speak of whole chains: they cannot be combined with --since and --until", [], 2);
+  if (options.agent !== undefined && options.fromAnchor !== undefined)
+    throw new Failure("--from-anchor goes through all agents: it cannot be combined with --agent", [], 2);
+  const [from, ...others] = options.fromAnchor === undefined ? [] : readAnchors([options.fromAnchor]);
+  const report = await verify({
+    url: databaseUrl(),
+    signal,
+    since,
+    until,
+    agent: options.agent,
+    anchors: [...others, ...readAnchors(options.anchors ?? [])],
+    from,
+    stateFile: options.state,
+    connections: count("connections", options.connections, 32),
+    chunk: count("chunk", options.chunk, 1_000_000),
+    allowEmpty: options.allowEmpty ?? false,
+    onProgress: progress(),
+  });
+  const json = `${JSON.stringify(report, null, 2)}\n`;
+  process.stdout.write(json);
+  if (options.report !== undefined) writeFileSync(options.report, json);
+  process.stderr.write(`${summary(report)}\n`);
+  if (!report.ok) throw failure(report);
+}
+
+/** A line every few seconds; on a terminal one that is written over. */
+function progress(): (progress: Progress) => void {
+  const started = Date.now();
+  let last = started;
+  const every = process.stderr.isTTY ? 500 : 10_000;
+  return ({ receipts, estimate }) => {
+    const now = Date.now();
+    if (now - last < every) return;
+    last = now;
+    const share = estimate > receipts ? ` of about ${estimate} (${Math.floor((100 * receipts) / estimate)} %)` : "";
+    const line = `${receipts} receipts${share}, ${Math.round(receipts / ((now - started) / 1000))}/s`;
+    process.stderr.write(process.stderr.isTTY ? `\r\x1b[K${line}\r` : `${line}\n`);
+  };
+}
+
+void runProgram("verify", "Verifies the audit trail.", (command: Command, context) => {
+  command
+    .addHelpText("after", help)
+    .option("--since <time>", "receipts made at this time or later")
+    .option("--until <time>", "receipts made before this time")
+    .option("--agent <name>", "this agent's chain only")
+    .option("--anchors <files...>", "anchors to verify against (JSON, one or several per file; - is standard input)")
+    .option("--from-anchor <file>", "begin where this anchor was made")
+    .option("--state <file>", "keep how far it got, and go on from there when run again")
+    .option("--report <file>", "also write the report here")
+    .option("--connections <number>", "connections, each keeping one core of the server busy", "2")
+    .option("--chunk <receipts>", "receipts per step", "50000")
+    .option("--allow-empty", "finding no receipt at all is no failure")
+    .action((options: Options) => run(options, context));
+});

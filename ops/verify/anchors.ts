@@ -1,0 +1,80 @@
+/** Anchors kept outside the database: read, checked against their own digest, and turned into what the chains must show. */
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { z } from "zod/mini";
+import { Failure } from "../program";
+
+const seal = z.string().check(z.regex(/^([0-9a-f]{64})?$/));
+const place = z.int().check(z.minimum(0));
+
+const schema = z.object({
+  version: z.literal(1),
+  database: z.string(),
+  as_of: z.string().check(z.refine((text) => !Number.isNaN(Date.parse(text)))),
+  receipts: place,
+  changes: place,
+  checkpoint: z.object({ seq: place, seal }),
+  chains: z.array(z.object({ agent: z.string(), seq: place, seal, history_seq: place, history_seal: seal })),
+  digest: seal,
+});
+
+export type Anchor = z.infer<typeof schema> & { source: string };
+
+/** The digest that `audit.anchor()` gives to this content. */
+export function anchorDigest({ checkpoint, chains }: Pick<Anchor, "checkpoint" | "chains">): string {
+  const hash = createHash("sha256").update(`${checkpoint.seq} ${checkpoint.seal}\n`);
+  for (const { agent, seq, seal, history_seq, history_seal } of chains) {
+    hash.update(`${jsonString(agent)} ${seq} ${seal} ${history_seq} ${history_seal}\n`);
+  }
+  return hash.digest("hex");
+}
+
+// As PostgreSQL writes it: DEL and lone surrogates cannot differ, since the former is left alone by both and the latter cannot be stored.
+const jsonString = (text: string): string => JSON.stringify(text);
+
+/** One anchor, or several (one per line, or in an array), as `audit.anchor()` and `ops/anchor` write them. */
+export function parseAnchors(text: string, source: string): Anchor[] {
+  const anchors = split(text, source).map((value, i) => {
+    const parsed = schema.safeParse(value);
+    if (!parsed.success) {
+      const problems = parsed.error.issues.map((issue) => `${issue.path.join(".") || "anchor"}: ${issue.message}`);
+      throw new Failure(`${source}: anchor ${i + 1} is not one`, problems.slice(0, 5), 2);
+    }
+    return { ...parsed.data, source };
+  });
+  if (anchors.length === 0) throw new Failure(`${source} holds no anchor`, [], 2);
+  return anchors;
+}
+
+function split(text: string, source: string): unknown[] {
+  try {
+    const value: unknown = JSON.parse(text);
+    return Array.isArray(value) ? value : [value];
+  } catch {
+    try {
+      return text
+        .split("\n")
+        .filter((line) => line.trim() !== "")
+        .map((line) => JSON.parse(line) as unknown);
+    } catch {
+      throw new Failure(`${source} is neither JSON nor one JSON object per line`, [], 2);
+    }
+  }
+}
+
+/** Reads anchors from files; `-` is standard input. */
+export function readAnchors(files: readonly string[]): Anchor[] {
+  return files.flatMap((file) => {
+    let text: string;
+    try {
+      text = readFileSync(file === "-" ? 0 : file, "utf8");
+    } catch (error) {
+      throw new Failure(
+        `cannot read anchors from ${file}: ${error instanceof Error ? error.message : String(error)}`,
+        [],
+        2,
+      );
+    }
+    return parseAnchors(text, file === "-" ? "standard input" : file);
+  });
+}

@@ -1,0 +1,65 @@
+/** Whether what may change of a receipt is what its recorded changes made of it. As queries.ts: PostgreSQL's own functions only. */
+import { agentIs } from "./queries";
+
+const born = `case when decision_outcome in ('allow', 'require_approval') then 'pending' else 'skipped' end`;
+
+const plain = `status = ${born} and updated_at = created_at and execution_attempts = 0
+    and num_nonnulls(approval, approval_status, execution, result, error, claim_id, claimed_at, claim_expires_at, rekor_entry_id) = 0`;
+
+const state = `jsonb_build_object(
+    'status', status, 'approval', approval, 'approval_status', approval_status,
+    'execution', execution, 'result', result, 'error', error, 'updated_at', updated_at at time zone 'UTC',
+    'claim_id', claim_id, 'claimed_at', claimed_at at time zone 'UTC', 'claim_expires_at', claim_expires_at at time zone 'UTC',
+    'execution_attempts', execution_attempts, 'rekor_entry_id', rekor_entry_id)`;
+
+const birth = `jsonb_build_object(
+    'status', ${born}, 'approval', null, 'approval_status', null,
+    'execution', null, 'result', null, 'error', null, 'updated_at', created_at at time zone 'UTC',
+    'claim_id', null, 'claimed_at', null, 'claim_expires_at', null, 'execution_attempts', 0, 'rekor_entry_id', null)`;
+
+/**
+ * Parameters: since, until[, agent]. One row per receipt or change that is not explained:
+ * `problem` is 'state' (columns differ from birth and changes), 'before' (a change starts from what was not there) or
+ * 'orphan' (a change of a receipt that is not there).
+ */
+export const unexplained = (agent: string | undefined): string => `
+  with history as materialized (
+    select agent, receipt_id, receipt_created_at, seq, before, after from audit.receipt_history
+     where receipt_created_at >= $1 and receipt_created_at < $2${agentIs("agent", agent, 3)}
+  ), entry as (
+    select h.agent, h.receipt_id, h.receipt_created_at, h.seq, e.key, h.before -> e.key as before, e.value as after,
+           lag(e.value) over same_key as previous, row_number() over same_key = 1 as first_of_key
+      from history h, jsonb_each(h.after) e
+    window same_key as (partition by h.receipt_id, h.receipt_created_at, e.key order by h.seq)
+  ), change as materialized (
+    select min(agent) as agent, receipt_id, receipt_created_at, min(seq) as first_seq,
+           jsonb_object_agg(key, after order by seq) as after,
+           coalesce(jsonb_object_agg(key, before) filter (where first_of_key), '{}') as before,
+           min(seq) filter (where not first_of_key and before is distinct from previous) as broken_seq
+      from entry group by receipt_id, receipt_created_at
+  ), receipt as (
+    select r.id, r.created_at, coalesce(r.actor_id, '') as agent, r.chain_seq, c.first_seq, c.broken_seq, ${state} as state, ${birth} as birth,
+           coalesce(c.before, '{}') as before, coalesce(c.after, '{}') as after
+      from public.receipts r left join change c on c.receipt_id = r.id and c.receipt_created_at = r.created_at
+     where r.created_at >= $1 and r.created_at < $2${agentIs("actor_id", agent, 3).replaceAll("actor_id", "r.actor_id")}
+       and (c.receipt_id is not null or not (${plain}))
+  )
+  select case when birth || after <> state then 'state' else 'before' end as problem, agent, id, created_at::text as at, chain_seq as seq,
+         coalesce(broken_seq, first_seq) as change_seq,
+         (select coalesce(array_agg(s.key order by s.key), '{}') from jsonb_each(state) s
+           where s.value is distinct from (birth || after) -> s.key) as columns
+    from receipt
+   where birth || after <> state or not birth @> before or broken_seq is not null
+  union all
+  select 'orphan', agent, receipt_id, receipt_created_at::text, null, first_seq, '{}'
+    from change c where not exists (select from public.receipts r where r.id = c.receipt_id and r.created_at = c.receipt_created_at)`;
+
+export interface Unexplained {
+  problem: "state" | "before" | "orphan";
+  agent: string;
+  id: string;
+  at: string;
+  seq: string | null;
+  change_seq: string | null;
+  columns: string[];
+}
