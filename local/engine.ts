@@ -96,8 +96,7 @@ export class Engine {
     await this.makeRoom(wanted, handler);
     const entry = this.begin(wanted, begun);
     await this.options.state.save();
-    const created = await this.step(entry, "created", "", () => handler.create(wanted.inputs, this.context(entry)));
-    return this.made(entry, created);
+    return this.step(entry, "created", "", () => handler.create(wanted.inputs, this.context(entry)));
   }
 
   private async replace(old: Entry, wanted: Registration, handler: Handler, begun: Entry | undefined, paths: Path[]) {
@@ -110,9 +109,11 @@ export class Engine {
     const entry = this.begin(wanted, begun);
     await this.options.state.save();
     const why = describePaths(paths);
-    const created = await this.step(entry, "replaced", why, () => handler.create(wanted.inputs, this.context(entry)));
-    if (this.options.state.entries.some((e) => e.physicalName === old.physicalName)) this.condemn(old);
-    return this.made(entry, created);
+    return this.step(entry, "replaced", why, async () => {
+      const created = await handler.create(wanted.inputs, this.context(entry));
+      if (this.options.state.entries.some((e) => e.physicalName === old.physicalName)) this.condemn(old);
+      return created;
+    });
   }
 
   /** Deletes earlier ones of the same name first, where two cannot exist at once. */
@@ -126,9 +127,10 @@ export class Engine {
     const { state } = this.options;
     state.put({ ...current, phase: "updating" });
     await state.save();
-    const change = () => handler.update!(current, wanted.inputs, this.context(current));
-    const outputs = await this.step(current, "updated", describePaths(paths), change);
-    return this.made({ ...current, ...asEntry(wanted) }, { id: current.id, outputs });
+    return this.step({ ...current, ...asEntry(wanted) }, "updated", describePaths(paths), async () => {
+      const outputs = await handler.update!(current, wanted.inputs, this.context(current));
+      return { id: current.id, outputs };
+    });
   }
 
   private async heal(current: Entry, wanted: Registration, handler: Handler): Promise<Created> {
@@ -178,9 +180,10 @@ export class Engine {
     this.options.state.put({ ...entry, phase: "condemned" });
   }
 
-  private async step<T>(entry: Entry, outcome: Outcome, why: string, work: () => Promise<T>): Promise<T> {
+  /** Work that makes or changes a resource. Only what is written down is reported. */
+  private async step(entry: Entry, outcome: Outcome, why: string, work: () => Promise<Created>): Promise<Created> {
     const end = this.options.progress.begin(label(entry));
-    const result = await this.attempt(entry, end, work);
+    const result = await this.made(entry, await this.attempt(entry, end, work));
     this.counts[outcome]++;
     end(`${label(entry)}  ${outcome}${why && ` (${why})`}`);
     return result;
