@@ -4,47 +4,8 @@
  */
 import type { Invoke, Properties } from "../handler";
 import { accountId, arn, AwsError, ec2Id, hex, text, texts } from "./account";
+import { regionOf, routeTablesOf, subnetsOf, subnetTags, vpcCidr, vpcOf, zones, type Subnet } from "./clusterNetwork";
 import { policyDocument } from "./policyDocument";
-
-const zones = ["a", "b", "c"] as const;
-
-const defaultRegion = (): string => process.env.AWS_REGION ?? "us-east-1";
-
-const regionOf = (inputs: Properties): string => text(inputs.region) ?? defaultRegion();
-
-const vpcOf = (region: string): string => ec2Id("vpc", region);
-
-const vpcCidr = "10.0.0.0/16";
-
-interface Subnet {
-  id: string;
-  zone: string;
-  cidr: string;
-  isPrivate: boolean;
-}
-
-/** A private and a public subnet in each zone, as `eksctl` makes them. */
-function subnetsOf(region: string): Subnet[] {
-  return [true, false].flatMap((isPrivate, half) =>
-    zones.map((zone, index) => ({
-      id: ec2Id("subnet", `${region}${zone}${isPrivate ? "private" : "public"}`),
-      zone: `${region}${zone}`,
-      cidr: `10.0.${(half * 3 + index) * 32}.0/19`,
-      isPrivate,
-    })),
-  );
-}
-
-const subnetTags = ({ isPrivate }: Subnet): Properties =>
-  isPrivate ? { "kubernetes.io/role/internal-elb": "1" } : { "kubernetes.io/role/elb": "1" };
-
-/** One table for the public subnets, the VPC's main one; one for each private subnet. */
-function routeTablesOf(region: string): { id: string; main: boolean; subnet?: string }[] {
-  const own = subnetsOf(region)
-    .filter(({ isPrivate }) => isPrivate)
-    .map(({ id }) => ({ id: ec2Id("rtb", id), main: false, subnet: id }));
-  return [{ id: ec2Id("rtb", region), main: true }, ...own];
-}
 
 interface Filter {
   name: string;
@@ -251,9 +212,3 @@ export const invokes: Record<string, Invoke> = Object.fromEntries(
     (inputs) => new Promise((resolve) => resolve(lookUp(inputs))),
   ]),
 );
-
-/** A subnet of a region's cluster: it is in no state. */
-export function clusterSubnet(id: string, region: string): { vpcId: string; zone: string } | undefined {
-  const subnet = subnetsOf(region).find((candidate) => candidate.id === id);
-  return subnet && { vpcId: vpcOf(region), zone: subnet.zone };
-}

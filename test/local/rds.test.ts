@@ -305,14 +305,14 @@ describe("an instance", () => {
   test("whose port was taken while it was down moves, and its replica follows it", async () => {
     const { port } = cloud.get("primary").outputs as { port: number };
     await cloud.stop("primary");
-    const squatter = createServer().listen(port, "127.0.0.1");
+    const squatter = createServer((socket) => socket.destroy()).listen(port, "127.0.0.1");
     await new Promise((resolve) => squatter.once("listening", resolve));
 
     expect(await cloud.heal("primary")).toMatch(/moved to port \d+, restarted/);
     const moved = cloud.get("primary").outputs as { port: number; endpoint: string };
     expect(moved.port).not.toBe(port);
     expect(moved.endpoint).toBe(`localhost:${moved.port}`);
-    await cloud.heal("replica");
+    expect(await cloud.heal("replica")).toBe("follows its source");
     await query("primary", "insert into kept values ('moved')");
     await reaches("replica", "select exists (select from kept where note = 'moved')");
     await new Promise((resolve) => squatter.close(resolve));

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { Context, Handler, Properties, Resource } from "../../handler";
 import { allTags, arn, AwsError, regionOf, text } from "../account";
 import { catalogOf, knowsParameter, postgres } from "./binaries";
+import { line } from "./configuration";
 import { checkParameters, type Checked, type Parameter } from "./parameters";
 
 export const parameterGroupType = "aws:rds/parameterGroup:ParameterGroup";
@@ -54,10 +55,6 @@ export function checkGroup(inputs: Properties, scratch: string): Checked {
   }
   return checked;
 }
-
-/** One line of a postgresql.conf. */
-export const line = ({ name, value }: { name: string; value: string }): string =>
-  `${name} = '${value.replaceAll("'", "''")}'\n`;
 
 function outputsOf(inputs: Properties, name: string, context: Context): Properties {
   const region = regionOf(inputs, context);

@@ -4,7 +4,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { sleep, waitUntil } from "../../process";
 import { ensureDatabaseCa } from "../databaseCa";
-import { replicationUser, type Server } from "./server";
+import { replicationUser } from "./configuration";
+import type { Server } from "./server";
 
 /** The password replicas log in with; made with the primary and kept beside its data, for the service's user only. */
 export function replicationPassword(server: Server): string {
@@ -43,7 +44,7 @@ async function connection(replica: Server, { source, caDirectory }: Link): Promi
   replica.write("source-ca.pem", readFileSync(await ensureDatabaseCa(caDirectory), "utf8"));
   const parts = {
     host: "localhost",
-    port: String(source.configuredPort),
+    port: String(source.port),
     user: replicationUser,
     passfile: join(replica.directory, "pgpass"),
     sslmode: "verify-full",

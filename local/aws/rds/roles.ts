@@ -1,7 +1,8 @@
 /** The roles RDS makes, and what its master user may do: much, but it is no superuser. */
 import { escapeIdentifier, escapeLiteral } from "pg";
 import { scramVerifier } from "./scram";
-import { replicationUser, type Server } from "./server";
+import { replicationUser } from "./configuration";
+import type { Server } from "./server";
 
 export interface Master {
   username: string;

@@ -10,7 +10,7 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir, userInfo } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Client, type QueryResultRow } from "pg";
 import type { ServiceUser } from "../../handler";
@@ -18,26 +18,25 @@ import { lastLines, quoteLog, run, running, sleep, start, stop, waitUntil } from
 import { hex } from "../account";
 import { issueServerCertificate, stillGood } from "../databaseCa";
 import type { Postgres } from "../../machine";
-import { line } from "./parameterGroup";
+import {
+  clientRules,
+  differences,
+  identities,
+  parametersFile,
+  superuser,
+  valuesIn,
+  type Configuration,
+} from "./configuration";
 import type { Settings } from "./parameters";
-
-/** RDS' own superuser: nobody can log in as it over the network. */
-export const superuser = "rdsadmin";
-
-/** RDS' user for replicas. */
-export const replicationUser = "rdsrepladmin";
 
 /** Unix sockets' paths are limited to 107 bytes on Linux and 103 on macOS; ".s.PGSQL.12345" is among them. */
 const longestSocketDirectory = 85;
-
-const heading = "# Written by the local cloud: changes are lost.\n";
 
 export class Server {
   readonly data: string;
   readonly socketDirectory: string;
   readonly pidFile: string;
   readonly logFile: string;
-  readonly certificateFile: string;
 
   constructor(
     /** For messages: "authensor-primary". */
@@ -52,7 +51,6 @@ export class Server {
       directory.length <= longestSocketDirectory ? directory : join(tmpdir(), `rds-${hex(directory, 16)}`);
     this.pidFile = join(directory, "postgres.pid");
     this.logFile = join(directory, "postgres.log");
-    this.certificateFile = join(directory, "server.crt");
   }
 
   /** Whether its process lives. */
@@ -86,47 +84,38 @@ export class Server {
     return readIfThere(join(this.directory, name));
   }
 
-  /** A server certificate of the authority as it is now. Returns whether it is a new one. */
-  async ensureCertificate(caDirectory: string): Promise<boolean> {
+  /** Has a certificate of the authority as it is now. */
+  async ensureCertificate(caDirectory: string): Promise<void> {
     const present = this.read("server.crt");
-    if (present !== undefined && stillGood(caDirectory, present)) return false;
+    if (present !== undefined && stillGood(caDirectory, present)) return;
     const { certificatePem, keyPem } = await issueServerCertificate(caDirectory, this.name);
     this.write("server.key", keyPem);
-    return this.write("server.crt", certificatePem);
+    this.write("server.crt", certificatePem);
   }
 
   /**
-   * Writes the configuration and returns the names of the parameters that changed, and of the files of rules.
-   * What the service sets itself comes last, so that it holds whatever a parameter group says.
+   * Writes the configuration and returns in what the server has yet to take it over. That is not what differs from the
+   * files as they were: a run may end between writing and applying them.
    */
   configure(port: number, settings: Settings, more: Record<string, string> = {}): string[] {
-    const service = {
-      listen_addresses: "localhost",
-      port: String(port),
-      unix_socket_directories: this.socketDirectory,
-      unix_socket_permissions: "0700",
-      hba_file: join(this.directory, "pg_hba.conf"),
-      ident_file: join(this.directory, "pg_ident.conf"),
-      ssl: "on",
-      ssl_cert_file: this.certificateFile,
-      ssl_key_file: join(this.directory, "server.key"),
-      password_encryption: "scram-sha-256",
-      hot_standby: "on",
-      fsync: "on",
-      full_page_writes: "on",
-      wal_log_hints: "on", // pg_rewind and checksums both want it
-      wal_retrieve_retry_interval: "500ms",
-      logging_collector: "off",
-      ...more,
-    };
-    const lines = Object.entries({ ...settings.values, ...service }).map(([name, value]) => line({ name, value }));
-    const before = new Set((this.read("postgresql.conf") ?? "").split(/^/m).slice(1));
-    const changed = [...lines.filter((l) => !before.has(l)), ...[...before].filter((l) => !lines.includes(l))];
-    this.write("postgresql.conf", `${heading}${lines.join("")}`);
-    const rules = this.write("pg_hba.conf", clientRules(settings.forceSsl));
+    const place = { directory: this.directory, socketDirectory: this.socketDirectory, port };
+    this.write("postgresql.conf", parametersFile(place, settings, more));
+    this.write("pg_hba.conf", clientRules(settings.forceSsl));
     this.write("pg_ident.conf", identities(this.user));
-    const names = changed.map((changedLine) => changedLine.split(" ")[0] ?? "");
-    return [...new Set([...names, ...(rules ? ["pg_hba.conf"] : [])])];
+    return differences(this.inForce, this.written);
+  }
+
+  /** The configuration as the server last read it. */
+  get inForce(): Configuration {
+    const text = this.read("in-force.json");
+    return text === undefined ? { parameters: "", rules: "", certificate: "" } : (JSON.parse(text) as Configuration);
+  }
+
+  private get written(): Configuration {
+    const [parameters = "", rules = "", certificate = ""] = ["postgresql.conf", "pg_hba.conf", "server.crt"].map(
+      (name) => this.read(name),
+    );
+    return { parameters, rules, certificate };
   }
 
   /** Starts it on a port of its configuration and returns once it answers, as a primary or as a standby. */
@@ -147,12 +136,8 @@ export class Server {
         user: this.user,
       });
       try {
-        await waitUntil(`PostgreSQL of ${this.name}`, () => this.answers(), {
-          timeoutMs,
-          everyMs: 25,
-          signal: this.signal,
-          pidFile: this.pidFile,
-        });
+        await this.ready(timeoutMs);
+        this.write("in-force.json", JSON.stringify(this.written));
         return;
       } catch (error) {
         this.signal.throwIfAborted();
@@ -162,6 +147,16 @@ export class Server {
         await sleep(100, this.signal);
       }
     }
+  }
+
+  /** Returns once it answers: it may still be recovering from a crash. */
+  ready(timeoutMs = 60_000): Promise<boolean> {
+    return waitUntil(`PostgreSQL of ${this.name}`, () => this.answers(), {
+      timeoutMs,
+      everyMs: 25,
+      signal: this.signal,
+      pidFile: this.pidFile,
+    });
   }
 
   /** A fast shutdown: sessions are ended, everything is written, what replicas still lack is sent to them. */
@@ -183,13 +178,14 @@ export class Server {
       everyMs: 20,
       signal: this.signal,
     });
+    this.write("in-force.json", JSON.stringify(this.written));
   }
 
   /** Runs statements as the service's superuser, over the socket that only it and root can reach. */
   async query<Row extends QueryResultRow>(sql: string, values: unknown[] = [], database = "postgres"): Promise<Row[]> {
     const client = new Client({
       host: this.socketDirectory,
-      port: this.configuredPort,
+      port: this.port,
       user: superuser,
       database,
       application_name: "rds",
@@ -207,20 +203,14 @@ export class Server {
     }
   }
 
-  /** What its configuration says. */
-  get configured(): Record<string, string> {
-    const lines = (this.read("postgresql.conf") ?? "").matchAll(/^(\S+) = '(.*)'$/gm);
-    return Object.fromEntries([...lines].map(([, name = "", value = ""]) => [name, value.replaceAll("''", "'")]));
-  }
-
   /** The port it listens on, or will. */
-  get configuredPort(): number {
-    const { port } = this.configured;
+  get port(): number {
+    const { port } = valuesIn(this.read("postgresql.conf") ?? "");
     if (port === undefined) throw new Error(`${this.directory}/postgresql.conf names no port`);
     return Number(port);
   }
 
-  async answers(): Promise<boolean> {
+  private async answers(): Promise<boolean> {
     // Asked before it is ready, it would log a failed connection each time.
     const status = readIfThere(join(this.data, "postmaster.pid"))?.split("\n")[7]?.trim();
     if (status !== "ready") return false;
@@ -291,21 +281,3 @@ function worksIn(pid: number, data: string): boolean {
 
 const withLog = (error: unknown, logFile: string): Error =>
   new Error(`${error instanceof Error ? error.message : String(error)}\n${quoteLog(logFile)}`, { cause: error });
-
-/**
- * Who may connect how. The service comes over the socket as the operating system's user; everybody else over TCP with a
- * password, in plain text only if the parameter group allows it; replicas never so.
- */
-function clientRules(forceSsl: boolean): string {
-  const host = forceSsl ? "hostssl" : "host";
-  return `${heading}local   all         ${superuser}  peer map=service
-hostssl replication ${replicationUser}  all  scram-sha-256
-host    all         ${superuser},${replicationUser}  all  reject
-${host} all         all  all  scram-sha-256
-`;
-}
-
-function identities(user: ServiceUser | undefined): string {
-  const names = new Set(["root", user?.name ?? userInfo().username]);
-  return [...names].map((name) => `service "${name}" ${superuser}\n`).join("");
-}

@@ -1,7 +1,7 @@
 /** aws:rds/subnetGroup:SubnetGroup: recorded, once RDS would accept its subnets. */
 import type { Context, Handler, Properties } from "../../handler";
 import { allTags, arn, AwsError, regionOf, text, texts } from "../account";
-import { clusterSubnet } from "../invokes";
+import { clusterSubnet } from "../clusterNetwork";
 
 function outputsOf(inputs: Properties, name: string, context: Context): Properties {
   const region = regionOf(inputs, context);

@@ -1,0 +1,190 @@
+/** Brings the server behind an instance to what the instance's inputs say, from whatever it is in. */
+import { existsSync, rmSync } from "node:fs";
+import { dirname } from "node:path";
+import type { Context, Properties } from "../../handler";
+import { regionOf, text } from "../account";
+import { databaseCaDirectory } from "../databaseCa";
+import { catalogOf, postgres } from "./binaries";
+import { superuser, valuesIn } from "./configuration";
+import { completed, majorVersionOf, settingsFor, sourceOf } from "./lookup";
+import { needsRestart, shrinks } from "./parameters";
+import {
+  baseBackup,
+  caughtUp,
+  ensureSlot,
+  promote,
+  replicationPassword,
+  slotName,
+  standbySettings,
+  streams,
+  type Link,
+} from "./replication";
+import { makeRoles } from "./roles";
+import { Server } from "./server";
+import { passwordOf } from "./validate";
+
+/** How long a standby may take to begin streaming before it is made anew. */
+const streamingPatience = 20_000;
+
+/** What a directory holds once it is whole: what was begun and not finished is begun again. */
+interface Made {
+  role: "primary" | "replica";
+  major: number;
+}
+
+const caDirectoryOf = (context: Pick<Context, "directory">): string => databaseCaDirectory(dirname(context.directory));
+
+function madeIn(server: Pick<Server, "read">): Made | undefined {
+  const text = server.read("made.json");
+  return text === undefined ? undefined : (JSON.parse(text) as Made);
+}
+
+const remember = (server: Server, made: Made): boolean => server.write("made.json", JSON.stringify(made));
+
+/** The server of an instance. Data of one major version needs the programs of that version. */
+export function serverOf(identifier: string, directory: string, context: Context, wantedMajor: number): Server {
+  const at = (major: number) => new Server(identifier, directory, postgres(major), context.serviceUser, context.signal);
+  const server = at(wantedMajor);
+  const made = madeIn(server);
+  if (made === undefined || made.major === server.binaries.major) return server;
+  const other = at(made.major);
+  if (other.binaries.major === made.major) return other;
+  throw new Error(
+    `the data in ${directory} is of PostgreSQL ${made.major}, which is no longer installed on this machine`,
+  );
+}
+
+export function linkOf(inputs: Properties, identifier: string, context: Context): Link | undefined {
+  const source = sourceOf(inputs, context);
+  if (source === undefined) return undefined;
+  const directory = String(source.outputs.localDirectory);
+  const major = majorVersionOf(completed(source.inputs, source), context);
+  const server = serverOf(String(source.outputs.identifier), directory, context, major);
+  return { source: server, slot: slotName(regionOf(inputs, context), identifier), caDirectory: caDirectoryOf(context) };
+}
+
+/**
+ * Brings the server to what the inputs say, from whatever it is in: nothing, half made, dead, alive with other
+ * parameters, a standby that is to be a primary. Returns what it had to do.
+ */
+export async function converge(
+  inputs: Properties,
+  server: Server,
+  context: Context,
+  { existing }: { existing: boolean },
+): Promise<string[]> {
+  const did: string[] = [];
+  const settings = settingsFor(inputs, context);
+  const caDirectory = caDirectoryOf(context);
+  const link = linkOf(inputs, server.name, context);
+  const made = madeIn(server);
+  await server.ensureCertificate(caDirectory);
+  const port = await context.port("postgres");
+  const before = valuesIn(server.inForce.parameters);
+  if (made !== undefined && before.port !== String(port)) did.push(`moved to port ${port}`);
+
+  const isStandby = made?.role === "replica";
+  const more = link ? await standbySettings(server, link) : isStandby ? keptStandby(before) : {};
+  const changed = server.configure(port, settings, more);
+
+  if (made === undefined) {
+    if (link) await seed(server, link);
+    else if (existing) throw new Error(`the data of ${server.name} is gone from ${server.data}: run "make clean"`);
+    else await createPrimary(inputs, server);
+    return [existing ? "made anew from its source" : "made"];
+  }
+  if (!server.alive) {
+    did.push(await restart(server, link));
+  } else {
+    await server.ready();
+    // A standby must know that its source has become smaller before it may become so itself.
+    if (link && shrinks(before, settings)) await caughtUp(server, link.source, 10_000);
+    if (changed.length > 0) did.push(...(await apply(changed, server, link, context)));
+  }
+  if (link) did.push(...(await keepStreaming(server, link)));
+  else if (isStandby) {
+    await promote(server);
+    remember(server, { ...made, role: "primary" });
+    await apply(server.configure(port, settings), server, undefined, context);
+    did.push("promoted");
+  }
+  return did;
+}
+
+/** What a standby is connected to, until it is promoted: its source may be gone by then. */
+const keptStandby = ({ primary_conninfo = "", primary_slot_name = "" }: Record<string, string>) => ({
+  primary_conninfo,
+  primary_slot_name,
+});
+
+async function createPrimary(inputs: Properties, server: Server): Promise<void> {
+  await wipe(server);
+  // Durable once it is whole: the files are flushed while the server is set up, not one by one as they are made.
+  const locale = process.platform === "linux" ? "C.UTF-8" : "en_US.UTF-8";
+  const encoding = ["--encoding=UTF8", `--locale=${locale}`];
+  const options = ["--no-sync", "--data-checksums", `--username=${superuser}`, "--auth=reject", ...encoding];
+  await server.run("initdb", ["-D", server.data, ...options]);
+  const flushed = server.run("initdb", ["--sync-only", "-D", server.data]);
+  flushed.catch(() => undefined);
+  await server.start();
+  const master = { username: String(inputs.username), password: passwordOf(inputs), dbName: text(inputs.dbName) };
+  await makeRoles(server, master, replicationPassword(server));
+  await flushed;
+  remember(server, { role: "primary", major: server.binaries.major });
+}
+
+/** Makes a standby from its source's data as of now. */
+async function seed(server: Server, link: Link): Promise<void> {
+  await wipe(server);
+  await baseBackup(server, link);
+  await server.start(); // which flushes the copied files before it recovers from them
+  if (!(await streams(server, link, streamingPatience)))
+    throw new Error(`${server.name} does not stream from ${link.source.name}; its log ends:\n${server.lastLog()}`);
+  remember(server, { role: "replica", major: server.binaries.major });
+}
+
+/** Starts a server that has its data. A standby whose data will not do any more has its source to be made from again. */
+async function restart(server: Server, link: Link | undefined): Promise<string> {
+  if (!link) {
+    await server.start();
+    return "restarted";
+  }
+  try {
+    await ensureSlot(link);
+    await server.start();
+    return "restarted";
+  } catch (error) {
+    server.signal.throwIfAborted();
+    if (!link.source.alive) throw error;
+    await seed(server, link);
+    return "made anew from its source";
+  }
+}
+
+async function wipe(server: Server): Promise<void> {
+  await server.stop("immediate");
+  rmSync(`${server.directory}/made.json`, { force: true });
+  if (existsSync(server.data)) rmSync(server.data, { recursive: true });
+}
+
+async function keepStreaming(server: Server, link: Link): Promise<string[]> {
+  const complete = await ensureSlot(link);
+  if (complete && (await streams(server, link, streamingPatience))) return [];
+  // Without the slot its source may have thrown away what it lacks; where it has not, it catches up.
+  if (!complete && (await streams(server, link, 3000))) return ["slot made anew"];
+  await seed(server, link);
+  return ["made anew from its source"];
+}
+
+/** Has a running server take over changed parameters: by a reload, or by a restart where PostgreSQL needs one. */
+async function apply(changed: string[], server: Server, link: Link | undefined, context: Context): Promise<string[]> {
+  const atStart = changed.filter((name) => needsRestart(name, catalogOf(server.binaries)));
+  const names = changed.filter((name) => !name.startsWith("primary_"));
+  if (atStart.length === 0) {
+    await server.reload();
+    return [names.length > 0 ? `now with ${names.join(", ")}` : "follows its source"];
+  }
+  context.log(`restarts for ${atStart.join(", ")}: on RDS this waits for a reboot`);
+  await server.stop();
+  return [`${await restart(server, link)} with ${names.join(", ")}`];
+}
