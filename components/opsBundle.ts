@@ -26,6 +26,8 @@ export function bundleOps(entry: string, root: string): string {
     legalComments: "inline",
     // pg's optional binding to libpq: required only where it is asked for.
     external: ["pg-native"],
+    // Paths stand in the text as comments: a linked node_modules (a CI cache) must not show in them.
+    preserveSymlinks: true,
     // What this program happens to be run with must not change what it bundles.
     tsconfigRaw: { compilerOptions: { target: "es2022" } },
     logLevel: "silent",

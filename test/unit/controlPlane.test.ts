@@ -1,0 +1,173 @@
+import { describe, expect, test } from "vitest";
+import { ControlPlane, type ControlPlaneArgs } from "../../components/controlPlane";
+import { ownVariables } from "../../settingsRules";
+import type { Deployment, NetworkPolicy } from "./kubernetesTypes";
+import { record } from "./mocks";
+
+const args: ControlPlaneArgs = {
+  namespace: "ns",
+  image: "ghcr.io/authensor/control-plane:0.0.1",
+  minPods: 2,
+  maxPods: 6,
+  databaseUrl: { name: "audit-1", key: "url" },
+  adminToken: { name: "token-1", key: "token" },
+  trustSecret: "trust-1",
+  env: { WEBHOOK_SECRET: "hunter2", AUTHENSOR_AEGIS_ENABLED: "true" },
+};
+const build = (changed: Partial<ControlPlaneArgs> = {}) => record(() => new ControlPlane("c", { ...args, ...changed }));
+const podOf = async () =>
+  ((await build()).one("kubernetes:apps/v1:Deployment").inputs as unknown as Deployment).spec.template;
+const labels = { "app.kubernetes.io/name": "control-plane", "app.kubernetes.io/part-of": "authensor" };
+
+describe("the control plane", () => {
+  test("is a deployment, its environment, a service, an autoscaler, a disruption budget and a network policy", async () => {
+    expect((await build()).census).toEqual([
+      "authensor:kubernetes:ControlPlane c",
+      "kubernetes:apps/v1:Deployment c",
+      "kubernetes:autoscaling/v2:HorizontalPodAutoscaler c",
+      "kubernetes:core/v1:Secret c-env",
+      "kubernetes:core/v1:Service c",
+      "kubernetes:networking.k8s.io/v1:NetworkPolicy c",
+      "kubernetes:policy/v1:PodDisruptionBudget c",
+    ]);
+  });
+
+  test("fails closed, and takes its database and its first key from Secrets", async () => {
+    const [container] = (await podOf()).spec.containers;
+    const fromSecret = (name: string, secret: string, key: string) => ({
+      name,
+      valueFrom: { secretKeyRef: { name: secret, key } },
+    });
+    expect(container!.env).toEqual([
+      { name: "NODE_ENV", value: "production" },
+      { name: "PORT", value: "3000" },
+      { name: "AUTHENSOR_ALLOW_FALLBACK_POLICY", value: "false" },
+      fromSecret("DATABASE_URL", "audit-1", "url"),
+      fromSecret("AUTHENSOR_BOOTSTRAP_ADMIN_TOKEN", "token-1", "token"),
+      fromSecret("AUTHENSOR_AEGIS_ENABLED", "c-env-abc1234", "AUTHENSOR_AEGIS_ENABLED"),
+      fromSecret("WEBHOOK_SECRET", "c-env-abc1234", "WEBHOOK_SECRET"),
+    ]);
+    const own = container!.env.map(({ name }) => name).filter((name) => !(name in args.env));
+    expect(own.sort()).toEqual([...ownVariables]);
+  });
+
+  test("keeps the environment that it is given in a Secret of its own, immutable and marked secret", async () => {
+    const world = await build();
+    const secret = world.one("kubernetes:core/v1:Secret");
+    expect(secret.inputs).toEqual({
+      apiVersion: "v1",
+      kind: "Secret",
+      metadata: { namespace: "ns", labels },
+      immutable: true,
+      stringData: args.env,
+    });
+    expect(secret.secrets).toEqual(["stringData"]);
+    const others = world.resources.filter(({ name }) => name !== "c-env");
+    expect(JSON.stringify(others.map(({ inputs }) => inputs))).not.toContain("hunter2");
+  });
+
+  test("finds an empty directory where it looks for migrations of its own, and can write nowhere but /tmp", async () => {
+    const { spec } = await podOf();
+    expect(spec.containers[0]!.volumeMounts).toEqual([
+      { name: "tmp", mountPath: "/tmp" },
+      { name: "no-migrations", mountPath: "/app/packages/control-plane/dist/migrations", readOnly: true },
+      { name: "trust", mountPath: "/etc/authensor/trust", readOnly: true },
+    ]);
+    expect(spec.volumes).toEqual([
+      { name: "tmp", emptyDir: { sizeLimit: "64Mi" } },
+      { name: "no-migrations", emptyDir: { sizeLimit: "1Mi" } },
+      { name: "trust", secret: { secretName: "trust-1", defaultMode: 0o440 } },
+    ]);
+    expect(spec.containers[0]!.securityContext).toEqual({
+      allowPrivilegeEscalation: false,
+      capabilities: { drop: ["ALL"] },
+      readOnlyRootFilesystem: true,
+      runAsNonRoot: true,
+    });
+    expect(spec.securityContext).toMatchObject({
+      runAsUser: 1000,
+      fsGroup: 1000,
+      seccompProfile: { type: "RuntimeDefault" },
+    });
+    expect(spec.automountServiceAccountToken).toBe(false);
+  });
+
+  test("is restarted when it hangs, and gets no requests while its database is away", async () => {
+    const [container] = (await podOf()).spec.containers;
+    expect(container!.livenessProbe).toMatchObject({ httpGet: { path: "/health", port: "http" } });
+    expect(container!.startupProbe).toMatchObject({ httpGet: { path: "/health", port: "http" } });
+    expect(container!.readinessProbe).toMatchObject({ httpGet: { path: "/health/ready", port: "http" } });
+    expect(container!.lifecycle).toEqual({ preStop: { exec: { command: ["sleep", "5"] } } });
+  });
+
+  test("runs its image as it is, with the vendor's limits, spread over zones", async () => {
+    const { spec } = await podOf();
+    const [container] = spec.containers;
+    expect(container).toMatchObject({
+      image: args.image,
+      ports: [{ name: "http", containerPort: 3000 }],
+      resources: { limits: { cpu: "500m", memory: "512Mi" } },
+    });
+    expect(container).not.toHaveProperty("command");
+    expect(spec.topologySpreadConstraints?.map(({ topologyKey }) => topologyKey)).toEqual([
+      "topology.kubernetes.io/zone",
+      "kubernetes.io/hostname",
+    ]);
+  });
+
+  test("starts with its least pods and is scaled by CPU from there, never down again by a deployment", async () => {
+    const world = await build();
+    const deployment = world.one("kubernetes:apps/v1:Deployment");
+    expect((deployment.inputs as unknown as Deployment).spec).toMatchObject({
+      replicas: 2,
+      strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
+    });
+    expect(deployment.ignoreChanges).toEqual(["spec.replicas"]);
+    expect(world.one("kubernetes:autoscaling/v2:HorizontalPodAutoscaler").inputs).toMatchObject({
+      spec: {
+        scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name: "control-plane" },
+        minReplicas: 2,
+        maxReplicas: 6,
+        metrics: [{ type: "Resource", resource: { name: "cpu", target: { averageUtilization: 70 } } }],
+      },
+    });
+    expect(world.one("kubernetes:policy/v1:PodDisruptionBudget").inputs).toMatchObject({
+      spec: { maxUnavailable: 1, selector: { matchLabels: labels } },
+    });
+  });
+
+  test("is reached from its own and from labelled namespaces, and reaches the pooler and HTTPS, not the node's credentials", async () => {
+    const world = await build();
+    const { spec } = world.one("kubernetes:networking.k8s.io/v1:NetworkPolicy").inputs as unknown as NetworkPolicy;
+    expect(spec.ingress).toEqual([
+      {
+        from: [{ podSelector: {} }, { namespaceSelector: { matchLabels: { "authensor.io/agents": "true" } } }],
+        ports: [{ protocol: "TCP", port: 3000 }],
+      },
+    ]);
+    expect(spec.egress.slice(1)).toEqual([
+      {
+        to: [
+          {
+            podSelector: {
+              matchLabels: { "app.kubernetes.io/name": "pgbouncer", "app.kubernetes.io/part-of": "authensor" },
+            },
+          },
+        ],
+        ports: [{ protocol: "TCP", port: 6432 }],
+      },
+      {
+        to: [{ ipBlock: { cidr: "0.0.0.0/0", except: ["169.254.0.0/16"] } }],
+        ports: [{ protocol: "TCP", port: 443 }],
+      },
+    ]);
+    expect((await podOf()).metadata.labels).toEqual({ ...labels, "authensor.io/pgbouncer-client": "true" });
+  });
+
+  test("has the service name that agents know", async () => {
+    expect((await build()).one("kubernetes:core/v1:Service").inputs).toMatchObject({
+      metadata: { name: "control-plane", namespace: "ns" },
+      spec: { type: "ClusterIP", selector: labels, ports: [{ port: 3000, targetPort: "http" }] },
+    });
+  });
+});
