@@ -64,6 +64,7 @@ cli
       console.log(table(rows));
       const ill = rows.filter(({ healthy }) => !healthy).map(({ what }) => what);
       if (ill.length > 0) throw new Error(`not healthy: ${ill.join(", ")} (make local brings it back)`);
+      if (!environment.state.finished) throw new Error("the last make local did not come to its end: run it again");
     };
     await withEnvironment("make status", look, { readOnly: true });
   });

@@ -84,6 +84,7 @@ export class Engine {
       throw new ResourceFailed(`${label(guarded)}: the program no longer has it, but it is protected: not deleted`);
     }
     await inReverse(condemned, (entry) => this.delete(entry));
+    state.finished = true;
     await state.save();
   }
 
@@ -125,6 +126,7 @@ export class Engine {
 
   private async update(current: Entry, wanted: Registration, handler: Handler, paths: Path[]): Promise<Created> {
     const { state } = this.options;
+    state.finished = false;
     state.put({ ...current, phase: "updating" });
     await state.save();
     return this.step({ ...current, ...asEntry(wanted) }, "updated", describePaths(paths), async () => {
@@ -165,6 +167,7 @@ export class Engine {
   }
 
   private begin(wanted: Registration, begun: Entry | undefined): Entry {
+    this.options.state.finished = false;
     const fresh = { physicalName: begun?.physicalName ?? newPhysicalName(wanted.name), id: "", outputs: {} };
     return this.options.state.put({ ...fresh, ...asEntry(wanted), phase: "creating" });
   }
@@ -177,6 +180,7 @@ export class Engine {
   }
 
   private condemn(entry: Entry): void {
+    this.options.state.finished = false;
     this.options.state.put({ ...entry, phase: "condemned" });
   }
 

@@ -22,6 +22,8 @@ export interface Entry extends Resource {
 
 interface StateFile {
   version: 1;
+  /** Whether the last run that changed something came to its end. */
+  finished: boolean;
   /** Where the resources' directories are. */
   root: string;
   /** physical name → key → port */
@@ -31,6 +33,7 @@ interface StateFile {
 
 export class State {
   readonly ports: StateFile["ports"] = {};
+  finished = false;
   private readonly byName = new Map<string, { entry: Entry; json: string }>();
   private writing: Promise<void> = Promise.resolve();
   private queued: Promise<void> | undefined;
@@ -52,6 +55,7 @@ export class State {
     const content = parse(text, file);
     const state = new State(file, content.root);
     Object.assign(state.ports, content.ports);
+    state.finished = content.finished;
     for (const entry of content.resources) state.put(entry);
     return state;
   }
@@ -89,7 +93,10 @@ export class State {
 
   private async write(): Promise<void> {
     const resources = [...this.byName.values()].map(({ json }) => json).join(",\n");
-    const head = JSON.stringify({ version: 1, root: this.root, ports: this.ports }).slice(0, -1);
+    const head = JSON.stringify({ version: 1, finished: this.finished, root: this.root, ports: this.ports }).slice(
+      0,
+      -1,
+    );
     const temporary = `${this.file}.new`;
     const file = await open(temporary, "w", 0o600);
     try {

@@ -43,7 +43,7 @@ describe("a first run", () => {
     expect((await first.result).signal).toBe("SIGKILL");
     const status = await cloud.run("status");
     expect(status.code).toBe(1);
-    expect(status.stdout).toMatch(/DOWN {2}\S+ \S+ +not finished: run make local/);
+    expect(status.stderr).toMatch(/^error: (not healthy: |the last make local did not come to its end)/m);
     expectDone(await cloud.run("down"));
     expect(cloud.pids()).toEqual([]);
   });

@@ -187,6 +187,15 @@ describe("healing", () => {
 });
 
 describe("after an interruption", () => {
+  test("the state says that the last run did not come to its end", async () => {
+    await run([resource("a")]);
+    expect(loadState().finished).toBe(true);
+    await expect(run([resource("a"), resource("b")], recorder(dies))).rejects.toThrow();
+    expect(loadState().finished).toBe(false);
+    await run([resource("a")]);
+    expect(loadState().finished).toBe(true);
+  });
+
   const dies = { create: () => Promise.reject(new Error("killed")) };
 
   test("a create that was begun is done again in the same directory and on the same port", async () => {
