@@ -1,0 +1,104 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parse as parseUrl } from "pg-connection-string";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Connections, type ConnectionsArgs } from "../../components/connections";
+import { databaseUrl } from "../../components/databaseUrl";
+import { pooledDatabase, renderPgbouncerConfig } from "../../components/pgbouncerConfig";
+import { record } from "./mocks";
+
+const args: ConnectionsArgs = {
+  namespace: "ns",
+  primary: { host: "primary.example.com", port: 5432 },
+  replica: { host: "replica.example.com", port: 5433 },
+  pgbouncerHost: "pgbouncer.ns.svc.cluster.local",
+  passwords: { owner: "po", app: "pa", telemetry: "pt", monitor: "pm", auditor: "pu" },
+  databaseCa: "DATABASE CA",
+  pgbouncerCa: "PGBOUNCER CA",
+};
+const build = () => record(() => new Connections("k", args));
+
+const trust = "/etc/authensor/trust";
+const pooled = (user: string, password: string, database: string) =>
+  `postgresql://${user}:${password}@pgbouncer.ns.svc.cluster.local:6432/${database}` +
+  `?sslmode=verify-full&sslrootcert=${trust}/pgbouncer-ca.pem`;
+const direct = (user: string, password: string, server: string) =>
+  `postgresql://${user}:${password}@${server}/authensor?sslmode=verify-full&sslrootcert=${trust}/database-ca.pem`;
+
+describe("the connections", () => {
+  test.each([
+    ["audit", pooled("authensor_app", "pa", "authensor")],
+    ["telemetry", pooled("authensor_telemetry", "pt", "authensor_telemetry")],
+    ["auditor", pooled("authensor_auditor", "pu", "authensor_auditor")],
+    ["owner", direct("authensor_owner", "po", "primary.example.com:5432")],
+    ["monitor", direct("authensor_monitor", "pm", "primary.example.com:5432")],
+    ["replica", direct("authensor_auditor", "pu", "replica.example.com:5433")],
+  ])("give %s a Secret of its own, immutable, with a verified URL", async (connection, url) => {
+    const secret = (await build()).one("kubernetes:core/v1:Secret", `k-${connection}`);
+    expect(secret.inputs).toEqual({
+      apiVersion: "v1",
+      kind: "Secret",
+      metadata: { namespace: "ns" },
+      immutable: true,
+      stringData: { url },
+    });
+    expect(secret.secrets).toEqual(["stringData"]);
+  });
+
+  test("are six and the certificates that the URLs name, and nothing else", async () => {
+    const world = await build();
+    expect(world.census).toEqual([
+      "authensor:kubernetes:Connections k",
+      ...["audit", "auditor", "monitor", "owner", "replica", "telemetry", "trust"].map(
+        (name) => `kubernetes:core/v1:Secret k-${name}`,
+      ),
+    ]);
+    const { inputs } = world.one("kubernetes:core/v1:Secret", "k-trust");
+    expect(inputs).toMatchObject({
+      immutable: true,
+      stringData: { "database-ca.pem": "DATABASE CA", "pgbouncer-ca.pem": "PGBOUNCER CA" },
+    });
+  });
+
+  test("name pools that PgBouncer has", () => {
+    const config = renderPgbouncerConfig({
+      host: "h",
+      port: 1,
+      pools: { app: 2, telemetry: 1, auditor: 1 },
+      maxClients: 20,
+    });
+    for (const database of Object.values(pooledDatabase)) expect(config).toMatch(new RegExp(`^${database} = `, "m"));
+  });
+});
+
+describe("a database URL", () => {
+  let directory: string;
+  beforeAll(() => {
+    directory = mkdtempSync(join(tmpdir(), "database-url-"));
+    writeFileSync(join(directory, "ca.pem"), "THE CA");
+  });
+  afterAll(() => rmSync(directory, { recursive: true }));
+
+  test("is read by node's pg as: this server, this login, verified by this authority", () => {
+    const url = databaseUrl({
+      user: "authensor_app",
+      password: "p:a/s@s?w%o&r#d",
+      host: "db.example.com",
+      port: 6432,
+      database: "authensor",
+      caFile: join(directory, "ca.pem"),
+    });
+    expect(parseUrl(url)).toMatchObject({
+      user: "authensor_app",
+      password: "p:a/s@s?w%o&r#d",
+      host: "db.example.com",
+      port: "6432",
+      database: "authensor",
+      ssl: { ca: "THE CA" },
+    });
+    // Neither may be turned off: pg verifies chain and name unless told not to.
+    expect(parseUrl(url).ssl).not.toMatchObject({ rejectUnauthorized: false });
+    expect(parseUrl(url).ssl).not.toHaveProperty("checkServerIdentity");
+  });
+});

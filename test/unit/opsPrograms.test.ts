@@ -1,0 +1,198 @@
+import { describe, expect, test } from "vitest";
+import { Migrations, type MigrationsArgs } from "../../components/migrations";
+import { Partitions, type PartitionsArgs } from "../../components/partitions";
+import type { NetworkPolicy, PodTemplate } from "./kubernetesTypes";
+import { record } from "./mocks";
+
+const shared = {
+  namespace: "ns",
+  image: "node:22.21.1-alpine3.22",
+  bundle: "// the program",
+  trustSecret: "trust-1",
+  database: { url: { name: "owner-1", key: "url" }, port: 5432 },
+};
+const migrationsArgs: MigrationsArgs = {
+  ...shared,
+  migrations: { files: { "001_a.sql": "select 1;" }, hash: "abc" },
+  rolePasswords: { app: "pa", telemetry: "pt", monitor: "pm", auditor: "pu" },
+  expectations: { parameters: { max_connections: "200" }, monthsAhead: 3 },
+};
+const partitionsArgs: PartitionsArgs = { ...shared, schedule: "17 3 * * *", monthsAhead: 4 };
+
+const migrate = (changed: Partial<MigrationsArgs> = {}) =>
+  record(() => new Migrations("m", { ...migrationsArgs, ...changed }));
+const partition = () => record(() => new Partitions("p", partitionsArgs));
+
+interface Job {
+  metadata: Record<string, unknown>;
+  spec: Record<string, unknown> & { template: PodTemplate };
+}
+const jobOf = async (changed?: Partial<MigrationsArgs>) =>
+  (await migrate(changed)).one("kubernetes:batch/v1:Job").inputs as unknown as Job;
+const cronJobOf = async () =>
+  (await partition()).one("kubernetes:batch/v1:CronJob").inputs as unknown as {
+    metadata: Record<string, unknown>;
+    spec: Record<string, unknown> & { jobTemplate: { spec: Record<string, unknown> & { template: PodTemplate } } };
+  };
+
+describe("an ops program's pod", () => {
+  test.each([
+    ["migrate", async () => (await jobOf()).spec.template],
+    ["partitions", async () => (await cronJobOf()).spec.jobTemplate.spec.template],
+  ])("of %s runs the reviewed bundle as a user without rights, on a read-only root", async (command, template) => {
+    const { metadata, spec } = await template();
+    expect(metadata.labels).toEqual({ "app.kubernetes.io/name": command, "app.kubernetes.io/part-of": "authensor" });
+    expect(spec).toMatchObject({
+      automountServiceAccountToken: false,
+      enableServiceLinks: false,
+      restartPolicy: "Never",
+      securityContext: {
+        runAsNonRoot: true,
+        runAsUser: 1000,
+        runAsGroup: 1000,
+        fsGroup: 1000,
+        seccompProfile: { type: "RuntimeDefault" },
+      },
+    });
+    const [container, ...others] = spec.containers;
+    expect(others).toEqual([]);
+    expect(container).toMatchObject({
+      image: shared.image,
+      command: ["node", `/app/program/${command}.js`],
+      securityContext: {
+        allowPrivilegeEscalation: false,
+        capabilities: { drop: ["ALL"] },
+        readOnlyRootFilesystem: true,
+        runAsNonRoot: true,
+      },
+      resources: { requests: { cpu: "50m", memory: "64Mi" }, limits: { cpu: "500m", memory: "256Mi" } },
+    });
+    expect(container!.volumeMounts.every(({ readOnly }) => readOnly)).toBe(true);
+    expect(container!.env).toContainEqual({
+      name: "DATABASE_URL",
+      valueFrom: { secretKeyRef: { name: "owner-1", key: "url" } },
+    });
+  });
+
+  test.each([
+    ["migrate", migrate],
+    ["partitions", partition],
+  ])("of %s is reached by nobody and reaches names and the database only", async (command, build) => {
+    const { spec } = (await build()).one("kubernetes:networking.k8s.io/v1:NetworkPolicy")
+      .inputs as unknown as NetworkPolicy;
+    expect(spec).toMatchObject({
+      podSelector: { matchLabels: { "app.kubernetes.io/name": command } },
+      policyTypes: ["Ingress", "Egress"],
+      ingress: [],
+    });
+    expect(spec.egress).toHaveLength(2);
+    expect(spec.egress[1]).toEqual({ ports: [{ protocol: "TCP", port: 5432 }] });
+  });
+});
+
+describe("the migrations", () => {
+  test("are a Job with its code, its SQL, its expectations and the passwords to set, each immutable", async () => {
+    const world = await migrate();
+    expect(world.census).toEqual([
+      "authensor:kubernetes:Migrations m",
+      "kubernetes:batch/v1:Job m",
+      "kubernetes:core/v1:ConfigMap m-code",
+      "kubernetes:core/v1:ConfigMap m-expectations",
+      "kubernetes:core/v1:ConfigMap m-sql",
+      "kubernetes:core/v1:Secret m-passwords",
+      "kubernetes:networking.k8s.io/v1:NetworkPolicy m",
+    ]);
+    for (const { inputs } of world.resources.filter(({ type }) => /ConfigMap|Secret/.test(type)))
+      expect(inputs).toMatchObject({ immutable: true });
+    const data = (name: string) => world.one("kubernetes:core/v1:ConfigMap", name).inputs.data;
+    expect(data("m-code")).toEqual({ "migrate.js": "// the program" });
+    expect(data("m-sql")).toEqual({ "001_a.sql": "select 1;" });
+    expect(JSON.parse((data("m-expectations") as Record<string, string>)["expectations.json"]!)).toEqual(
+      migrationsArgs.expectations,
+    );
+  });
+
+  test("are run again after a failure, given up in the end, and never removed by the cluster", async () => {
+    const { metadata, spec } = await jobOf();
+    expect(metadata).toMatchObject({ annotations: { "pulumi.com/replaceUnready": "true" } });
+    expect(metadata).not.toHaveProperty("name");
+    expect(spec).toMatchObject({ backoffLimit: 2, activeDeadlineSeconds: 1800 });
+    expect(spec).not.toHaveProperty("ttlSecondsAfterFinished");
+    expect(spec).not.toHaveProperty("podFailurePolicy");
+    const job = (await migrate()).one("kubernetes:batch/v1:Job");
+    expect(job.customTimeouts).toMatchObject({ create: "1860s", update: "1860s" });
+  });
+
+  test("are found by the program where its environment says", async () => {
+    const { spec } = (await jobOf()).spec.template;
+    const [container] = spec.containers;
+    expect(container!.args).toEqual(["up"]);
+    const env = Object.fromEntries(container!.env.map(({ name, value }) => [name, value]));
+    expect(env).toMatchObject({
+      MIGRATIONS_DIR: "/app/sql",
+      ROLE_PASSWORDS_DIR: "/app/passwords",
+      EXPECTATIONS_FILE: "/app/expectations/expectations.json",
+    });
+    const volumeAt = (path: string) => {
+      const mount = container!.volumeMounts.find(({ mountPath }) => mountPath === path);
+      return spec.volumes.find(({ name }) => name === mount?.name);
+    };
+    expect(volumeAt("/app/program")).toMatchObject({ configMap: { name: "m-code-abc1234" } });
+    expect(volumeAt("/app/sql")).toMatchObject({ configMap: { name: "m-sql-abc1234" } });
+    expect(volumeAt("/app/passwords")).toMatchObject({ secret: { secretName: "m-passwords-abc1234" } });
+    expect(volumeAt("/app/expectations")).toMatchObject({ configMap: { name: "m-expectations-abc1234" } });
+    expect(volumeAt("/etc/authensor/trust")).toMatchObject({ secret: { secretName: "trust-1" } });
+  });
+
+  test("set the passwords of the roles that they make, from files, and not the owner's", async () => {
+    const world = await migrate({
+      rolePasswords: { ...migrationsArgs.rolePasswords, owner: "po" } as MigrationsArgs["rolePasswords"],
+    });
+    const secret = world.one("kubernetes:core/v1:Secret");
+    expect(secret.inputs.stringData).toEqual({
+      authensor_app: "pa",
+      authensor_telemetry: "pt",
+      authensor_monitor: "pm",
+      authensor_auditor: "pu",
+    });
+    expect(secret.secrets).toEqual(["stringData"]);
+    const rest = world.resources.filter((resource) => resource !== secret);
+    expect(JSON.stringify(rest.map(({ inputs }) => inputs))).not.toMatch(/"(pa|pt|pm|pu|po)"/);
+  });
+
+  test("carry the hash of the SQL in the pod template: the same SQL is no change, other SQL is another Job", async () => {
+    const hash = async (migrations: MigrationsArgs["migrations"]) =>
+      (await jobOf({ migrations })).spec.template.metadata.annotations;
+    expect(await hash({ files: {}, hash: "abc" })).toEqual({ "authensor.io/migrations-sha256": "abc" });
+    expect(await hash({ files: {}, hash: "def" })).toEqual({ "authensor.io/migrations-sha256": "def" });
+    expect(await jobOf()).toEqual(await jobOf());
+  });
+});
+
+describe("the partitions", () => {
+  test("are a CronJob with its code and a network policy", async () => {
+    expect((await partition()).census).toEqual([
+      "authensor:kubernetes:Partitions p",
+      "kubernetes:batch/v1:CronJob p",
+      "kubernetes:core/v1:ConfigMap p-code",
+      "kubernetes:networking.k8s.io/v1:NetworkPolicy p",
+    ]);
+  });
+
+  test("are made on schedule in UTC, one run at a time, under a name that a person can type", async () => {
+    const { metadata, spec } = await cronJobOf();
+    expect(metadata).toMatchObject({ name: "partitions", namespace: "ns" });
+    expect(spec).toMatchObject({
+      schedule: "17 3 * * *",
+      timeZone: "Etc/UTC",
+      concurrencyPolicy: "Forbid",
+      startingDeadlineSeconds: 43200,
+      jobTemplate: { spec: { backoffLimit: 3, activeDeadlineSeconds: 900 } },
+    });
+  });
+
+  test("are made as many months ahead as the settings say", async () => {
+    const [container] = (await cronJobOf()).spec.jobTemplate.spec.template.spec.containers;
+    expect(container!.env).toContainEqual({ name: "MONTHS_AHEAD", value: "4" });
+  });
+});
