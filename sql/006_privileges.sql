@@ -31,7 +31,7 @@ grant select, insert, delete on budget_ledger to authensor_app;
 -- The auditor reads everything but what authenticates.
 grant select on
   receipts, claim_events, approval_responses, aegis_scans, sentinel_agent_snapshots, sentinel_alerts, shadow_evaluations,
-  policies, active_policies, controls, budgets, budget_ledger
+  policies, active_policies, controls, budgets, budget_ledger, audit.migrations
   to authensor_auditor;
 grant select (id, name, role, created_at, revoked_at, last_used_at, key_prefix, principal_id) on api_keys to authensor_auditor;
 
