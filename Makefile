@@ -21,7 +21,7 @@ cron: ## run a CronJob now (NAME=partitions)
 	@./authensor cron $(NAME)
 
 test: ## every test there is, linting first
-	@./authensor packages && npm run --silent lint && npm test --silent
+	@./authensor prepare && npm run --silent lint && npm test --silent
 
 lint: ## eslint, prettier, tsc
 	@./authensor packages && npm run --silent lint

@@ -55,6 +55,11 @@ cli
   });
 
 cli
+  .command("prepare")
+  .description("install what the machine lacks: PostgreSQL and PgBouncer")
+  .action(() => void ensurePrerequisites((line) => progress.line(line)));
+
+cli
   .command("status")
   .description("what runs where, and how well; 1 if anything is not healthy")
   .action(async () => {
