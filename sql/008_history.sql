@@ -23,10 +23,9 @@ do $$ begin perform audit.partition_by_month('audit.receipt_history'); end $$;
 
 -- The ends of the agents' chains of changes. Apart from those of receipts, so that a change never waits for an insert.
 create table audit.history_heads (
-  agent text   primary key,
+  agent text   collate "C" primary key,
   seq   bigint not null default 0,
-  seal  bytea  not null default '',
-  constraint sealed check (seq = 0 or octet_length(seal) = 32)
+  seal  bytea  not null default ''
 ) with (fillfactor = 40, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 
 -- The columns that may change, as one object. Times are written in UTC, whoever asks.
@@ -92,28 +91,18 @@ begin
 end
 $$;
 
-create function audit.record_birth() returns trigger
-  language plpgsql security definer
+-- Called by audit.seal_receipt.
+create function audit.record_birth(born receipts) returns void
+  language plpgsql
   set search_path = ''
 as $$
 begin
-  perform audit.append_history(new.actor_id, new.id, new.created_at,
-    audit.birth_state(new.decision_outcome, new.created_at),
-    audit.receipt_state(new.status, new.approval, new.approval_status, new.execution, new.result, new.error, new.updated_at,
-                        new.claim_id, new.claimed_at, new.claim_expires_at, new.execution_attempts, new.rekor_entry_id));
-  return null;
+  perform audit.append_history(born.actor_id, born.id, born.created_at,
+    audit.birth_state(born.decision_outcome, born.created_at),
+    audit.receipt_state(born.status, born.approval, born.approval_status, born.execution, born.result, born.error, born.updated_at,
+                        born.claim_id, born.claimed_at, born.claim_expires_at, born.execution_attempts, born.rekor_entry_id));
 end
 $$;
-
--- The condition is birth_state's, spelled out: a receipt that is plainly allowed or denied pays nothing.
-create trigger record_birth after insert on receipts for each row
-  when (
-    new.status <> case when new.decision_outcome in ('allow', 'require_approval') then 'pending' else 'skipped' end
-    or new.updated_at <> new.created_at or new.execution_attempts <> 0
-    or num_nonnulls(new.approval, new.approval_status, new.execution, new.result, new.error,
-                    new.claim_id, new.claimed_at, new.claim_expires_at, new.rekor_entry_id) > 0
-  )
-  execute function audit.record_birth();
 
 -- Once per statement, after all of its rows: the background expiry touches many agents' receipts in one UPDATE, and by then holds
 -- every receipt it will; the heads follow, sorted. So no two updates wait for each other over heads.
@@ -162,6 +151,13 @@ begin
         (new.tool_name, new.actor_id, new.parent_receipt_id, new.prev_receipt_hash)
   then
     problem := 'what was decided and sealed never changes';
+
+  elsif not (new.status in ('pending', 'executed', 'failed', 'cancelled', 'skipped')
+             and coalesce(new.approval_status, 'pending') in ('pending', 'approved', 'rejected', 'expired')
+             and new.execution_attempts >= 0)
+  then
+    raise 'receipt % cannot be: status %, approval status %, % attempts', old.id, new.status, new.approval_status, new.execution_attempts
+      using errcode = 'check_violation', table = 'receipts', constraint = 'known_values';
 
   elsif new.status <> old.status and old.status <> 'pending' then
     problem := format('it is %s, which is final: it cannot become %s', old.status, new.status);
