@@ -147,7 +147,7 @@ async function guardFindings(client: pg.Client): Promise<Finding[]> {
   const { rows } = await client.query<{ relation: string; guard: string }>(`
     select t.relid::text as relation, g.name as guard
       from pg_partition_tree('public.receipts') t
-     cross join (values ('seal', true), ('check_change', true), ('record_birth', true), ('record_changes', false)) g (name, each_partition)
+     cross join (values ('seal', true), ('check_change', true), ('record_changes', false)) g (name, each_partition)
      where (g.each_partition or t.relid = 'public.receipts'::regclass)
        and not exists (select from pg_trigger p where p.tgrelid = t.relid and p.tgname = g.name and p.tgenabled in ('O', 'A'))`);
   return rows.map(({ relation, guard }) => ({

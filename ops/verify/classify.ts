@@ -86,6 +86,8 @@ export function classify(
           });
         continue;
       }
+      // It is where it belongs, after a predecessor that was moved away.
+      if (place?.seq === row.seq && row.row.hash_right) continue;
       if (place !== undefined) {
         const holder = at(place.seq).find(
           (other) => other !== row && follows("receipts", place.after, place.seq, other.start),

@@ -64,15 +64,13 @@ async function explainAgent(
   const findings = classify(agent, rows, places, ends);
   if (findings.length > 0) return findings;
   // Suspicious, yet explained by nothing known: never to be passed over in silence.
-  return suspects
-    .slice(0, 1)
-    .map(({ seq, at }) => ({
-      kind: "altered-column",
-      message: `receipt ${seq} of ${named(agent)} does not follow from the one before it`,
-      agent,
-      seq,
-      at,
-    }));
+  return suspects.slice(0, 1).map(({ seq, at }) => ({
+    kind: "altered-column",
+    message: `receipt ${seq} of ${named(agent)} does not follow from the one before it`,
+    agent,
+    seq,
+    at,
+  }));
 }
 
 function unexplainedFinding(row: Unexplained, catalog: Catalog): Finding[] {

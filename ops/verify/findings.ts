@@ -35,17 +35,15 @@ export interface Finding {
 /** `agent 'x'`, whatever its name holds. */
 export const named = (agent: string): string => (agent === "" ? "no agent" : `agent ${JSON.stringify(agent)}`);
 
-const order = (finding: Finding): [number, string, number] => [
-  // What is wrong with the evidence itself, or with everything, comes before single places.
-  finding.agent === undefined ? 0 : 1,
-  finding.at ?? "9",
-  finding.seq ?? 0,
-];
-
-/** The earliest broken place first. */
+/** The earliest broken place first: what is wrong with everything, then agent by agent in order of time, along each chain. */
 export function sortFindings(findings: readonly Finding[]): Finding[] {
-  return [...findings].sort((a, b) => {
-    const [x, y] = [order(a), order(b)];
-    return x[0] - y[0] || (x[1] < y[1] ? -1 : x[1] > y[1] ? 1 : 0) || x[2] - y[2];
-  });
+  const begin = new Map<string, string>();
+  for (const { agent = "", at = "9" } of findings) if (at < (begin.get(agent) ?? "~")) begin.set(agent, at);
+  const key = ({ agent, seq = 0 }: Finding) =>
+    [agent === undefined ? "" : (begin.get(agent) ?? ""), agent ?? "", seq] as const;
+  const compare = (a: string | number, b: string | number) => (a < b ? -1 : a > b ? 1 : 0);
+  return findings
+    .map((finding) => ({ finding, key: key(finding) }))
+    .sort((a, b) => compare(a.key[0], b.key[0]) || compare(a.key[1], b.key[1]) || compare(a.key[2], b.key[2]))
+    .map(({ finding }) => finding);
 }

@@ -141,6 +141,11 @@ function headFindings(name: ChainName, agent: string, { runs }: Chain, catalog: 
   if (!end || end.last === 0) return [];
   const kind = name === "history" ? "altered-history" : undefined;
   const what = name === "history" ? "change" : "receipt";
+  const anchored = trail.anchored[name].get(agent) ?? 0;
+  if (anchored > 0 && (head?.seq ?? 0) < anchored) {
+    const message = `the chain of ${named(agent)} ends at ${what} ${head?.seq ?? 0}; at ${trail.base?.as_of} it reached ${anchored}`;
+    return [{ kind: kind ?? "cut-off-tail", message, agent, seq: (head?.seq ?? 0) + 1, lastSeq: anchored }];
+  }
   if (!head)
     return [
       {
@@ -157,6 +162,10 @@ function headFindings(name: ChainName, agent: string, { runs }: Chain, catalog: 
   if (end.last < head.seq) return [];
   const same =
     end.end.seal.equals(head.seal) && (name === "history" || end.end.hash === undefined || end.end.hash === head.hash);
+  if (!same && end.last === anchored) {
+    const message = `the head of ${named(agent)} is not the ${what} ${anchored} that was anchored at ${trail.base?.as_of}`;
+    return [{ kind: kind ?? "rewritten", message, agent, seq: anchored }];
+  }
   const known = trail.suspects.some((suspect) => suspect.chain === name && suspect.agent === agent);
   if (same || known) return [];
   return [

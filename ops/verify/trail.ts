@@ -30,7 +30,7 @@ export class Trail {
   uncounted = 0;
   doneUntil: string | undefined;
   /** Where each chain stood at the anchor that is started from. */
-  private readonly anchored: Record<ChainName, Map<string, number>> = { receipts: new Map(), history: new Map() };
+  readonly anchored: Record<ChainName, Map<string, number>> = { receipts: new Map(), history: new Map() };
   /** Seals that anchors name, until they have been compared. */
   readonly points: Record<ChainName, Map<string, Map<number, { seal: string; anchor: Anchor }>>> = {
     receipts: new Map(),

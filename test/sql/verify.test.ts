@@ -1,0 +1,579 @@
+import { randomUUID } from "node:crypto";
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type pg from "pg";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { parseAnchors, type Anchor } from "../../ops/verify/anchors";
+import { verify, type Report, type Request } from "../../ops/verify/run";
+import { roles } from "../../ops/roles";
+import { startPostgres, superuser, type TestDatabase, type TestPostgres } from "../postgres";
+import { insertReceipts, newReceipt } from "../receipts";
+
+let server: TestPostgres;
+let database: TestDatabase;
+let app: pg.Client;
+/** The attacker: a superuser for whom no trigger fires. */
+let attacker: pg.Client;
+
+beforeAll(async () => {
+  server = await startPostgres();
+});
+afterAll(() => server.stop());
+
+async function freshDatabase(): Promise<void> {
+  database = await server.createDatabase({ migrated: true });
+  app = await database.connect(roles.app);
+  attacker = await database.connect(superuser);
+  await attacker.query("set session_replication_role = replica");
+}
+
+async function leave(): Promise<void> {
+  await Promise.all([app.end(), attacker.end()]);
+}
+
+const check = (more: Partial<Request> = {}): Promise<Report> =>
+  verify({
+    url: database.url(roles.auditor),
+    signal: new AbortController().signal,
+    anchors: [],
+    connections: 2,
+    chunk: 7,
+    allowEmpty: false,
+    ...more,
+  });
+
+const kinds = (report: Report) => report.findings.map(({ kind, agent, seq }) => [kind, agent, seq]);
+
+async function anchor(): Promise<Anchor> {
+  const { rows } = await attacker.query<{ anchor: unknown }>("select audit.anchor() as anchor");
+  const [parsed] = parseAnchors(JSON.stringify(rows[0]?.anchor), "anchor");
+  if (!parsed) throw new Error("no anchor");
+  return parsed;
+}
+
+const start = Date.parse("2026-11-05T00:00:00Z");
+const minute = 60_000;
+
+/** `count` receipts for each agent, a minute apart, agents taking turns. */
+async function fill(agents: (string | null)[], count: number, since = start): Promise<void> {
+  const receipts = Array.from({ length: count }, (_, i) =>
+    agents.map((actor_id, a) => newReceipt({ actor_id, created_at: new Date(since + i * minute + a).toISOString() })),
+  );
+  await insertReceipts(app, receipts.flat());
+}
+
+/** A claim, then its execution, as the control plane writes them. */
+async function execute(agent: string, seq: number): Promise<void> {
+  const where = "where actor_id = $1 and chain_seq = $2";
+  await app.query(
+    `update receipts set claim_id = gen_random_uuid(), claimed_at = now(), claim_expires_at = now() + interval '30 s', updated_at = now() ${where}`,
+    [agent, seq],
+  );
+  await app.query(
+    `update receipts set status = 'executed', execution = '{"durationMs": 12.50, "nested": {"a": [1, null]}}', result = '{"ok": true}',
+       claim_id = null, claimed_at = null, claim_expires_at = null, execution_attempts = execution_attempts + 1, updated_at = now() ${where}`,
+    [agent, seq],
+  );
+}
+
+const oneOf = "where actor_id = 'a' and chain_seq =";
+
+describe("a whole trail", () => {
+  beforeEach(freshDatabase);
+  afterEach(leave);
+
+  it("is found whole, whatever the agents are called and however the months and clocks lie", async () => {
+    const agents = ["a", null, "", "quote \" ' \\ \n\t", "Ünïcødé ☃ 𝄞", "x".repeat(900), "%_", "{}"];
+    await fill(agents, 20);
+    // Dated back before the first month, ahead beyond the last, and the clock going backwards.
+    for (const days of [-400, 4000, -3, 40, -2000])
+      await insertReceipts(app, [
+        newReceipt({ actor_id: "a", created_at: new Date(start + days * 86_400_000).toISOString() }),
+      ]);
+    await fill(["a"], 5, start - 60 * minute);
+    await insertReceipts(app, [
+      newReceipt({ actor_id: "a", decision_outcome: "require_approval" }),
+      newReceipt({ decision_outcome: "deny" }),
+    ]);
+    for (const seq of [1, 2, 9]) await execute("a", seq);
+    for (const chunk of [1, 3, 1000]) {
+      const report = await check({ chunk, anchors: [await anchor()] });
+      expect(report.findings).toEqual([]);
+      expect(report.verified).toMatchObject({ receipts: 20 * 8 + 5 + 5 + 2, changes: 7 });
+    }
+    expect((await check({ agent: "" })).verified.receipts).toBe(40);
+    expect((await check({ agent: "quote \" ' \\ \n\t" })).verified.receipts).toBe(20);
+  });
+
+  it("is found whole in every time range, its first row followed from the one before the range", async () => {
+    await fill(["a", "b", null], 30);
+    await insertReceipts(app, [
+      newReceipt({ actor_id: "a", created_at: new Date(start + 3 * minute + 30).toISOString() }),
+    ]);
+    await execute("a", 4);
+    await execute("a", 20);
+    await execute("a", 5);
+    for (const [from, to] of [
+      [0, 5],
+      [3, 10],
+      [10, 11],
+      [4, 40],
+    ] as const) {
+      const report = await check({
+        since: new Date(start + from * minute).toISOString(),
+        until: new Date(start + to * minute).toISOString(),
+      });
+      expect(report.findings).toEqual([]);
+      expect(report.verified.receipts).toBe((Math.min(to, 30) - from) * 3 + (from <= 3 ? 1 : 0));
+    }
+  });
+
+  it("is found whole while writers are at work", async () => {
+    await fill(["a", "b"], 5);
+    let stop = false;
+    let errors = 0;
+    const writers = ["a", "b", "c"].map(async (actor_id) => {
+      const client = await database.connect(roles.app);
+      for (let i = 0; !stop; i++) {
+        const [row] = await insertReceipts(client, [
+          newReceipt({ actor_id, created_at: new Date(start + (i % 50) * minute).toISOString() }),
+        ]);
+        if (i % 3 === 0)
+          await client
+            .query("update receipts set rekor_entry_id = 'x', updated_at = now() where id = $1", [row?.id])
+            .catch(() => errors++);
+      }
+    });
+    for (let i = 0; i < 8; i++) {
+      const before = await anchor();
+      expect((await check({ chunk: 20, anchors: [before] })).findings).toEqual([]);
+      expect((await check({ chunk: 20, from: before })).findings).toEqual([]);
+    }
+    stop = true;
+    await Promise.all(writers);
+    expect(errors).toBe(0);
+    expect((await check()).findings).toEqual([]);
+  });
+
+  it("is found whole after its old months were archived, and only then", async () => {
+    const september = Date.parse("2026-09-28T00:00:00Z");
+    const owner = await database.connect(roles.owner);
+    // Months before the first are made by cutting them off the past; here they are tiles of a table that began earlier.
+    await owner.query("begin");
+    for (const table of ["receipts", "audit.receipt_history"]) {
+      const name = table.replace("audit.", "");
+      await owner.query(`alter table ${table} detach partition ${table}_past`);
+      await owner.query(`create table ${table}_2026_09 (like ${table} including all)`);
+      await owner.query(
+        `alter table ${table} attach partition ${table}_past for values from (minvalue) to ('2026-09-01 00:00+00')`,
+      );
+      const { rows } = await owner.query<{ since: string }>(
+        "select since::text from audit.partitions where parent = $1::regclass and kind = 'month' limit 1",
+        [table],
+      );
+      await owner.query(
+        `alter table ${table} attach partition ${table}_2026_09 for values from ('2026-09-01 00:00+00') to ('${rows[0]?.since}')`,
+      );
+      expect(name).toBeTruthy();
+    }
+    await owner.query("commit");
+    await fill(["a", "b"], 5, september);
+    await execute("a", 2);
+    await fill(["a", "b", "c"], 5);
+    // Out of order: one more for the month that leaves, sealed later.
+    await fill(["a"], 1, september + 90 * minute);
+    await fill(["a"], 5, start + 90 * minute);
+    await execute("a", 8);
+    const before = await anchor();
+    expect((await check({ anchors: [before] })).findings).toEqual([]);
+
+    await owner.query("begin");
+    for (const table of ["audit.receipt_history", "receipts"]) {
+      const { rows } = await owner.query<{ month: string }>(
+        "select audit.detach_month($1, '2026-09-01')::text as month",
+        [table],
+      );
+      await owner.query("select audit.checkpoint($1::regclass)", [rows[0]?.month]);
+      await owner.query(`drop table ${rows[0]?.month}`);
+    }
+    await owner.query("commit");
+    const after = await anchor();
+    const report = await check({ anchors: [before, after] });
+    expect(report.findings).toEqual([]);
+    expect(report.verified.checkpoints).toBeGreaterThan(3);
+    expect((await check({ since: new Date(start).toISOString() })).findings).toEqual([]);
+
+    await attacker.query("delete from audit.checkpoints where chain = 'receipts' and agent = 'b'");
+    expect(kinds(await check({ agent: "b" }))).toContainEqual(["removed-row", "b", 1]);
+    expect(kinds(await check({ anchors: [after] }))).toContainEqual(["altered-checkpoint", undefined, undefined]);
+  });
+});
+
+describe("tampering by a superuser", () => {
+  const tables = ["receipts", "audit.receipt_history", "audit.chain_heads", "audit.history_heads"];
+  const each = (statement: (table: string, copy: string) => string) =>
+    tables.map((table) => statement(table, `saved.${table.replace(/.*\./, "")}`)).join(";");
+
+  beforeAll(async () => {
+    await freshDatabase();
+    await fill(["a", "b"], 20);
+    await execute("a", 3);
+    await execute("a", 5);
+    await execute("b", 3);
+    expect((await check()).findings).toEqual([]);
+    await attacker.query(`create schema saved; ${each((table, copy) => `create table ${copy} as table ${table}`)}`);
+  });
+  afterAll(leave);
+  beforeEach(() =>
+    attacker.query(each((table, copy) => `delete from ${table}; insert into ${table} select * from ${copy}`)),
+  );
+
+  const alterations: Record<string, string> = {
+    id: "gen_random_uuid()",
+    envelope_id: "gen_random_uuid()",
+    parent_receipt_id: "gen_random_uuid()",
+    decision_outcome: "'deny', status = 'skipped'",
+    tool_name: "tool_name || ' '",
+    envelope: `jsonb_set(envelope, '{n}', '1.50')`,
+    decision: `decision || '{"reason": null}'`,
+    created_at: "created_at + interval '1 microsecond'",
+    chain_seal: "sha256(chain_seal)",
+    receipt_hash: "encode(sha256(chain_seal), 'hex')",
+    prev_receipt_hash: "encode(sha256(chain_seal), 'hex')",
+  };
+  it.each(Object.entries(alterations))("shows an altered %s, and where", async (column, value) => {
+    await attacker.query(`update receipts set ${column} = ${value} ${oneOf} 11`);
+    const report = await check();
+    expect(report.ok).toBe(false);
+    expect([...new Set(report.findings.map(({ kind }) => kind))]).toEqual(["altered-column"]);
+    expect(report.first).toMatchObject({ kind: "altered-column", agent: "a", seq: 11 });
+    expect(kinds(await check({ agent: "a" }))[0]).toEqual(["altered-column", "a", 11]);
+    expect((await check({ agent: "b" })).findings).toEqual([]);
+  });
+
+  it("shows an agent's name that was altered: a gap where it was, a stranger where it is", async () => {
+    await attacker.query(`update receipts set actor_id = 'c' ${oneOf} 11`);
+    const found = kinds(await check());
+    expect(found).toContainEqual(["removed-row", "a", 11]);
+    expect(found.some(([, agent]) => agent === "c")).toBe(true);
+  });
+
+  const states: Record<string, string> = {
+    status: "'failed'",
+    approval: "'{}'",
+    approval_status: "'approved'",
+    execution: "null",
+    result: `'{"ok": false}'`,
+    error: "'{}'",
+    updated_at: "updated_at + interval '1 microsecond'",
+    rekor_entry_id: "'x'",
+    execution_attempts: "7",
+  };
+  it.each(Object.entries(states))("shows a mutable %s that no recorded change explains", async (column, value) => {
+    await attacker.query(`update receipts set ${column} = ${value} ${oneOf} 5`);
+    const report = await check();
+    expect(report.first).toMatchObject({ kind: "altered-column", agent: "a", seq: 5, columns: [column] });
+  });
+
+  it("shows a plain receipt that was quietly executed", async () => {
+    await attacker.query(`update receipts set status = 'executed' ${oneOf} 9`);
+    expect((await check()).first).toMatchObject({ kind: "altered-column", agent: "a", seq: 9, columns: ["status"] });
+  });
+
+  it("shows a row that was removed", async () => {
+    await attacker.query(`delete from receipts ${oneOf} 11`);
+    expect(kinds(await check())).toEqual([["removed-row", "a", 11]]);
+  });
+
+  it("shows removed rows with their places, and changes of a receipt that is gone", async () => {
+    await attacker.query("delete from receipts where actor_id = 'a' and chain_seq between 2 and 6");
+    const report = await check();
+    expect(report.findings).toContainEqual(expect.objectContaining({ kind: "removed-row", seq: 2, lastSeq: 6 }));
+    expect(report.findings.filter(({ receipt }) => receipt !== undefined)).toHaveLength(2);
+  });
+
+  it("shows a removed row whose successors were renumbered", async () => {
+    await attacker.query(`delete from receipts ${oneOf} 11`);
+    await attacker.query("update receipts set chain_seq = chain_seq - 1 where actor_id = 'a' and chain_seq > 11");
+    expect((await check()).first).toMatchObject({ kind: "removed-row", agent: "a", seq: 11 });
+  });
+
+  const insertCopy = (seq: string, seal: string, more = "") => `
+    insert into receipts (id, envelope_id, status, decision_outcome, tool_name, actor_id, envelope, decision, created_at, updated_at,
+                          chain_seq, chain_seal, receipt_hash, prev_receipt_hash)
+    select $1, envelope_id, status, decision_outcome, tool_name, actor_id, envelope, decision, created_at, updated_at,
+           ${seq}, ${seal}, audit.authensor_hash($1, envelope_id, created_at, decision_outcome, prev_receipt_hash), prev_receipt_hash
+      from receipts ${oneOf} 11 ${more}`;
+  /** The seal that a copy of receipt 11 would rightly have: the attacker knows the rules. */
+  const forgedSeal = `(select audit.chain_seal(p.chain_seal, receipts.chain_seq,
+       audit.receipt_content($1, receipts.envelope_id, receipts.parent_receipt_id, receipts.created_at, receipts.decision_outcome,
+                             receipts.tool_name, receipts.actor_id, receipts.envelope, receipts.decision), receipts.prev_receipt_hash)
+       from receipts p where p.actor_id = 'a' and p.chain_seq = 10)`;
+
+  it("shows a row that was inserted with a place that is taken", async () => {
+    const id = randomUUID();
+    await attacker.query(insertCopy("chain_seq", "sha256(chain_seal)"), [id]);
+    const report = await check();
+    expect(report.findings).toHaveLength(1);
+    expect(report.first).toMatchObject({ kind: "inserted-row", agent: "a", seq: 11, receipt: id });
+  });
+
+  it("shows a fork: two receipts that both follow from the one before", async () => {
+    await attacker.query(insertCopy("chain_seq", forgedSeal), [randomUUID()]);
+    expect(kinds(await check())).toEqual([["forked", "a", 11]]);
+  });
+
+  it("shows a row that was inserted with a right seal, and all after it renumbered", async () => {
+    const id = randomUUID();
+    await attacker.query(`${insertCopy("-1", forgedSeal)}`, [id]);
+    await attacker.query("update receipts set chain_seq = chain_seq + 1 where actor_id = 'a' and chain_seq >= 11");
+    await attacker.query("update receipts set chain_seq = 11 where id = $1", [id]);
+    await attacker.query("update audit.chain_heads set seq = seq + 1 where agent = 'a'");
+    const report = await check();
+    expect(report.findings).toContainEqual(expect.objectContaining({ kind: "inserted-row", seq: 11, receipt: id }));
+    expect(report.first).toMatchObject({ agent: "a", seq: 11 });
+  });
+
+  it("shows a row that was inserted beyond the head", async () => {
+    await attacker.query(insertCopy("21", "sha256(chain_seal)"), [randomUUID()]);
+    expect(kinds(await check())).toContainEqual(["inserted-row", "a", 21]);
+  });
+
+  it.each([
+    [11, 12],
+    [4, 17],
+  ])("shows rows %i and %i that changed places", async (one, other) => {
+    await attacker.query(
+      `update receipts set chain_seq = case chain_seq when ${one} then ${other} else ${one} end where actor_id = 'a' and chain_seq in (${one}, ${other})`,
+    );
+    const report = await check();
+    expect(report.first).toMatchObject({ kind: "reordered", agent: "a", seq: one });
+    expect(
+      report.findings.filter(({ kind }) => kind === "reordered").map(({ seq, belongsAt }) => [seq, belongsAt]),
+    ).toEqual([
+      [one, other],
+      [other, one],
+    ]);
+  });
+
+  it("shows a row that was moved to another place: one finding, not a gap as well", async () => {
+    await attacker.query(`update receipts set chain_seq = 7 ${oneOf} 11`);
+    const report = await check();
+    expect(kinds(report)).toEqual([["reordered", "a", 7]]);
+  });
+
+  it("shows a tail that was cut off, by its head", async () => {
+    await attacker.query("delete from receipts where actor_id = 'a' and chain_seq > 17");
+    const report = await check();
+    expect(report.findings).toHaveLength(1);
+    expect(report.first).toMatchObject({ kind: "cut-off-tail", agent: "a", seq: 18, lastSeq: 20 });
+  });
+
+  it("shows a tail that was cut off together with its head, by an anchor", async () => {
+    const kept = await anchor();
+    await attacker.query("delete from receipts where actor_id = 'a' and chain_seq > 17");
+    await attacker.query(
+      `update audit.chain_heads h set seq = 17, seal = r.chain_seal, receipt_hash = r.receipt_hash, prev_receipt_hash = r.prev_receipt_hash
+         from receipts r where r.actor_id = 'a' and r.chain_seq = 17 and h.agent = 'a'`,
+    );
+    expect((await check()).findings).toEqual([]);
+    const report = await check({ anchors: [kept] });
+    expect(report.findings).toHaveLength(1);
+    expect(report.first).toMatchObject({ kind: "cut-off-tail", agent: "a", seq: 18, lastSeq: 20 });
+    expect(kinds(await check({ from: kept }))).toContainEqual(["cut-off-tail", "a", 18]);
+  });
+
+  it("shows an agent that is gone without a trace, by an anchor", async () => {
+    const kept = await anchor();
+    for (const table of [
+      "audit.chain_heads where agent",
+      "audit.history_heads where agent",
+      "audit.receipt_history where agent",
+      "receipts where actor_id",
+    ])
+      await attacker.query(`delete from ${table} = 'b'`);
+    expect((await check()).findings).toEqual([]);
+    expect(kinds(await check({ anchors: [kept] }))).toEqual([
+      ["cut-off-tail", "b", 1],
+      ["altered-history", "b", 1],
+    ]);
+  });
+
+  it("shows a chain that was rewritten with right seals throughout, by an anchor", async () => {
+    const kept = await anchor();
+    await attacker.query(`update receipts set tool_name = 'harmless' ${oneOf} 11`);
+    await attacker.query(`
+      do $$
+      declare r receipts; head audit.chain_heads;
+      begin
+        select actor_id, chain_seq, chain_seal, receipt_hash into head.agent, head.seq, head.seal, head.receipt_hash
+          from receipts ${oneOf} 10;
+        for r in select * from receipts where actor_id = 'a' and chain_seq > 10 order by chain_seq loop
+          r.chain_seal := audit.chain_seal(head.seal, r.chain_seq,
+            audit.receipt_content(r.id, r.envelope_id, r.parent_receipt_id, r.created_at, r.decision_outcome, r.tool_name, r.actor_id, r.envelope, r.decision),
+            head.receipt_hash);
+          update receipts set chain_seal = r.chain_seal where id = r.id;
+          head.prev_receipt_hash := head.receipt_hash;
+          head.seq := r.chain_seq; head.seal := r.chain_seal; head.receipt_hash := r.receipt_hash;
+        end loop;
+        update audit.chain_heads set seal = head.seal where agent = 'a';
+      end $$`);
+    expect((await check()).findings).toEqual([]);
+    for (const report of [
+      await check({ anchors: [kept] }),
+      await check({ from: kept }),
+      await check({ agent: "a", anchors: [kept] }),
+    ])
+      expect(kinds(report)).toEqual([["rewritten", "a", 20]]);
+  });
+
+  it("shows an altered head, and one that is gone", async () => {
+    await attacker.query("update audit.chain_heads set seal = sha256(seal) where agent = 'a'");
+    expect(kinds(await check())).toEqual([["altered-head", "a", 20]]);
+    await attacker.query("delete from audit.chain_heads where agent = 'a'");
+    expect(kinds(await check())).toEqual([["altered-head", "a", 20]]);
+  });
+
+  const histories: Record<string, string> = {
+    "an altered 'after'": `update audit.receipt_history set after = after || '{"status": "failed"}' where agent = 'a' and seq = 2`,
+    "an altered 'before'": `update audit.receipt_history set before = before || '{"status": "skipped"}' where agent = 'a' and seq = 2`,
+    "an altered time":
+      "update audit.receipt_history set changed_at = changed_at - interval '1 day' where agent = 'a' and seq = 2",
+    "another's name": "update audit.receipt_history set changed_by = 'somebody' where agent = 'a' and seq = 2",
+    "an altered application": "update audit.receipt_history set application = 'x' where agent = 'a' and seq = 2",
+    "a removed change": "delete from audit.receipt_history where agent = 'a' and seq = 2",
+    "a removed last change": "delete from audit.receipt_history where agent = 'a' and seq = 4",
+    "an added change": `insert into audit.receipt_history select agent, seq + 3, receipt_id, receipt_created_at, changed_at, changed_by, application, after, before, seal
+                          from audit.receipt_history where agent = 'a' and seq = 2`,
+    "changed places":
+      "update audit.receipt_history set seq = case seq when 2 then 3 else 2 end where agent = 'a' and seq in (2, 3)",
+    "an altered seal": "update audit.receipt_history set seal = sha256(seal) where agent = 'a' and seq = 2",
+    "an altered head": "update audit.history_heads set seal = sha256(seal) where agent = 'a'",
+    "a head that is gone": "delete from audit.history_heads where agent = 'a'",
+  };
+  it.each(Object.entries(histories))("shows altered history: %s", async (_what, tampering) => {
+    await attacker.query(tampering);
+    const report = await check();
+    expect(report.findings).toContainEqual(expect.objectContaining({ kind: "altered-history", agent: "a" }));
+    expect(report.findings.every(({ agent }) => agent === "a")).toBe(true);
+    expect((await check({ agent: "a" })).ok).toBe(false);
+    expect((await check({ agent: "b" })).findings).toEqual([]);
+  });
+
+  it("shows a change that was made behind the triggers, also after a rightful one followed", async () => {
+    await attacker.query(`update receipts set rekor_entry_id = 'forged' ${oneOf} 9`);
+    await app.query(
+      "update receipts set rekor_entry_id = 'rightful', updated_at = now() where actor_id = 'a' and chain_seq = 9",
+    );
+    expect(kinds(await check())).toEqual([["altered-history", "a", 5]]);
+  });
+
+  it("shows triggers that were switched off, on the table or on one partition", async () => {
+    await attacker.query("alter table receipts disable trigger check_change");
+    const report = await check();
+    expect(report.first?.kind).toBe("guard-off");
+    await attacker.query("alter table receipts enable trigger check_change");
+    await attacker.query("alter table receipts_future disable trigger seal");
+    const { findings } = await check();
+    await attacker.query("alter table receipts_future enable trigger seal");
+    expect(findings).toEqual([
+      expect.objectContaining({ kind: "guard-off", message: expect.stringContaining("receipts_future") as string }),
+    ]);
+  });
+
+  it("is not deceived by altered functions", async () => {
+    await attacker.query("alter function audit.chain_seal(bytea, bigint, bytea, text) rename to chain_seal_saved");
+    await attacker.query(`create function audit.chain_seal(previous_seal bytea, seq bigint, content bytea, prev_receipt_hash text) returns bytea
+      language sql stable as 'select chain_seal from public.receipts where chain_seq = $2 limit 1'`);
+    await attacker.query(`update receipts set tool_name = 'harmless' ${oneOf} 11`);
+    expect(kinds(await check())).toEqual([["altered-column", "a", 11]]);
+    await attacker.query("drop function audit.chain_seal(bytea, bigint, bytea, text)");
+    await attacker.query("alter function audit.chain_seal_saved(bytea, bigint, bytea, text) rename to chain_seal");
+  });
+
+  it("names the earliest broken place first, and counts what it does not list", async () => {
+    await attacker.query("update receipts set tool_name = 'x' where actor_id = 'b' and chain_seq = 6");
+    await attacker.query("update receipts set tool_name = 'x' where actor_id = 'a' and chain_seq in (19, 8)");
+    const report = await check();
+    expect(kinds(report)).toEqual([
+      ["altered-column", "b", 6],
+      ["altered-column", "a", 8],
+      ["altered-column", "a", 19],
+    ]);
+    await attacker.query("update receipts set tool_name = 'x'");
+    const all = await check();
+    expect(all.findings.length + all.more).toBeGreaterThanOrEqual(40);
+  });
+
+  it("shows an anchor that was altered, and refuses what is none", async () => {
+    const kept = await anchor();
+    const forged = { ...kept, chains: kept.chains.filter(({ agent }) => agent !== "a") };
+    expect(kinds(await check({ anchors: [forged] }))).toEqual([["altered-anchor", undefined, undefined]]);
+    expect(() => parseAnchors('{"version": 2}', "f")).toThrow(/anchor 1 is not one/);
+    expect(() => parseAnchors("", "f")).toThrow(/no anchor|neither/);
+    expect(() => parseAnchors("nonsense", "f")).toThrow(/neither JSON/);
+  });
+});
+
+describe("what cannot be verified", () => {
+  beforeEach(freshDatabase);
+  afterEach(leave);
+
+  it("is never reported as whole: nothing there, an unknown agent, an empty time", async () => {
+    expect((await check()).findings[0]?.kind).toBe("nothing-verified");
+    await fill(["a"], 2);
+    expect((await check({ agent: "nobody" })).first?.message).toMatch(/no receipt of agent "nobody"/);
+    expect((await check({ until: "2020-01-01" })).first?.message).toMatch(/in this time/);
+    expect((await check({ until: "2020-01-01", allowEmpty: true })).ok).toBe(true);
+  });
+
+  it("fails with a clear line: a missing table, a missing right, rows behind a policy", async () => {
+    await fill(["a"], 2);
+    await expect(check({ url: database.url(roles.monitor) })).rejects.toThrow(/cannot be verified: permission denied/);
+    await attacker.query("alter table receipts enable row level security");
+    await expect(check()).rejects.toThrow(/row-level security/);
+    await attacker.query("alter table receipts disable row level security");
+    await attacker.query("alter table receipts rename to gone");
+    await expect(check()).rejects.toThrow(/no table public.receipts/);
+    await attacker.query("create view receipts as select * from gone where false");
+    await attacker.query("grant select on receipts to public");
+    await expect(check()).rejects.toThrow(/not the partitioned table/);
+  });
+});
+
+describe("an interrupted verification", () => {
+  beforeEach(freshDatabase);
+  afterEach(leave);
+
+  it("goes on where it was, and sees what was written and tampered with since", async () => {
+    await fill(["a", "b"], 40);
+    const stateFile = join(mkdtempSync(join(tmpdir(), "verify-")), "state");
+    const abort = new AbortController();
+    await expect(
+      check({
+        stateFile,
+        chunk: 10,
+        signal: abort.signal,
+        onProgress: ({ receipts }) => (receipts >= 30 ? abort.abort(new Error("stopped")) : undefined),
+      }),
+    ).rejects.toThrow();
+    const seen: number[] = [];
+    // Into time that is already done: found by the place it took.
+    await insertReceipts(app, [newReceipt({ actor_id: "a", created_at: new Date(start + 30).toISOString() })]);
+    await execute("a", 1);
+    const report = await check({ stateFile, chunk: 10, onProgress: ({ receipts }) => seen.push(receipts) });
+    expect(report.findings).toEqual([]);
+    expect(seen[0]).toBeGreaterThan(10);
+    expect((await check({ stateFile })).verified.receipts).toBe(81);
+  });
+
+  it("refuses a state that belongs to another question, or is none", async () => {
+    await fill(["a"], 2);
+    const stateFile = join(mkdtempSync(join(tmpdir(), "verify-")), "state");
+    writeFileSync(stateFile, "{");
+    await expect(check({ stateFile })).rejects.toThrow(/not the state/);
+    writeFileSync(stateFile, JSON.stringify({ version: 1, question: { agent: "b" }, saved: {} }));
+    await expect(check({ stateFile })).rejects.toThrow(/another verification/);
+  });
+});
