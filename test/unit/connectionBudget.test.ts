@@ -42,7 +42,7 @@ describe("the connection budget", () => {
         expect(perProcess * duringRollout + direct).toBeLessThanOrEqual(given.maxConnections);
         expect(plan).toMatchObject({ processes: duringRollout, pooled: perProcess * duringRollout });
       }),
-      { numRuns: 20_000 },
+      { numRuns: 5_000 },
     );
   });
 
@@ -55,7 +55,7 @@ describe("the connection budget", () => {
         expect(unused).toBeGreaterThanOrEqual(0);
         expect(unused).toBeLessThan(plan.processes);
       }),
-      { numRuns: 5_000 },
+      { numRuns: 1_000 },
     );
   });
 
@@ -71,7 +71,7 @@ describe("the connection budget", () => {
         expect(auditor).toBeGreaterThanOrEqual(1);
         expect(app).toBeGreaterThanOrEqual(telemetry + auditor);
       }),
-      { numRuns: 5_000 },
+      { numRuns: 1_000 },
     );
   });
 
@@ -82,7 +82,7 @@ describe("the connection budget", () => {
         const clients = (given.controlPlaneMaxPods + controlPlaneSurge) * clientsPerControlPlanePod + otherClients;
         expect((given.pgbouncerPods - 1) * given.maxClients).toBeGreaterThanOrEqual(clients);
       }),
-      { numRuns: 5_000 },
+      { numRuns: 1_000 },
     );
   });
 
@@ -104,7 +104,7 @@ describe("the connection budget", () => {
         expect(plan.reason).toContain(cannot?.says);
         expect(() => poolsFor(given)).toThrow(plan.reason);
       }),
-      { numRuns: 5_000 },
+      { numRuns: 1_000 },
     );
   });
 
