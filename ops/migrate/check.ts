@@ -61,8 +61,12 @@ interface Setting {
 
 async function checkParameters(client: ClientBase, parameters: Record<string, string>): Promise<Difference[]> {
   const { rows } = await client.query<Setting>(
-    // reset_val: what a new session gets, whatever this one has set for itself.
-    "select name, coalesce(reset_val, setting) as setting, vartype, unit, pending_restart from pg_settings where name = any($1)",
+    // reset_val: what a new session gets, whatever this one has set for itself. Parameters that an extension or RDS adds under
+    // a name of their own need not be listed in pg_settings.
+    `select wanted as name, coalesce(reset_val, setting, current_setting(wanted, true)) as setting, coalesce(vartype, 'string') as vartype,
+            unit, coalesce(pending_restart, false) as pending_restart
+       from unnest($1::text[]) as wanted left join pg_settings s on s.name = wanted
+      where s.name is not null or current_setting(wanted, true) is not null`,
     [Object.keys(parameters)],
   );
   const settings = new Map(rows.map((row) => [row.name, row]));
@@ -74,7 +78,7 @@ async function checkParameters(client: ClientBase, parameters: Record<string, st
     const unit = setting?.unit ? ` (in units of ${setting.unit})` : "";
     if (!setting) differences.push({ what: name, expected: value, actual: "not known to this server" });
     else if (!sameValue(value, setting))
-      differences.push({ what: name, expected: value + unit, actual: setting.setting });
+      differences.push({ what: name, expected: value + unit, actual: setting.setting || "nothing" });
     else if (setting.pending_restart)
       differences.push({ what: name, expected: "in force", actual: "changed since, waiting for a restart" });
   }

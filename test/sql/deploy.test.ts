@@ -1,0 +1,271 @@
+import "reflect-metadata";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import pg from "pg";
+import * as x509 from "@peculiar/x509";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { sameValue } from "../../ops/migrate/check";
+import { scramVerifier } from "../../ops/migrate/scram";
+import { createdRoles, roles } from "../../ops/roles";
+import { startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
+import { runOps } from "./programs";
+
+let server: TestPostgres;
+let database: TestDatabase;
+let dir: string;
+
+async function selfSigned(): Promise<{ certificate: string; key: string }> {
+  const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
+  const keys = await crypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+    name: "CN=localhost",
+    keys,
+    signingAlgorithm: algorithm,
+    notAfter: new Date(Date.now() + 86_400_000),
+    extensions: [
+      new x509.BasicConstraintsExtension(true),
+      new x509.SubjectAlternativeNameExtension([{ type: "dns", value: "localhost" }]),
+    ],
+  });
+  const pkcs8 = Buffer.from(await crypto.subtle.exportKey("pkcs8", keys.privateKey)).toString("base64");
+  return {
+    certificate: certificate.toString("pem"),
+    key: `-----BEGIN PRIVATE KEY-----\n${pkcs8}\n-----END PRIVATE KEY-----\n`,
+  };
+}
+
+beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), "deploy-"));
+  const tls = await selfSigned();
+  writeFileSync(join(dir, "ca.pem"), tls.certificate);
+  server = await startPostgres({
+    auth: "scram",
+    tls,
+    parameters: {
+      log_statement: "all",
+      log_min_duration_statement: "0",
+      checkpoint_timeout: "15min",
+      "rds.force_ssl": "1",
+    },
+  });
+});
+afterAll(async () => {
+  await server.stop();
+  rmSync(dir, { recursive: true });
+});
+
+const passwords = Object.fromEntries(createdRoles.map((role) => [role, `First0${role.replace("_", "")}`]));
+
+beforeEach(async () => {
+  database = await server.createDatabase();
+  writePasswords(passwords);
+});
+
+function writePasswords(content: Record<string, string>): void {
+  rmSync(join(dir, "passwords"), { recursive: true, force: true });
+  const target = mkdtempSync(join(dir, "passwords-"));
+  for (const [role, password] of Object.entries(content)) writeFileSync(join(target, role), password);
+  env = { ...env, ROLE_PASSWORDS_DIR: target };
+}
+
+let env: Record<string, string> = {};
+const tlsUrl = () => `${database.ownerUrl}?sslmode=verify-full&sslrootcert=${join(dir, "ca.pem")}`;
+const migrate = (args: string[] = [], extra: Record<string, string> = {}) =>
+  runOps("migrate", args, { DATABASE_URL: tlsUrl(), ...env, ...extra });
+function expectations(content: unknown): Record<string, string> {
+  const file = join(dir, "expectations.json");
+  writeFileSync(file, typeof content === "string" ? content : JSON.stringify(content));
+  return { EXPECTATIONS_FILE: file };
+}
+
+async function logsIn(role: string, password: string): Promise<boolean> {
+  const client = new pg.Client({ connectionString: database.url(role, password) });
+  try {
+    await client.connect();
+    return true;
+  } catch (error) {
+    expect((error as { code?: string }).code).toBe("28P01");
+    return false;
+  } finally {
+    await client.end();
+  }
+}
+
+describe("passwords", () => {
+  it("are set once, changed when their file changes, and never seen by the server's log or ours", async () => {
+    const first = await migrate();
+    expect(first).toMatchObject({ code: 0, stderr: "" });
+    expect(first.lines.filter(({ message }) => message === "password set").map(({ role }) => role)).toEqual([
+      ...createdRoles,
+    ]);
+    for (const role of createdRoles) expect(await logsIn(role, passwords[role] ?? ""), role).toBe(true);
+
+    const second = await migrate();
+    expect(second.lines.map(({ message }) => message)).not.toContain("password set");
+
+    writePasswords({ ...passwords, [roles.app]: "Second1app\n" });
+    const third = await migrate();
+    expect(third.lines.filter(({ message }) => message === "password set").map(({ role }) => role)).toEqual([
+      roles.app,
+    ]);
+    expect(await logsIn(roles.app, passwords[roles.app] ?? "")).toBe(false);
+    expect(await logsIn(roles.app, "Second1app")).toBe(true);
+
+    const seen = server.serverLog() + [first, second, third].map(({ stdout, stderr }) => stdout + stderr).join("");
+    expect(server.serverLog()).toMatch(/alter role .*SCRAM-SHA-256\$4096:/);
+    for (const password of [...Object.values(passwords), "Second1app"]) expect(seen).not.toContain(password);
+  });
+
+  it.each<[string, Record<string, string>, RegExp]>([
+    [
+      "one is missing",
+      { ...passwords, [roles.app]: undefined as unknown as string },
+      /authensor_app: no file of that name/,
+    ],
+    ["one is empty", { ...passwords, [roles.monitor]: "\n" }, /authensor_monitor: the file is empty/],
+    [
+      "one holds what no URL can",
+      { ...passwords, [roles.auditor]: "tab\there" },
+      /authensor_auditor: only printable ASCII/,
+    ],
+  ])("are refused before anything is touched when %s", async (_name, content, message) => {
+    writePasswords(
+      Object.fromEntries(
+        Object.entries(content).filter(([, password]) => (password as string | undefined) !== undefined),
+      ),
+    );
+    const result = await migrate();
+    expect(result.code).toBe(2);
+    expect(result.stderr).toMatch(message);
+    expect((await (await database.connect()).query("select from pg_namespace where nspname = 'audit'")).rowCount).toBe(
+      0,
+    );
+  });
+
+  it("become the verifier of RFC 7677's example", () => {
+    // The RFC's salt, iterations and password, whose server signature it prints: from the verifier's ServerKey it must follow.
+    const verifier = scramVerifier("pencil", Buffer.from("W22ZaJ0SNY7soEsUEjb6gQ==", "base64"), 4096);
+    expect(verifier).toBe(
+      "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=",
+    );
+  });
+});
+
+describe("the check at the end", () => {
+  it("passes, over an encrypted connection, where everything is as deployed", async () => {
+    const result = await migrate(
+      [],
+      expectations({
+        parameters: {
+          checkpoint_timeout: "900",
+          max_connections: "120",
+          "rds.force_ssl": "1",
+          max_wal_size: "{DBInstanceClassMemory/1}",
+        },
+        monthsAhead: 5,
+      }),
+    );
+    expect(result).toMatchObject({ code: 0, stderr: "" });
+    expect(result.lines.at(-1)).toMatchObject({ message: "the server is what was deployed", monthsAhead: 5 });
+  });
+
+  it("lists all that differs, with what was expected and what is, and fails the deployment", async () => {
+    database = await server.createDatabase({ migrated: true });
+    const admin = await database.connect();
+    await admin.query(`alter role ${roles.app} in database ${database.name} set synchronous_commit = off`);
+    await admin.query(`alter role ${roles.telemetry} in database ${database.name} reset synchronous_commit`);
+    await admin.query(`alter role ${roles.monitor} createdb`);
+    const plain = { DATABASE_URL: database.ownerUrl };
+    const wanted = {
+      checkpoint_timeout: "900",
+      max_connections: "400",
+      shared_preload_libraries: "pg_stat_statements",
+      "rds.unheard_of": "1",
+    };
+    const result = await migrate(["check"], { ...plain, ...expectations({ parameters: wanted, monthsAhead: 1 }) });
+    await admin.query(`alter role ${roles.monitor} nocreatedb`);
+
+    expect(result.code).toBe(1);
+    const [head, ...lines] = result.stderr.trim().split("\n");
+    const month = new Date(Date.UTC(new Date().getUTCFullYear(), new Date().getUTCMonth() + 1, 1))
+      .toISOString()
+      .slice(0, 7);
+    expect(head).toBe(`migrate: the server is not what was deployed: ${lines.length} differences`);
+    expect(lines.map((line) => line.trim())).toEqual(
+      expect.arrayContaining([
+        "max_connections: expected 400, is 120",
+        "shared_preload_libraries: expected pg_stat_statements, is nothing",
+        "rds.unheard_of: expected 1, is not known to this server",
+        "this connection: expected encrypted, is plain text",
+        "synchronous_commit of authensor_app: expected on, is off",
+        "synchronous_commit of authensor_telemetry: expected off, is not set",
+        "role authensor_monitor: expected login and no other power, is createdb",
+        `partition of receipts for ${month}: expected exists, is missing`,
+      ]),
+    );
+    expect(result.stderr).not.toContain("checkpoint_timeout");
+  });
+
+  it("notices a server without TLS and one whose WAL suffices for no standby", async () => {
+    const bare = await startPostgres({ parameters: { wal_level: "minimal", max_wal_senders: "0" } });
+    try {
+      const copy = await bare.createDatabase({ migrated: true });
+      const result = await runOps("migrate", ["check"], {
+        DATABASE_URL: copy.ownerUrl,
+        ...expectations({ monthsAhead: 0 }),
+      });
+      expect(result.code).toBe(1);
+      expect(result.stderr.split("\n").map((line) => line.trim())).toEqual([
+        "migrate: the server is not what was deployed: 3 differences",
+        "ssl: expected on, is off",
+        "wal_level: expected replica or logical, is minimal",
+        "this connection: expected encrypted, is plain text",
+        "",
+      ]);
+    } finally {
+      await bare.stop();
+    }
+  });
+
+  it("notices a parameter that waits for a restart", async () => {
+    database = await server.createDatabase({ migrated: true });
+    const admin = await database.connect();
+    await admin.query("alter system set max_connections = 140");
+    await admin.query("select pg_reload_conf()");
+    await expect
+      .poll(async () => (await admin.query("select from pg_settings where pending_restart")).rowCount)
+      .toBe(1);
+    const result = await migrate(["check"], expectations({ parameters: { max_connections: "120" } }));
+    await admin.query("alter system set max_connections = 120");
+    await admin.query("select pg_reload_conf()");
+    expect(result.stderr).toMatch(/max_connections: expected in force, is changed since, waiting for a restart/);
+  });
+
+  it.each<[string, unknown]>([
+    ["no JSON", "{"],
+    ["an unknown key", { parameter: {} }],
+    ["a number where RDS takes a string", { parameters: { max_connections: 100 } }],
+    ["months that are none", { monthsAhead: -1 }],
+  ])("refuses expectations that are %s", async (_name, content) => {
+    const result = await migrate(["check"], expectations(content));
+    expect(result.code).toBe(2);
+    expect(result.stderr).toMatch(/EXPECTATIONS_FILE/);
+  });
+
+  it.each<[string, string, string, string, boolean]>([
+    ["1", "on", "bool", "a", true],
+    ["0", "on", "bool", "a", false],
+    ["on", "on", "enum", "synchronous_commit", true],
+    ["1", "on", "enum", "synchronous_commit", true],
+    ["remote_apply", "on", "enum", "synchronous_commit", false],
+    ["0.90", "0.9", "real", "a", true],
+    ["900", "900", "integer", "a", true],
+    ["900", "90", "integer", "a", false],
+    ["LZ4", "lz4", "enum", "wal_compression", true],
+    ["pg_stat_statements", "rdsutils,pg_stat_statements", "string", "shared_preload_libraries", true],
+    ["pg_stat_statements,auto_explain", "pg_stat_statements", "string", "shared_preload_libraries", false],
+  ])("compares as the server reads: %s and %s (%s) of %s: %s", (expected, setting, vartype, name, same) => {
+    expect(sameValue(expected, { name, setting, vartype })).toBe(same);
+  });
+});
