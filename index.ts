@@ -115,7 +115,13 @@ async function program() {
   );
   new BackupReplication(
     `${name}-backup-copies`,
-    { region: regions.backup, sourceArn: primary.arn, retentionDays: database.backupRetentionDays, tags },
+    {
+      region: regions.backup,
+      sourceArn: primary.arn,
+      retentionDays: database.backupRetentionDays,
+      deletionProtection: database.deletionProtection,
+      tags,
+    },
     onAws,
   );
 

@@ -12,7 +12,7 @@ export interface BackupBucketArgs {
   lockDays: number;
   /** Days after which an object expires; at least `lockDays`. */
   retentionDays: number;
-  /** Pulumi refuses to delete the bucket. */
+  /** Pulumi refuses to delete the bucket and its key. */
   deletionProtection: boolean;
   /** Added to every resource that takes tags. */
   tags?: Record<string, string>;
@@ -29,7 +29,7 @@ export class BackupBucket extends pulumi.ComponentResource {
 
   constructor(name: string, args: BackupBucketArgs, opts?: pulumi.ComponentResourceOptions) {
     super("authensor:backupBucket:BackupBucket", name, {}, opts);
-    const { region, lockDays, retentionDays, tags } = args;
+    const { region, lockDays, retentionDays, deletionProtection, tags } = args;
     if (retentionDays < lockDays) {
       throw new pulumi.RunError(
         `retentionDays ${retentionDays} is below lockDays ${lockDays}: S3 cannot expire what is locked. Raise the one or lower the other.`,
@@ -40,13 +40,14 @@ export class BackupBucket extends pulumi.ComponentResource {
     this.key = encryptionKey(
       `${name}-key`,
       { region, description: "Authensor: dumps, archived partitions and anchors", tags },
-      parent,
+      { ...parent, protect: deletionProtection },
     );
     this.bucket = new aws.s3.Bucket(
       name,
       // Object Lock from the first day: what was written before cannot be locked by default afterwards.
       { region, objectLockEnabled: true, forceDestroy: false, tags },
-      { ...parent, protect: args.deletionProtection },
+      // After the key, so that a bucket that cannot be deleted yet, since locked objects are in it, keeps its key.
+      { ...parent, protect: deletionProtection, dependsOn: [this.key] },
     );
     const bucket = { region, bucket: this.bucket.bucket };
     const versioning = new aws.s3.BucketVersioning(

@@ -9,6 +9,8 @@ export interface BackupReplicationArgs {
   sourceArn: pulumi.Input<string>;
   /** Days the copies can be restored to, 1 to 35. */
   retentionDays: number;
+  /** Pulumi refuses to end the copying and to delete the copies' key. */
+  deletionProtection: boolean;
   /** Added to every resource that takes tags. */
   tags?: Record<string, string>;
 }
@@ -24,16 +26,17 @@ export class BackupReplication extends pulumi.ComponentResource {
 
   constructor(name: string, args: BackupReplicationArgs, opts?: pulumi.ComponentResourceOptions) {
     super("authensor:backupReplication:BackupReplication", name, {}, opts);
-    const { region, tags } = args;
+    const { region, deletionProtection, tags } = args;
     this.key = encryptionKey(
       `${name}-key`,
       { region, description: "Authensor: copies of RDS' automated backups", tags },
-      { parent: this },
+      // RDS keeps the copies it has when the copying ends.
+      { parent: this, protect: deletionProtection, retainOnDelete: true },
     );
     this.replication = new aws.rds.InstanceAutomatedBackupsReplication(
       name,
       { region, sourceDbInstanceArn: args.sourceArn, kmsKeyId: this.key.arn, retentionPeriod: args.retentionDays },
-      { parent: this, customTimeouts: { create: "2h", delete: "2h" } },
+      { parent: this, protect: deletionProtection, customTimeouts: { create: "2h", delete: "2h" } },
     );
 
     this.registerOutputs({ id: this.replication.id });

@@ -40,11 +40,16 @@ const exportedLogs = ["postgresql", "upgrade"];
 
 export function foundation(
   name: string,
-  { region, postgresVersion, subnetIds, tags }: DatabaseServerArgs,
+  { region, postgresVersion, subnetIds, deletionProtection, tags }: DatabaseServerArgs,
   parameters: readonly Parameter[],
   parent: pulumi.Resource,
 ): Foundation {
-  const key = encryptionKey(`${name}-key`, { region, description: `Authensor: database ${name}`, tags }, { parent });
+  const key = encryptionKey(
+    `${name}-key`,
+    { region, description: `Authensor: database ${name} and its snapshots`, tags },
+    // The final snapshot outlives the stack, and can be restored for as long as its key exists.
+    { parent, protect: deletionProtection, retainOnDelete: true },
+  );
   const parameterGroup = new aws.rds.ParameterGroup(
     name,
     {

@@ -9,7 +9,10 @@ export interface EncryptionKeyArgs {
   tags?: Record<string, string>;
 }
 
-/** A KMS key of this project's own: rotated every year, findable by an alias of its name. */
+/**
+ * A KMS key of this project's own: rotated every year, findable by an alias of its name. Whoever asks for one says in `opts`
+ * what must not be deleted (`protect`), and what must outlive the stack (`retainOnDelete`): a backup is gone with its key.
+ */
 export function encryptionKey(
   name: string,
   { region, description, tags }: EncryptionKeyArgs,
@@ -21,7 +24,7 @@ export function encryptionKey(
       region,
       description,
       enableKeyRotation: true,
-      // The longest there is: whoever deletes the key deletes everything under it, snapshots and backups included.
+      // The longest there is to notice a mistake.
       deletionWindowInDays: 30,
       tags,
     },

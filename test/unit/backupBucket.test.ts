@@ -92,6 +92,14 @@ describe("the backup bucket", () => {
     expect(world.one("aws:kms/key:Key").inputs).toMatchObject({ enableKeyRotation: true });
   });
 
+  test("keeps its key for as long as there is a bucket to read", async () => {
+    const world = await build();
+    const key = world.one("aws:kms/key:Key");
+    expect(key.protect).toBe(true);
+    expect(world.one(bucketType).dependencies).toContain(key.urn);
+    expect((await build({ deletionProtection: false })).one("aws:kms/key:Key").protect).toBe(false);
+  });
+
   test("is closed to the public in all four ways, and knows no access lists", async () => {
     const world = await build();
     expect(world.one("aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock").inputs).toMatchObject({

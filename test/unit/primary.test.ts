@@ -172,6 +172,12 @@ describe("the primary", () => {
     expect(free.inputs).toMatchObject({ skipFinalSnapshot: false, finalSnapshotIdentifier: "p-final-0a1b2c3d" });
   });
 
+  test("leaves its key when it is deleted: the final snapshot is worth nothing without it", async () => {
+    expect((await build()).one("aws:kms/key:Key")).toMatchObject({ protect: true, retainOnDelete: true });
+    const free = await build({ deletionProtection: false });
+    expect(free.one("aws:kms/key:Key")).toMatchObject({ protect: false, retainOnDelete: true });
+  });
+
   test("gets a new name with a new key: both replace it", async () => {
     const world = await build();
     expect(world.one("random:index/randomId:RandomId").inputs).toEqual({
