@@ -45,10 +45,8 @@ export function describePaths(paths: readonly Path[]): string {
 }
 
 function parsePath(pattern: string): string[] {
-  return pattern
-    .replace(/\[(?:"([^"]*)"|(\d+|\*))\]/g, (_, quoted?: string, index?: string) => `.${quoted ?? index}`)
-    .split(".")
-    .filter((step) => step !== "");
+  const steps = pattern.matchAll(/\["([^"]*)"\]|\[(\d+|\*)\]|([^.[\]]+)/g);
+  return [...steps].map(([, quoted, index, plain]) => quoted ?? index ?? plain ?? "");
 }
 
 function isContainer(x: unknown): x is Properties {

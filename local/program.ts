@@ -36,6 +36,8 @@ export async function runProgram({ project, checkout, engine }: ProgramRun): Pro
     invokes,
   });
   monitor.install();
+  // Pulumi takes a stack trace for every promise it makes; nobody reads them unless something is being debugged.
+  if (process.env["DEBUG"] === undefined) Error.stackTraceLimit = 3;
   const trouble = listenForTrouble(monitor);
   try {
     const finished = (async () => {
@@ -49,6 +51,7 @@ export async function runProgram({ project, checkout, engine }: ProgramRun): Pro
     return outputs;
   } catch (error) {
     await monitor.idle();
+    await new Promise((echoes) => setTimeout(echoes, 50)); // of the same failure, where nobody waits for them
     throw monitor.failure ?? error;
   } finally {
     trouble.stopListening();
@@ -77,7 +80,7 @@ function listenForTrouble(monitor: Monitor) {
     stopListening() {
       process.off("beforeExit", starve);
       process.off("uncaughtException", hear);
-      // Rejections that come late, after the failure was reported, must not end the command in their own way.
+      process.off("unhandledRejection", hear);
     },
   };
 }
