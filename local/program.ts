@@ -47,16 +47,20 @@ export async function runProgram({ project, checkout, engine }: ProgramRun): Pro
     })();
     finished.catch(() => undefined);
     const outputs = await Promise.race([finished, monitor.failed, trouble.happened]);
+    // A rejection that nobody waits for is told a turn later; nothing may be deleted before it was heard.
+    await Promise.race([turn(), trouble.happened]);
     await engine.finish();
     return outputs;
   } catch (error) {
     await monitor.idle();
-    await new Promise((echoes) => setTimeout(echoes, 50)); // of the same failure, where nobody waits for them
+    await turn(); // the echoes of the same failure, where nobody waits for them
     throw monitor.failure ?? error;
   } finally {
     trouble.stopListening();
   }
 }
+
+const turn = () => new Promise((done) => setTimeout(done, 20));
 
 /** As the language host has it: a module that exports a function is called, and what it returns are the outputs. */
 async function load(main: string): Promise<unknown> {
