@@ -1,0 +1,1428 @@
+-- What the migrations come to. Made by `npm run schema`, tested to be current; for reading, not for running.
+-- Left out: partitions (they depend on the date), owners, comments, settings.
+
+CREATE SCHEMA audit;
+
+CREATE TABLE audit.chain_heads (
+    agent text NOT NULL COLLATE pg_catalog."C",
+    seq bigint DEFAULT 0 NOT NULL,
+    seal bytea DEFAULT '\x'::bytea NOT NULL,
+    receipt_hash text,
+    prev_receipt_hash text
+)
+WITH (fillfactor='40', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='5000');
+
+CREATE TABLE audit.checkpoints (
+    seq bigint NOT NULL,
+    chain text NOT NULL,
+    agent text NOT NULL,
+    first_seq bigint NOT NULL,
+    last_seq bigint NOT NULL,
+    last_seal bytea NOT NULL,
+    last_hash text,
+    source text NOT NULL,
+    made_at timestamp with time zone NOT NULL,
+    seal bytea NOT NULL,
+    CONSTRAINT checkpoints_chain_check CHECK ((chain = ANY (ARRAY['receipts'::text, 'history'::text]))),
+    CONSTRAINT checkpoints_check CHECK (((last_hash IS NOT NULL) = (chain = 'receipts'::text))),
+    CONSTRAINT checkpoints_check1 CHECK ((first_seq <= last_seq)),
+    CONSTRAINT checkpoints_last_seal_check CHECK ((octet_length(last_seal) = 32))
+);
+
+CREATE TABLE audit.history_heads (
+    agent text NOT NULL COLLATE pg_catalog."C",
+    seq bigint DEFAULT 0 NOT NULL,
+    seal bytea DEFAULT '\x'::bytea NOT NULL
+)
+WITH (fillfactor='40', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='5000');
+
+CREATE FUNCTION audit.anchor() RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    BEGIN ATOMIC
+ WITH ends AS (
+          SELECT r.agent,
+             r.seq,
+             encode(r.seal, 'hex'::text) AS seal,
+             COALESCE(h.seq, (0)::bigint) AS history_seq,
+             COALESCE(encode(h.seal, 'hex'::text), ''::text) AS history_seal
+            FROM (audit.chain_heads r
+              LEFT JOIN audit.history_heads h USING (agent))
+         ), last_checkpoint AS (
+          SELECT checkpoints.seq,
+             encode(checkpoints.seal, 'hex'::text) AS seal
+            FROM audit.checkpoints
+           ORDER BY checkpoints.seq DESC
+          LIMIT 1
+         ), checkpoint AS (
+          SELECT COALESCE(( SELECT last_checkpoint.seq
+                    FROM last_checkpoint), (0)::bigint) AS seq,
+             COALESCE(( SELECT last_checkpoint.seal
+                    FROM last_checkpoint), ''::text) AS seal
+         )
+  SELECT jsonb_build_object('version', 1, 'database', current_database(), 'as_of', to_char((statement_timestamp() AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text), 'receipts', COALESCE(sum(e.seq), (0)::numeric), 'changes', COALESCE(sum(e.history_seq), (0)::numeric), 'checkpoint', ( SELECT to_jsonb(c.*) AS to_jsonb
+            FROM checkpoint c), 'chains', COALESCE(jsonb_agg(to_jsonb(e.*) ORDER BY (e.agent COLLATE "C")), '[]'::jsonb), 'digest', encode(sha256(convert_to((( SELECT (concat_ws(' '::text, c.seq, c.seal) || chr(10))
+            FROM checkpoint c) || COALESCE(string_agg((concat_ws(' '::text, to_json(e.agent), e.seq, e.seal, e.history_seq, e.history_seal) || chr(10)), ''::text ORDER BY (e.agent COLLATE "C")), ''::text)), 'UTF8'::name)), 'hex'::text)) AS jsonb_build_object
+    FROM ends e;
+END;
+
+CREATE FUNCTION audit.append_history(agent_of text, receipt_id uuid, receipt_created_at timestamp with time zone, old_state jsonb, new_state jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  entry audit.receipt_history;
+begin
+  entry.agent              := coalesce(agent_of, '');
+  entry.receipt_id         := receipt_id;
+  entry.receipt_created_at := receipt_created_at;
+  entry.changed_by         := session_user;
+  entry.application        := coalesce(current_setting('application_name', true), '');
+  entry.before             := audit.differing(old_state, new_state);
+  entry.after              := audit.differing(new_state, old_state);
+  loop
+    select seq + 1, seal into entry.seq, entry.seal from audit.history_heads where agent = entry.agent for no key update;
+    exit when found;
+    insert into audit.history_heads (agent) values (entry.agent) on conflict do nothing;
+  end loop;
+  -- Taken under the lock, so that it follows the chain's order.
+  entry.changed_at := clock_timestamp();
+  entry.seal := audit.history_seal(entry.seal, entry.seq, entry.agent, entry.receipt_id, entry.receipt_created_at,
+                                   entry.changed_at, entry.changed_by, entry.application, entry.before, entry.after);
+  update audit.history_heads set seq = entry.seq, seal = entry.seal where agent = entry.agent;
+  insert into audit.receipt_history values (entry.*);
+end
+$$;
+
+CREATE FUNCTION audit.authensor_hash(id uuid, envelope_id uuid, created_at timestamp with time zone, decision_outcome text, prev_receipt_hash text) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN encode(sha256(convert_to((((((((((('{"id":"'::text || id) || '","envelopeId":"'::text) || envelope_id) || '","timestamp":"'::text) || to_char((created_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'::text)) || '","decisionOutcome":"'::text) || decision_outcome) || '","prevReceiptHash":"'::text) || COALESCE(prev_receipt_hash, ''::text)) || '"}'::text), 'UTF8'::name)), 'hex'::text);
+
+CREATE FUNCTION audit.receipt_state(status text, approval jsonb, approval_status text, execution jsonb, result jsonb, error jsonb, updated_at timestamp with time zone, claim_id uuid, claimed_at timestamp with time zone, claim_expires_at timestamp with time zone, execution_attempts integer, rekor_entry_id text) RETURNS jsonb
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN jsonb_build_object('status', status, 'approval', approval, 'approval_status', approval_status, 'execution', execution, 'result', result, 'error', error, 'updated_at', (updated_at AT TIME ZONE 'UTC'::text), 'claim_id', claim_id, 'claimed_at', (claimed_at AT TIME ZONE 'UTC'::text), 'claim_expires_at', (claim_expires_at AT TIME ZONE 'UTC'::text), 'execution_attempts', execution_attempts, 'rekor_entry_id', rekor_entry_id);
+
+CREATE FUNCTION audit.birth_state(decision_outcome text, created_at timestamp with time zone) RETURNS jsonb
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN audit.receipt_state(CASE WHEN (decision_outcome = ANY (ARRAY['allow'::text, 'require_approval'::text])) THEN 'pending'::text ELSE 'skipped'::text END, NULL::jsonb, NULL::text, NULL::jsonb, NULL::jsonb, NULL::jsonb, created_at, NULL::uuid, NULL::timestamp with time zone, NULL::timestamp with time zone, 0, NULL::text);
+
+CREATE FUNCTION audit.chain_seal(previous_seal bytea, seq bigint, content bytea, prev_receipt_hash text) RETURNS bytea
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN sha256((((previous_seal || int8send(seq)) || content) || convert_to(COALESCE(prev_receipt_hash, ''::text), 'UTF8'::name)));
+
+CREATE FUNCTION audit.partition_name(parent regclass, suffix text) RETURNS text
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE
+    RETURN (SELECT (((pg_class.relname)::text || '_'::text) || partition_name.suffix) FROM pg_class WHERE (pg_class.oid = (partition_name.parent)::oid));
+
+CREATE FUNCTION audit.changes_table(parent regclass) RETURNS text
+    LANGUAGE sql STABLE STRICT
+    RETURN format('audit.%I'::text, audit.partition_name(parent, 'changes'::text));
+
+CREATE FUNCTION audit.check_change() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  problem text;
+  answer  text := old.approval ->> 'status';
+begin
+  if (old.id, old.envelope_id, old.decision_outcome, old.envelope, old.decision, old.created_at, old.chain_seq, old.chain_seal, old.receipt_hash)
+       is distinct from
+     (new.id, new.envelope_id, new.decision_outcome, new.envelope, new.decision, new.created_at, new.chain_seq, new.chain_seal, new.receipt_hash)
+     or (old.tool_name, old.actor_id, old.parent_receipt_id, old.prev_receipt_hash)
+       is distinct from
+        (new.tool_name, new.actor_id, new.parent_receipt_id, new.prev_receipt_hash)
+  then
+    problem := 'what was decided and sealed never changes';
+
+  elsif not (new.status in ('pending', 'executed', 'failed', 'cancelled', 'skipped')
+             and coalesce(new.approval_status, 'pending') in ('pending', 'approved', 'rejected', 'expired')
+             and new.execution_attempts >= 0)
+  then
+    raise 'receipt % cannot be: status %, approval status %, % attempts', old.id, new.status, new.approval_status, new.execution_attempts
+      using errcode = 'check_violation', table = 'receipts', constraint = 'known_values';
+
+  elsif new.status <> old.status and old.status <> 'pending' then
+    problem := format('it is %s, which is final: it cannot become %s', old.status, new.status);
+  elsif new.status <> old.status and old.decision_outcome in ('deny', 'rate_limited') then
+    problem := format('its decision is %s: it cannot become %s', old.decision_outcome, new.status);
+  elsif new.status <> old.status and new.status not in ('executed', 'failed', 'cancelled') then
+    problem := format('a pending receipt becomes executed, failed or cancelled, not %s', new.status);
+  elsif new.status <> old.status and new.status in ('executed', 'failed') and old.claim_id is null then
+    problem := format('nobody holds its claim: it cannot become %s', new.status);
+  elsif new.status <> old.status and new.status in ('executed', 'failed')
+    and old.decision_outcome = 'require_approval' and new.approval_status is distinct from 'approved'
+  then
+    problem := format('its approval is %s: it cannot become %s', coalesce(new.approval_status, 'missing'), new.status);
+
+  elsif new.approval_status is distinct from old.approval_status and old.approval_status <> 'pending' then
+    problem := format('its approval is %s, which is final: it cannot become %s', old.approval_status, coalesce(new.approval_status, 'none'));
+  elsif new.approval_status is null and old.approval_status is not null then
+    problem := 'its approval is pending: it cannot become none';
+  -- The control plane decides by the status inside the approval, which is no more to be taken back than the column.
+  elsif answer <> 'pending' and new.approval ->> 'status' is distinct from answer then
+    problem := format('its approval says %s, which is final: it cannot say %s', answer, coalesce(new.approval ->> 'status', 'nothing'));
+  elsif new.approval_status is distinct from old.approval_status and new.approval_status in ('rejected', 'expired')
+    and new.status <> 'cancelled'
+  then
+    problem := format('an approval that is %s cancels the receipt', new.approval_status);
+
+  elsif new.claim_id is distinct from old.claim_id and new.claim_id is not null and new.status <> 'pending' then
+    problem := format('it is %s: only a pending receipt can be claimed', new.status);
+  elsif new.claim_id <> old.claim_id and old.claim_expires_at >= now() then
+    problem := format('its claim is held by another until %s', old.claim_expires_at);
+  elsif new.execution_attempts < old.execution_attempts then
+    problem := format('its execution attempts cannot go back from %s to %s', old.execution_attempts, new.execution_attempts);
+  else
+    return new;
+  end if;
+  raise 'receipt % cannot change so: %', old.id, problem using errcode = 'integrity_constraint_violation', table = 'receipts';
+end
+$$;
+
+CREATE FUNCTION audit.checkpoint(partition regclass) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $_$
+declare
+  of_receipts boolean := exists (select from pg_catalog.pg_attribute where attrelid = partition and attname = 'chain_seq');
+  columns     text    := case when of_receipts then $q$coalesce(actor_id, '') as agent, chain_seq as seq, chain_seal as seal, receipt_hash as hash$q$
+                                               else $q$agent, seq, seal, null::text as hash$q$ end;
+  stretch     record;
+  made        audit.checkpoints;
+  written     int := 0;
+begin
+  lock table audit.checkpoints in share row exclusive mode;
+  select seq, seal into made.seq, made.seal from audit.checkpoints order by seq desc limit 1;
+  made.seq    := coalesce(made.seq, 0);
+  made.seal   := coalesce(made.seal, '');
+  made.chain  := case when of_receipts then 'receipts' else 'history' end;
+  made.source := (select relname from pg_catalog.pg_class where oid = partition);
+
+  for stretch in execute format($q$
+    select agent, min(seq) as first_seq, max(seq) as last_seq,
+           (array_agg(seal order by seq desc))[1] as seal, (array_agg(hash order by seq desc))[1] as hash
+      from (select *, seq - row_number() over (partition by agent order by seq) as island from (select %s from %s) rows) islands
+     group by agent, island
+     order by agent collate "C", min(seq)
+  $q$, columns, partition)
+  loop
+    continue when exists (select from audit.checkpoints c
+      where (c.chain, c.agent, c.first_seq, c.last_seq, c.last_seal) = (made.chain, stretch.agent, stretch.first_seq, stretch.last_seq, stretch.seal));
+    made.agent     := stretch.agent;
+    made.first_seq := stretch.first_seq;
+    made.last_seq  := stretch.last_seq;
+    made.last_seal := stretch.seal;
+    made.last_hash := stretch.hash;
+    made.made_at   := clock_timestamp();
+    made.seq       := made.seq + 1;
+    made.seal      := audit.checkpoint_seal(made.seal, made.seq, made.chain, made.agent, made.first_seq, made.last_seq,
+                                            made.last_seal, made.last_hash, made.source, made.made_at);
+    insert into audit.checkpoints values (made.*);
+    written := written + 1;
+  end loop;
+  return written;
+end
+$_$;
+
+CREATE FUNCTION audit.checkpoint_seal(previous_seal bytea, seq bigint, chain text, agent text, first_seq bigint, last_seq bigint, last_seal bytea, last_hash text, source text, made_at timestamp with time zone) RETURNS bytea
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN sha256(record_send(ROW(previous_seal, seq, convert_to(chain, 'UTF8'::name), convert_to(agent, 'UTF8'::name), first_seq, last_seq, last_seal, convert_to(last_hash, 'UTF8'::name), convert_to(source, 'UTF8'::name), made_at)));
+
+CREATE FUNCTION audit.create_tile(parent regclass, suffix text, options text[]) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  tile text := format('%I.%I', (select relnamespace::regnamespace from pg_catalog.pg_class where oid = parent), audit.partition_name(parent, suffix));
+begin
+  execute format('create table %s (like %s including all excluding identity excluding comments)%s',
+    tile, parent, ' with (' || array_to_string(options, ', ') || ')');
+  return tile;
+end
+$$;
+
+CREATE FUNCTION audit.detach_month(parent regclass, month date) RETURNS regclass
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO'
+    AS $$
+declare
+  past   record;
+  oldest record;
+begin
+  perform audit.hold_off_vacuum(p.partition)
+     from audit.list_partitions() p
+    where p.parent = detach_month.parent and (p.kind = 'past' or (p.kind = 'month' and p.month = detach_month.month));
+  execute format('lock table %s in access exclusive mode', parent);
+  select * into past from audit.list_partitions() p where p.parent = detach_month.parent and p.kind = 'past';
+  select * into oldest from audit.list_partitions() p where p.parent = detach_month.parent and p.kind = 'month' limit 1;
+  if oldest.month is distinct from month then
+    raise 'months of % leave in order: the oldest is %', parent, to_char(oldest.month, 'YYYY-MM') using errcode = 'object_not_in_prerequisite_state';
+  end if;
+  execute format('alter table %s detach partition %s', parent, oldest.partition);
+  execute format('alter table %s detach partition %s', parent, past.partition);
+  execute format('alter table %s attach partition %s for values from (minvalue) to (%L)', parent, past.partition, oldest.until);
+  return oldest.partition;
+end
+$$;
+
+CREATE FUNCTION audit.differing(state jsonb, other jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (SELECT COALESCE(jsonb_object_agg(jsonb_each.key, jsonb_each.value), '{}'::jsonb) AS "coalesce" FROM jsonb_each(differing.state) jsonb_each(key, value) WHERE (jsonb_each.value IS DISTINCT FROM (differing.other -> jsonb_each.key)));
+
+CREATE FUNCTION audit.drain_apply(parent regclass, batch integer) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET client_min_messages TO 'warning'
+    SET random_page_cost TO '1.1'
+    AS $_$
+declare
+  changes text := audit.changes_table(parent);
+  keys    text[] := audit.key_columns(parent);
+  future  record;
+  target  record;
+  taken   int;
+begin
+  select * into future from audit.open_end(parent);
+  drop table if exists pg_temp.drain_keys;
+  execute format('create temporary table drain_keys on commit drop as
+    with taken as (delete from %1$s where ctid = any (array(select ctid from %1$s limit %2$s)) returning *) select * from taken', changes, batch);
+  get diagnostics taken = row_count;
+  if taken > 0 then
+    analyze pg_temp.drain_keys;
+    for target in select * from audit.drain_tiles d where d.parent = drain_apply.parent loop
+      execute format('delete from %s t using pg_temp.drain_keys k where %s and %s', target.tile,
+        (select string_agg(format('t.%1$s = k.%1$s', name), ' and ') from unnest(keys) name),
+        audit.in_tile('k.' || quote_ident(future.key), target.since, target.until));
+      execute format('insert into %1$s (%2$s) overriding system value
+                      select %2$s from (select distinct * from pg_temp.drain_keys k where %5$s) k join %3$s f using (%4$s)',
+        target.tile, audit.tile_columns(target.tile), future.partition, array_to_string(keys, ', '),
+        audit.in_tile('k.' || quote_ident(future.key), target.since, target.until));
+    end loop;
+  end if;
+  return taken;
+end
+$_$;
+
+CREATE FUNCTION audit.drain_cancel(parent regclass) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET client_min_messages TO 'warning'
+    AS $$
+declare
+  leftover text;
+begin
+  perform audit.hold_off_vacuum((audit.open_end(parent)).partition);
+  execute format('drop trigger if exists audit_drain on %s', (audit.open_end(parent)).partition);
+  for leftover in delete from audit.drain_tiles d where d.parent = drain_cancel.parent returning d.tile::text loop
+    execute format('drop table if exists %s', leftover);
+  end loop;
+  execute format('drop table if exists %s', audit.changes_table(parent));
+end
+$$;
+
+CREATE FUNCTION audit.drain_copy(tile regclass) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $_$
+declare
+  target  record;
+  future  record;
+  copied  bigint;
+begin
+  select * into strict target from audit.drain_tiles d where d.tile = drain_copy.tile;
+  select * into future from audit.open_end(target.parent);
+  execute format('insert into %1$s (%2$s) overriding system value select %2$s from %3$s where %4$s',
+    tile, audit.tile_columns(tile), future.partition, audit.in_tile(quote_ident(future.key), target.since, target.until));
+  get diagnostics copied = row_count;
+  execute format('analyze %s', tile);
+  return copied;
+end
+$_$;
+
+CREATE FUNCTION audit.drain_finish(parent regclass) RETURNS regclass
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO'
+    AS $$
+declare
+  future record;
+  target record;
+  behind bigint;
+begin
+  perform audit.hold_off_vacuum((audit.open_end(parent)).partition);
+  perform audit.hold_off_vacuum(d.tile) from audit.drain_tiles d where d.parent = drain_finish.parent;
+  execute format('lock table %s in access exclusive mode', parent);
+  select * into future from audit.open_end(parent);
+  execute format('select count(*) from (select from %s limit 1001) t', audit.changes_table(parent)) into behind;
+  if behind > 1000 then
+    raise 'too many rows changed while the lock was waited for' using errcode = 'lock_not_available', hint = 'Call audit.drain_apply, then this again.';
+  end if;
+  while audit.drain_apply(parent, 10000) > 0 loop
+    null;
+  end loop;
+  execute format('drop trigger audit_drain on %s', future.partition);
+  execute format('alter table %s detach partition %s', parent, future.partition);
+  execute format('alter table %s rename to %I', future.partition, audit.partition_name(parent, 'drained'));
+  for target in delete from audit.drain_tiles d where d.parent = drain_finish.parent returning * loop
+    execute format('alter table %s attach partition %s for values from (%L) to (%s)', parent, target.tile, target.since,
+      coalesce(quote_literal(target.until), 'maxvalue'));
+    execute format('alter table %s drop constraint tile_bounds', target.tile);
+    if target.until is null then
+      execute format('alter table %s rename to %I', target.tile, audit.partition_name(parent, 'future'));
+    end if;
+  end loop;
+  execute format('drop table %s', audit.changes_table(parent));
+  return future.partition;
+end
+$$;
+
+CREATE FUNCTION audit.drain_release(parent regclass) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $_$
+declare
+  drained regclass := to_regclass(format('%I.%I',
+    (select relnamespace::regnamespace from pg_catalog.pg_class where oid = parent), audit.partition_name(parent, 'drained')));
+  missing bigint;
+begin
+  if drained is null then
+    return false;
+  end if;
+  if not pg_catalog.has_table_privilege('authensor_app', parent, 'delete') then
+    execute format('select count(*) from %s d where not exists (select from %s p where %s)', drained, parent,
+      (select string_agg(format('p.%1$s = d.%1$s', k), ' and ') from unnest(audit.key_columns(parent)) k)) into missing;
+    if missing > 0 then
+      raise '% rows of % are missing from %', missing, drained, parent using errcode = 'data_corrupted',
+        hint = 'Nothing was dropped. Insert them into the table, find out why, then drop the drained one.';
+    end if;
+  end if;
+  execute format('drop table %s', drained);
+  return true;
+end
+$_$;
+
+CREATE FUNCTION audit.drain_start(parent regclass, months_ahead integer) RETURNS SETOF regclass
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO'
+    AS $_$
+declare
+  future   record;
+  changes  text := audit.changes_table(parent);
+  keys     text[] := audit.key_columns(parent);
+  last     date := (audit.month_of(now()) + make_interval(months => months_ahead))::date;
+  month    date;
+  tile     regclass;
+  since    timestamptz;
+  until    timestamptz;
+begin
+  perform audit.drain_cancel(parent);
+  select * into future from audit.open_end(parent);
+  for month in
+    select m::date from generate_series(audit.month_of(future.since)::timestamp, last + interval '1 month', '1 month') m
+  loop
+    since := audit.month_start(month);
+    until := case when month <= last then audit.month_start((month + interval '1 month')::date) end;
+    tile  := audit.create_tile(parent, case when until is null then 'future_next' else to_char(month, 'YYYY_MM') end, future.options);
+    -- What ATTACH would otherwise read every row for, under the lock.
+    execute format('alter table %s add constraint tile_bounds check (%s)', tile, audit.in_tile(quote_ident(future.key), since, until));
+    insert into audit.drain_tiles values (parent, tile, since, until);
+    return next tile;
+  end loop;
+  execute format('create table %s as select %s from %s with no data', changes, array_to_string(keys, ', '), future.partition);
+  perform audit.hold_off_vacuum(future.partition);
+  -- Last, for it waits for those who are writing to the open end, and keeps others waiting meanwhile.
+  execute format('create trigger audit_drain after insert or update or delete on %s for each row execute function audit.record_change(%L, %L)',
+    future.partition, changes, (select string_agg('$1.' || k, ', ') from unnest(keys) k));
+end
+$_$;
+
+CREATE FUNCTION audit.history_seal(previous_seal bytea, seq bigint, agent text, receipt_id uuid, receipt_created_at timestamp with time zone, changed_at timestamp with time zone, changed_by text, application text, before jsonb, after jsonb) RETURNS bytea
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN sha256(record_send(ROW(previous_seal, seq, convert_to(agent, 'UTF8'::name), receipt_id, receipt_created_at, changed_at, convert_to(changed_by, 'UTF8'::name), convert_to(application, 'UTF8'::name), convert_to((before)::text, 'UTF8'::name), convert_to((after)::text, 'UTF8'::name))));
+
+CREATE FUNCTION audit.hold_off_vacuum(tile regclass) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET lock_timeout TO '5s'
+    AS $$
+begin
+  execute format('lock table %s in share update exclusive mode', tile);
+end
+$$;
+
+CREATE FUNCTION audit.in_tile(key text, since timestamp with time zone, until timestamp with time zone) RETURNS text
+    LANGUAGE sql STABLE
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO'
+    RETURN (format('%s >= %L'::text, key, since) || CASE WHEN (until IS NOT NULL) THEN format(' and %s < %L'::text, key, until) ELSE ''::text END);
+
+CREATE FUNCTION audit.key_columns(parent regclass) RETURNS text[]
+    LANGUAGE sql STABLE STRICT
+    RETURN (SELECT array_agg(quote_ident((a.attname)::text) ORDER BY k.place) AS array_agg FROM ((pg_index i CROSS JOIN LATERAL unnest((i.indkey)::smallint[]) WITH ORDINALITY k(attnum, place)) JOIN pg_attribute a ON (((a.attrelid = i.indrelid) AND (a.attnum = k.attnum)))) WHERE ((i.indrelid = (key_columns.parent)::oid) AND i.indisprimary));
+
+CREATE FUNCTION audit.month_of(at timestamp with time zone) RETURNS date
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN (date_trunc('month'::text, (at AT TIME ZONE 'UTC'::text)))::date;
+
+CREATE FUNCTION audit.list_partitions() RETURNS TABLE(parent regclass, partition regclass, kind text, month date, since timestamp with time zone, until timestamp with time zone)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    SET "DateStyle" TO 'ISO'
+    SET "TimeZone" TO 'UTC'
+    BEGIN ATOMIC
+ WITH tile AS (
+          SELECT i.inhparent AS parent,
+             c.oid AS partition,
+             c.relname AS name,
+             p.relname AS parent_name,
+             regexp_match(pg_get_expr(c.relpartbound, c.oid), '^FOR VALUES FROM \((?:''(.+)''|MINVALUE)\) TO \((?:''(.+)''|MAXVALUE)\)$'::text) AS bounds
+            FROM (((pg_inherits i
+              JOIN pg_class c ON (((c.oid = i.inhrelid) AND c.relispartition AND (c.relkind = 'r'::"char"))))
+              JOIN pg_class p ON ((p.oid = i.inhparent)))
+              JOIN pg_partitioned_table t ON (((t.partrelid = p.oid) AND (t.partstrat = 'r'::"char") AND (t.partnatts = 1))))
+           WHERE ((NOT i.inhdetachpending) AND (EXISTS ( SELECT
+                    FROM (pg_inherits f
+                      JOIN pg_class fc ON ((fc.oid = f.inhrelid)))
+                   WHERE ((f.inhparent = p.oid) AND (fc.relname = ((p.relname)::text || '_future'::text))))))
+         )
+  SELECT (tile.parent)::regclass AS parent,
+     (tile.partition)::regclass AS partition,
+         CASE
+             WHEN (tile.bounds[2] IS NULL) THEN 'future'::text
+             WHEN (tile.bounds[1] IS NULL) THEN 'past'::text
+             ELSE 'month'::text
+         END AS "case",
+     audit.month_of((tile.bounds[1])::timestamp with time zone) AS month_of,
+     (tile.bounds[1])::timestamp with time zone AS bounds,
+     (tile.bounds[2])::timestamp with time zone AS bounds
+    FROM tile
+   ORDER BY tile.parent_name, (tile.bounds[1])::timestamp with time zone NULLS FIRST;
+END;
+
+CREATE FUNCTION audit.make_month(parent regclass, month date) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO'
+    AS $$
+declare
+  future   record;
+  since    timestamptz := audit.month_start(month);
+  until    timestamptz := audit.month_start((month + interval '1 month')::date);
+  tile     text;
+  occupied boolean;
+begin
+  select * into future from audit.open_end(parent);
+  if since < future.since then
+    return false;
+  end if;
+  if since > future.since then
+    raise 'partitions of % are made in order: next is %', parent, audit.month_of(future.since) using errcode = 'object_not_in_prerequisite_state';
+  end if;
+
+  -- All that takes time comes before the lock.
+  tile := audit.create_tile(parent, to_char(month, 'YYYY_MM'), future.options);
+  perform audit.hold_off_vacuum(future.partition);
+  execute format('lock table %s in access exclusive mode', parent);
+  execute format('select exists (select from %s where %I < %L)', future.partition, future.key, until) into occupied;
+  if occupied then
+    raise 'rows of % already lie in %', to_char(month, 'YYYY-MM'), future.partition using errcode = 'object_in_use',
+      hint = 'Move them with audit.drain_start and what follows it, as ops/partitions does.';
+  end if;
+  execute format('alter table %s detach partition %s', parent, future.partition);
+  execute format('alter table %s attach partition %s for values from (%L) to (%L)', parent, tile, since, until);
+  execute format('alter table %s attach partition %s for values from (%L) to (maxvalue)', parent, future.partition, until);
+  return true;
+end
+$$;
+
+CREATE FUNCTION audit.missing_months(months_ahead integer) RETURNS TABLE(parent regclass, month date, occupied boolean)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+declare
+  future record;
+  stray  bigint;
+begin
+  for future in select * from audit.list_partitions() p where p.kind = 'future' loop
+    for month in
+      select m::date from generate_series(future.month::timestamp, audit.month_of(now())::timestamp + make_interval(months => months_ahead), '1 month') m
+    loop
+      parent := future.parent;
+      execute format('select exists (select from %s where %I < %L)', future.partition,
+        (audit.open_end(future.parent)).key, audit.month_start((month + interval '1 month')::date)) into occupied;
+      if not occupied then
+        -- Attaching the open end again reads it, under the lock: a few thousand rows take a few milliseconds.
+        execute format('select count(*) from (select from %s limit 10001) t', future.partition) into stray;
+        occupied := stray > 10000;
+      end if;
+      return next;
+    end loop;
+  end loop;
+end
+$$;
+
+CREATE FUNCTION audit.month_start(month date) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN ((month)::timestamp without time zone AT TIME ZONE 'UTC'::text);
+
+CREATE FUNCTION audit.open_end(parent regclass, OUT partition regclass, OUT since timestamp with time zone, OUT key text, OUT options text[]) RETURNS record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+begin
+  select p.partition, p.since, a.attname, c.reloptions
+    into partition, since, key, options
+    from audit.list_partitions() p
+    join pg_catalog.pg_partitioned_table t on t.partrelid = p.parent
+    join pg_catalog.pg_attribute a on a.attrelid = p.parent and a.attnum = t.partattrs[0]
+    join pg_catalog.pg_class c on c.oid = p.partition
+   where p.parent = open_end.parent and p.kind = 'future';
+  if partition is null then
+    raise '% is not a monthly table', parent using errcode = 'wrong_object_type',
+      hint = 'Call audit.partition_by_month(table) once, in the migration that creates it.';
+  end if;
+end
+$$;
+
+CREATE FUNCTION audit.partition_by_month(parent regclass, first_month date DEFAULT audit.month_of(now()), options text[] DEFAULT ARRAY['autovacuum_vacuum_insert_scale_factor=0.05'::text, 'autovacuum_analyze_scale_factor=0.02'::text]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO'
+    AS $$
+declare
+  since timestamptz := audit.month_start(audit.month_of(audit.month_start(first_month)));
+begin
+  execute format('alter table %s attach partition %s for values from (minvalue) to (%L)', parent, audit.create_tile(parent, 'past', options), since);
+  execute format('alter table %s attach partition %s for values from (%L) to (maxvalue)', parent, audit.create_tile(parent, 'future', options), since);
+  perform audit.make_month(parent, audit.month_of(since));
+end
+$$;
+
+CREATE FUNCTION audit.receipt_content(id uuid, envelope_id uuid, parent_receipt_id uuid, created_at timestamp with time zone, decision_outcome text, tool_name text, actor_id text, envelope jsonb, decision jsonb) RETURNS bytea
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN sha256(record_send(ROW(id, envelope_id, parent_receipt_id, created_at, convert_to(decision_outcome, 'UTF8'::name), convert_to(tool_name, 'UTF8'::name), convert_to(actor_id, 'UTF8'::name), convert_to((envelope)::text, 'UTF8'::name), convert_to((decision)::text, 'UTF8'::name))));
+
+CREATE FUNCTION audit.separate_words(text) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN replace(replace(replace(replace(replace(replace(replace(replace(replace(replace($1, '\\'::text, ' '::text), '\n'::text, ' '::text), '\t'::text, ' '::text), '\r'::text, ' '::text), '.'::text, ' '::text), '/'::text, ' '::text), '-'::text, ' '::text), '+'::text, ' '::text), '<'::text, ' '::text), '='::text, ' '::text);
+
+CREATE FUNCTION audit.receipt_text(tool_name text, actor_id text, envelope jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN audit.separate_words((((((((("left"(COALESCE(tool_name, ''::text), 256) || ' '::text) || "left"(COALESCE((envelope #>> '{action,resource}'::text[]), ''::text), 512)) || ' '::text) || "left"(COALESCE(actor_id, ''::text), 256)) || ' '::text) || "left"(COALESCE(((envelope #> '{action,parameters}'::text[]))::text, ''::text), 2560)) || ' '::text) || "left"(COALESCE(((envelope #> '{context,metadata}'::text[]))::text, ''::text), 512)));
+
+CREATE FUNCTION audit.receipt_words(tool_name text, actor_id text, envelope jsonb) RETURNS tsvector
+    LANGUAGE plpgsql IMMUTABLE COST 500 PARALLEL SAFE
+    AS $$
+declare
+  body text := audit.receipt_text(tool_name, actor_id, envelope);
+begin
+  return audit.words(body);
+end
+$$;
+
+CREATE TABLE public.receipts (
+    id uuid NOT NULL,
+    envelope_id uuid NOT NULL,
+    status text NOT NULL,
+    decision_outcome text NOT NULL,
+    tool_name text,
+    actor_id text,
+    envelope jsonb NOT NULL,
+    decision jsonb NOT NULL,
+    approval jsonb,
+    approval_status text,
+    execution jsonb,
+    result jsonb,
+    error jsonb,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    claim_id uuid,
+    claimed_at timestamp with time zone,
+    claim_expires_at timestamp with time zone,
+    execution_attempts integer DEFAULT 0 NOT NULL,
+    receipt_hash text NOT NULL,
+    prev_receipt_hash text,
+    rekor_entry_id text,
+    parent_receipt_id uuid,
+    chain_seq bigint NOT NULL,
+    chain_seal bytea NOT NULL,
+    CONSTRAINT claim_requires_expiry CHECK (((claim_id IS NULL) OR (claim_expires_at IS NOT NULL))),
+    CONSTRAINT expiry_requires_claimed_at CHECK (((claim_expires_at IS NULL) OR (claimed_at IS NOT NULL)))
+)
+PARTITION BY RANGE (created_at);
+
+CREATE FUNCTION audit.record_birth(born public.receipts) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  perform audit.append_history(born.actor_id, born.id, born.created_at,
+    audit.birth_state(born.decision_outcome, born.created_at),
+    audit.receipt_state(born.status, born.approval, born.approval_status, born.execution, born.result, born.error, born.updated_at,
+                        born.claim_id, born.claimed_at, born.claim_expires_at, born.execution_attempts, born.rekor_entry_id));
+end
+$$;
+
+CREATE FUNCTION audit.record_change() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  if tg_op <> 'INSERT' then
+    execute format('insert into %s select %s', tg_argv[0], tg_argv[1]) using old;
+  end if;
+  if tg_op <> 'DELETE' then
+    execute format('insert into %s select %s', tg_argv[0], tg_argv[1]) using new;
+  end if;
+  return null;
+end
+$$;
+
+CREATE FUNCTION audit.record_changes() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  change record;
+begin
+  for change in
+    select n.actor_id, n.id, n.created_at,
+           audit.receipt_state(o.status, o.approval, o.approval_status, o.execution, o.result, o.error, o.updated_at,
+                               o.claim_id, o.claimed_at, o.claim_expires_at, o.execution_attempts, o.rekor_entry_id) as before,
+           audit.receipt_state(n.status, n.approval, n.approval_status, n.execution, n.result, n.error, n.updated_at,
+                               n.claim_id, n.claimed_at, n.claim_expires_at, n.execution_attempts, n.rekor_entry_id) as after
+      from old_rows o join new_rows n using (id, created_at)
+     order by coalesce(n.actor_id, '') collate "C", n.created_at, n.id
+  loop
+    if change.before <> change.after then
+      perform audit.append_history(change.actor_id, change.id, change.created_at, change.before, change.after);
+    end if;
+  end loop;
+  return null;
+end
+$$;
+
+CREATE FUNCTION audit.seal_receipt() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  -- Everything that takes time, before the lock.
+  content bytea := audit.receipt_content(new.id, new.envelope_id, new.parent_receipt_id, new.created_at,
+                                         new.decision_outcome, new.tool_name, new.actor_id, new.envelope, new.decision);
+begin
+  -- NULL passes here, and is then refused by NOT NULL where it must be.
+  if not (new.decision_outcome in ('allow', 'deny', 'require_approval', 'rate_limited')
+          and new.status in ('pending', 'executed', 'failed', 'cancelled', 'skipped')
+          and coalesce(new.approval_status, 'pending') in ('pending', 'approved', 'rejected', 'expired')
+          and new.execution_attempts >= 0
+          -- Years that ISO 8601 writes with four digits: Authensor's hash contains the date in that form.
+          and new.created_at >= '0001-01-01 00:00+00' and new.created_at < '10000-01-01 00:00+00')
+  then
+    raise 'receipt % cannot be: outcome %, status %, approval status %, % attempts, created at %',
+      new.id, new.decision_outcome, new.status, new.approval_status, new.execution_attempts, new.created_at
+      using errcode = 'check_violation', table = 'receipts', constraint = 'known_values';
+  end if;
+
+  loop
+    update audit.chain_heads as head
+       set seq               = head.seq + 1,
+           seal              = audit.chain_seal(head.seal, head.seq + 1, content, head.receipt_hash),
+           receipt_hash      = audit.authensor_hash(new.id, new.envelope_id, new.created_at, new.decision_outcome, head.receipt_hash),
+           prev_receipt_hash = head.receipt_hash
+     where head.agent = coalesce(new.actor_id, '')
+    returning head.seq, head.seal, head.receipt_hash, head.prev_receipt_hash
+         into new.chain_seq, new.chain_seal, new.receipt_hash, new.prev_receipt_hash;
+    exit when found;
+    insert into audit.chain_heads (agent) values (coalesce(new.actor_id, '')) on conflict do nothing;
+  end loop;
+
+  -- Not born in the plain state that audit.birth_state describes (008): the history begins with how it was born.
+  -- A trigger of its own, with this as its condition, would cost every other receipt more than the hashing does.
+  if new.status <> (case when new.decision_outcome in ('allow', 'require_approval') then 'pending' else 'skipped' end)
+     or new.updated_at <> new.created_at or new.execution_attempts <> 0
+     or num_nonnulls(new.approval, new.approval_status, new.execution, new.result, new.error,
+                     new.claim_id, new.claimed_at, new.claim_expires_at, new.rekor_entry_id) > 0
+  then
+    perform audit.record_birth(new);
+  end if;
+  return new;
+end
+$$;
+
+CREATE FUNCTION audit.search_query(query text) RETURNS tsquery
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN websearch_to_tsquery('simple'::regconfig, lower(replace(audit.separate_words(regexp_replace(regexp_replace(replace(query, '¬'::text, ' '::text), '(^|\s)-(\w[^\s"]*[./+<=\\-][^\s"]*)'::text, '\1¬"\2"'::text, 'g'::text), '(^|\s)-(?=[\w"])'::text, '\1¬'::text, 'g'::text)), '¬'::text, '-'::text)));
+
+CREATE FUNCTION audit.search_receipts(query text, since timestamp with time zone DEFAULT (now() - '30 days'::interval), until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, max_results integer DEFAULT 50) RETURNS TABLE(id uuid, created_at timestamp with time zone, actor_id text, tool_name text, resource text, decision_outcome text, status text, rank real, snippet text)
+    LANGUAGE plpgsql STABLE ROWS 50 PARALLEL SAFE
+    AS $$
+#variable_conflict use_column
+declare
+  wanted tsquery := audit.search_query(query);
+begin
+  if since is null or until is null or since >= until then
+    raise 'the time searched must begin before it ends, not from % until %', since, until using errcode = 'invalid_parameter_value';
+  end if;
+  if max_results is null or max_results not between 1 and 10000 then
+    raise 'max_results must be 1 to 10000, not %', max_results using errcode = 'invalid_parameter_value';
+  end if;
+  if wanted is null or numnode(wanted) = 0 then
+    raise 'the query holds no word to search for: %', coalesce(quote_literal(query), 'null') using errcode = 'invalid_parameter_value';
+  end if;
+
+  return query
+  -- Found by the index and sorted by time in this order: the planner could otherwise walk through time and split every text it meets.
+  with matching as materialized (
+    select r.id, r.created_at
+      from public.receipts r
+     where audit.receipt_words(r.tool_name, r.actor_id, r.envelope) @@ wanted
+       and r.created_at >= since and r.created_at < until
+  ), newest as materialized (
+    select m.id, m.created_at from matching m order by m.created_at desc, m.id limit greatest(max_results, 1000)
+  ), best as materialized (
+    select r.id, r.created_at, r.actor_id, r.tool_name, left(r.envelope #>> '{action,resource}', 512) as resource,
+           r.decision_outcome, r.status, audit.receipt_text(r.tool_name, r.actor_id, r.envelope) as words,
+           -- What was done to what weighs more than with which parameters.
+           ts_rank_cd(
+             setweight(audit.words(audit.separate_words(left(coalesce(r.tool_name, ''), 256) || ' ' || left(coalesce(r.envelope #>> '{action,resource}', ''), 512))), 'A')
+             || audit.receipt_words(null, r.actor_id, r.envelope), wanted, 1) as rank
+      from newest n join public.receipts r using (id, created_at)
+     order by rank desc, r.created_at desc, r.id
+     limit max_results
+  )
+  select b.id, b.created_at, b.actor_id, b.tool_name, b.resource, b.decision_outcome, b.status, b.rank,
+         ts_headline('pg_catalog.simple', regexp_replace(b.words, '["{}\[\],: ]+', ' ', 'g'), wanted,
+                     'StartSel=«, StopSel=», MaxFragments=2, MaxWords=14, MinWords=6')
+    from best b
+   order by b.rank desc, b.created_at desc, b.id;
+end
+$$;
+
+COMMENT ON FUNCTION audit.search_receipts(query text, since timestamp with time zone, until timestamp with time zone, max_results integer) IS 'Full-text search: web-style query ("phrase", or, -without), bounded in time, best first.';
+
+CREATE FUNCTION audit.tile_columns(tile regclass) RETURNS text
+    LANGUAGE sql STABLE STRICT
+    RETURN (SELECT string_agg(quote_ident((pg_attribute.attname)::text), ', '::text ORDER BY pg_attribute.attnum) AS string_agg FROM pg_attribute WHERE ((pg_attribute.attrelid = (tile_columns.tile)::oid) AND (pg_attribute.attnum > 0) AND (NOT pg_attribute.attisdropped) AND (pg_attribute.attgenerated = ''::"char")));
+
+CREATE FUNCTION audit.words(text) RETURNS tsvector
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN to_tsvector('simple'::regconfig, CASE WHEN (octet_length($1) = length($1)) THEN $1 ELSE lower($1) END);
+
+CREATE TABLE audit.drain_tiles (
+    parent regclass NOT NULL,
+    tile regclass NOT NULL,
+    since timestamp with time zone NOT NULL,
+    until timestamp with time zone
+);
+
+COMMENT ON TABLE audit.drain_tiles IS 'The copies a drain is making, one per month and one for the new open end; empty otherwise.';
+
+CREATE TABLE audit.migrations (
+    number integer NOT NULL,
+    slug text NOT NULL,
+    sha256 text NOT NULL,
+    applied_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    duration_ms integer,
+    applied_by text DEFAULT SESSION_USER NOT NULL,
+    complete boolean DEFAULT false NOT NULL
+);
+
+COMMENT ON TABLE audit.migrations IS 'One row per migration applied by ops/migrate.';
+
+CREATE VIEW audit.partitions AS
+ SELECT list_partitions.parent,
+    list_partitions.partition,
+    list_partitions.kind,
+    list_partitions.month,
+    list_partitions.since,
+    list_partitions.until
+   FROM audit.list_partitions() list_partitions(parent, partition, kind, month, since, until);
+
+COMMENT ON VIEW audit.partitions IS 'Every partition of every monthly table: its kind (past, month, future), its month and its bounds.';
+
+CREATE TABLE audit.receipt_history (
+    agent text NOT NULL,
+    seq bigint NOT NULL,
+    receipt_id uuid NOT NULL,
+    receipt_created_at timestamp with time zone NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    changed_by text NOT NULL,
+    application text NOT NULL,
+    before jsonb NOT NULL,
+    after jsonb NOT NULL,
+    seal bytea NOT NULL
+)
+PARTITION BY RANGE (receipt_created_at);
+
+CREATE TABLE public.active_policies (
+    org_id text DEFAULT 'default'::text NOT NULL,
+    environment text DEFAULT 'dev'::text NOT NULL,
+    policy_id text NOT NULL,
+    version text NOT NULL,
+    activated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE public.aegis_scans (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    receipt_id uuid,
+    content_hash text,
+    safe boolean NOT NULL,
+    threat_level text NOT NULL,
+    detections jsonb DEFAULT '[]'::jsonb NOT NULL,
+    detector_stats jsonb,
+    scan_time_ms real,
+    mode text DEFAULT 'block'::text NOT NULL,
+    scan_target text DEFAULT 'input'::text NOT NULL,
+    tool_name text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+)
+PARTITION BY RANGE (created_at);
+
+CREATE TABLE public.api_keys (
+    id uuid NOT NULL,
+    name text NOT NULL,
+    role text NOT NULL,
+    key_hash text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    revoked_at timestamp with time zone,
+    last_used_at timestamp with time zone,
+    key_prefix text,
+    principal_id text,
+    CONSTRAINT known_role CHECK ((role = ANY (ARRAY['ingest'::text, 'executor'::text, 'admin'::text])))
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='500', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0', autovacuum_analyze_threshold='5000');
+
+COMMENT ON COLUMN public.api_keys.key_prefix IS 'The start and end of the key, to recognise it by. Never the key.';
+
+COMMENT ON COLUMN public.api_keys.principal_id IS 'When set, envelopes sent with this key must name this principal.';
+
+CREATE TABLE public.approval_responses (
+    id uuid NOT NULL,
+    receipt_id uuid NOT NULL,
+    responder_type text,
+    responder_id text NOT NULL,
+    responder_name text,
+    decision text NOT NULL,
+    comment text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT known_decision CHECK ((decision = ANY (ARRAY['approve'::text, 'reject'::text])))
+);
+
+CREATE TABLE public.budget_ledger (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    budget_id uuid NOT NULL,
+    envelope_id text NOT NULL,
+    principal_id text NOT NULL,
+    action_type text NOT NULL,
+    amount real NOT NULL,
+    running_total real NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+)
+PARTITION BY RANGE (created_at);
+
+CREATE TABLE public.budgets (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    principal_id text NOT NULL,
+    budget_amount real NOT NULL,
+    spent_amount real DEFAULT 0 NOT NULL,
+    currency text DEFAULT 'USD'::text NOT NULL,
+    period text NOT NULL,
+    scope text DEFAULT 'principal'::text NOT NULL,
+    scope_key text,
+    reset_at timestamp with time zone NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+)
+WITH (fillfactor='70');
+
+CREATE TABLE public.claim_events (
+    id uuid NOT NULL,
+    receipt_id uuid NOT NULL,
+    event text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+)
+PARTITION BY RANGE (created_at);
+
+CREATE TABLE public.controls (
+    id integer DEFAULT 1 NOT NULL,
+    disable_execution boolean DEFAULT false NOT NULL,
+    disable_http boolean DEFAULT false NOT NULL,
+    disable_github boolean DEFAULT false NOT NULL,
+    disable_stripe boolean DEFAULT false NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT one_row CHECK ((id = 1))
+);
+
+CREATE TABLE public.policies (
+    org_id text DEFAULT 'default'::text NOT NULL,
+    environment text DEFAULT 'dev'::text NOT NULL,
+    policy_id text NOT NULL,
+    version text NOT NULL,
+    policy jsonb NOT NULL,
+    is_active boolean DEFAULT false NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE public.sentinel_agent_snapshots (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    agent_id text NOT NULL,
+    total_actions integer DEFAULT 0 NOT NULL,
+    allow_count integer DEFAULT 0 NOT NULL,
+    deny_count integer DEFAULT 0 NOT NULL,
+    approval_count integer DEFAULT 0 NOT NULL,
+    error_count integer DEFAULT 0 NOT NULL,
+    total_cost real DEFAULT 0 NOT NULL,
+    avg_latency_ms real DEFAULT 0 NOT NULL,
+    deny_rate real DEFAULT 0 NOT NULL,
+    risk_score integer DEFAULT 100 NOT NULL,
+    snapshot_at timestamp with time zone DEFAULT now() NOT NULL
+)
+PARTITION BY RANGE (snapshot_at);
+
+CREATE TABLE public.sentinel_alerts (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    rule_id text NOT NULL,
+    rule_name text NOT NULL,
+    severity text NOT NULL,
+    status text DEFAULT 'active'::text NOT NULL,
+    metric text NOT NULL,
+    current_value real NOT NULL,
+    threshold real NOT NULL,
+    agent_id text,
+    message text NOT NULL,
+    triggered_at timestamp with time zone DEFAULT now() NOT NULL,
+    acknowledged_at timestamp with time zone,
+    resolved_at timestamp with time zone
+);
+
+CREATE TABLE public.shadow_evaluations (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    receipt_id text NOT NULL,
+    active_policy_id text NOT NULL,
+    active_policy_version text NOT NULL,
+    active_decision text NOT NULL,
+    active_matched_rule text,
+    active_reason text,
+    shadow_policy_id text NOT NULL,
+    shadow_policy_version text NOT NULL,
+    shadow_decision text NOT NULL,
+    shadow_matched_rule text,
+    shadow_reason text,
+    decisions_agree boolean NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+)
+PARTITION BY RANGE (created_at);
+
+CREATE TABLE public.telemetry_events (
+    id bigint NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    occurred_at timestamp with time zone DEFAULT now() NOT NULL,
+    source text NOT NULL,
+    name text NOT NULL,
+    agent_id text,
+    receipt_id uuid,
+    value double precision,
+    attributes jsonb DEFAULT '{}'::jsonb NOT NULL,
+    CONSTRAINT attributes_small CHECK (((jsonb_typeof(attributes) = 'object'::text) AND (pg_column_size(attributes) <= 65536))),
+    CONSTRAINT name_short CHECK (((octet_length(name) <= 256) AND (octet_length(source) <= 256))),
+    CONSTRAINT occurred_finite CHECK (isfinite(occurred_at))
+)
+PARTITION BY RANGE (created_at);
+
+ALTER TABLE public.telemetry_events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.telemetry_events_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+ALTER TABLE ONLY audit.chain_heads
+    ADD CONSTRAINT chain_heads_pkey PRIMARY KEY (agent);
+
+ALTER TABLE ONLY audit.checkpoints
+    ADD CONSTRAINT checkpoints_chain_agent_first_seq_key UNIQUE (chain, agent, first_seq);
+
+ALTER TABLE ONLY audit.checkpoints
+    ADD CONSTRAINT checkpoints_pkey PRIMARY KEY (seq);
+
+ALTER TABLE ONLY audit.drain_tiles
+    ADD CONSTRAINT drain_tiles_pkey PRIMARY KEY (tile);
+
+ALTER TABLE ONLY audit.history_heads
+    ADD CONSTRAINT history_heads_pkey PRIMARY KEY (agent);
+
+ALTER TABLE ONLY audit.migrations
+    ADD CONSTRAINT migrations_pkey PRIMARY KEY (number);
+
+ALTER TABLE ONLY audit.receipt_history
+    ADD CONSTRAINT receipt_history_pkey PRIMARY KEY (receipt_id, receipt_created_at, seq);
+
+ALTER TABLE ONLY public.active_policies
+    ADD CONSTRAINT active_policies_pkey PRIMARY KEY (org_id, environment);
+
+ALTER TABLE ONLY public.aegis_scans
+    ADD CONSTRAINT aegis_scans_pkey PRIMARY KEY (id, created_at);
+
+ALTER TABLE ONLY public.api_keys
+    ADD CONSTRAINT api_keys_key_hash_key UNIQUE (key_hash);
+
+ALTER TABLE ONLY public.api_keys
+    ADD CONSTRAINT api_keys_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.approval_responses
+    ADD CONSTRAINT approval_responses_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.approval_responses
+    ADD CONSTRAINT approval_responses_receipt_id_responder_id_key UNIQUE (receipt_id, responder_id);
+
+ALTER TABLE ONLY public.budget_ledger
+    ADD CONSTRAINT budget_ledger_pkey PRIMARY KEY (id, created_at);
+
+ALTER TABLE ONLY public.budgets
+    ADD CONSTRAINT budgets_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.budgets
+    ADD CONSTRAINT budgets_principal_id_period_scope_key UNIQUE (principal_id, period, scope);
+
+ALTER TABLE ONLY public.claim_events
+    ADD CONSTRAINT claim_events_pkey PRIMARY KEY (id, created_at);
+
+ALTER TABLE ONLY public.controls
+    ADD CONSTRAINT controls_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.policies
+    ADD CONSTRAINT policies_pkey PRIMARY KEY (org_id, environment, policy_id, version);
+
+ALTER TABLE ONLY public.receipts
+    ADD CONSTRAINT receipts_pkey PRIMARY KEY (id, created_at) DEFERRABLE;
+
+ALTER TABLE ONLY public.sentinel_agent_snapshots
+    ADD CONSTRAINT sentinel_agent_snapshots_pkey PRIMARY KEY (id, snapshot_at);
+
+ALTER TABLE ONLY public.sentinel_alerts
+    ADD CONSTRAINT sentinel_alerts_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.shadow_evaluations
+    ADD CONSTRAINT shadow_evaluations_pkey PRIMARY KEY (id, created_at);
+
+ALTER TABLE ONLY public.telemetry_events
+    ADD CONSTRAINT telemetry_events_pkey PRIMARY KEY (id, created_at);
+
+CREATE INDEX receipt_history_agent_seq_idx ON ONLY audit.receipt_history USING btree (agent, seq);
+
+CREATE INDEX aegis_scans_created_at_idx ON ONLY public.aegis_scans USING btree (created_at);
+
+CREATE INDEX aegis_scans_receipt_id_idx ON ONLY public.aegis_scans USING btree (receipt_id) WHERE (receipt_id IS NOT NULL);
+
+CREATE INDEX aegis_scans_unsafe ON ONLY public.aegis_scans USING btree (created_at) WHERE (NOT safe);
+
+CREATE INDEX budget_ledger_budget_id_idx ON ONLY public.budget_ledger USING btree (budget_id);
+
+CREATE INDEX budget_ledger_principal_id_created_at_idx ON ONLY public.budget_ledger USING btree (principal_id, created_at);
+
+CREATE INDEX claim_events_created_at_idx ON ONLY public.claim_events USING btree (created_at);
+
+CREATE INDEX receipts_actor_id_created_at_idx ON ONLY public.receipts USING btree (actor_id, created_at);
+
+CREATE INDEX receipts_children ON ONLY public.receipts USING btree (parent_receipt_id) WHERE (parent_receipt_id IS NOT NULL);
+
+CREATE INDEX receipts_created_at_idx ON ONLY public.receipts USING btree (created_at);
+
+CREATE INDEX receipts_denied ON ONLY public.receipts USING btree (created_at) WHERE (decision_outcome = 'deny'::text);
+
+CREATE INDEX receipts_status_created_at_idx ON ONLY public.receipts USING btree (status, created_at);
+
+CREATE INDEX receipts_tool_name_created_at_idx ON ONLY public.receipts USING btree (tool_name, created_at);
+
+CREATE INDEX receipts_words ON ONLY public.receipts USING gin (audit.receipt_words(tool_name, actor_id, envelope)) WITH (fastupdate='on', gin_pending_list_limit='256');
+
+CREATE INDEX sentinel_alerts_triggered_at_idx ON public.sentinel_alerts USING btree (triggered_at);
+
+CREATE INDEX shadow_evaluations_created_at_idx ON ONLY public.shadow_evaluations USING btree (created_at);
+
+CREATE INDEX shadow_evaluations_differing ON ONLY public.shadow_evaluations USING btree (created_at) WHERE (NOT decisions_agree);
+
+CREATE INDEX telemetry_events_created_at_idx ON ONLY public.telemetry_events USING brin (created_at);
+
+CREATE INDEX telemetry_events_name_created_at_idx ON ONLY public.telemetry_events USING btree (name, created_at);
+
+CREATE TRIGGER check_change BEFORE UPDATE ON public.receipts FOR EACH ROW EXECUTE FUNCTION audit.check_change();
+
+CREATE TRIGGER record_changes AFTER UPDATE ON public.receipts REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION audit.record_changes();
+
+CREATE TRIGGER seal BEFORE INSERT ON public.receipts FOR EACH ROW EXECUTE FUNCTION audit.seal_receipt();
+
+GRANT USAGE ON SCHEMA audit TO authensor_app;
+GRANT USAGE ON SCHEMA audit TO authensor_telemetry;
+GRANT USAGE ON SCHEMA audit TO authensor_monitor;
+GRANT USAGE ON SCHEMA audit TO authensor_auditor;
+
+REVOKE USAGE ON SCHEMA public FROM PUBLIC;
+GRANT USAGE ON SCHEMA public TO authensor_app;
+GRANT USAGE ON SCHEMA public TO authensor_telemetry;
+GRANT USAGE ON SCHEMA public TO authensor_monitor;
+GRANT USAGE ON SCHEMA public TO authensor_auditor;
+
+GRANT SELECT ON TABLE audit.chain_heads TO authensor_auditor;
+
+GRANT SELECT ON TABLE audit.checkpoints TO authensor_auditor;
+GRANT SELECT ON TABLE audit.checkpoints TO authensor_monitor;
+
+GRANT SELECT ON TABLE audit.history_heads TO authensor_auditor;
+
+REVOKE ALL ON FUNCTION audit.anchor() FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.anchor() TO authensor_auditor;
+
+REVOKE ALL ON FUNCTION audit.append_history(agent_of text, receipt_id uuid, receipt_created_at timestamp with time zone, old_state jsonb, new_state jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.authensor_hash(id uuid, envelope_id uuid, created_at timestamp with time zone, decision_outcome text, prev_receipt_hash text) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.authensor_hash(id uuid, envelope_id uuid, created_at timestamp with time zone, decision_outcome text, prev_receipt_hash text) TO authensor_auditor;
+
+REVOKE ALL ON FUNCTION audit.receipt_state(status text, approval jsonb, approval_status text, execution jsonb, result jsonb, error jsonb, updated_at timestamp with time zone, claim_id uuid, claimed_at timestamp with time zone, claim_expires_at timestamp with time zone, execution_attempts integer, rekor_entry_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.receipt_state(status text, approval jsonb, approval_status text, execution jsonb, result jsonb, error jsonb, updated_at timestamp with time zone, claim_id uuid, claimed_at timestamp with time zone, claim_expires_at timestamp with time zone, execution_attempts integer, rekor_entry_id text) TO authensor_auditor;
+
+REVOKE ALL ON FUNCTION audit.birth_state(decision_outcome text, created_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.birth_state(decision_outcome text, created_at timestamp with time zone) TO authensor_auditor;
+
+REVOKE ALL ON FUNCTION audit.chain_seal(previous_seal bytea, seq bigint, content bytea, prev_receipt_hash text) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.chain_seal(previous_seal bytea, seq bigint, content bytea, prev_receipt_hash text) TO authensor_auditor;
+
+REVOKE ALL ON FUNCTION audit.partition_name(parent regclass, suffix text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.changes_table(parent regclass) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.check_change() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.checkpoint(partition regclass) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.checkpoint_seal(previous_seal bytea, seq bigint, chain text, agent text, first_seq bigint, last_seq bigint, last_seal bytea, last_hash text, source text, made_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.checkpoint_seal(previous_seal bytea, seq bigint, chain text, agent text, first_seq bigint, last_seq bigint, last_seal bytea, last_hash text, source text, made_at timestamp with time zone) TO authensor_auditor;
+
+REVOKE ALL ON FUNCTION audit.create_tile(parent regclass, suffix text, options text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.detach_month(parent regclass, month date) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.differing(state jsonb, other jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.differing(state jsonb, other jsonb) TO authensor_auditor;
+
+REVOKE ALL ON FUNCTION audit.drain_apply(parent regclass, batch integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.drain_cancel(parent regclass) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.drain_copy(tile regclass) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.drain_finish(parent regclass) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.drain_release(parent regclass) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.drain_start(parent regclass, months_ahead integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.history_seal(previous_seal bytea, seq bigint, agent text, receipt_id uuid, receipt_created_at timestamp with time zone, changed_at timestamp with time zone, changed_by text, application text, before jsonb, after jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.history_seal(previous_seal bytea, seq bigint, agent text, receipt_id uuid, receipt_created_at timestamp with time zone, changed_at timestamp with time zone, changed_by text, application text, before jsonb, after jsonb) TO authensor_auditor;
+
+REVOKE ALL ON FUNCTION audit.hold_off_vacuum(tile regclass) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.in_tile(key text, since timestamp with time zone, until timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.key_columns(parent regclass) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.month_of(at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.month_of(at timestamp with time zone) TO authensor_app;
+GRANT ALL ON FUNCTION audit.month_of(at timestamp with time zone) TO authensor_telemetry;
+GRANT ALL ON FUNCTION audit.month_of(at timestamp with time zone) TO authensor_monitor;
+GRANT ALL ON FUNCTION audit.month_of(at timestamp with time zone) TO authensor_auditor;
+
+REVOKE ALL ON FUNCTION audit.list_partitions() FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.list_partitions() TO authensor_app;
+GRANT ALL ON FUNCTION audit.list_partitions() TO authensor_telemetry;
+GRANT ALL ON FUNCTION audit.list_partitions() TO authensor_monitor;
+GRANT ALL ON FUNCTION audit.list_partitions() TO authensor_auditor;
+
+REVOKE ALL ON FUNCTION audit.make_month(parent regclass, month date) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.missing_months(months_ahead integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.month_start(month date) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.month_start(month date) TO authensor_app;
+GRANT ALL ON FUNCTION audit.month_start(month date) TO authensor_telemetry;
+GRANT ALL ON FUNCTION audit.month_start(month date) TO authensor_monitor;
+GRANT ALL ON FUNCTION audit.month_start(month date) TO authensor_auditor;
+
+REVOKE ALL ON FUNCTION audit.open_end(parent regclass, OUT partition regclass, OUT since timestamp with time zone, OUT key text, OUT options text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.partition_by_month(parent regclass, first_month date, options text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.receipt_content(id uuid, envelope_id uuid, parent_receipt_id uuid, created_at timestamp with time zone, decision_outcome text, tool_name text, actor_id text, envelope jsonb, decision jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.receipt_content(id uuid, envelope_id uuid, parent_receipt_id uuid, created_at timestamp with time zone, decision_outcome text, tool_name text, actor_id text, envelope jsonb, decision jsonb) TO authensor_auditor;
+
+GRANT SELECT,INSERT ON TABLE public.receipts TO authensor_app;
+GRANT SELECT ON TABLE public.receipts TO authensor_auditor;
+
+GRANT UPDATE(status) ON TABLE public.receipts TO authensor_app;
+
+GRANT UPDATE(approval) ON TABLE public.receipts TO authensor_app;
+
+GRANT UPDATE(approval_status) ON TABLE public.receipts TO authensor_app;
+
+GRANT UPDATE(execution) ON TABLE public.receipts TO authensor_app;
+
+GRANT UPDATE(result) ON TABLE public.receipts TO authensor_app;
+
+GRANT UPDATE(error) ON TABLE public.receipts TO authensor_app;
+
+GRANT UPDATE(updated_at) ON TABLE public.receipts TO authensor_app;
+
+GRANT UPDATE(claim_id) ON TABLE public.receipts TO authensor_app;
+
+GRANT UPDATE(claimed_at) ON TABLE public.receipts TO authensor_app;
+
+GRANT UPDATE(claim_expires_at) ON TABLE public.receipts TO authensor_app;
+
+GRANT UPDATE(execution_attempts) ON TABLE public.receipts TO authensor_app;
+
+GRANT UPDATE(rekor_entry_id) ON TABLE public.receipts TO authensor_app;
+
+REVOKE ALL ON FUNCTION audit.record_birth(born public.receipts) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.record_change() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.record_changes() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.seal_receipt() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.search_query(query text) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.search_query(query text) TO authensor_app;
+GRANT ALL ON FUNCTION audit.search_query(query text) TO authensor_auditor;
+
+REVOKE ALL ON FUNCTION audit.search_receipts(query text, since timestamp with time zone, until timestamp with time zone, max_results integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.search_receipts(query text, since timestamp with time zone, until timestamp with time zone, max_results integer) TO authensor_app;
+GRANT ALL ON FUNCTION audit.search_receipts(query text, since timestamp with time zone, until timestamp with time zone, max_results integer) TO authensor_auditor;
+
+REVOKE ALL ON FUNCTION audit.tile_columns(tile regclass) FROM PUBLIC;
+
+GRANT SELECT ON TABLE audit.migrations TO authensor_auditor;
+
+GRANT SELECT ON TABLE audit.partitions TO authensor_monitor;
+GRANT SELECT ON TABLE audit.partitions TO authensor_auditor;
+
+GRANT SELECT ON TABLE audit.receipt_history TO authensor_auditor;
+
+GRANT SELECT,INSERT ON TABLE public.active_policies TO authensor_app;
+GRANT SELECT ON TABLE public.active_policies TO authensor_auditor;
+
+GRANT UPDATE(policy_id) ON TABLE public.active_policies TO authensor_app;
+
+GRANT UPDATE(version) ON TABLE public.active_policies TO authensor_app;
+
+GRANT UPDATE(activated_at) ON TABLE public.active_policies TO authensor_app;
+
+GRANT SELECT,INSERT ON TABLE public.aegis_scans TO authensor_app;
+GRANT SELECT ON TABLE public.aegis_scans TO authensor_auditor;
+
+GRANT SELECT,INSERT ON TABLE public.api_keys TO authensor_app;
+
+GRANT SELECT(id) ON TABLE public.api_keys TO authensor_auditor;
+
+GRANT SELECT(name) ON TABLE public.api_keys TO authensor_auditor;
+
+GRANT SELECT(role) ON TABLE public.api_keys TO authensor_auditor;
+
+GRANT SELECT(created_at) ON TABLE public.api_keys TO authensor_auditor;
+
+GRANT UPDATE(revoked_at) ON TABLE public.api_keys TO authensor_app;
+GRANT SELECT(revoked_at) ON TABLE public.api_keys TO authensor_auditor;
+
+GRANT UPDATE(last_used_at) ON TABLE public.api_keys TO authensor_app;
+GRANT SELECT(last_used_at) ON TABLE public.api_keys TO authensor_auditor;
+
+GRANT SELECT(key_prefix) ON TABLE public.api_keys TO authensor_auditor;
+
+GRANT UPDATE(principal_id) ON TABLE public.api_keys TO authensor_app;
+GRANT SELECT(principal_id) ON TABLE public.api_keys TO authensor_auditor;
+
+GRANT SELECT,INSERT ON TABLE public.approval_responses TO authensor_app;
+GRANT SELECT ON TABLE public.approval_responses TO authensor_auditor;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.budget_ledger TO authensor_app;
+GRANT SELECT ON TABLE public.budget_ledger TO authensor_auditor;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.budgets TO authensor_app;
+GRANT SELECT ON TABLE public.budgets TO authensor_auditor;
+
+GRANT UPDATE(budget_amount) ON TABLE public.budgets TO authensor_app;
+
+GRANT UPDATE(spent_amount) ON TABLE public.budgets TO authensor_app;
+
+GRANT UPDATE(currency) ON TABLE public.budgets TO authensor_app;
+
+GRANT UPDATE(reset_at) ON TABLE public.budgets TO authensor_app;
+
+GRANT UPDATE(updated_at) ON TABLE public.budgets TO authensor_app;
+
+GRANT SELECT,INSERT ON TABLE public.claim_events TO authensor_app;
+GRANT SELECT ON TABLE public.claim_events TO authensor_auditor;
+
+GRANT SELECT ON TABLE public.controls TO authensor_app;
+GRANT SELECT ON TABLE public.controls TO authensor_auditor;
+
+GRANT UPDATE(disable_execution) ON TABLE public.controls TO authensor_app;
+
+GRANT UPDATE(disable_http) ON TABLE public.controls TO authensor_app;
+
+GRANT UPDATE(disable_github) ON TABLE public.controls TO authensor_app;
+
+GRANT UPDATE(disable_stripe) ON TABLE public.controls TO authensor_app;
+
+GRANT UPDATE(updated_at) ON TABLE public.controls TO authensor_app;
+
+GRANT SELECT,INSERT ON TABLE public.policies TO authensor_app;
+GRANT SELECT ON TABLE public.policies TO authensor_auditor;
+
+GRANT UPDATE(policy) ON TABLE public.policies TO authensor_app;
+
+GRANT UPDATE(is_active) ON TABLE public.policies TO authensor_app;
+
+GRANT SELECT,INSERT ON TABLE public.sentinel_agent_snapshots TO authensor_app;
+GRANT SELECT ON TABLE public.sentinel_agent_snapshots TO authensor_auditor;
+
+GRANT SELECT,INSERT ON TABLE public.sentinel_alerts TO authensor_app;
+GRANT SELECT ON TABLE public.sentinel_alerts TO authensor_auditor;
+
+GRANT UPDATE(status) ON TABLE public.sentinel_alerts TO authensor_app;
+
+GRANT UPDATE(acknowledged_at) ON TABLE public.sentinel_alerts TO authensor_app;
+
+GRANT UPDATE(resolved_at) ON TABLE public.sentinel_alerts TO authensor_app;
+
+GRANT SELECT,INSERT ON TABLE public.shadow_evaluations TO authensor_app;
+GRANT SELECT ON TABLE public.shadow_evaluations TO authensor_auditor;
+
+GRANT SELECT ON TABLE public.telemetry_events TO authensor_auditor;
+GRANT SELECT ON TABLE public.telemetry_events TO authensor_monitor;
+
+GRANT INSERT(occurred_at) ON TABLE public.telemetry_events TO authensor_telemetry;
+
+GRANT INSERT(source) ON TABLE public.telemetry_events TO authensor_telemetry;
+
+GRANT INSERT(name) ON TABLE public.telemetry_events TO authensor_telemetry;
+
+GRANT INSERT(agent_id) ON TABLE public.telemetry_events TO authensor_telemetry;
+
+GRANT INSERT(receipt_id) ON TABLE public.telemetry_events TO authensor_telemetry;
+
+GRANT INSERT(value) ON TABLE public.telemetry_events TO authensor_telemetry;
+
+GRANT INSERT(attributes) ON TABLE public.telemetry_events TO authensor_telemetry;
+
+ALTER DEFAULT PRIVILEGES FOR ROLE authensor_owner REVOKE ALL ON FUNCTIONS  FROM PUBLIC;

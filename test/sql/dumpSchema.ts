@@ -1,0 +1,44 @@
+/** The schema that the migrations come to, normalised, for people to review: `npm run schema` writes it to sql/schema.sql. */
+import { execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { migrationsDir, startPostgres, type TestDatabase } from "../postgres";
+
+export const schemaFile = join(migrationsDir, "schema.sql");
+
+const header = `-- What the migrations come to. Made by \`npm run schema\`, tested to be current; for reading, not for running.
+-- Left out: partitions (they depend on the date), owners, comments, settings.
+
+`;
+
+/** pg_dump's output without what depends on its version, on the date or on chance. */
+export async function dumpSchema(database: TestDatabase): Promise<string> {
+  const client = await database.connect();
+  const { rows } = await client.query<{ name: string }>(
+    "select format('%I.%I', relnamespace::regnamespace, relname) as name from pg_class where relispartition and relkind = 'r'",
+  );
+  const exclude = rows.map(({ name }) => `--exclude-table=${name}`);
+  const args = ["--schema-only", "--no-owner", ...exclude, "--dbname", database.superuserUrl];
+  const dump = execFileSync(join(database.server.bin, "pg_dump"), args, { encoding: "utf8", maxBuffer: 1 << 26 });
+  // \restrict carries a random key; SELECT pg_catalog.set_config and SET are for the restoring session.
+  const noise = /^(--.*|SET .*;|SELECT pg_catalog\.set_config.*|\\(un)?restrict .*)$\n/gm;
+  return (
+    header +
+    dump
+      .replace(noise, "")
+      .replace(/\n{3,}/g, "\n\n")
+      .trim() +
+    "\n"
+  );
+}
+
+async function main(): Promise<void> {
+  const server = await startPostgres();
+  try {
+    writeFileSync(schemaFile, await dumpSchema(await server.createDatabase({ migrated: true })));
+  } finally {
+    await server.stop();
+  }
+}
+
+if (process.argv[1] === __filename) void main();
