@@ -144,6 +144,7 @@ export const ownVariables = [
   "AUTHENSOR_BOOTSTRAP_ADMIN_TOKEN",
   "DATABASE_URL",
   "NODE_ENV",
+  "NODE_OPTIONS",
   "PORT",
 ] as const;
 

@@ -1,6 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { controlPlaneSurge } from "./connectionBudget";
+import { guardFile, guardPath, guardSource } from "./controlPlaneGuard";
 import type { SecretKey } from "./opsProgram";
 import { paths, pgbouncerPort } from "./pgbouncerConfig";
 import { dnsEgress, labelsOf, pgbouncerClient, restrictedContainer, restrictedPod, spread } from "./podSecurity";
@@ -44,6 +45,11 @@ export class ControlPlane extends pulumi.ComponentResource {
       { metadata, immutable: true, stringData: pulumi.secret(args.env) },
       child,
     );
+    const guard = new k8s.core.v1.ConfigMap(
+      `${name}-guard`,
+      { metadata, immutable: true, data: { [guardFile]: guardSource } },
+      child,
+    );
     this.deployment = new k8s.apps.v1.Deployment(
       name,
       {
@@ -69,6 +75,7 @@ export class ControlPlane extends pulumi.ComponentResource {
                   ports: [{ name: "http", containerPort: controlPlanePort, protocol: "TCP" }],
                   env: [
                     { name: "NODE_ENV", value: "production" },
+                    { name: "NODE_OPTIONS", value: `--require=${guardPath}/${guardFile}` },
                     { name: "PORT", value: String(controlPlanePort) },
                     // Fail closed: without a policy every action is denied.
                     { name: "AUTHENSOR_ALLOW_FALLBACK_POLICY", value: "false" },
@@ -99,6 +106,7 @@ export class ControlPlane extends pulumi.ComponentResource {
                   volumeMounts: [
                     { name: "tmp", mountPath: "/tmp" },
                     { name: "no-migrations", mountPath: migrationsPath, readOnly: true },
+                    { name: "guard", mountPath: guardPath, readOnly: true },
                     { name: "trust", mountPath: paths.trust, readOnly: true },
                   ],
                 },
@@ -106,6 +114,7 @@ export class ControlPlane extends pulumi.ComponentResource {
               volumes: [
                 { name: "tmp", emptyDir: { sizeLimit: "64Mi" } },
                 { name: "no-migrations", emptyDir: { sizeLimit: "1Mi" } },
+                { name: "guard", configMap: { name: guard.metadata.name } },
                 { name: "trust", secret: { secretName: args.trustSecret, defaultMode: 0o440 } },
               ],
             },

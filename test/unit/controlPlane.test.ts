@@ -1,5 +1,10 @@
-import { describe, expect, test } from "vitest";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ControlPlane, type ControlPlaneArgs } from "../../components/controlPlane";
+import { guardFile, guardSource } from "../../components/controlPlaneGuard";
 import { ownVariables } from "../../settingsRules";
 import type { Deployment, NetworkPolicy } from "./kubernetesTypes";
 import { record } from "./mocks";
@@ -25,6 +30,7 @@ describe("the control plane", () => {
       "authensor:kubernetes:ControlPlane c",
       "kubernetes:apps/v1:Deployment c",
       "kubernetes:autoscaling/v2:HorizontalPodAutoscaler c",
+      "kubernetes:core/v1:ConfigMap c-guard",
       "kubernetes:core/v1:Secret c-env",
       "kubernetes:core/v1:Service c",
       "kubernetes:networking.k8s.io/v1:NetworkPolicy c",
@@ -40,6 +46,7 @@ describe("the control plane", () => {
     });
     expect(container!.env).toEqual([
       { name: "NODE_ENV", value: "production" },
+      { name: "NODE_OPTIONS", value: "--require=/etc/authensor/guard/idle-connections.cjs" },
       { name: "PORT", value: "3000" },
       { name: "AUTHENSOR_ALLOW_FALLBACK_POLICY", value: "false" },
       fromSecret("DATABASE_URL", "audit-1", "url"),
@@ -71,11 +78,13 @@ describe("the control plane", () => {
     expect(spec.containers[0]!.volumeMounts).toEqual([
       { name: "tmp", mountPath: "/tmp" },
       { name: "no-migrations", mountPath: "/app/packages/control-plane/dist/migrations", readOnly: true },
+      { name: "guard", mountPath: "/etc/authensor/guard", readOnly: true },
       { name: "trust", mountPath: "/etc/authensor/trust", readOnly: true },
     ]);
     expect(spec.volumes).toEqual([
       { name: "tmp", emptyDir: { sizeLimit: "64Mi" } },
       { name: "no-migrations", emptyDir: { sizeLimit: "1Mi" } },
+      { name: "guard", configMap: { name: "c-guard-abc1234" } },
       { name: "trust", secret: { secretName: "trust-1", defaultMode: 0o440 } },
     ]);
     expect(spec.containers[0]!.securityContext).toEqual({
@@ -169,5 +178,64 @@ describe("the control plane", () => {
       metadata: { name: "control-plane", namespace: "ns" },
       spec: { type: "ClusterIP", selector: labels, ports: [{ port: 3000, targetPort: "http" }] },
     });
+  });
+});
+
+describe("the guard that Node loads before the control plane", () => {
+  let directory: string;
+  beforeAll(() => {
+    directory = mkdtempSync(join(tmpdir(), "guard-"));
+    writeFileSync(join(directory, guardFile), guardSource);
+  });
+  afterAll(() => rmSync(directory, { recursive: true }));
+
+  const guarded = () => `--require=${join(directory, guardFile)}`;
+  const node = (script: string, ...options: string[]) =>
+    spawnSync(process.execPath, [...options, "-e", script], { cwd: join(__dirname, "../.."), encoding: "utf8" });
+  /** What a pooler's end looks like to pg's own pool: a connected client, back in the pool, reports that it was cut off. */
+  const idleConnectionCloses = `
+    const { Pool } = require("pg");
+    const { EventEmitter } = require("node:events");
+    class Client extends EventEmitter {
+      connect(done) { setImmediate(done); }
+      end(done) { done?.(); }
+      isConnected() { return true; }
+    }
+    const pool = new Pool({ Client, idleTimeoutMillis: 0 });
+    pool.connect().then((client) => {
+      client.release();
+      setImmediate(() => client.emit("error", new Error("Connection terminated unexpectedly")));
+      setTimeout(() => console.log("still here, connections left:", pool.totalCount), 100);
+    });`;
+
+  test("is needed: a pool without a listener ends the process when an idle connection closes", () => {
+    const { status, stdout } = node(idleConnectionCloses);
+    expect(status).not.toBe(0);
+    expect(stdout).not.toContain("still here");
+  });
+
+  test("lets the process go on, without that connection, and says so", () => {
+    const { status, stdout, stderr } = node(idleConnectionCloses, guarded());
+    expect(stdout).toContain("still here, connections left: 0");
+    expect(JSON.parse(stderr)).toMatchObject({ level: "warn", error: "Connection terminated unexpectedly" });
+    expect(status).toBe(0);
+  });
+
+  test.each(['throw new Error("a bug")', 'Promise.reject(new Error("a bug"))', 'throw "a bug"'])(
+    "ends it as before on any other error: %s",
+    (script) => {
+      const { status, stderr } = node(`setTimeout(() => {}, 5000); ${script}`, guarded());
+      expect(status).toBe(1);
+      expect(stderr).toContain("a bug");
+    },
+  );
+
+  test("leaves the last word to a listener that the program has itself", () => {
+    const { status, stdout } = node(
+      'process.on("uncaughtException", () => console.log("mine")); throw new Error("a bug")',
+      guarded(),
+    );
+    expect(stdout).toBe("mine\n");
+    expect(status).toBe(0);
   });
 });
