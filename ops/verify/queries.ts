@@ -20,10 +20,10 @@ const content = `sha256(record_send(row(
     id, envelope_id, parent_receipt_id, created_at, textsend(decision_outcome), textsend(tool_name), textsend(actor_id),
     textsend(envelope::text), textsend(decision::text))))`;
 
-const authensorHash = `encode(sha256(textsend(
-    '{"id":"' || id || '","envelopeId":"' || envelope_id
-    || '","timestamp":"' || to_char(created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
-    || '","decisionOutcome":"' || decision_outcome || '","prevReceiptHash":"' || coalesce(prev_receipt_hash, '') || '"}')), 'hex')`;
+const authensorHash = `encode(sha256(textsend(concat(
+    '{"id":"', id, '","envelopeId":"', envelope_id,
+    '","timestamp":"', to_char(created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+    '","decisionOutcome":"', decision_outcome, '","prevReceiptHash":"', prev_receipt_hash, '"}'))), 'hex')`;
 
 const receiptRows = (where: string) => `
   select coalesce(actor_id, '') collate "C" as agent, chain_seq as seq, chain_seal as seal, id, created_at,

@@ -17,6 +17,9 @@ const birth = `jsonb_build_object(
     'execution', null, 'result', null, 'error', null, 'updated_at', created_at at time zone 'UTC',
     'claim_id', null, 'claimed_at', null, 'claim_expires_at', null, 'execution_attempts', 0, 'rekor_entry_id', null)`;
 
+const columns = `r.id, r.created_at, coalesce(r.actor_id, '') as agent, r.chain_seq, c.first_seq, c.broken_seq,
+           ${state} as state, ${birth} as birth, coalesce(c.before, '{}') as before, coalesce(c.after, '{}') as after`;
+
 /**
  * Parameters: since, until[, agent]. One row per receipt or change that is not explained:
  * `problem` is 'state' (columns differ from birth and changes), 'before' (a change starts from what was not there) or
@@ -38,11 +41,14 @@ export const unexplained = (agent: string | undefined): string => `
            min(seq) filter (where not first_of_key and before is distinct from previous) as broken_seq
       from entry group by receipt_id, receipt_created_at
   ), receipt as (
-    select r.id, r.created_at, coalesce(r.actor_id, '') as agent, r.chain_seq, c.first_seq, c.broken_seq, ${state} as state, ${birth} as birth,
-           coalesce(c.before, '{}') as before, coalesce(c.after, '{}') as after
+    select ${columns}
       from public.receipts r left join change c on c.receipt_id = r.id and c.receipt_created_at = r.created_at
-     where r.created_at >= $1 and r.created_at < $2${agentIs("actor_id", agent, 3).replaceAll("actor_id", "r.actor_id")}
-       and (c.receipt_id is not null or not (${plain}))
+     where r.created_at >= $1 and r.created_at < $2${agentIs("actor_id", agent, 3)} and not (${plain})
+    union all
+    -- Changed, and yet as it was born.
+    select ${columns}
+      from change c join public.receipts r on r.id = c.receipt_id and r.created_at = c.receipt_created_at
+     where ${plain}
   )
   select case when birth || after <> state then 'state' else 'before' end as problem, agent, id, created_at::text as at, chain_seq as seq,
          coalesce(broken_seq, first_seq) as change_seq,
