@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import type { Command } from "commander";
 import { databaseUrl } from "./database";
 import { Failure, runProgram, type Context } from "./program";
+import { parseTime } from "./times";
 import { readAnchors } from "./verify/anchors";
 import { failure, summary, verify, type Progress } from "./verify/run";
 
@@ -33,15 +34,7 @@ interface Options {
   allowEmpty?: boolean;
 }
 
-function time(option: string, text: string | undefined): string | undefined {
-  if (text === undefined) return undefined;
-  // Without a zone, UTC: what is verified must not depend on where it is asked from.
-  const zoned = /(Z|[+-]\d\d:?\d\d)$/.test(text) || /^\d{4}-\d\d-\d\d$/.test(text) ? text : `${text}Z`;
-  const parsed = new Date(zoned);
-  if (Number.isNaN(parsed.getTime()))
-    throw new Failure(`--${option} is not a time: "${text}" (2026-11-01 or 2026-11-01T12:00Z)`, [], 2);
-  return parsed.toISOString();
-}
+const time = (option: string, text: string | undefined) => (text === undefined ? undefined : parseTime(option, text));
 
 function count(option: string, text: string, most: number): number {
   if (!/^\d+$/.test(text) || Number(text) < 1 || Number(text) > most)
