@@ -98,7 +98,8 @@ ignore_startup_parameters = extra_float_digits
 query_wait_timeout = 15
 ; The control plane's key rotation can leave a transaction open on a connection; its locks must not outlive this.
 idle_transaction_timeout = 30
-; The longest statement; the rollout's grace period is longer than this and idle_transaction_timeout.
+; The net below the roles' own statement_timeout (sql/001_roles.sql), for a server that no longer answers; a rollout's grace
+; period is longer than this. An auditor's longer reads belong on the replica, which is not behind a pooler.
 query_timeout = ${longestStatement}
 ; A client that connects and does not log in.
 client_login_timeout = 15
