@@ -76,7 +76,8 @@ function get(http: NonNullable<LifecycleHandler["httpGet"]>, inside: Inside, tim
   });
 }
 
-function open(port: number, timeoutMs: number): Promise<void> {
+/** Succeeds where something accepts connections on a port of this machine. */
+export function open(port: number, timeoutMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host: podAddress, port });
     const timer = setTimeout(() => socket.destroy(new Error(`no connection within ${timeoutMs / 1000} s`)), timeoutMs);

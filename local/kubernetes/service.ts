@@ -5,6 +5,7 @@ import { lastLines, running, sleep, start, stop, waitUntil } from "../process";
 import { bundled, reachable } from "./images";
 import { admitObject, identify, metadataOf, stored, type Identity } from "./objects";
 import type { ProxyConfiguration } from "./proxy";
+import { open } from "./probes";
 import { matches, podsDirectory, publishedPods, publishService, withdrawService, write } from "./registry";
 import { admit, serviceSchema, type Service } from "./spec";
 import { podAddress } from "./translate";
@@ -54,18 +55,30 @@ export const serviceHandler: Handler = {
     await stop(pidFile(context), { graceMs: 2000 });
   },
 
-  status(current, context) {
+  async status(current, context) {
     const identity = identify(current.outputs, context);
     const service = check(identity.name, current.inputs);
-    const ready = selected(service, identity, context).filter((pod) => pod.ready).length;
     const alive = running(pidFile(context)) !== undefined;
+    const [first] = service.spec.ports;
+    const targets = selected(service, identity, context).flatMap((pod) =>
+      pod.ready && first ? (pod.ports[String(first.targetPort ?? first.port)] ?? []) : [],
+    );
+    const answers = await Promise.all(
+      targets.map((port) =>
+        open(port, 1000).then(
+          () => 1,
+          () => 0,
+        ),
+      ),
+    );
+    const ready = answers.reduce<number>((sum, one) => sum + one, 0);
     const where = localPorts(current).map((port) => `${podAddress}:${port}`);
     const text = [
       where.join(", "),
       `${ready} ready ${ready === 1 ? "pod" : "pods"}`,
-      ...(alive ? [] : ["its forwarder is not running"]),
+      ...(alive ? [] : ["its forwarder does not run"]),
     ];
-    return Promise.resolve({ healthy: alive && ready > 0, text: text.join(" · ") });
+    return { healthy: alive && ready > 0, text: text.join(" · ") };
   },
 };
 

@@ -70,6 +70,7 @@ export class FakeCluster {
   stop = async (current: Resource) => this.handler(current.type).stop?.(current, this.of(current));
   status = async (current: Resource) => this.handler(current.type).status?.(current, this.of(current));
   of = (current: Resource): Context => this.context(current.type, current.name);
+  contextOf = (kind: Kind, name: string): Context => this.context(typeOf(kind), name);
   resources = (type: string) => [...this.live.values()].filter((resource) => resource.type === type);
 
   async end(): Promise<void> {

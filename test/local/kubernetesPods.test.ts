@@ -1,12 +1,13 @@
 /** Pods and what they are made of: processes of this machine, with the environment, files and failures of a kubelet. */
 import { chownSync, existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { get } from "node:http";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Properties, Resource } from "../../local/handler";
 import { findCronJob, runCronJob } from "../../local/kubernetes/job";
 import { canListen } from "../../local/ports";
-import { running, sleep } from "../../local/process";
+import { pidFiles, running, sleep } from "../../local/process";
 import { FakeCluster, namespace, servicePortOf, template } from "./fakeCluster";
 
 const server = `
@@ -52,6 +53,7 @@ beforeAll(async () => {
       "fail.js": `console.error("relation does not exist"); process.exit(3);`,
       "once.js": `const fs = require("fs"); const mark = process.argv[2]; if (!fs.existsSync(mark)) { fs.writeFileSync(mark, ""); process.exit(1); }`,
       "hello.js": `console.log("one"); setTimeout(() => { console.log("two"); process.exit(Number(process.argv[2] ?? 0)); }, 250);`,
+      "half.js": `require("net").createServer({ allowHalfOpen: true }, (socket) => { let text = ""; socket.on("data", (d) => (text += d)); socket.on("end", () => socket.end(text.toUpperCase())); }).listen(Number(process.env.PORT), "127.0.0.1");`,
       "hang.js": `setInterval(() => undefined, 1000);`,
     },
   });
@@ -185,6 +187,103 @@ describe("a pod", () => {
     await cluster.delete(pod);
     expect(() => process.kill(pid ?? 0, 0)).toThrow("ESRCH");
     expect(directoriesOf(pod)).toEqual([]);
+  });
+});
+
+describe("a Deployment", () => {
+  it("runs its init containers first, and hands their files over in a shared volume", async () => {
+    const inputs = web(
+      {
+        volumeMounts: [
+          { name: "programs", mountPath: "/app" },
+          { name: "work", mountPath: "/data" },
+        ],
+        readinessProbe: { exec: { command: ["sh", "-c", "test -s /data/made"] } },
+      },
+      {
+        initContainers: [
+          {
+            name: "make",
+            image: "node:22-alpine",
+            command: ["sh", "-c", "echo $WORD > /made/made"],
+            env: [{ name: "WORD", value: "hello" }],
+            volumeMounts: [{ name: "work", mountPath: "/made" }],
+          },
+        ],
+        volumes: [
+          { name: "programs", configMap: { name: "programs" } },
+          { name: "work", emptyDir: {} },
+        ],
+      },
+    );
+    const made = await cluster.create("deployment", "init", inputs);
+    expect(readFileSync(join(directoriesOf(made)[0] ?? "", "volumes/work/made"), "utf8")).toBe("hello\n");
+    await cluster.delete(made);
+  });
+
+  it("fails with its init container's last lines", async () => {
+    const init = { name: "make", image: "node", command: ["sh", "-c", "echo no such thing; exit 7"] };
+    const broken = cluster.create("deployment", "bad-init", web({}, { initContainers: [init] }));
+    await expect(broken).rejects.toThrow(/Init:Error: .*container make exited with 7;.*\| no such thing/s);
+  });
+
+  it("restarts a container whose startup probe gives up", async () => {
+    const script = "[ -e /work/again ] && exec node /app/server.js; touch /work/again; exec sleep 60";
+    const inputs = web(
+      {
+        command: ["sh", "-c", script],
+        startupProbe: { tcpSocket: { port: 3000 }, periodSeconds: 1, failureThreshold: 1 },
+        volumeMounts: [
+          { name: "programs", mountPath: "/app" },
+          { name: "work", mountPath: "/work" },
+        ],
+      },
+      {
+        volumes: [
+          { name: "programs", configMap: { name: "programs" } },
+          { name: "work", emptyDir: {} },
+        ],
+      },
+    );
+    const began = Date.now();
+    const restarted = await cluster.create("deployment", "slow-start", inputs);
+    expect(Date.now() - began).toBeGreaterThan(1000);
+    expect((await ask(portOf(restarted))).pid).toBe(pidsOf(restarted)[0]);
+    await cluster.delete(restarted);
+  });
+
+  it("keeps the pods that remain when it is scaled, and never runs two versions with Recreate", async () => {
+    let scaled = await cluster.create("deployment", "scaled", web({}, {}, 3));
+    const before = pidsOf(scaled);
+    scaled = await cluster.update(scaled, web({}, {}, 1));
+    const [kept, ...others] = pidsOf(scaled);
+    expect(others).toEqual([]);
+    expect(before).toContain(kept);
+    const next = web({ env: [{ name: "VERSION", value: "2" }] });
+    Object.assign(next["spec"] as object, { strategy: { type: "Recreate" } });
+    const updating = cluster.update(scaled, next);
+    const seen: number[] = [];
+    for (let over = false; !over;) {
+      seen.push(directoriesOf(scaled).filter((pod) => running(join(pod, "main.pid")) !== undefined).length);
+      over = await Promise.race([updating.then(() => true), sleep(5).then(() => false)]);
+    }
+    expect(Math.max(...seen)).toBe(1);
+    await cluster.delete(await updating);
+  });
+
+  it("leaves no process of its own behind when Ctrl-C interrupts its creation", async () => {
+    const interrupted = await FakeCluster.start();
+    try {
+      await interrupted.create("configMap", "programs", { data: { "server.js": server } });
+      const creating = interrupted.create("deployment", "cut", web({ env: [{ name: "NEVER_READY", value: "1" }] }));
+      await sleep(400);
+      interrupted.abort.abort(new Error("Ctrl-C"));
+      await expect(creating).rejects.toThrow("Ctrl-C");
+      const left = pidFiles(interrupted.root).filter((file) => running(file) !== undefined);
+      expect(left).toEqual([]);
+    } finally {
+      await interrupted.end();
+    }
   });
 });
 
@@ -426,6 +525,34 @@ describe("a Service", () => {
     expect((await cluster.status(deployment))?.text).toMatch(/^2\/2 ready/);
   });
 
+  it("passes on an end of sending while the answer is still to come", async () => {
+    const half = await cluster.create("deployment", "half", {
+      spec: {
+        selector: { matchLabels: { app: "half" } },
+        template: template(
+          { app: "half" },
+          {
+            command: ["node", "/app/half.js"],
+            ports: [{ containerPort: 3000 }],
+            readinessProbe: { tcpSocket: { port: 3000 } },
+            env: [{ name: "PORT", value: "3000" }],
+          },
+        ),
+      },
+    });
+    const door = await cluster.create("service", "half", service({ app: "half" }, 3000));
+    const answer = await new Promise<string>((resolve, reject) => {
+      let text = "";
+      const socket = connect({ host: "127.0.0.1", port: servicePortOf(door), allowHalfOpen: true }, () =>
+        socket.end("question"),
+      );
+      socket.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+      socket.on("end", () => resolve(text)).on("error", reject);
+    });
+    expect(answer).toBe("QUESTION");
+    await Promise.all([cluster.delete(half), cluster.delete(door)]);
+  });
+
   it("drops no request while its Deployment rolls over, each pod ending what it has begun", async () => {
     const lifecycle = { preStop: { exec: { command: ["sh", "-c", "sleep 0.6"] } } };
     const version = (value: string) => web({ lifecycle, env: [{ name: "VERSION", value }] }, {}, 2);
@@ -455,8 +582,9 @@ describe("a Service", () => {
 
   it("goes on with the old pods where the new ones do not get ready", async () => {
     const before = pidsOf(deployment);
-    const broken = web({ command: ["node", "/app/fail.js"] }, {}, 2);
-    await expect(cluster.update(deployment, broken)).rejects.toThrow("CrashLoopBackOff");
+    const broken = web({ env: [{ name: "NEVER_READY", value: "1" }] }, {}, 2);
+    Object.assign(broken["spec"] as object, { progressDeadlineSeconds: 1 });
+    await expect(cluster.update(deployment, broken)).rejects.toThrow("not ready after 1 s");
     expect((await ask(servicePortOf(front))).version).toBe("3");
     expect(before.every((pid) => pidsOf(deployment).includes(pid))).toBe(true);
   });
