@@ -23,7 +23,9 @@ export async function up(
   const caFile = `${project.name}:databaseCaFile`;
   project.config[caFile] ||= await ensureDatabaseCa(databaseCaDirectory(state.root));
 
+  const loaded = progress.begin("loading the program");
   const { checkSettings, configure, runProgram } = loadPulumi();
+  loaded();
   configure(project);
   checkSettings();
   const stackOutputs = await runProgram({ project, checkout, engine });
