@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { isCanonicalCidr } from "./components/cidr";
+import { isPrivateBlock } from "./components/addressBlocks";
 import { planConnections } from "./components/connectionBudget";
 import { isCron } from "./components/cron";
 import { defaultMaxConnections, instanceCapacity, knownFamilies } from "./components/instanceClass";
@@ -62,7 +62,7 @@ export const keys = {
     "{}",
   ),
   replicaCidr: key(
-    z.string().refine((value) => isCanonicalCidr(value, 16, 24)),
+    z.string().refine((value) => isPrivateBlock(value, 16, 24)),
     "a private IPv4 block from /16 to /24 without host bits, which the EKS cluster's VPC does not use",
     "10.90.0.0/20",
     "10.90.0.0/20",

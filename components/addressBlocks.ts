@@ -1,4 +1,4 @@
-/** Arithmetic on IPv4 blocks in CIDR notation; inputs are taken as valid. */
+/** Arithmetic on IPv4 blocks in CIDR notation; inputs are taken as valid, except where the question is whether they are. */
 
 interface Block {
   /** First address, as an unsigned number. */
@@ -30,4 +30,18 @@ export function overlaps(one: string, other: string): boolean {
 export function quarters(cidr: string, count: number): string[] {
   const { first, size, prefix } = parse(cidr);
   return Array.from({ length: count }, (_, index) => format(first + (index * size) / 4, prefix + 2));
+}
+
+const privateBlocks = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
+
+/** Whether a text is a private (RFC 1918) block within these prefix lengths, written as it is without host bits. */
+export function isPrivateBlock(text: string, shortest: number, longest: number): boolean {
+  if (!/^\d{1,3}(\.\d{1,3}){3}\/\d{1,2}$/.test(text)) return false;
+  const { first, prefix } = parse(text);
+  return (
+    prefix >= shortest &&
+    prefix <= longest &&
+    format(first, prefix) === text &&
+    privateBlocks.some((block) => parse(block).prefix <= prefix && overlaps(block, text))
+  );
 }

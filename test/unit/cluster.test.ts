@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { isPrivateBlock } from "../../components/addressBlocks";
 import { AdminToken } from "../../components/adminToken";
-import { isCanonicalCidr } from "../../components/cidr";
 import { kubeconfig } from "../../components/clusterAccess";
 import { isCron } from "../../components/cron";
 import { databaseCa } from "../../components/databaseCa";
@@ -142,10 +142,10 @@ describe("a cron schedule", () => {
 describe("a private block", () => {
   test.each(["10.0.0.0/16", "10.255.255.0/24", "172.16.0.0/16", "172.31.0.0/16", "192.168.254.0/23"])(
     "such as %s is one",
-    (block) => expect(isCanonicalCidr(block, 16, 24)).toBe(true),
+    (block) => expect(isPrivateBlock(block, 16, 24)).toBe(true),
   );
   test.each([
     ...["10.0.0.0/8", "10.0.0.0/28", "10.0.0.1/24", "10.0.1.0/20", "172.15.0.0/16", "172.32.0.0/16", "192.169.0.0/16"],
     ...["8.8.8.0/24", "10.0.0.0", "10.0.0/16", "10.0.0.256/24", "a.b.c.d/16", "10.0.0.0/16 ", "::/64"],
-  ])("such as %s is none", (block) => expect(isCanonicalCidr(block, 16, 24)).toBe(false));
+  ])("such as %s is none", (block) => expect(isPrivateBlock(block, 16, 24)).toBe(false));
 });
