@@ -11,7 +11,7 @@ const { config } = parse(readFileSync(`${root}/Pulumi.yaml`, "utf8")) as {
 function shown(value: unknown): string {
   if (value === undefined) return "**required**";
   if (value === "") return "empty";
-  return `\`${typeof value === "object" ? JSON.stringify(value) : String(value)}\``;
+  return `\`${typeof value === "string" ? value : JSON.stringify(value)}\``;
 }
 
 test("the README's table has every configuration key with its default and description, and no other", () => {
