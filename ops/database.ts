@@ -106,6 +106,16 @@ async function cancel(options: ConnectOptions, pid: number | undefined, client: 
   }
 }
 
+/** A session's lock and settings stay behind on the pooler's connection: who needs those must speak to the server itself. */
+export async function refusePooler(client: pg.Client): Promise<void> {
+  // A pooler tells its clients a process id of its own making, to be cancelled by.
+  const told = (client as pg.Client & { processID?: number }).processID;
+  const { rows } = await client.query<{ pid: number }>("select pg_backend_pid() as pid");
+  if (rows[0]?.pid !== told) {
+    throw new Failure("DATABASE_URL leads through a pooler: it must name the server itself; nothing was changed");
+  }
+}
+
 /** A short random wait, so that those who collided do not collide again. */
 export async function jitter(baseMs: number, signal?: AbortSignal): Promise<void> {
   await sleep(baseMs * (0.5 + Math.random()), undefined, { signal });

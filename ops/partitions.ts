@@ -1,6 +1,6 @@
 /** Makes the months ahead of every monthly table. Safe to run anywhere, at any time, any number of times. */
 import type { Command } from "commander";
-import { databaseUrl, withConnection } from "./database";
+import { databaseUrl, refusePooler, withConnection } from "./database";
 import { sessionSettings } from "./migrate/apply";
 import { lockMaintenance } from "./migrate/lock";
 import { ensurePartitions } from "./partitions/ensure";
@@ -31,6 +31,7 @@ async function run(monthsAhead: number, { log, signal }: Context): Promise<void>
       log.info("this server is a standby: nothing to do here");
       return;
     }
+    await refusePooler(client);
     await client.query(sessionSettings);
     await lockMaintenance(client, { log, signal, waitSeconds });
     const { created, moved, retries } = await ensurePartitions(client, settings);

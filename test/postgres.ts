@@ -5,6 +5,7 @@ import {
   accessSync,
   chownSync,
   constants,
+  existsSync,
   mkdtempSync,
   readFileSync,
   readdirSync,
@@ -221,14 +222,17 @@ export class TestPostgres {
       }
       await this.endGuard();
       await sleep(100);
-      if (attempt === 20) throw new Error(`PostgreSQL did not start:\n${readFileSync(log, "utf8").slice(-2000)}`);
+      // A port taken meanwhile, or children of a killed postmaster that are still leaving: worth another try.
+      const again = /could not create any TCP|pre-existing shared memory/.test(this.serverLog().slice(logged));
+      if (!again || attempt === 20)
+        throw new Error(`PostgreSQL did not start:\n${readFileSync(log, "utf8").slice(-2000)}`);
     }
   }
 
   private async answers(port: number, logged: number): Promise<boolean> {
     for (const until = Date.now() + 30_000; Date.now() < until; await sleep(30)) {
-      // A port taken meanwhile, or children of a killed postmaster that are still leaving: worth another try.
-      if (/could not create any TCP|pre-existing shared memory/.test(this.serverLog().slice(logged))) return false;
+      if (/FATAL/.test(this.serverLog().slice(logged)) && !existsSync(join(this.dataDir, "postmaster.pid")))
+        return false;
       const client = new pg.Client({
         host: "localhost",
         port,
@@ -272,6 +276,7 @@ export class TestPostgres {
     const guard = this.guard;
     if (guard && guard.exitCode === null && guard.signalCode === null) {
       const ended = new Promise((resolve) => guard.once("exit", resolve));
+      guard.ref();
       guard.stdin?.end();
       await ended;
     }

@@ -1,5 +1,6 @@
 /** The whole of a deployment's database work, in order; each step does nothing where nothing is to be done. */
 import type pg from "pg";
+import { refusePooler } from "../database";
 import type { Log } from "../log";
 import { ensurePartitions } from "../partitions/ensure";
 import { Failure } from "../program";
@@ -32,6 +33,7 @@ export interface DeployOptions extends UpOptions {
 export async function migrateUp(client: pg.Client, options: UpOptions): Promise<string[]> {
   const { log } = options;
   const migrations = readMigrations(options.dir);
+  await refusePooler(client);
   await refuseStandby(client);
   await client.query(sessionSettings);
   // Before the lock already: who cannot run need not wait for those who can.

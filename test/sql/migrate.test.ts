@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { roles } from "../../ops/roles";
+import { TestPooler } from "../pgbouncer";
 import { migrationsDir, startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
 import { runOps, startOps, type Result } from "./programs";
 
@@ -324,6 +326,26 @@ describe("while another holds what it needs, migrate", () => {
       /002_b\.sql, line 1: canceling statement due to lock timeout \(SQLSTATE 55P03\) \(in use at each of \d+ attempts within 1 s\)/,
     );
   });
+});
+
+it("migrate and partitions refuse to work through a pooler, on which their lock and settings would stay behind", async () => {
+  // The roles are the server's, and come with the first database that is migrated.
+  await server.createDatabase({ migrated: true });
+  const pooler = await TestPooler.start(server);
+  try {
+    await admin.query(`grant connect on database ${database.name} to ${roles.app}`);
+    const through = { DATABASE_URL: pooler.url(roles.app, database.name), ...real };
+    for (const program of ["migrate", "partitions"]) {
+      const result = await runOps(program, [], env(through));
+      expect(result.stderr).toBe(
+        `${program}: DATABASE_URL leads through a pooler: it must name the server itself; nothing was changed\n`,
+      );
+      expect(result.code).toBe(1);
+    }
+    expect(await exists("audit.migrations")).toBe(false);
+  } finally {
+    await pooler.stop();
+  }
 });
 
 describe("migrate's other commands and settings", () => {

@@ -250,6 +250,18 @@ describe("the job", () => {
     expect(await where("receipts")).toEqual([{ partition: tile("receipts", 2), rows: writes }]);
   });
 
+  it("waits for a vacuum to give way, as one does after a second, and lets everyone else work meanwhile", async () => {
+    const vacuum = await database.connect();
+    await vacuum.query("begin; lock table receipts_future in share update exclusive mode");
+    const writing = writer(() => insertReceipts(app, [newReceipt()]));
+    const making = ensure(1);
+    await sleep(1500);
+    await vacuum.query("commit");
+    expect((await making).created).toContain(tile("receipts", 1));
+    const { longest } = await writing.stop();
+    expect(longest).toBeLessThan(1000);
+  });
+
   it("does nothing on a standby", async () => {
     const standby = await startPostgres();
     try {
