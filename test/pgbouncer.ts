@@ -1,11 +1,10 @@
 /** A real PgBouncer in front of a test server, in transaction mode as in production. Needs `pgbouncer` on this machine. */
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import pg from "pg";
 import { createdRoles } from "../ops/roles";
 import type { TestPostgres } from "./postgres";
 
@@ -47,16 +46,7 @@ ignore_startup_parameters = extra_float_digits
     const child = spawn("pgbouncer", [join(dir, "pgbouncer.ini")], { ...user, cwd: dir, stdio: "ignore" });
     const pooler = new TestPooler(port, dir, child);
     for (let attempt = 0; attempt < 100; attempt++, await sleep(50)) {
-      const client = new pg.Client({ connectionString: pooler.url(createdRoles[0], "postgres") });
-      client.on("error", () => undefined);
-      try {
-        await client.connect();
-        return pooler;
-      } catch {
-        continue;
-      } finally {
-        await client.end().catch(() => undefined);
-      }
+      if (await listens(port)) return pooler;
     }
     const log = readFileSync(join(dir, "log"), "utf8");
     await pooler.stop();
@@ -75,6 +65,14 @@ ignore_startup_parameters = extra_float_digits
     rmSync(this.dir, { recursive: true, force: true });
   }
 }
+
+const listens = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect(port, "localhost", () => {
+      socket.destroy();
+      resolve(true);
+    }).once("error", () => resolve(false));
+  });
 
 async function freePort(): Promise<number> {
   const server = createServer();

@@ -1,0 +1,53 @@
+import { roles } from "../ops/roles";
+import { fillStatement } from "./payload";
+import { pgbench, printTable, type Lab } from "./lab";
+
+const perMonth = 1000;
+
+/** A table of so many past months, with every index that production has. */
+async function fill({ owner: { whole } }: Lab, months: number): Promise<string> {
+  const table = `months_${months}`;
+  const start = new Date();
+  const month = (offset: number) =>
+    new Date(Date.UTC(start.getUTCFullYear(), start.getUTCMonth() + offset, 1)).toISOString();
+  await whole.query(`create table ${table} (like receipts including all) partition by range (created_at);
+    alter table ${table} alter column chain_seq set default 1, alter column chain_seal set default '', alter column receipt_hash set default '';
+    select audit.partition_by_month('${table}', first_month => '${month(1 - months)}'::timestamptz::date)`);
+  for (let m = 2 - months; m <= 0; m++)
+    await whole.query("select audit.make_month($1, $2::timestamptz::date)", [table, month(m)]);
+  for (let m = 1 - months; m <= 0; m++)
+    await whole.query(
+      fillStatement(
+        table,
+        (m + months - 1) * perMonth,
+        perMonth,
+        month(m),
+        m === 0 ? start.toISOString() : month(m + 1),
+      ),
+    );
+  await whole.query(`analyze ${table}; grant select on ${table} to ${roles.app}`);
+  return table;
+}
+
+/** Milliseconds per read, parsed and planned each time as the control plane's driver does. */
+export async function reads(lab: Lab): Promise<void> {
+  const seconds = lab.quick ? 2 : 5;
+  const rows: (string | number)[][] = [];
+  let first: { byId: number; latest: number } | undefined;
+  for (const months of lab.quick ? [1, 36] : [1, 12, 36, 84]) {
+    const table = await fill(lab, months);
+    const read = async (script: string) => {
+      const rates = [];
+      for (let i = 0; i < 3; i++)
+        rates.push(await pgbench(lab, lab.whole.url(roles.app), script, { seconds, mode: "extended" }));
+      return 1000 / Math.max(...rates);
+    };
+    const byId = await read(
+      `\\set n random(0, ${months * perMonth - 1})\nselect * from ${table} where id = md5((:n)::text)::uuid;\n`,
+    );
+    const latest = await read(`select * from ${table} order by created_at desc limit 50;\n`);
+    first ??= { byId, latest };
+    rows.push([months, byId, byId / first.byId, latest, latest / first.latest]);
+  }
+  printTable("Reads by months kept", ["months", "by id, ms", "ratio", "latest 50, ms", "ratio"], rows);
+}
