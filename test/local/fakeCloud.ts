@@ -11,13 +11,13 @@ import { stopAll } from "../../local/process";
 
 export class FakeCloud {
   readonly serviceUser = findServiceUser();
-  readonly root = mkdtempSync(join(tmpdir(), "cloud-"));
+
   readonly live = new Map<string, Resource>();
   readonly log: string[] = [];
   readonly #ports = new Map<string, number>();
   readonly #abort = new AbortController();
 
-  constructor() {
+  constructor(readonly root = mkdtempSync(join(tmpdir(), "cloud-"))) {
     this.#own(this.root);
   }
 

@@ -1,6 +1,6 @@
 /** Brings the server behind an instance to what the instance's inputs say, from whatever it is in. */
-import { existsSync, rmSync } from "node:fs";
-import { dirname } from "node:path";
+import { rmSync } from "node:fs";
+import { dirname, join } from "node:path";
 import type { Context, Properties } from "../../handler";
 import { regionOf, text } from "../account";
 import { databaseCaDirectory } from "../databaseCa";
@@ -162,9 +162,8 @@ async function restart(server: Server, link: Link | undefined): Promise<string> 
 }
 
 async function wipe(server: Server): Promise<void> {
-  await server.stop("immediate");
-  rmSync(`${server.directory}/made.json`, { force: true });
-  if (existsSync(server.data)) rmSync(server.data, { recursive: true });
+  rmSync(join(server.directory, "made.json"), { force: true });
+  await server.wipe();
 }
 
 async function keepStreaming(server: Server, link: Link): Promise<string[]> {

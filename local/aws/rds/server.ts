@@ -14,7 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Client, type QueryResultRow } from "pg";
 import type { ServiceUser } from "../../handler";
-import { lastLines, quoteLog, run, running, sleep, start, stop, waitUntil } from "../../process";
+import { lastLines, quoteLog, running, runToEnd, sleep, start, stop, stopAll, waitUntil } from "../../process";
 import { hex } from "../account";
 import { issueServerCertificate, stillGood } from "../databaseCa";
 import type { Postgres } from "../../machine";
@@ -58,14 +58,34 @@ export class Server {
     return running(this.pidFile) !== undefined;
   }
 
-  /** Runs one of PostgreSQL's programs as the user the server runs as. */
-  run(program: string, args: readonly string[], env: Record<string, string> = {}): Promise<string> {
-    return run(join(this.binaries.bin, program), args, {
-      user: this.user,
+  /**
+   * Runs one of PostgreSQL's programs to its end, as the user the server runs as. Its pid is on file: what a killed command
+   * has left running is found and ended before it can harm what comes after it.
+   */
+  async run(program: string, args: readonly string[]): Promise<void> {
+    const file = join(this.directory, program);
+    await stop(`${file}.pid`);
+    rmSync(`${file}.log`, { force: true });
+    const spec = {
+      name: `${program} of ${this.name}`,
+      command: join(this.binaries.bin, program),
+      args,
+      env: { LC_ALL: "C" },
       cwd: this.directory,
-      env: { LC_ALL: "C", ...env },
-      signal: this.signal,
-    });
+      pidFile: `${file}.pid`,
+      logFile: `${file}.log`,
+      user: this.user,
+    };
+    const { code, signal } = await runToEnd(spec, { signal: this.signal });
+    if (code !== 0) throw new Error(`${spec.name} ended with ${signal ?? code}: ${quoteLog(spec.logFile)}`);
+    rmSync(spec.logFile, { force: true });
+  }
+
+  /** Ends everything that works in its directory, the quick way, and removes its data. */
+  async wipe(): Promise<void> {
+    await this.stop("immediate");
+    await stopAll(this.directory, { graceMs: 2000 });
+    rmSync(this.data, { recursive: true, force: true });
   }
 
   /** Writes a file for the server, whole or not at all. Returns whether it differs from what was there. */
@@ -203,9 +223,10 @@ export class Server {
     }
   }
 
-  /** The port it listens on, or will. */
+  /** The port it listens on; while it is down, the one it will. */
   get port(): number {
-    const { port } = valuesIn(this.read("postgresql.conf") ?? "");
+    const [, , , live] = this.alive ? (readIfThere(join(this.data, "postmaster.pid"))?.split("\n") ?? []) : [];
+    const port = live || valuesIn(this.read("postgresql.conf") ?? "").port;
     if (port === undefined) throw new Error(`${this.directory}/postgresql.conf names no port`);
     return Number(port);
   }
