@@ -1,6 +1,6 @@
 # Every command of this project. "./authensor <command>" is the same as the local ones, with exit codes of its own:
 # make itself ends with 2 whatever went wrong.
-.PHONY: help local status down clean cron test lint format
+.PHONY: help local status down clean cron test bench lint format
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 — /p' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ cron: ## run a CronJob now (NAME=partitions)
 
 test: ## every test there is, linting first
 	@./authensor prepare && npm run --silent lint && npm test --silent
+
+bench: ## measurements, side by side (ARGS="--quick inserts reads …")
+	@./authensor packages && npx tsx bench/index.ts $(ARGS)
 
 lint: ## eslint, prettier, tsc
 	@./authensor packages && npm run --silent lint
