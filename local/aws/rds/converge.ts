@@ -81,7 +81,8 @@ export async function converge(
   await server.ensureCertificate(caDirectory);
   const port = await context.port("postgres");
   const before = valuesIn(server.inForce.parameters);
-  if (made !== undefined && before.port !== String(port)) did.push(`moved to port ${port}`);
+  if (made !== undefined && before.port !== undefined && before.port !== String(port))
+    did.push(`moved to port ${port}`);
 
   const isStandby = made?.role === "replica";
   const more = link ? await standbySettings(server, link) : isStandby ? keptStandby(before) : {};
@@ -175,15 +176,19 @@ async function keepStreaming(server: Server, link: Link): Promise<string[]> {
   return ["made anew from its source"];
 }
 
+/** The first few of many names, for a line that a person reads. */
+const some = (names: string[]): string =>
+  names.length > 5 ? `${names.slice(0, 4).join(", ")} and ${names.length - 4} more` : names.join(", ");
+
 /** Has a running server take over changed parameters: by a reload, or by a restart where PostgreSQL needs one. */
 async function apply(changed: string[], server: Server, link: Link | undefined, context: Context): Promise<string[]> {
   const atStart = changed.filter((name) => needsRestart(name, catalogOf(server.binaries)));
-  const names = changed.filter((name) => !name.startsWith("primary_"));
+  const names = some(changed.filter((name) => !name.startsWith("primary_")));
   if (atStart.length === 0) {
     await server.reload();
-    return [names.length > 0 ? `now with ${names.join(", ")}` : "follows its source"];
+    return [names === "" ? "follows its source" : `now with ${names}`];
   }
-  context.log(`restarts for ${atStart.join(", ")}: on RDS this waits for a reboot`);
+  context.log(`restarts for ${some(atStart)}: on RDS this waits for a reboot`);
   await server.stop();
-  return [`${await restart(server, link)} with ${names.join(", ")}`];
+  return [`${await restart(server, link)} with ${names}`];
 }
