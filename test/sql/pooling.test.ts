@@ -1,0 +1,267 @@
+/** The very configuration that the program renders, on a real PgBouncer in front of a real server. */
+import { execFileSync, spawn, type ChildProcess } from "node:child_process";
+import { chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import pg from "pg";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { databaseUrl } from "../../components/databaseUrl";
+import {
+  paths,
+  pgbouncerPort,
+  pooledDatabase,
+  renderPgbouncerConfig,
+  renderUserlist,
+} from "../../components/pgbouncerConfig";
+import { generateKey, privateKeyPem, selfSign } from "../../local/x509";
+import { databaseName, type RoleKey, roles } from "../../ops/roles";
+import { startPostgres, superuser, type TestPostgres } from "../postgres";
+
+const pools = { app: 3, telemetry: 2, auditor: 1 };
+const passwords = { app: "a0", telemetry: "t0", auditor: "u0", monitor: "m0" };
+const allPasswords: Record<RoleKey, string> = { ...passwords, owner: "owner" };
+
+async function certificate() {
+  const key = privateKeyPem(generateKey({ algorithm: "ECDSA", ecdsaCurve: "P256" }));
+  const names = { subject: { commonName: "localhost" }, dnsNames: ["localhost"] };
+  const { pem } = await selfSign(names, { hours: 1, uses: ["serverAuth"], isCa: true }, key);
+  return { certificate: pem, key };
+}
+
+async function freePort(): Promise<number> {
+  const listener = createServer();
+  await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
+  const { port } = listener.address() as AddressInfo;
+  await new Promise((resolve) => listener.close(resolve));
+  return port;
+}
+
+/** A pod of the pooler: the rendered files under the paths that the configuration names, here below one directory. */
+class Pod {
+  readonly dir = mkdtempSync(join(tmpdir(), "pooling-"));
+  readonly caFile = join(this.dir, "client-ca.pem");
+  port = 0;
+  process!: ChildProcess;
+  readonly clients: pg.Client[] = [];
+
+  async start(databaseCa: string): Promise<this> {
+    this.port = await freePort();
+    const tls = await certificate();
+    const config = renderPgbouncerConfig({ host: "localhost", port: server.port, pools, maxClients: 40 });
+    const files = {
+      [`${paths.config}/pgbouncer.ini`]: this.#here(config)
+        .replace(`listen_port = ${pgbouncerPort}`, `listen_port = ${this.port}`)
+        .replace("listen_addr = *", "listen_addr = localhost"),
+      [`${paths.auth}/userlist.txt`]: renderUserlist(passwords),
+      [`${paths.tls}/tls.crt`]: tls.certificate,
+      [`${paths.tls}/tls.key`]: tls.key,
+      [`${paths.trust}/database-ca.pem`]: databaseCa,
+    };
+    for (const path of Object.values(paths)) mkdirSync(join(this.dir, path), { recursive: true });
+    for (const [path, text] of Object.entries(files)) writeFileSync(join(this.dir, path), text);
+    writeFileSync(this.caFile, tls.certificate);
+    // PgBouncer refuses to run as root.
+    const id = (flag: string) => Number(execFileSync("id", [flag, "postgres"], { encoding: "utf8" }));
+    const user = process.getuid?.() === 0 ? { uid: id("-u"), gid: id("-g") } : {};
+    if (user.uid !== undefined)
+      for (const path of [this.dir, join(this.dir, paths.run)]) chownSync(path, user.uid, user.gid ?? 0);
+    const ini = join(this.dir, paths.config, "pgbouncer.ini");
+    this.process = spawn("pgbouncer", [ini], { ...user, cwd: this.dir, stdio: ["ignore", "ignore", "pipe"] });
+    this.process.stderr?.on("data", (text: Buffer) => (this.log += text.toString()));
+    for (let tries = 0; !this.log.includes("process up"); tries++) {
+      if (tries === 200 || this.process.exitCode !== null) throw new Error(`PgBouncer did not start:\n${this.log}`);
+      await sleep(20);
+    }
+    return this;
+  }
+
+  log = "";
+
+  #here(config: string): string {
+    return Object.values(paths).reduce((text, path) => text.replaceAll(`${path}/`, `${this.dir}${path}/`), config);
+  }
+
+  url(role: RoleKey, database: string, password = allPasswords[role]): string {
+    return databaseUrl({
+      user: roles[role],
+      password,
+      host: "localhost",
+      port: this.port,
+      database,
+      caFile: this.caFile,
+    });
+  }
+
+  async connect(url: string, more: pg.ClientConfig = {}): Promise<pg.Client> {
+    const client = new pg.Client({ connectionString: url, ...more });
+    client.on("error", () => undefined);
+    this.clients.push(client);
+    await client.connect();
+    return client;
+  }
+
+  async stop(): Promise<void> {
+    const { exitCode, signalCode } = this.process;
+    if (exitCode === null && signalCode === null) {
+      const ended = new Promise((resolve) => this.process.once("exit", resolve));
+      this.process.kill("SIGKILL");
+      await ended;
+    }
+    // Each has lost its connection by now.
+    for (const client of this.clients) void client.end().catch(() => undefined);
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+let server: TestPostgres;
+let serverCa: string;
+let admin: pg.Client;
+let pod: Pod;
+
+beforeAll(async () => {
+  const tls = await certificate();
+  serverCa = tls.certificate;
+  server = await startPostgres({ auth: "scram", tls });
+  await server.createDatabase({ migrated: true, name: databaseName });
+  admin = await server.connect(server.url(superuser, databaseName));
+  for (const [role, password] of Object.entries(passwords))
+    await admin.query(`alter role ${roles[role as RoleKey]} password '${password}'`);
+  pod = await new Pod().start(serverCa);
+});
+afterAll(async () => {
+  await pod?.stop();
+  await server?.stop();
+});
+
+const pooled = ["app", "telemetry", "auditor"] as const;
+const serverConnections = async (role: RoleKey) => {
+  const sql = "select count(*)::int as count from pg_stat_activity where usename = $1";
+  return (await admin.query<{ count: number }>(sql, [roles[role]])).rows[0]?.count;
+};
+
+describe("through the pooler", () => {
+  test.each([
+    ["app", "on", "off"],
+    ["telemetry", "off", "off"],
+    ["auditor", "on", "on"],
+  ] as const)("%s works with its own settings: synchronous_commit %s, read-only %s", async (role, commit, readOnly) => {
+    const client = await pod.connect(pod.url(role, pooledDatabase[role]));
+    const show = async (name: string) =>
+      Object.values((await client.query<Record<string, string>>(`show ${name}`)).rows[0] ?? {})[0];
+    expect(await show("synchronous_commit")).toBe(commit);
+    expect(await show("default_transaction_read_only")).toBe(readOnly);
+    expect(await show("search_path")).toBe("public, audit");
+    const { rows } = await client.query("select current_user as user, current_database() as database");
+    expect(rows).toEqual([{ user: roles[role], database: databaseName }]);
+  });
+
+  test("the way is encrypted on both sides, up to the server", async () => {
+    const client = await pod.connect(pod.url("app", pooledDatabase.app));
+    const { rows } = await client.query("select ssl, version from pg_stat_ssl where pid = pg_backend_pid()");
+    expect(rows).toEqual([{ ssl: true, version: "TLSv1.3" }]);
+    await expect(pod.connect(pod.url("app", pooledDatabase.app).replace(/\?.*/, "?sslmode=disable"))).rejects.toThrow(
+      /SSL required/,
+    );
+  });
+
+  test.each(pooled)("%s never has more server connections than its pool, however many ask", async (role) => {
+    const waiting = Array.from({ length: pools[role] + 4 }, async () => {
+      const client = await pod.connect(pod.url(role, pooledDatabase[role]));
+      await client.query("begin");
+      await client.query("select pg_sleep(0.2)");
+      const held = await serverConnections(role);
+      await client.query("commit");
+      await client.end();
+      return held;
+    });
+    const held = await Promise.all(waiting);
+    expect(Math.max(...held.map((count) => count ?? 0))).toBe(pools[role]);
+  });
+
+  test("roles that name another's pool share it and add nothing to the sum", async () => {
+    const busy = pooled.flatMap((role) =>
+      Array.from({ length: 4 }, async () => {
+        const client = await pod.connect(pod.url(role, pooledDatabase.auditor));
+        await client.query("select pg_sleep(0.1)");
+        const sql =
+          "select count(*)::int as count from pg_stat_activity where query like 'select pg_sleep(0.1)%' and state = 'active'";
+        const active = (await admin.query<{ count: number }>(sql)).rows[0]?.count;
+        await client.end();
+        return active;
+      }),
+    );
+    expect(Math.max(...(await Promise.all(busy)).map((count) => count ?? 0))).toBeLessThanOrEqual(pools.auditor);
+  });
+});
+
+describe("nobody comes in", () => {
+  test.each([
+    ["with a wrong password", () => pod.url("app", pooledDatabase.app, "wrong"), /SASL authentication failed/],
+    ["as the owner", () => pod.url("owner", pooledDatabase.app), /SASL authentication failed|no such user/],
+    ["to a database that has no pool", () => pod.url("app", "postgres"), /no such database/],
+  ])("%s", async (_how, url, message) => {
+    await expect(pod.connect(url())).rejects.toThrow(message);
+  });
+
+  test("with settings that transaction pooling would hand to the next client, or lose in silence", async () => {
+    await expect(
+      pod.connect(pod.url("app", pooledDatabase.app), { options: "-c synchronous_commit=off" }),
+    ).rejects.toThrow(/unsupported startup parameter/);
+  });
+
+  test("whom the pooler's certificate would not convince: its name and its authority are verified", async () => {
+    const url = pod.url("app", pooledDatabase.app);
+    await expect(pod.connect(url.replace("@localhost:", "@127.0.0.1:"))).rejects.toThrow(/does not match|altnames/i);
+    const other = join(pod.dir, "other-ca.pem");
+    writeFileSync(other, serverCa);
+    await expect(pod.connect(url.replace(pod.caFile, other))).rejects.toThrow(/self.signed|unable to verify/i);
+  });
+
+  test("to the server through a pooler that does not know the server's authority", async () => {
+    const mistaken = await new Pod().start((await certificate()).certificate);
+    try {
+      let cameIn = false;
+      mistaken.connect(mistaken.url("app", pooledDatabase.app)).then(
+        () => (cameIn = true),
+        () => undefined,
+      );
+      await expect.poll(() => mistaken.log, { timeout: 10_000 }).toMatch(/TLS handshake error.*certificate verif/i);
+      expect(cameIn).toBe(false);
+    } finally {
+      await mistaken.stop();
+    }
+  });
+});
+
+describe("the console", () => {
+  test("shows its pools to the monitor, who can stop nothing", async () => {
+    const monitor = await pod.connect(pod.url("monitor", "pgbouncer"));
+    const { rows } = await monitor.query<{ database: string }>("show pools");
+    expect(rows.map(({ database }) => database)).toContain(databaseName);
+    await expect(monitor.query("shutdown")).rejects.toThrow(/admin access needed/);
+    await expect(pod.connect(pod.url("app", "pgbouncer"))).rejects.toThrow(/not allowed|no such/);
+  });
+});
+
+describe("the end of a pod", () => {
+  test("on SIGINT comes after the transactions that have begun, by the process that the pidfile names", async () => {
+    const leaving = await new Pod().start(serverCa);
+    try {
+      const client = await leaving.connect(leaving.url("app", pooledDatabase.app));
+      await client.query("begin");
+      const transaction = async () =>
+        (await client.query<{ id: string }>("select pg_current_xact_id()::text as id")).rows;
+      const begun = await transaction();
+      const pid = Number(readFileSync(join(leaving.dir, paths.run, "pgbouncer.pid"), "utf8"));
+      process.kill(pid, "SIGINT");
+      await sleep(300);
+      expect(await transaction()).toEqual(begun);
+      expect(await client.query("commit")).toMatchObject({ command: "COMMIT" });
+      await expect.poll(() => leaving.process.exitCode, { timeout: 5_000 }).not.toBeNull();
+    } finally {
+      await leaving.stop();
+    }
+  });
+});
