@@ -2,7 +2,8 @@
 import { z } from "zod";
 import type { Context, Handler, Properties } from "../handler";
 import { admitObject, findObject, identify, stored, token, type Cluster } from "./objects";
-import { admit, metadataSchema } from "./spec";
+import { metadataSchema } from "./podSpec";
+import { admit } from "./spec";
 
 /** What one object may hold: etcd's limit, which the API server enforces on data. */
 const mebibyte = 1_048_576;

@@ -8,7 +8,7 @@ import { executableFor, searchPath, type Executable } from "./images";
 import { makeDirectory, materialise, mountedTexts, mountPaths, readMounts } from "./mounts";
 import { execute, tryProbe, type Inside } from "./probes";
 import { serviceAddresses, serviceKey } from "./registry";
-import type { Container, LifecycleHandler, PodSpec, Probe } from "./spec";
+import type { Container, LifecycleHandler, PodSpec, Probe } from "./podSpec";
 import {
   translateArguments,
   translateEnvironment,

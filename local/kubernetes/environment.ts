@@ -1,7 +1,7 @@
 /** A container's environment and command line as the kubelet puts them together, before translation. */
 import { configuration, configurationKey } from "./configuration";
 import type { Cluster } from "./objects";
-import type { Container } from "./spec";
+import type { Container } from "./podSpec";
 import { podAddress } from "./translate";
 
 /** What a pod knows of itself: the fields that env and downward API volumes may ask for. */

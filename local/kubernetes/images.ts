@@ -7,6 +7,7 @@ import { accessSync, constants, existsSync } from "node:fs";
 import { basename, delimiter, dirname, isAbsolute, join } from "node:path";
 import { build } from "esbuild";
 import type { Context, ServiceUser } from "../handler";
+import { findPgbouncer } from "../machine";
 import { digest } from "./objects";
 
 /** How a container's process is started here. */
@@ -35,7 +36,7 @@ export interface Invocation {
 type Images = Record<string, (run: Invocation, context: Context) => Promise<Executable> | Executable>;
 
 const images: Images = {
-  pgbouncer: (run, context) => program(run, { pgbouncer: installed("pgbouncer") }, "pgbouncer", context),
+  pgbouncer: (run, context) => program(run, { pgbouncer: pgbouncer() }, "pgbouncer", context),
   node: (run, context) => program(run, { node: process.execPath }, "node", context),
   "control-plane": (run, context) => controlPlane(run, context),
 };
@@ -162,9 +163,9 @@ function find(name: string): string | undefined {
     });
 }
 
-function installed(name: string): string {
-  const path = find(name);
-  if (path === undefined) throw new Error(`${name} is not installed (looked in ${searchPath()})`);
+function pgbouncer(): string {
+  const path = findPgbouncer();
+  if (path === undefined) throw new Error(`pgbouncer is not installed (looked in ${searchPath()})`);
   return path;
 }
 

@@ -5,7 +5,7 @@ import type { ServiceUser } from "../handler";
 import { configuration } from "./configuration";
 import { fieldOf, type PodIdentity } from "./environment";
 import type { Cluster } from "./objects";
-import type { Container, PodSpec, Projection, Volume } from "./spec";
+import type { Container, PodSpec, Projection, Volume } from "./podSpec";
 import { translateFile, type Translation } from "./translate";
 
 export interface MountedFile {

@@ -1,7 +1,7 @@
 /** What an API server does with every object: name it, find its namespace, refuse a duplicate, add what it alone knows. */
 import { createHash, randomUUID } from "node:crypto";
 import type { Context, Properties, Resource } from "../handler";
-import type { Metadata } from "./spec";
+import type { Metadata } from "./podSpec";
 
 export const token = {
   namespace: "kubernetes:core/v1:Namespace",

@@ -1,5 +1,4 @@
 /** A pod: a directory with its record, its containers' files, logs and pid files, and the processes they tell of. */
-import { randomBytes, randomUUID } from "node:crypto";
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Context } from "../handler";
@@ -13,26 +12,17 @@ import {
   logFileOf,
   pidFileOf,
   type Exit,
-  type Launched,
   type Place,
 } from "./container";
-import { environmentOf, type PodIdentity } from "./environment";
+import { environmentOf } from "./environment";
 import { sameChoice } from "./images";
 import { makeDirectory, readMounts } from "./mounts";
-import { digest, findObject, token } from "./objects";
+import { digest } from "./objects";
+import { entryOf, newRecord, type PodRecord } from "./podRecord";
 import { tryProbe } from "./probes";
 import { NotReady, untilReady } from "./readiness";
 import { publishPod, serviceAddresses, servicePort, withdrawPod, write } from "./registry";
-import type { Container, PodTemplate } from "./spec";
-
-interface PodRecord extends PodIdentity {
-  template: PodTemplate;
-  /** Ports are remembered by slot, so that the next pod of a slot takes over its predecessor's. */
-  slot: number;
-  ports: Record<string, number>;
-  launched: Record<string, Launched>;
-  ready: boolean;
-}
+import type { Container, PodTemplate } from "./podSpec";
 
 /** A container that dies this often on its way to readiness is not tried again. */
 const attempts = 5;
@@ -52,25 +42,8 @@ export class Pod {
     slot: number,
     context: Context,
   ): Pod {
-    const hash = digest(template);
-    const account = template.spec.serviceAccountName ?? "default";
-    if (account !== "default" && !findObject(context, token.serviceAccount, owner.namespace, account))
-      throw new Error(`pods are forbidden: serviceaccount "${account}" not found in namespace ${owner.namespace}`);
-    const name = `${owner.name}-${hash}-${randomBytes(3).toString("hex").slice(0, 5)}`;
-    const record: PodRecord = {
-      name,
-      namespace: owner.namespace,
-      uid: randomUUID(),
-      labels: { ...template.metadata?.labels, "pod-template-hash": hash },
-      annotations: template.metadata?.annotations ?? {},
-      serviceAccountName: account,
-      template,
-      slot,
-      ports: {},
-      launched: {},
-      ready: false,
-    };
-    return new Pod(record, join(context.directory, "pods", name), context);
+    const record = newRecord(template, owner, slot, context);
+    return new Pod(record, join(context.directory, "pods", record.name), context);
   }
 
   /** The pods of the context's resource, oldest slot first; what was never written down is not one. */
@@ -268,19 +241,7 @@ export class Pod {
   announce(ready: boolean): void {
     this.record.ready = ready;
     this.save();
-    const { name, namespace, labels } = this.record;
-    const named = this.spec.containers
-      .flatMap((container) => container.ports ?? [])
-      .flatMap(({ name: portName, containerPort }) => {
-        const local = this.record.ports[containerPort];
-        return portName === undefined || local === undefined ? [] : [[portName, local] as const];
-      });
-    publishPod(this.context, namespace, {
-      name,
-      labels,
-      ready,
-      ports: { ...this.record.ports, ...Object.fromEntries(named) },
-    });
+    publishPod(this.context, this.record.namespace, entryOf(this.record));
   }
 
   private withdraw(): void {

@@ -4,7 +4,7 @@ import { request as httpsRequest } from "node:https";
 import { connect } from "node:net";
 import type { ServiceUser } from "../handler";
 import { run } from "../process";
-import type { Container, LifecycleHandler, Probe } from "./spec";
+import type { Container, LifecycleHandler, Probe } from "./podSpec";
 import { podAddress, translateInside, type Translation } from "./translate";
 
 /** A container's process, seen from outside: what its probes and hooks need. */

@@ -2,7 +2,7 @@
 import { running, sleep } from "../process";
 import { describeEnd, insideOf, pidFileOf, type Exit, type Launched, type Place } from "./container";
 import { tryProbe } from "./probes";
-import type { Container, Probe } from "./spec";
+import type { Container, Probe } from "./podSpec";
 
 /** A container that cannot become ready in the time it has: another try would not help. */
 export class NotReady extends Error {}

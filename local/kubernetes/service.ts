@@ -99,6 +99,7 @@ async function serve(
   service: Service,
   identity: Identity & { namespace: string },
   context: Context,
+  triesLeft = 2,
 ): Promise<Record<string, number>> {
   const ports: Record<string, number> = {};
   for (const { port } of service.spec.ports) ports[port] = await context.port(`service/${port}`);
@@ -113,8 +114,14 @@ async function serve(
   const file = join(context.directory, "proxy.json");
   write(file, configuration);
   const alive = running(pidFile(context));
-  if (alive === undefined) await startForwarder(file, identity, context);
-  else process.kill(alive, "SIGHUP");
+  try {
+    if (alive === undefined) await startForwarder(file, identity, context);
+    else process.kill(alive, "SIGHUP");
+  } catch (error) {
+    // Another process may have taken the port between the question and the answer: the next try asks for another.
+    if (triesLeft === 0 || context.signal.aborted) throw error;
+    return serve(service, identity, context, triesLeft - 1);
+  }
   publishService(context, { name: identity.name, namespace: identity.namespace, ports });
   return ports;
 }
