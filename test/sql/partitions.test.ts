@@ -17,13 +17,26 @@ let database: TestDatabase;
 let owner: pg.Client;
 let admin: pg.Client;
 let app: pg.Client;
+let logged: number;
+
+/** Ten times what is aimed at (docs/performance.md measures that), as the machine may be busy with other tests. */
+const longestStall = 1000;
+/** The waits of readers and writers for a lock, as the server saw them: the time of a busy machine is not in them. */
+const stalls = () =>
+  server
+    .serverLog()
+    .slice(logged)
+    .split("\n")
+    .filter((line) => /still waiting for (AccessShare|RowExclusive|RowShare)Lock on relation/.test(line));
 
 beforeAll(async () => {
-  server = await startPostgres();
+  // A wait for a lock is logged when it has lasted as long as deadlock_timeout.
+  server = await startPostgres({ parameters: { log_lock_waits: "on", deadlock_timeout: `${longestStall}ms` } });
 });
 afterAll(() => server.stop());
 
 beforeEach(async () => {
+  logged = server.serverLog().length;
   database = await server.createDatabase({ migrated: true });
   owner = await database.connect(roles.owner);
   admin = await database.connect();
@@ -75,18 +88,13 @@ async function createTable(name: string, firstMonth: string): Promise<void> {
   await owner.query("select audit.partition_by_month($1, $2)", [name, firstMonth]);
 }
 
-/** Calls `write` over and over until stopped; says how often it did, and the longest that one call took. */
-function writer(write: (i: number) => Promise<unknown>): { stop: () => Promise<{ writes: number; longest: number }> } {
+/** Calls `write` over and over until stopped, which settles to how often it did. */
+function writer(write: (i: number) => Promise<unknown>): { stop: () => Promise<number> } {
   let going = true;
   const work = (async () => {
     let writes = 0;
-    let longest = 0;
-    while (going) {
-      const started = performance.now();
-      await write(writes++);
-      longest = Math.max(longest, performance.now() - started);
-    }
-    return { writes, longest };
+    while (going) await write(writes++);
+    return writes;
   })();
   return {
     stop: () => {
@@ -225,12 +233,11 @@ describe("the job", () => {
     // Receipts dated ahead meet each new month first in the open end, then in its partition.
     for (const ahead of [1, 4, 8]) await ensure(ahead);
     const outcomes = await Promise.all(writers.map(({ stop }) => stop()));
-    const written = outcomes.reduce((sum, { writes }) => sum + writes, 0);
+    const written = outcomes.reduce((sum, writes) => sum + writes, 0);
     expect(written).toBeGreaterThan(10);
     expect((await where("receipts")).reduce((sum, { rows }) => sum + rows, 0)).toBe(written);
     expect((await where("receipts")).map(({ partition }) => partition)).not.toContain("receipts_future");
-    // 50 ms is what it waits for a lock; a machine shared with other tests adds its own.
-    expect(Math.max(...outcomes.map(({ longest }) => longest))).toBeLessThan(1000);
+    expect(stalls()).toEqual([]);
   });
 
   it("gives up clearly while a transaction holds the table, without making others wait longer than an attempt, and inserts still find their partition", async () => {
@@ -238,12 +245,12 @@ describe("the job", () => {
     await reader.query("begin; select count(*) from receipts");
     const writing = writer(() => insertReceipts(app, [newReceipt({ created_at: month(2).toISOString() })]));
     const result = await run([], { LOCK_PATIENCE_SECONDS: "2" });
-    const { writes, longest } = await writing.stop();
+    const writes = await writing.stop();
     expect(result.code).toBe(1);
     expect(result.stderr).toMatch(
       /^partitions: (make|start draining|finish draining) receipts.*: the table was in use at each of the attempts made in 2 s\n.*pg_stat_activity/,
     );
-    expect(longest).toBeLessThan(1000);
+    expect(stalls()).toEqual([]);
     await reader.query("commit");
     expect(await where("receipts")).toEqual([{ partition: "receipts_future", rows: writes }]);
     expect(await run()).toMatchObject({ code: 0 });
@@ -258,8 +265,8 @@ describe("the job", () => {
     await sleep(1500);
     await vacuum.query("commit");
     expect((await making).created).toContain(tile("receipts", 1));
-    const { longest } = await writing.stop();
-    expect(longest).toBeLessThan(1000);
+    await writing.stop();
+    expect(stalls()).toEqual([]);
   });
 
   it("does nothing on a standby", async () => {
@@ -357,8 +364,8 @@ describe("a receipt always finds its partition:", () => {
     await sleep(300);
     const result = await ensure(3);
     await sleep(100);
-    const { writes, longest } = await inserting.stop();
-    const claims = await Promise.all(claiming.map(({ stop }) => stop()));
+    const writes = await inserting.stop();
+    await Promise.all(claiming.map(({ stop }) => stop()));
 
     expect(result.moved).toBeGreaterThanOrEqual(900);
     expect(await months("receipts")).toEqual([0, 1, 2, 3].map(monthName));
@@ -377,7 +384,7 @@ describe("a receipt always finds its partition:", () => {
     const [recorded] = await all<{ n: number }>("select count(*)::int as n from receipts where claim_id is not null");
     expect(recorded?.n).toBeGreaterThan(0);
     expect(recorded?.n).toBeLessThanOrEqual(writes);
-    expect(Math.max(longest, ...claims.map((claim) => claim.longest))).toBeLessThan(1000);
+    expect(stalls()).toEqual([]);
     expect(await leftovers("receipts")).toEqual([]);
   });
 });
