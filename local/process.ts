@@ -39,7 +39,7 @@ if [ -r /proc/self/stat ]; then
   field() { shift 19; echo "$1"; }
   mark="$boot-$(field \${stat##*) })"
 else
-  mark=$(ps -o lstart= -p $$ | tr -s ' ' '_')
+  mark=$(ps -o lstart= -p $$ | xargs | tr ' ' '_')
 fi
 printf '%s %s\\n' "$$" "$mark" >"$0.new" && mv -f "$0.new" "$0" || exit 127
 exec "$@"
@@ -138,7 +138,7 @@ export function processMark(pid: number): string | undefined {
   }
   const ps = spawnSync("ps", ["-o", "stat=", "-o", "lstart=", "-p", String(pid)], { encoding: "utf8" });
   const [state = "", ...started] = ps.stdout.trim().split(/\s+/);
-  return ps.status === 0 && !state.startsWith("Z") ? `${started.join("_")}_` : undefined;
+  return ps.status === 0 && !state.startsWith("Z") ? started.join("_") : undefined;
 }
 
 let bootIdRead: string | undefined;
