@@ -1,0 +1,220 @@
+import { createHash } from "node:crypto";
+import type pg from "pg";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { roles } from "../../ops/roles";
+import { startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
+import { bytes, insertReceipts, newReceipt, record, timestamp } from "../receipts";
+
+let server: TestPostgres;
+let database: TestDatabase;
+let app: pg.Client;
+let owner: pg.Client;
+let auditor: pg.Client;
+
+beforeAll(async () => {
+  server = await startPostgres();
+});
+afterAll(() => server.stop());
+
+beforeEach(async () => {
+  database = await server.createDatabase({ migrated: true });
+  app = await database.connect(roles.app);
+  owner = await database.connect(roles.owner);
+  auditor = await database.connect(roles.auditor);
+});
+
+interface Anchor {
+  receipts: number;
+  changes: number;
+  checkpoint: { seq: number; seal: string };
+  chains: { agent: string; seq: number; seal: string; history_seq: number; history_seal: string }[];
+  digest: string;
+}
+
+const anchor = async (): Promise<Anchor> => {
+  const { rows } = await auditor.query<{ anchor: Anchor }>("select audit.anchor() as anchor");
+  if (!rows[0]) throw new Error("no anchor");
+  return rows[0].anchor;
+};
+
+const digest = ({ checkpoint, chains }: Anchor): string =>
+  createHash("sha256")
+    .update(`${checkpoint.seq} ${checkpoint.seal}\n`)
+    .update(
+      chains.map((c) => `${JSON.stringify(c.agent)} ${c.seq} ${c.seal} ${c.history_seq} ${c.history_seal}\n`).join(""),
+    )
+    .digest("hex");
+
+interface Checkpoint {
+  seq: string;
+  chain: string;
+  agent: string;
+  first_seq: string;
+  last_seq: string;
+  last_seal: Buffer;
+  last_hash: string | null;
+  source: string;
+  made_at: string;
+  seal: Buffer;
+}
+
+const checkpoints = async (): Promise<Checkpoint[]> =>
+  (
+    await auditor.query<Checkpoint>(
+      `select seq, chain, agent, first_seq, last_seq, last_seal, last_hash, source,
+              (extract(epoch from made_at) * 1000000)::bigint::text as made_at, seal from audit.checkpoints order by seq`,
+    )
+  ).rows;
+
+const int8 = (value: string) => {
+  const buffer = Buffer.alloc(8);
+  buffer.writeBigInt64BE(BigInt(value));
+  return buffer;
+};
+
+/** Archives the oldest month of both tables, as ops does: detach and checkpoint in one transaction. */
+const archive = async (month: string): Promise<void> => {
+  await owner.query("begin");
+  for (const table of ["public.receipts", "audit.receipt_history"])
+    await owner.query("select audit.checkpoint(audit.detach_month($1, $2))", [table, month]);
+  await owner.query("commit");
+};
+
+const thisMonth = async (): Promise<string> =>
+  (await owner.query<{ month: string }>("select audit.month_of(now())::text as month")).rows[0]?.month ?? "";
+
+describe("an anchor", () => {
+  it("of an empty trail is an anchor too", async () => {
+    const empty = await anchor();
+    expect(empty).toMatchObject({ receipts: 0, changes: 0, chains: [], checkpoint: { seq: 0, seal: "" } });
+    expect(empty.digest).toBe(digest(empty));
+  });
+
+  it("names the end of every chain in the order of bytes, under a digest anybody can compute", async () => {
+    const agents = ["b", "a", "", "Z", "ä", '"\\\n\u0001', "𝄞", "\uffee", "a b"];
+    await insertReceipts(
+      app,
+      agents.map((actor_id) => newReceipt({ actor_id })),
+    );
+    await insertReceipts(app, [newReceipt({ actor_id: "b", decision_outcome: "require_approval" })]);
+    const taken = await anchor();
+    expect(taken).toMatchObject({ receipts: 10, changes: 1 });
+    expect(taken.chains.map((chain) => chain.agent)).toEqual(
+      agents.toSorted((x, y) => Buffer.compare(Buffer.from(x), Buffer.from(y))),
+    );
+    expect(taken.digest).toBe(digest(taken));
+    const { rows } = await auditor.query<{ seal: string }>(
+      "select encode(chain_seal, 'hex') as seal from receipts where actor_id = 'b' and chain_seq = 2",
+    );
+    expect(taken.chains.find((chain) => chain.agent === "b")).toMatchObject({
+      seq: 2,
+      seal: rows[0]?.seal,
+      history_seq: 1,
+    });
+  });
+
+  it("changes with every receipt, every recorded change, and every checkpoint", async () => {
+    const seen = new Set([(await anchor()).digest]);
+    await insertReceipts(app, [newReceipt()]);
+    seen.add((await anchor()).digest);
+    await app.query("update receipts set rekor_entry_id = 'x'");
+    seen.add((await anchor()).digest);
+    await archive(await thisMonth());
+    seen.add((await anchor()).digest);
+    expect(seen.size).toBe(4);
+  });
+
+  it.each([roles.app, roles.telemetry, roles.monitor])("is not for %s", async (role) => {
+    const client = await database.connect(role);
+    await expect(client.query("select audit.anchor()")).rejects.toMatchObject({ code: "42501" });
+  });
+});
+
+describe("checkpoints", () => {
+  it("say where each chain stood, in as many stretches as other months left of it", async () => {
+    const month = await thisMonth();
+    const inside = new Date(`${month}T00:00:00Z`);
+    const outside = new Date(inside.getTime() - 86_400_000);
+    for (const at of [inside, inside, outside, inside, outside])
+      await insertReceipts(app, [newReceipt({ created_at: at.toISOString(), decision_outcome: "require_approval" })]);
+    await insertReceipts(app, [newReceipt({ actor_id: "other", created_at: inside.toISOString() })]);
+    const { rows } = await auditor.query<{ seal: Buffer; hash: string }>(
+      "select chain_seal as seal, receipt_hash as hash from receipts where actor_id = 'agent-1' order by chain_seq",
+    );
+    await archive(month);
+    const made = await checkpoints();
+    expect(made.map((c) => [c.chain, c.agent, c.first_seq, c.last_seq])).toEqual([
+      ["receipts", "agent-1", "1", "2"],
+      ["receipts", "agent-1", "4", "4"],
+      ["receipts", "other", "1", "1"],
+      ["history", "agent-1", "1", "2"],
+      ["history", "agent-1", "4", "4"],
+    ]);
+    expect(made[0]).toMatchObject({ last_seal: rows[1]?.seal, last_hash: rows[1]?.hash });
+    expect(made[1]).toMatchObject({ last_seal: rows[3]?.seal, last_hash: rows[3]?.hash });
+    expect((await auditor.query("select from receipts")).rowCount).toBe(2);
+  });
+
+  it("are a chain of their own, as docs/chain.md says, whose end the next anchor holds", async () => {
+    await insertReceipts(app, [newReceipt({ decision_outcome: "require_approval" }), newReceipt({ actor_id: null })]);
+    await archive(await thisMonth());
+    let previous: Buffer = Buffer.alloc(0);
+    const made = await checkpoints();
+    for (const c of made) {
+      const sealed = record(
+        ["bytea", previous],
+        ["int8", int8(c.seq)],
+        ["bytea", bytes(c.chain)],
+        ["bytea", bytes(c.agent)],
+        ["int8", int8(c.first_seq)],
+        ["int8", int8(c.last_seq)],
+        ["bytea", c.last_seal],
+        ["bytea", bytes(c.last_hash)],
+        ["bytea", bytes(c.source)],
+        ["timestamptz", timestamp(c.made_at)],
+      );
+      expect(c.seal).toEqual(createHash("sha256").update(sealed).digest());
+      previous = c.seal;
+    }
+    expect(made).toHaveLength(3);
+    expect((await anchor()).checkpoint).toEqual({ seq: 3, seal: previous.toString("hex") });
+  });
+
+  it("are written once, however often they are asked for, and by the owner only", async () => {
+    await insertReceipts(app, [newReceipt()]);
+    const { rows } = await owner.query<{ tile: string }>("select tableoid::regclass::text as tile from receipts");
+    for (const expected of [1, 0, 0])
+      expect((await owner.query("select audit.checkpoint($1) as n", [rows[0]?.tile])).rows).toEqual([{ n: expected }]);
+    for (const sql of [
+      "select audit.checkpoint('receipts')",
+      "delete from audit.checkpoints",
+      "update audit.checkpoints set agent = ''",
+    ])
+      for (const client of [app, auditor])
+        await expect(client.query(sql)).rejects.toMatchObject({ code: /42501|25006/ });
+  });
+
+  it("of twenty archivers at once, none is lost or written twice", async () => {
+    await insertReceipts(
+      app,
+      Array.from({ length: 30 }, (_, i) => newReceipt({ actor_id: `a${i}` })),
+    );
+    const { rows } = await owner.query<{ tile: string }>(
+      "select distinct tableoid::regclass::text as tile from receipts",
+    );
+    const clients = await Promise.all(Array.from({ length: 20 }, () => database.connect(roles.owner)));
+    const made = await Promise.all(
+      clients.map((c) => c.query<{ n: number }>("select audit.checkpoint($1) as n", [rows[0]?.tile])),
+    );
+    expect(made.map((result) => result.rows[0]?.n).toSorted()).toEqual([...Array<number>(19).fill(0), 30]);
+    expect((await checkpoints()).map((c) => Number(c.seq))).toEqual(Array.from({ length: 30 }, (_, i) => i + 1));
+  });
+
+  it("chains go on after their older months are gone", async () => {
+    await insertReceipts(app, [newReceipt()]);
+    await archive(await thisMonth());
+    const [stored] = await insertReceipts(app, [newReceipt()]);
+    const [made] = await checkpoints();
+    expect(stored).toMatchObject({ chain_seq: "2", prev_receipt_hash: made?.last_hash });
+  });
+});
