@@ -65,9 +65,8 @@ async function run(options: Options, { signal }: Context): Promise<void> {
     allowEmpty: options.allowEmpty ?? false,
     onProgress: progress(),
   });
-  const json = `${JSON.stringify(report, null, 2)}\n`;
-  process.stdout.write(json);
-  if (options.report !== undefined) writeFileSync(options.report, json);
+  process.stdout.write(`${JSON.stringify(report, null, process.stdout.isTTY ? 2 : 0)}\n`);
+  if (options.report !== undefined) writeFileSync(options.report, `${JSON.stringify(report, null, 2)}\n`);
   process.stderr.write(`${summary(report)}\n`);
   if (!report.ok) throw failure(report);
 }

@@ -819,6 +819,106 @@ CREATE FUNCTION audit.tile_columns(tile regclass) RETURNS text
     LANGUAGE sql STABLE STRICT
     RETURN (SELECT string_agg(quote_ident((pg_attribute.attname)::text), ', '::text ORDER BY pg_attribute.attnum) AS string_agg FROM pg_attribute WHERE ((pg_attribute.attrelid = (tile_columns.tile)::oid) AND (pg_attribute.attnum > 0) AND (NOT pg_attribute.attisdropped) AND (pg_attribute.attgenerated = ''::"char")));
 
+CREATE FUNCTION audit.verify_chain(agent text DEFAULT NULL::text) RETURNS TABLE(kind text, chain_agent text, seq bigint, receipt_id uuid, created_at timestamp with time zone)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path TO ''
+    BEGIN ATOMIC
+ WITH checkpoint AS (
+          SELECT c.agent,
+             c.first_seq,
+             c.last_seq,
+             c.last_seal AS seal,
+             c.last_hash AS hash
+            FROM audit.checkpoints c
+           WHERE ((c.chain = 'receipts'::text) AND ((verify_chain.agent IS NULL) OR (c.agent = verify_chain.agent)))
+         ), place AS (
+          SELECT COALESCE(r.actor_id, ''::text) AS agent,
+             r.chain_seq AS first_seq,
+             r.chain_seq AS last_seq,
+             r.chain_seal AS seal,
+             r.receipt_hash AS hash,
+             r.prev_receipt_hash,
+             r.id,
+             r.created_at,
+             audit.receipt_content(r.id, r.envelope_id, r.parent_receipt_id, r.created_at, r.decision_outcome, r.tool_name, r.actor_id, r.envelope, r.decision) AS content,
+             (r.receipt_hash = audit.authensor_hash(r.id, r.envelope_id, r.created_at, r.decision_outcome, r.prev_receipt_hash)) AS hash_right
+            FROM public.receipts r
+           WHERE ((verify_chain.agent IS NULL) OR (r.actor_id = verify_chain.agent) OR ((verify_chain.agent = ''::text) AND (r.actor_id IS NULL)))
+         UNION ALL
+          SELECT checkpoint.agent,
+             checkpoint.first_seq,
+             checkpoint.last_seq,
+             checkpoint.seal,
+             checkpoint.hash,
+             NULL::text,
+             NULL::uuid,
+             NULL::timestamp with time zone,
+             NULL::bytea,
+             true
+            FROM checkpoint
+         ), linked AS (
+          SELECT p.agent,
+             p.first_seq,
+             p.last_seq,
+             p.seal,
+             p.hash,
+             p.prev_receipt_hash,
+             p.id,
+             p.created_at,
+             p.content,
+             p.hash_right,
+             COALESCE(lag(p.last_seq) OVER chain, (0)::bigint) AS before_seq,
+             COALESCE(lag(p.seal) OVER chain, '\x'::bytea) AS before_seal,
+             lag(p.hash) OVER chain AS before_hash
+            FROM place p
+           WINDOW chain AS (PARTITION BY (p.agent COLLATE "C") ORDER BY p.first_seq, p.seal)
+         ), finding AS (
+          SELECT
+                 CASE
+                     WHEN (l.first_seq > (l.before_seq + 1)) THEN 'missing'::text
+                     WHEN (l.first_seq <= l.before_seq) THEN 'twice'::text
+                     ELSE 'altered'::text
+                 END AS kind,
+             l.agent,
+                 CASE
+                     WHEN (l.first_seq > (l.before_seq + 1)) THEN (l.before_seq + 1)
+                     ELSE l.first_seq
+                 END AS seq,
+             l.id,
+             l.created_at
+            FROM linked l
+           WHERE ((l.first_seq <> (l.before_seq + 1)) OR (NOT l.hash_right) OR ((l.content IS NOT NULL) AND ((l.prev_receipt_hash IS DISTINCT FROM l.before_hash) OR (l.seal <> audit.chain_seal(l.before_seal, l.first_seq, l.content, l.prev_receipt_hash)))))
+         UNION ALL
+          SELECT 'head'::text,
+             COALESCE(h.agent, e.agent) AS "coalesce",
+             (COALESCE(e.last_seq, (0)::bigint) + 1),
+             NULL::uuid,
+             NULL::timestamp with time zone
+            FROM (( SELECT DISTINCT ON (p.agent) p.agent,
+                     p.last_seq,
+                     p.seal
+                    FROM place p
+                   ORDER BY p.agent, p.last_seq DESC) e
+              FULL JOIN ( SELECT c.agent,
+                     c.seq,
+                     c.seal,
+                     c.receipt_hash,
+                     c.prev_receipt_hash
+                    FROM audit.chain_heads c
+                   WHERE ((c.seq > 0) AND ((verify_chain.agent IS NULL) OR (c.agent = verify_chain.agent)))) h ON ((h.agent = e.agent)))
+           WHERE ((h.seq IS DISTINCT FROM e.last_seq) OR (h.seal IS DISTINCT FROM e.seal))
+         )
+  SELECT f.kind,
+     f.agent,
+     f.seq,
+     f.id,
+     f.created_at
+    FROM finding f
+   ORDER BY (f.agent COLLATE "C"), f.seq;
+END;
+
+COMMENT ON FUNCTION audit.verify_chain(agent text) IS 'Places where chains of receipts do not hold; none if all is whole. ops/verify sees more.';
+
 CREATE FUNCTION audit.words(text) RETURNS tsvector
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN to_tsvector('simple'::regconfig, CASE WHEN (octet_length($1) = length($1)) THEN $1 ELSE lower($1) END);
@@ -1316,6 +1416,9 @@ GRANT ALL ON FUNCTION audit.search_receipts(query text, since timestamp with tim
 GRANT ALL ON FUNCTION audit.search_receipts(query text, since timestamp with time zone, until timestamp with time zone, max_results integer) TO authensor_auditor;
 
 REVOKE ALL ON FUNCTION audit.tile_columns(tile regclass) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.verify_chain(agent text) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.verify_chain(agent text) TO authensor_auditor;
 
 GRANT SELECT ON TABLE audit.migrations TO authensor_auditor;
 

@@ -492,6 +492,27 @@ describe("tampering by a superuser", () => {
     await attacker.query("alter function audit.chain_seal_saved(bytea, bigint, bytea, text) rename to chain_seal");
   });
 
+  it.each<[what: string, tampering: string, found: [string, string, string][]]>([
+    ["nothing", "select", []],
+    ["an altered row", `update receipts set tool_name = 'x' ${oneOf} 11`, [["altered", "a", "11"]]],
+    ["an altered hash", `update receipts set receipt_hash = md5('') || md5('') ${oneOf} 20`, [["altered", "a", "20"]]],
+    ["removed rows", "delete from receipts where actor_id = 'b' and chain_seq in (2, 3)", [["missing", "b", "2"]]],
+    ["a first row that was removed", `delete from receipts ${oneOf} 1`, [["missing", "a", "1"]]],
+    ["a tail cut off", `delete from receipts where actor_id = 'a' and chain_seq > 18`, [["head", "a", "19"]]],
+    ["a whole chain removed", "delete from receipts where actor_id = 'b'", [["head", "b", "1"]]],
+    ["a head removed", "delete from audit.chain_heads where agent = 'b'", [["head", "b", "21"]]],
+  ])("shows %s to audit.verify_chain() too", async (_what, tampering, expected) => {
+    await attacker.query(tampering);
+    const auditor = await database.connect(roles.auditor);
+    const { rows } = await auditor.query<{ found: [string, string, string] }>({
+      text: "select array[kind, chain_agent, seq::text] as found from audit.verify_chain()",
+    });
+    expect(rows.map(({ found }) => found)).toEqual(expected);
+    const other = await auditor.query("select from audit.verify_chain($1)", [expected[0]?.[1] === "a" ? "b" : "a"]);
+    expect(other.rows).toEqual([]);
+    await auditor.end();
+  });
+
   it("names the earliest broken place first, and counts what it does not list", async () => {
     await attacker.query("update receipts set tool_name = 'x' where actor_id = 'b' and chain_seq = 6");
     await attacker.query("update receipts set tool_name = 'x' where actor_id = 'a' and chain_seq in (19, 8)");

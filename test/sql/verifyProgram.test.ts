@@ -1,0 +1,141 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import pg from "pg";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { roles } from "../../ops/roles";
+import { startPostgres, superuser, type TestDatabase, type TestPostgres } from "../postgres";
+import { insertReceipts, newReceipt } from "../receipts";
+import { runOps } from "./programs";
+
+let server: TestPostgres;
+let database: TestDatabase;
+let app: pg.Client;
+const dir = mkdtempSync(join(tmpdir(), "verify-"));
+
+beforeAll(async () => {
+  server = await startPostgres();
+  database = await server.createDatabase({ migrated: true });
+  app = await database.connect(roles.app);
+  await insertReceipts(
+    app,
+    Array.from({ length: 30 }, (_, i) => newReceipt({ actor_id: `agent-${i % 3}` })),
+  );
+});
+afterAll(async () => {
+  await server.stop();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+const env = (role: string = roles.auditor) => ({ DATABASE_URL: database.url(role) });
+const report = (stdout: string) =>
+  JSON.parse(stdout) as { ok: boolean; verified: { receipts: number }; first?: { kind: string; seq?: number } };
+
+describe("ops/anchor and ops/verify", () => {
+  it("print an anchor, and verify against it: 0, with a report on standard output and a line for people on standard error", async () => {
+    const file = join(dir, "anchor.json");
+    expect(await runOps("anchor", ["--output", file], env())).toMatchObject({ code: 0, stdout: "", stderr: "" });
+    expect(await runOps("anchor", ["--output", file], env())).toMatchObject({ code: 1 });
+    const printed = await runOps("anchor", [], env());
+    expect(printed.lines[0]).toMatchObject({
+      version: 1,
+      receipts: 30,
+      digest: (JSON.parse(readFileSync(file, "utf8")) as { digest: string }).digest,
+    });
+
+    const { code, stdout, stderr } = await runOps("verify", ["--anchors", file], env());
+    expect(stderr).toMatch(/^the trail is whole: 30 receipts, 0 changes, 3 chains in /);
+    expect(report(stdout)).toMatchObject({ ok: true, verified: { receipts: 30 } });
+    expect(code).toBe(0);
+
+    await insertReceipts(app, [newReceipt({ actor_id: "agent-1" })]);
+    const since = await runOps("verify", ["--from-anchor", file], env());
+    expect(report(since.stdout)).toMatchObject({ ok: true });
+    expect(since.code).toBe(0);
+  });
+
+  it("exit 1 on a finding, with the first broken place in one line and all of them in the report", async () => {
+    const attacker = await database.connect(superuser);
+    await attacker.query(
+      "set session_replication_role = replica; create table kept as table receipts; delete from receipts where actor_id = 'agent-2' and chain_seq = 4",
+    );
+    const file = join(dir, "report.json");
+    const { code, stdout, stderr } = await runOps("verify", ["--report", file], env());
+    await attacker.query("delete from receipts; insert into receipts select * from kept");
+    expect(code).toBe(1);
+    expect(stderr).toContain('verify: 1 finding; the first: removed-row: receipt 4 of agent "agent-2" is missing');
+    expect(report(stdout)).toMatchObject({ ok: false, first: { kind: "removed-row", seq: 4 } });
+    expect(JSON.parse(readFileSync(file, "utf8"))).toEqual(report(stdout));
+  });
+
+  it("exit 1 where nothing could be verified, 2 for wrong usage, each with one clear line", async () => {
+    for (const [args, reason, expected] of [
+      [["--agent", "nobody"], /no receipt of agent "nobody"/, 1],
+      [["--since", "never"], /--since is not a time/, 2],
+      [["--since", "2026-11-02", "--until", "2026-11-01"], /must lie before/, 2],
+      [["--since", "2026-11-02", "--anchors", "x"], /cannot be combined/, 2],
+      [["--anchors", join(dir, "missing")], /cannot read anchors/, 2],
+      [["--connections", "0"], /--connections must be/, 2],
+      [["extra"], /too many arguments/, 2],
+    ] as const) {
+      const { code, stderr } = await runOps("verify", [...args], env());
+      expect(stderr).toMatch(reason);
+      expect([args, code]).toEqual([args, expected]);
+    }
+    const file = join(dir, "no-anchor.json");
+    writeFileSync(file, "{}");
+    expect(await runOps("verify", ["--anchors", file], env())).toMatchObject({ code: 2 });
+    expect((await runOps("verify", [], env(roles.app))).stderr).toMatch(/cannot be verified: permission denied/);
+  });
+});
+
+it("verifies on a standby, where nothing can be written, as of what it has replayed", async () => {
+  const user =
+    process.getuid?.() === 0
+      ? { uid: Number(execFileSync("id", ["-u", superuser])), gid: Number(execFileSync("id", ["-g", superuser])) }
+      : {};
+  const data = join(server.dir, "standby");
+  const run = (program: string, ...args: string[]) =>
+    execFileSync(join(server.bin, program), args, { ...user, cwd: server.dir, stdio: "ignore" });
+  run("pg_basebackup", "-D", data, "-R", "-c", "fast", "-d", server.url(superuser));
+  const port = await freePort();
+  run(
+    "pg_ctl",
+    "-D",
+    data,
+    "-w",
+    "-l",
+    join(server.dir, "standby.log"),
+    "-o",
+    `-p ${port} -c unix_socket_directories=''`,
+    "start",
+  );
+  try {
+    await insertReceipts(app, [newReceipt({ actor_id: "agent-0" })]);
+    const url = database.url(roles.auditor).replace(`:${server.port}/`, `:${port}/`);
+    const standby = new pg.Client({ connectionString: url });
+    await standby.connect();
+    for (let n = 0; n < 200; n++, await sleep(50)) {
+      const { rows } = await standby.query<{ n: number }>("select count(*)::int as n from receipts");
+      if (rows[0]?.n === 32) break;
+    }
+    await standby.end();
+    const { code, stdout } = await runOps("verify", [], { DATABASE_URL: url });
+    expect(report(stdout)).toMatchObject({ ok: true, standby: true, verified: { receipts: 32 } });
+    expect(code).toBe(0);
+  } finally {
+    run("pg_ctl", "-D", data, "-m", "immediate", "stop");
+  }
+});
+
+async function freePort(): Promise<number> {
+  const probe = createServer();
+  await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
+  const address = probe.address();
+  await new Promise((resolve) => probe.close(resolve));
+  if (address === null || typeof address === "string") throw new Error("no free port");
+  return address.port;
+}
