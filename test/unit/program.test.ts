@@ -94,15 +94,20 @@ describe("a program", () => {
 
   test("fails with its own error where it throws one itself", async () => {
     await expect(run(`throw new pulumi.RunError("two is one too many");`)).rejects.toThrow("two is one too many");
-    await expect(run(`new Thing("a", {}).address.apply(() => { throw new Error("in an apply"); });`)).rejects.toThrow(
-      "in an apply",
-    );
   });
 
-  test("fails where it asks for what the local cloud does not have", async () => {
+  test("fails with its own error where it throws one in an apply that nobody waits for", async () => {
+    const body = `new Thing("a", {}).address.apply(() => { throw new Error("in an apply"); });`;
+    await expect(run(body)).rejects.toThrow("in an apply");
+  });
+
+  test("fails where it asks for a data source that the local cloud does not have", async () => {
     await expect(run(`await pulumi.runtime.invoke("aws:ec2/getTeleporter:getTeleporter", {});`)).rejects.toThrow(
       "aws:ec2/getTeleporter:getTeleporter: the local cloud has no such data source",
     );
+  });
+
+  test("fails where it asks for a resource that the local cloud did not make", async () => {
     await expect(run(`new Thing("a", {}, { id: "i-123" });`)).rejects.toThrow(/Thing a .i-123.*did not make itself/);
   });
 });

@@ -1,108 +1,225 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { Engine } from "../../local/engine";
-import type { Context, Handler, Properties } from "../../local/handler";
-import { configure, runProgram } from "../../local/program";
-import { silent } from "../../local/progress";
-import { State } from "../../local/state";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { parse } from "yaml";
+import program from "../../index";
+import type { Deployment, PodTemplate } from "./kubernetesTypes";
+import { record, unknown, type Values, type World } from "./mocks";
 
-let directory: string;
-let made: { name: string; urn: string; inputs: Properties }[];
-let fails: Record<string, string>;
+type Stack = "dev" | "prod" | "local";
 
-beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "program-test-"));
-  made = [];
-  fails = {};
-});
-afterEach(() => rmSync(directory, { recursive: true }));
-
-const thing: Handler = {
-  create: async (inputs: Properties, { name, urn }: Context) => {
-    await new Promise((done) => setTimeout(done, 5)); // others register meanwhile
-    const why = fails[name];
-    if (why !== undefined) throw new Error(why);
-    made.push({ name, urn, inputs });
-    return { id: `id-of-${name}`, outputs: { address: `${name}.example`, password: "hidden" } };
-  },
-};
-
-/** A whole program in JavaScript, as the runner finds it in a checkout, run against one kind of resource. */
-function run(body: string): Promise<Properties> {
-  const pulumi = JSON.stringify(resolve("node_modules/@pulumi/pulumi"));
-  const prelude = `
-    const pulumi = require(${pulumi});
-    class Thing extends pulumi.CustomResource {
-      constructor(name, props, opts) { super("test:index:Thing", name, { address: undefined, password: undefined, ...props }, opts); }
-    }
-    class Group extends pulumi.ComponentResource {
-      constructor(name) { super("test:index:Group", name); this.inner = new Thing(name + "-inner", {}, { parent: this }); this.registerOutputs(); }
-    }`;
-  writeFileSync(join(directory, "index.ts"), `${prelude}\nmodule.exports = async () => { ${body} };`);
-  const project = { name: "project", config: { "project:size": "7" } };
-  configure(project);
-  const state = State.load(join(directory, "state.json"), join(directory, "data"));
-  const signal = new AbortController().signal;
-  const handlerOf = (type: string) => (type === "test:index:Thing" ? thing : undefined);
-  return runProgram({
-    project,
-    checkout: directory,
-    engine: new Engine({ state, handlerOf, progress: silent, signal }),
-  });
+function configOf(stack: Stack): Record<string, string> {
+  const file = readFileSync(join(__dirname, `../../Pulumi.${stack}.yaml`), "utf8");
+  const { config } = parse(file) as { config: Record<string, unknown> };
+  return Object.fromEntries(
+    Object.entries(config).map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)]),
+  );
 }
 
-describe("a program", () => {
-  test("gets real outputs for its resources, and its outputs are returned", async () => {
-    const outputs = await run(`
-      const a = new Thing("a", { size: new pulumi.Config().requireNumber("size") });
-      const b = new Thing("b", { target: a.address });
-      return { id: b.id, url: pulumi.interpolate\`http://\${a.address}/\` };
-    `);
-    expect(outputs).toEqual({ id: "id-of-b", url: "http://a.example/" });
-    expect(made.map(({ inputs }) => inputs)).toEqual([{ size: 7 }, { target: "a.example" }]);
+const run = (stack: Stack, options: { preview?: boolean; config?: Record<string, string> } = {}) =>
+  record<unknown>(program, { stack, ...options, config: { ...configOf(stack), ...options.config } });
+
+const count = (world: World<unknown>, type: string) => world.all(type).length;
+const instance = "aws:rds/instance:Instance";
+
+let worlds: Record<Stack, World<unknown>>;
+beforeAll(async () => {
+  worlds = { dev: await run("dev"), prod: await run("prod"), local: await run("local") };
+});
+const stacks: Stack[] = ["dev", "prod", "local"];
+
+describe.each(stacks)("the program for %s", (stack) => {
+  test("puts no password, token or key into an input or an output that is not secret", () => {
+    worlds[stack].expectNothingSecretInPlain();
+    expect(worlds[stack].stackOutputs.secrets).toEqual([]);
   });
 
-  test("hands secrets to handlers as they are, and keeps them secret in the outputs", async () => {
-    const outputs = await run(`
-      const a = new Thing("a", { nested: { token: pulumi.secret("s3cret") } }, { additionalSecretOutputs: ["password"] });
-      return { input: await pulumi.isSecret(a.nested), output: await pulumi.isSecret(a.password), open: await pulumi.isSecret(a.address) };
-    `);
-    expect(made[0]?.inputs).toEqual({ nested: { token: "s3cret" } });
-    expect(outputs).toEqual({ input: true, output: true, open: false });
+  test("makes a primary and its replica in two regions, and the bucket in a third", () => {
+    const world = worlds[stack];
+    expect(count(world, instance)).toBe(2);
+    const name = `authensor-${stack}`;
+    const primary = world.one(instance, `${name}-primary`);
+    const replica = world.one(instance, `${name}-replica`);
+    expect(primary.inputs.region).toBe("eu-central-1");
+    expect(replica.inputs.region).toBe("eu-west-1");
+    expect(replica.inputs.replicateSourceDb).toMatch(/^arn:aws:rds:eu-central-1:/);
+    expect(replica.inputs.kmsKeyId).toMatch(/^arn:aws:kms:eu-west-1:/);
+    expect(replica.dependencies).toContain(primary.urn);
+    for (const absent of ["username", "password", "passwordWo", "dbName", "engine"])
+      expect(replica.inputs).not.toHaveProperty(absent);
+    expect(world.one("aws:s3/bucket:Bucket").inputs.region).toBe("eu-north-1");
   });
 
-  test("names resources as Pulumi's engine does, parents' types included", async () => {
-    await run(`new Group("g"); new Thing("a", {});`);
-    expect(made.map(({ urn }) => urn).sort()).toEqual([
-      "urn:pulumi:local::project::test:index:Group$test:index:Thing::g-inner",
-      "urn:pulumi:local::project::test:index:Thing::a",
+  test("migrates before it pools, and pools before it serves", () => {
+    const world = worlds[stack];
+    const name = `authensor-${stack}`;
+    const job = world.one("kubernetes:batch/v1:Job");
+    const pooler = world.one("kubernetes:apps/v1:Deployment", `${name}-pgbouncer`);
+    const controlPlane = world.one("kubernetes:apps/v1:Deployment", `${name}-control-plane`);
+    const cronJob = world.one("kubernetes:batch/v1:CronJob", `${name}-partitions`);
+    // A component waits for what it depends on, and its children for their component.
+    const dependenciesOf = (type: string) => world.one(`authensor:kubernetes:${type}`).dependencies;
+    expect(dependenciesOf("Pgbouncer")).toContain(job.urn);
+    expect(dependenciesOf("Partitions")).toContain(job.urn);
+    expect(dependenciesOf("ControlPlane")).toEqual(expect.arrayContaining([job.urn, pooler.urn]));
+    const order = [job, pooler, controlPlane].map((resource) => world.resources.indexOf(resource));
+    expect(order).toEqual([...order].sort((a, b) => a - b));
+    expect(world.resources.indexOf(cronJob)).toBeGreaterThan(world.resources.indexOf(job));
+  });
+
+  test("uses the explicit providers for everything in AWS and in the cluster", () => {
+    const world = worlds[stack];
+    const [cloud, cluster] = ["aws", "kubernetes"].map((name) => world.one(`pulumi:providers:${name}`).urn);
+    for (const { type, provider, name } of world.resources.filter(({ custom }) => custom)) {
+      const wanted = type.startsWith("aws:") ? cloud : type.startsWith("kubernetes:") ? cluster : undefined;
+      if (wanted !== undefined) expect([name, provider.startsWith(`${wanted}::`)]).toEqual([name, true]);
+    }
+  });
+
+  test("keeps everything but the stack's own components under a component", () => {
+    const orphans = worlds[stack].resources.filter(({ custom, parent }) => custom && parent === undefined);
+    expect(orphans.map(({ type }) => type).sort()).toEqual(["pulumi:providers:aws", "pulumi:providers:kubernetes"]);
+    for (const component of worlds[stack].resources.filter(({ custom }) => !custom))
+      expect([component.name, component.outputs !== undefined]).toEqual([component.name, true]);
+  });
+
+  test("gives each pod only the URL that its work needs", () => {
+    const world = worlds[stack];
+    const urlOf = ({ spec }: PodTemplate) =>
+      spec.containers[0]!.env.find(({ name }) => name === "DATABASE_URL")?.valueFrom?.secretKeyRef.name;
+    const templateOf = (type: string) => (world.one(type).inputs as { spec: { template: PodTemplate } }).spec.template;
+    expect(urlOf(templateOf("kubernetes:batch/v1:Job"))).toBe(`authensor-${stack}-owner-abc1234`);
+    const controlPlane = world.one("kubernetes:apps/v1:Deployment", `authensor-${stack}-control-plane`);
+    expect(urlOf((controlPlane.inputs as unknown as Deployment).spec.template)).toBe(
+      `authensor-${stack}-audit-abc1234`,
+    );
+    const owners = world.resources
+      .filter(({ inputs }) => JSON.stringify(inputs).includes(`"authensor-${stack}-owner-abc1234"`))
+      .map(({ type }) => type);
+    expect(owners.sort()).toEqual(["kubernetes:batch/v1:CronJob", "kubernetes:batch/v1:Job"]);
+  });
+
+  test("never hands out more connections than the primary takes", () => {
+    const world = worlds[stack];
+    const pooler = world.one("kubernetes:apps/v1:Deployment", `authensor-${stack}-pgbouncer`);
+    const { replicas } = (pooler.inputs as unknown as Deployment).spec;
+    const config = world.one("kubernetes:core/v1:ConfigMap", `authensor-${stack}-pgbouncer-config`);
+    const ini = (config.inputs.data as Record<string, string>)["pgbouncer.ini"]!;
+    const sizes = [...ini.matchAll(/max_db_connections=(\d+)/g)].map(([, size]) => Number(size));
+    const group = world.one("aws:rds/parameterGroup:ParameterGroup", `authensor-${stack}-primary`);
+    const parameters = group.inputs.parameters as { name: string; value: string }[];
+    const most = Number(parameters.find(({ name }) => name === "max_connections")?.value);
+    expect(sizes).toHaveLength(3);
+    expect(2 * replicas * sizes.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(most - 10);
+  });
+
+  test("has outputs that say where everything is", () => {
+    const { values } = worlds[stack].stackOutputs;
+    const identifier = (server: string) =>
+      worlds[stack].one(instance, `authensor-${stack}-${server}`).inputs.identifier as string;
+    const secret = (name: string, key: string) => ({
+      namespace: "authensor",
+      name: `authensor-${stack}-${name}-abc1234`,
+      key,
+    });
+    expect(values).toMatchObject({
+      environment: stack,
+      namespace: "authensor",
+      regions: { primary: "eu-central-1", replica: "eu-west-1", backup: "eu-north-1" },
+      primary: { host: `${identifier("primary")}.xyz.eu-central-1.rds.amazonaws.com`, port: 5432 },
+      replica: { host: `${identifier("replica")}.xyz.eu-west-1.rds.amazonaws.com`, port: 5432 },
+      backupBucket: { name: `authensor-${stack}-backups-abc1234`, region: "eu-north-1" },
+      pgbouncer: { host: "pgbouncer.authensor.svc.cluster.local", port: 6432 },
+      controlPlane: { url: "http://control-plane.authensor.svc.cluster.local:3000" },
+      adminTokenSecret: secret("admin-token", "token"),
+      connectionSecrets: Object.fromEntries(
+        ["audit", "telemetry", "auditor", "owner", "monitor", "replica"].map((name) => [name, secret(name, "url")]),
+      ),
+    });
+  });
+});
+
+describe("the environments", () => {
+  test("are the same program: they differ in sizes and zones, not in what there is", () => {
+    const types = (stack: Stack) => worlds[stack].census.map((entry) => entry.replaceAll(`authensor-${stack}`, "·"));
+    const extraZone = types("prod").filter((entry) => !types("dev").includes(entry));
+    expect(extraZone).toEqual([
+      "aws:ec2/routeTableAssociation:RouteTableAssociation ·-replica-3",
+      "aws:ec2/subnet:Subnet ·-replica-3",
+    ]);
+    expect(types("dev").filter((entry) => !types("prod").includes(entry))).toEqual([]);
+    expect(types("local")).toEqual(types("dev"));
+  });
+
+  test("differ in what guards them: production is Multi-AZ, kept for 35 days, locked for good, and refuses deletion", () => {
+    const primary = (stack: Stack) => worlds[stack].one(instance, `authensor-${stack}-primary`);
+    expect(primary("prod")).toMatchObject({
+      protect: true,
+      inputs: { multiAz: true, backupRetentionPeriod: 35, deletionProtection: true, instanceClass: "db.r7g.large" },
+    });
+    expect(primary("dev")).toMatchObject({
+      protect: false,
+      inputs: { multiAz: false, backupRetentionPeriod: 7, deletionProtection: false, instanceClass: "db.t4g.medium" },
+    });
+    const lock = (stack: Stack) =>
+      worlds[stack].one("aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration").inputs.rule;
+    expect(lock("prod")).toEqual({ defaultRetention: { mode: "COMPLIANCE", days: 365 } });
+    expect(lock("dev")).toEqual({ defaultRetention: { mode: "GOVERNANCE", days: 1 } });
+  });
+});
+
+describe("a preview, when nothing that AWS computes is known", () => {
+  let preview: World<unknown>;
+  beforeAll(async () => {
+    preview = await run("prod", { preview: true });
+  });
+
+  test("shows every resource that the deployment makes", () => {
+    expect(preview.census).toEqual(worlds.prod.census);
+  });
+
+  test("shows what is decided here, and leaves open what is not", () => {
+    const pooler = preview.one("kubernetes:apps/v1:Deployment", "authensor-prod-pgbouncer");
+    expect((pooler.inputs as unknown as Deployment).spec.replicas).toBe(3);
+    const config = preview.one("kubernetes:core/v1:ConfigMap", "authensor-prod-pgbouncer-config").inputs;
+    expect(config.data).toEqual({ "pgbouncer.ini": unknown });
+    expect(preview.stackOutputs.values).toMatchObject({
+      primary: { host: unknown },
+      pgbouncer: { port: 6432 },
+      regions: { replica: "eu-west-1" },
+    });
+  });
+});
+
+describe("a changed setting", () => {
+  const inputsOf = (world: World<unknown>) =>
+    new Map(world.resources.map(({ type, name, inputs }) => [`${type} ${name}`, JSON.stringify(inputs)]));
+  const changedBy = async (config: Record<string, string>) => {
+    const [before, after] = [inputsOf(worlds.dev), inputsOf(await run("dev", { config }))];
+    return [...after].filter(([key, inputs]) => before.get(key) !== inputs).map(([key]) => key);
+  };
+
+  test("of the pools reaches the pooler's configuration alone", async () => {
+    expect(await changedBy({ "authensor-database:reservedConnections": "42" })).toEqual([
+      "kubernetes:core/v1:ConfigMap authensor-dev-pgbouncer-config",
     ]);
   });
 
-  test("fails with the resource that failed and why; what depends on it is not begun, what does not is finished", async () => {
-    fails["broken"] = "no space left";
-    const running = run(`
-      const broken = new Thing("broken", {});
-      new Thing("independent", {});
-      new Thing("dependent", { target: broken.address });
-    `);
-    await expect(running).rejects.toThrow("test.Thing broken: no space left");
-    expect(made.map(({ name }) => name)).toEqual(["independent"]);
+  test("of the control plane's image reaches the control plane alone", async () => {
+    const image = "ghcr.io/authensor/control-plane:0.0.2";
+    expect(await changedBy({ "authensor-database:controlPlaneImage": image })).toEqual([
+      "kubernetes:apps/v1:Deployment authensor-dev-control-plane",
+    ]);
   });
 
-  test("fails with its own error where it throws one itself", async () => {
-    await expect(run(`throw new pulumi.RunError("two is one too many");`)).rejects.toThrow("two is one too many");
-    await expect(run(`new Thing("a", {}).address.apply(() => { throw new Error("in an apply"); });`)).rejects.toThrow(
-      "in an apply",
-    );
-  });
-
-  test("fails where it asks for what the local cloud does not have", async () => {
-    await expect(run(`await pulumi.runtime.invoke("aws:ec2/getTeleporter:getTeleporter", {});`)).rejects.toThrow(
-      "aws:ec2/getTeleporter:getTeleporter: the local cloud has no such data source",
-    );
-    await expect(run(`new Thing("a", {}, { id: "i-123" });`)).rejects.toThrow(/Thing a .i-123.*did not make itself/);
+  test("that is wrong creates nothing at all", async () => {
+    const seen: Values[] = [];
+    const failed = record<unknown>(program, {
+      stack: "dev",
+      config: { ...configOf("dev"), "authensor-database:replicaRegion": "eu-central-1" },
+      computed: { [instance]: (inputs) => (seen.push(inputs), {}) },
+    });
+    await expect(failed).rejects.toThrow(/replicaRegion = eu-central-1\n {4}rule: another region/);
+    expect(seen).toEqual([]);
   });
 });
