@@ -9,6 +9,7 @@ import { evaluateFormula } from "../../local/aws/rds/formulas";
 import { settingsFor } from "../../local/aws/rds/lookup";
 import { belowSource, settingsOf, type Parameter } from "../../local/aws/rds/parameters";
 import { scramVerifier } from "../../local/aws/rds/scram";
+import { Server } from "../../local/aws/rds/server";
 import { checkIdentifier, checkInstance } from "../../local/aws/rds/validate";
 import type { Context, Properties, Resource } from "../../local/handler";
 
@@ -369,6 +370,16 @@ describe("settings", () => {
   ])("%s comes to %s", (formula, expected) => {
     expect(evaluateFormula(formula, 2 * 1024 ** 3)).toBe(expected);
   });
+});
+
+test("a server in however long a directory has a socket path that the kernel takes, and no two share one", () => {
+  const binaries = { major: 17, bin: "/usr/lib/postgresql/17/bin" };
+  const at = (directory: string) =>
+    new Server("primary", directory, binaries, undefined, new AbortController().signal).socketDirectory;
+  const long = `/home/${"a-rather-long-name/".repeat(8)}`;
+  expect(at("/var/lib/x")).toBe("/var/lib/x");
+  expect(`${at(long)}/.s.PGSQL.31999`.length).toBeLessThan(104); // macOS' limit; Linux' is 108
+  expect(at(`${long}one`)).not.toBe(at(`${long}two`));
 });
 
 test("a password is stored as PostgreSQL itself stores it", () => {

@@ -10,7 +10,6 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Client, type QueryResultRow } from "pg";
 import type { ServiceUser } from "../../handler";
@@ -47,8 +46,7 @@ export class Server {
     readonly signal: AbortSignal,
   ) {
     this.data = join(directory, "data");
-    this.socketDirectory =
-      directory.length <= longestSocketDirectory ? directory : join(tmpdir(), `rds-${hex(directory, 16)}`);
+    this.socketDirectory = directory.length <= longestSocketDirectory ? directory : `/tmp/rds-${hex(directory, 16)}`;
     this.pidFile = join(directory, "postgres.pid");
     this.logFile = join(directory, "postgres.log");
   }
