@@ -196,7 +196,7 @@ async function program() {
     {
       namespace,
       ...settings.controlPlane,
-      databaseUrl: connections.urls.audit,
+      databaseUrl: connections.urls.controlPlaneDatabase,
       adminToken: adminToken.secret,
       trustSecret: connections.trustSecret,
     },

@@ -33,20 +33,22 @@ export const directConnections = {
   monitor: 1,
 } as const;
 
-/** Roles that come through PgBouncer and their part of a process's connections. A part of zero gets no pool. */
+/** PgBouncer's pools and their parts of a process's connections. */
 export const shares = {
   /** Every decision waits for this one. */
-  app: 0.7,
+  controlPlane: 0.55,
+  /** Other writers of receipts, as the same role: batches, imports. */
+  app: 0.15,
   /** Short statements that do not wait for the disk. */
   telemetry: 0.2,
   /** Long reads of few people: kept from taking what decisions need. */
   auditor: 0.1,
 } as const;
 
-export type PooledRole = keyof typeof shares;
+export type Pool = keyof typeof shares;
 
 /** The least useful pool: one connection that a stuck transaction holds must not stop every decision. */
-const leastPool: Record<PooledRole, number> = { app: 2, telemetry: 1, auditor: 1 };
+const leastPool: Record<Pool, number> = { controlPlane: 2, app: 1, telemetry: 1, auditor: 1 };
 
 export interface ConnectionLimits {
   /** max_connections of the primary. */
@@ -64,8 +66,8 @@ export interface ConnectionLimits {
 export type ConnectionPlan =
   | {
       fits: true;
-      /** Server connections of each role's pool in one PgBouncer process. */
-      pools: Record<PooledRole, number>;
+      /** Server connections of each pool in one PgBouncer process. */
+      pools: Record<Pool, number>;
       /** PgBouncer processes at the worst moment of a rollout. */
       processes: number;
       /** Most server connections of all processes together. */
@@ -107,9 +109,9 @@ export function planConnections(limits: ConnectionLimits): ConnectionPlan {
     );
   }
 
-  const telemetry = Math.max(leastPool.telemetry, Math.floor(perProcess * shares.telemetry));
-  const auditor = Math.max(leastPool.auditor, Math.floor(perProcess * shares.auditor));
-  const pools = { app: perProcess - telemetry - auditor, telemetry, auditor };
+  const part = (pool: Pool) => Math.max(leastPool[pool], Math.floor(perProcess * shares[pool]));
+  const others = { app: part("app"), telemetry: part("telemetry"), auditor: part("auditor") };
+  const pools = { controlPlane: perProcess - sum(Object.values(others)), ...others };
   return { fits: true, pools, processes, pooled: processes * sum(Object.values(pools)) };
 }
 
@@ -117,7 +119,7 @@ export function planConnections(limits: ConnectionLimits): ConnectionPlan {
  * The pools of one PgBouncer process, for limits that the settings have found to fit.
  * @throws with the numbers where they do not
  */
-export function poolsFor(limits: ConnectionLimits): Record<PooledRole, number> {
+export function poolsFor(limits: ConnectionLimits): Record<Pool, number> {
   const plan = planConnections(limits);
   if (!plan.fits) throw new Error(plan.reason);
   return plan.pools;

@@ -1,9 +1,10 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { databaseName, type RoleKey, roles } from "../ops/roles";
+import type { Pool } from "./connectionBudget";
 import { databaseUrl } from "./databaseUrl";
 import type { SecretKey } from "./opsProgram";
-import { paths, pgbouncerPort, pooledDatabase } from "./pgbouncerConfig";
+import { paths, pgbouncerPort, pooledDatabase, pooledRole } from "./pgbouncerConfig";
 
 export interface Endpoint {
   host: pulumi.Input<string>;
@@ -24,7 +25,8 @@ export interface ConnectionsArgs {
 }
 
 /** Who connects where. */
-export type ConnectionName = "audit" | "telemetry" | "auditor" | "owner" | "monitor" | "replica";
+export type ConnectionName =
+  "controlPlaneDatabase" | "audit" | "telemetry" | "auditor" | "owner" | "monitor" | "replica";
 
 /**
  * Every way to the database, each a Secret of its own, so that a pod is given one and not all, and the certificates that
@@ -51,7 +53,7 @@ export class Connections extends pulumi.ComponentResource {
     this.trustSecret = trust.metadata.name;
 
     const pgbouncer = { host: args.pgbouncerHost, port: pgbouncerPort };
-    const secret = (connection: ConnectionName, role: RoleKey, to: Endpoint, database: string) => {
+    const secret = (connection: string, role: RoleKey, to: Endpoint, database: string) => {
       const caFile = `${paths.trust}/${to === pgbouncer ? "pgbouncer-ca.pem" : "database-ca.pem"}`;
       const url = pulumi
         .all([to.host, to.port, args.passwords[role]])
@@ -63,10 +65,13 @@ export class Connections extends pulumi.ComponentResource {
       );
       return { name: made.name, key: "url" };
     };
+    const pooled = (pool: Pool, connection: string) =>
+      secret(connection, pooledRole[pool], pgbouncer, pooledDatabase[pool]);
     this.urls = {
-      audit: secret("audit", "app", pgbouncer, pooledDatabase.app),
-      telemetry: secret("telemetry", "telemetry", pgbouncer, pooledDatabase.telemetry),
-      auditor: secret("auditor", "auditor", pgbouncer, pooledDatabase.auditor),
+      controlPlaneDatabase: pooled("controlPlane", "control-plane-database"),
+      audit: pooled("app", "audit"),
+      telemetry: pooled("telemetry", "telemetry"),
+      auditor: pooled("auditor", "auditor"),
       owner: secret("owner", "owner", args.primary, databaseName),
       monitor: secret("monitor", "monitor", args.primary, databaseName),
       replica: secret("replica", "auditor", args.replica, databaseName),

@@ -1,6 +1,6 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import type { PooledRole } from "./connectionBudget";
+import type { Pool } from "./connectionBudget";
 import {
   type AdmittedRole,
   longestStatement,
@@ -27,7 +27,7 @@ export interface PgbouncerArgs {
   /** Pods outside a rollout. */
   pods: number;
   /** Server connections per pod, by the connection budget. */
-  pools: Record<PooledRole, number>;
+  pools: Record<Pool, number>;
   /** max_client_conn of one pod. */
   maxClients: number;
   /** The primary, as its clients reach it. */

@@ -1,5 +1,5 @@
 import { databaseName, type RoleKey, roles } from "../ops/roles";
-import type { PooledRole } from "./connectionBudget";
+import type { Pool } from "./connectionBudget";
 
 export const pgbouncerPort = 6432;
 
@@ -15,11 +15,22 @@ export const paths = {
   run: "/run/pgbouncer",
 } as const;
 
+/** The role that a pool's connections are logged in as. */
+export const pooledRole = {
+  controlPlane: "app",
+  app: "app",
+  telemetry: "telemetry",
+  auditor: "auditor",
+} as const satisfies Record<Pool, RoleKey>;
+
+export type PooledRole = (typeof pooledRole)[Pool];
+
 /**
- * The name that a role's clients connect to. Pool sizes belong to a database entry and apply to each user of it, so each
- * role has an entry of its own; the control plane's has the real name.
+ * The name that a pool's clients connect to. Pool sizes belong to a database entry and apply to each user of it, so each
+ * pool has an entry of its own.
  */
-export const pooledDatabase: Record<PooledRole, string> = {
+export const pooledDatabase: Record<Pool, string> = {
+  controlPlane: `${databaseName}_control_plane`,
   app: databaseName,
   telemetry: `${databaseName}_telemetry`,
   auditor: `${databaseName}_auditor`,
@@ -28,8 +39,8 @@ export const pooledDatabase: Record<PooledRole, string> = {
 export interface PgbouncerConfig {
   host: string;
   port: number;
-  /** Server connections of each role's pool in this process. */
-  pools: Record<PooledRole, number>;
+  /** Server connections of each pool in this process. */
+  pools: Record<Pool, number>;
   maxClients: number;
 }
 
@@ -38,16 +49,21 @@ export interface PgbouncerConfig {
  * runs; where a default differs between them and matters, it is set.
  */
 export function renderPgbouncerConfig({ host, port, pools, maxClients }: PgbouncerConfig): string {
-  const entry = (role: PooledRole) =>
-    `${pooledDatabase[role]} = host=${host} port=${port} dbname=${databaseName} ` +
-    `pool_size=${pools[role]} max_db_connections=${pools[role]}`;
+  const entry = (pool: Pool) =>
+    `${pooledDatabase[pool]} = host=${host} port=${port} dbname=${databaseName} ` +
+    `pool_size=${pools[pool]} max_db_connections=${pools[pool]}`;
   return `;; Written by the deployment; a change makes a new ConfigMap, and the pods roll.
 
 [databases]
-; One entry, and so one pool, per role: a pool's connections are logged in as its role, with that role's settings
+; One entry, and so one pool, per role, and one of its own for the control plane: a pool's connections are logged in as its role, with that role's settings
 ; (synchronous_commit above all). max_db_connections caps the entry whoever connects to it, so that a role that names
 ; another's entry takes from that pool and never adds to the sum.
-; ${roles.app}: the control plane
+; ${roles.app}, the control plane. It needs no transaction of more than one statement, and the one that it sends is broken: its
+; key rotation sends BEGIN and COMMIT over different connections. In transaction mode every receipt that other requests then wrote on
+; the connection with the BEGIN would be acknowledged, and rolled back in the end. So BEGIN is refused to it: the rotation fails
+; (make a new key, revoke the old one), and no receipt is lost.
+${entry("controlPlane")} pool_mode=statement
+; ${roles.app}, other writers
 ${entry("app")}
 ; ${roles.telemetry}
 ${entry("telemetry")}

@@ -132,8 +132,8 @@ export function primaryParameters({ instanceClass, storageGib, maxConnections }:
       unit: "ms",
       applyMethod: "immediate",
       reason:
-        "The control plane's key rotation can leave a transaction open on a pooled connection; it would hold back vacuum. " +
-        "PgBouncer ends it earlier; this is the net below it. pg_dump turns it off for itself.",
+        "A transaction that a client has forgotten holds back vacuum and keeps its locks. PgBouncer ends it earlier; this is " +
+        "the net below it, and for direct connections. pg_dump turns it off for itself.",
       source: manual("runtime-config-client"),
     },
     {

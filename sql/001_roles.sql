@@ -38,7 +38,7 @@ begin
     select * from (values
       -- An acknowledged receipt is on disk.
       ('authensor_app',       'synchronous_commit',                  'on'),
-      -- The control plane's key rotation can leave a transaction open on a pooled connection (AUTHENSOR.md).
+      -- A transaction that a client has forgotten keeps its agents' chains locked.
       ('authensor_app',       'idle_in_transaction_session_timeout', '30s'),
       ('authensor_app',       'statement_timeout',                   '30s'),
       ('authensor_app',       'lock_timeout',                        '10s'),

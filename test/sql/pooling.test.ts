@@ -1,6 +1,7 @@
 /** The very configuration that the program renders, on a real PgBouncer in front of a real server. */
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { randomUUID } from "node:crypto";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,7 +20,7 @@ import { generateKey, privateKeyPem, selfSign } from "../../local/x509";
 import { databaseName, type RoleKey, roles } from "../../ops/roles";
 import { startPostgres, superuser, type TestPostgres } from "../postgres";
 
-const pools = { app: 3, telemetry: 2, auditor: 1 };
+const pools = { controlPlane: 4, app: 3, telemetry: 2, auditor: 1 };
 const passwords = { app: "a0", telemetry: "t0", auditor: "u0", monitor: "m0" };
 const allPasswords: Record<RoleKey, string> = { ...passwords, owner: "owner" };
 
@@ -193,6 +194,59 @@ describe("through the pooler", () => {
       }),
     );
     expect(Math.max(...(await Promise.all(busy)).map((count) => count ?? 0))).toBeLessThanOrEqual(pools.auditor);
+  });
+});
+
+/** The four statements of the control plane's key rotation, which it sends to its pool and not to one connection. */
+async function rotateKey(controlPlane: pg.Pool): Promise<void> {
+  await controlPlane.query("begin");
+  await controlPlane.query("select pg_sleep(0.05)");
+  await controlPlane.query("commit");
+}
+
+/** Many requests at once, each writing a receipt and counting it when it is told that it is stored. */
+async function writeThrough(controlPlane: pg.Pool, during: () => Promise<void>): Promise<string[]> {
+  const acknowledged: string[] = [];
+  let stop = false;
+  const writers = Array.from({ length: 20 }, async (_, agent) => {
+    while (!stop) {
+      const id = randomUUID();
+      await controlPlane.query(
+        `insert into receipts (id, envelope_id, status, decision_outcome, actor_id, envelope, decision)
+         values ($1, gen_random_uuid(), 'skipped', 'deny', $2, '{}', '{}')`,
+        [id, `agent-${agent % 4}`],
+      );
+      acknowledged.push(id);
+    }
+  });
+  await sleep(200);
+  await during();
+  await sleep(500);
+  stop = true;
+  await Promise.all(writers);
+  return acknowledged;
+}
+
+describe("the control plane's key rotation, whose BEGIN and COMMIT go over different connections", () => {
+  test("is refused and costs no receipt: every one that was acknowledged is there when the pooler is gone", async () => {
+    const doomed = await new Pod().start(serverCa);
+    const controlPlane = new pg.Pool({
+      connectionString: doomed.url("app", pooledDatabase.controlPlane),
+      max: 10, // the driver's default, which the control plane does not change
+    });
+    controlPlane.on("error", () => undefined);
+    try {
+      const acknowledged = await writeThrough(controlPlane, () =>
+        expect(rotateKey(controlPlane)).rejects.toThrow(/transaction blocks not allowed/),
+      );
+      await doomed.stop();
+      const { rows } = await admin.query("select id from receipts where id = any($1::uuid[])", [acknowledged]);
+      expect(acknowledged.length).toBeGreaterThan(20);
+      expect(rows).toHaveLength(acknowledged.length);
+    } finally {
+      await doomed.stop();
+      await controlPlane.end();
+    }
   });
 });
 

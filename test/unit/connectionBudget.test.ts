@@ -59,17 +59,18 @@ describe("the connection budget", () => {
     );
   });
 
-  test("gives every role a whole pool of one at least, the control plane two and the most of all", () => {
+  test("gives every pool one connection at least, the control plane two and the most of all", () => {
     fc.assert(
       fc.property(limits, (given) => {
         const plan = planConnections(given);
         fc.pre(plan.fits);
-        const { app, telemetry, auditor } = plan.pools;
-        expect([app, telemetry, auditor].every(Number.isInteger)).toBe(true);
-        expect(app).toBeGreaterThanOrEqual(2);
+        const { controlPlane, app, telemetry, auditor } = plan.pools;
+        expect([controlPlane, app, telemetry, auditor].every(Number.isInteger)).toBe(true);
+        expect(controlPlane).toBeGreaterThanOrEqual(2);
+        expect(app).toBeGreaterThanOrEqual(1);
         expect(telemetry).toBeGreaterThanOrEqual(1);
         expect(auditor).toBeGreaterThanOrEqual(1);
-        expect(app).toBeGreaterThanOrEqual(telemetry + auditor);
+        expect(controlPlane).toBeGreaterThanOrEqual(Math.max(app, telemetry, auditor));
       }),
       { numRuns: 1_000 },
     );
@@ -96,7 +97,7 @@ describe("the connection budget", () => {
         const cannot = [
           { is: reservedConnections < direct, says: `reservedConnections is ${reservedConnections}` },
           {
-            is: maxConnections - reservedConnections < 4 * pgbouncerPods * processesPerPod,
+            is: maxConnections - reservedConnections < 5 * pgbouncerPods * processesPerPod,
             says: `${maxConnections} connections − ${reservedConnections} reserved`,
           },
           { is: clients > (pgbouncerPods - 1) * maxClients, says: `${clients} clients` },
@@ -109,21 +110,21 @@ describe("the connection budget", () => {
   });
 
   test.each([
-    [{}, { app: 30, telemetry: 8, auditor: 4 }],
+    [{}, { controlPlane: 24, app: 6, telemetry: 8, auditor: 4 }],
     [
       { maxConnections: 400, reservedConnections: 40, pgbouncerPods: 3 },
-      { app: 42, telemetry: 12, auditor: 6 },
+      { controlPlane: 33, app: 9, telemetry: 12, auditor: 6 },
     ],
-    [{ maxConnections: 46 }, { app: 2, telemetry: 1, auditor: 1 }],
-    [{ maxConnections: 66 }, { app: 7, telemetry: 1, auditor: 1 }],
+    [{ maxConnections: 50 }, { controlPlane: 2, app: 1, telemetry: 1, auditor: 1 }],
+    [{ maxConnections: 66 }, { controlPlane: 6, app: 1, telemetry: 1, auditor: 1 }],
   ])("splits %j into %j", (given, pools) => {
     expect(poolsFor({ ...roomy, ...given })).toEqual(pools);
   });
 
   test("is met by the number of connections that its refusal suggests, and not by one less", () => {
-    const refusal = planConnections({ ...roomy, maxConnections: 45 });
+    const refusal = planConnections({ ...roomy, maxConnections: 49 });
     expect(refusal).toHaveProperty("fits", false);
-    expect(refusal).toHaveProperty("reason", expect.stringContaining("maxConnections of 46 would do"));
-    expect(planConnections({ ...roomy, maxConnections: 46 }).fits).toBe(true);
+    expect(refusal).toHaveProperty("reason", expect.stringContaining("maxConnections of 50 would do"));
+    expect(planConnections({ ...roomy, maxConnections: 50 }).fits).toBe(true);
   });
 });

@@ -28,6 +28,7 @@ const direct = (user: string, password: string, server: string) =>
 
 describe("the connections", () => {
   test.each([
+    ["control-plane-database", pooled("authensor_app", "pa", "authensor_control_plane")],
     ["audit", pooled("authensor_app", "pa", "authensor")],
     ["telemetry", pooled("authensor_telemetry", "pt", "authensor_telemetry")],
     ["auditor", pooled("authensor_auditor", "pu", "authensor_auditor")],
@@ -46,11 +47,11 @@ describe("the connections", () => {
     expect(secret.secrets).toEqual(["stringData"]);
   });
 
-  test("are six and the certificates that the URLs name, and nothing else", async () => {
+  test("are seven and the certificates that the URLs name, and nothing else", async () => {
     const world = await build();
     expect(world.census).toEqual([
       "authensor:kubernetes:Connections k",
-      ...["audit", "auditor", "monitor", "owner", "replica", "telemetry", "trust"].map(
+      ...["audit", "auditor", "control-plane-database", "monitor", "owner", "replica", "telemetry", "trust"].map(
         (name) => `kubernetes:core/v1:Secret k-${name}`,
       ),
     ]);
@@ -65,7 +66,7 @@ describe("the connections", () => {
     const config = renderPgbouncerConfig({
       host: "h",
       port: 1,
-      pools: { app: 2, telemetry: 1, auditor: 1 },
+      pools: { controlPlane: 2, app: 1, telemetry: 1, auditor: 1 },
       maxClients: 20,
     });
     for (const database of Object.values(pooledDatabase)) expect(config).toMatch(new RegExp(`^${database} = `, "m"));

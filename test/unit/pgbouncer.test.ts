@@ -9,7 +9,7 @@ const args: PgbouncerArgs = {
   image: "ghcr.io/cloudnative-pg/pgbouncer:1.25.2",
   pods: 3,
   maxClients: 500,
-  pools: { app: 10, telemetry: 2, auditor: 1 },
+  pools: { controlPlane: 10, app: 2, telemetry: 2, auditor: 1 },
   database: { host: "primary.example.com", port: 5432 },
   passwords: { app: "pa", telemetry: "pt", auditor: "pu", monitor: "pm" },
   certificate: { certificatePem: "CERT", keyPem: "KEY" },
@@ -124,7 +124,7 @@ describe("PgBouncer", () => {
     ]!;
     for (const [, path] of ini.matchAll(/^(?:\w+_file|pidfile) = (\S+)\/[^/\s]+$/gm))
       expect(spec.containers[0]!.volumeMounts.map(({ mountPath }) => mountPath)).toContain(path);
-    expect(ini).toContain("authensor = host=primary.example.com port=5432 dbname=authensor pool_size=10 ");
+    expect(ini).toContain("authensor = host=primary.example.com port=5432 dbname=authensor pool_size=2 ");
     expect(ini).toContain("max_client_conn = 500");
   });
 

@@ -4,7 +4,7 @@ import { longestStatement, renderPgbouncerConfig, renderUserlist } from "../../c
 const config = renderPgbouncerConfig({
   host: "primary.example.com",
   port: 5433,
-  pools: { app: 12, telemetry: 3, auditor: 1 },
+  pools: { controlPlane: 12, app: 4, telemetry: 3, auditor: 1 },
   maxClients: 345,
 });
 
@@ -36,13 +36,19 @@ const settings = Object.fromEntries(
 const databases = lines.filter(({ section }) => section === "databases");
 
 describe("PgBouncer's configuration", () => {
-  test("has one entry and so one pool per role, each capped at its part of the budget whoever connects to it", () => {
-    const entry = (name: string, size: number) => ({
+  test("has one entry and so one pool per role, one more for the control plane, each capped at its part of the budget whoever connects to it", () => {
+    const entry = (name: string, size: number, more = "") => ({
       section: "databases",
       name,
-      value: `host=primary.example.com port=5433 dbname=authensor pool_size=${size} max_db_connections=${size}`,
+      value: `host=primary.example.com port=5433 dbname=authensor pool_size=${size} max_db_connections=${size}${more}`,
     });
-    expect(databases).toEqual([entry("authensor", 12), entry("authensor_telemetry", 3), entry("authensor_auditor", 1)]);
+    expect(databases).toEqual([
+      // Its key rotation sends BEGIN and COMMIT over different connections: nothing else may land between them.
+      entry("authensor_control_plane", 12, " pool_mode=statement"),
+      entry("authensor", 4),
+      entry("authensor_telemetry", 3),
+      entry("authensor_auditor", 1),
+    ]);
   });
 
   test("has no entry for other databases and no user or password, which would let anyone in as that user", () => {
