@@ -112,7 +112,7 @@ ignore_startup_parameters = extra_float_digits
 ;; Limits in time, seconds
 ; Waiting for a free connection: an agent would rather be told no than wait the default 120.
 query_wait_timeout = 15
-; The control plane's key rotation can leave a transaction open on a connection; its locks must not outlive this.
+; A transaction that a client has forgotten: its locks must not outlive this.
 idle_transaction_timeout = 30
 ; The net below the roles' own statement_timeout (sql/001_roles.sql), for a server that no longer answers; a rollout's grace
 ; period is longer than this. An auditor's longer reads belong on the replica, which is not behind a pooler.
