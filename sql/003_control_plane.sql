@@ -57,7 +57,7 @@ create table approval_responses (
   id             uuid        primary key,
   receipt_id     uuid        not null,
   responder_type text,
-  responder_id   text        not null,
+  responder_id   text        not null constraint responder_id_length check (octet_length(responder_id) <= 1024),
   responder_name text,
   decision       text        not null constraint known_decision check (decision in ('approve', 'reject')),
   comment        text,
@@ -87,7 +87,7 @@ create index on sentinel_alerts (triggered_at);
 
 create table budgets (
   id            uuid        primary key default gen_random_uuid(),
-  principal_id  text        not null,
+  principal_id  text        not null constraint principal_id_length check (octet_length(principal_id) <= 1024),
   budget_amount real        not null,
   spent_amount  real        not null default 0,
   currency      text        not null default 'USD',

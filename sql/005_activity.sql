@@ -81,7 +81,7 @@ create table budget_ledger (
   id            uuid        not null default gen_random_uuid(),
   budget_id     uuid        not null,
   envelope_id   text        not null,
-  principal_id  text        not null,
+  principal_id  text        not null constraint principal_id_length check (octet_length(principal_id) <= 1024),
   action_type   text        not null,
   amount        real        not null,
   running_total real        not null,

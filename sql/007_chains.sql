@@ -67,8 +67,17 @@ begin
           and coalesce(new.approval_status, 'pending') in ('pending', 'approved', 'rejected', 'expired')
           and new.execution_attempts >= 0
           -- Years that ISO 8601 writes with four digits: Authensor's hash contains the date in that form.
-          and new.created_at >= '0001-01-01 00:00+00' and new.created_at < '10000-01-01 00:00+00')
+          and new.created_at >= '0001-01-01 00:00+00' and new.created_at < '10000-01-01 00:00+00'
+          -- What an index can hold, with room to spare. Cutting it off would be a receipt of something else.
+          and octet_length(new.actor_id) <= 1024 and octet_length(new.tool_name) <= 1024)
   then
+    if octet_length(new.actor_id) > 1024 then
+      raise 'receipt % cannot be: its actor_id has % bytes, more than 1024', new.id, octet_length(new.actor_id)
+        using errcode = 'check_violation', table = 'receipts', column = 'actor_id', constraint = 'actor_id_length';
+    elsif octet_length(new.tool_name) > 1024 then
+      raise 'receipt % cannot be: its tool_name has % bytes, more than 1024', new.id, octet_length(new.tool_name)
+        using errcode = 'check_violation', table = 'receipts', column = 'tool_name', constraint = 'tool_name_length';
+    end if;
     raise 'receipt % cannot be: outcome %, status %, approval status %, % attempts, created at %',
       new.id, new.decision_outcome, new.status, new.approval_status, new.execution_attempts, new.created_at
       using errcode = 'check_violation', table = 'receipts', constraint = 'known_values';

@@ -731,8 +731,17 @@ begin
           and coalesce(new.approval_status, 'pending') in ('pending', 'approved', 'rejected', 'expired')
           and new.execution_attempts >= 0
           -- Years that ISO 8601 writes with four digits: Authensor's hash contains the date in that form.
-          and new.created_at >= '0001-01-01 00:00+00' and new.created_at < '10000-01-01 00:00+00')
+          and new.created_at >= '0001-01-01 00:00+00' and new.created_at < '10000-01-01 00:00+00'
+          -- What an index can hold, with room to spare. Cutting it off would be a receipt of something else.
+          and octet_length(new.actor_id) <= 1024 and octet_length(new.tool_name) <= 1024)
   then
+    if octet_length(new.actor_id) > 1024 then
+      raise 'receipt % cannot be: its actor_id has % bytes, more than 1024', new.id, octet_length(new.actor_id)
+        using errcode = 'check_violation', table = 'receipts', column = 'actor_id', constraint = 'actor_id_length';
+    elsif octet_length(new.tool_name) > 1024 then
+      raise 'receipt % cannot be: its tool_name has % bytes, more than 1024', new.id, octet_length(new.tool_name)
+        using errcode = 'check_violation', table = 'receipts', column = 'tool_name', constraint = 'tool_name_length';
+    end if;
     raise 'receipt % cannot be: outcome %, status %, approval status %, % attempts, created at %',
       new.id, new.decision_outcome, new.status, new.approval_status, new.execution_attempts, new.created_at
       using errcode = 'check_violation', table = 'receipts', constraint = 'known_values';
@@ -1020,7 +1029,8 @@ CREATE TABLE public.approval_responses (
     decision text NOT NULL,
     comment text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT known_decision CHECK ((decision = ANY (ARRAY['approve'::text, 'reject'::text])))
+    CONSTRAINT known_decision CHECK ((decision = ANY (ARRAY['approve'::text, 'reject'::text]))),
+    CONSTRAINT responder_id_length CHECK ((octet_length(responder_id) <= 1024))
 );
 
 CREATE TABLE public.budget_ledger (
@@ -1031,7 +1041,8 @@ CREATE TABLE public.budget_ledger (
     action_type text NOT NULL,
     amount real NOT NULL,
     running_total real NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT principal_id_length CHECK ((octet_length(principal_id) <= 1024))
 )
 PARTITION BY RANGE (created_at);
 
@@ -1046,7 +1057,8 @@ CREATE TABLE public.budgets (
     scope_key text,
     reset_at timestamp with time zone NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT principal_id_length CHECK ((octet_length(principal_id) <= 1024))
 )
 WITH (fillfactor='70');
 

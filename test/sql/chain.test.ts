@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { join } from "node:path";
 import pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -114,6 +114,59 @@ describe("the seal", () => {
       expect(await chainFaults(auditor)).toEqual([]);
     },
   );
+});
+
+describe("what cannot be stored fails with a clear error, and leaves no gap:", () => {
+  // Incompressible, and in characters of one to four bytes: the bound is in bytes.
+  const text = (bytes: number, fill = "") =>
+    `${randomBytes(bytes).toString("base64").slice(0, bytes - Buffer.byteLength(fill))}${fill}`;
+
+  it.each(["actor_id", "tool_name"])("a %s of more than 1024 bytes; 1024 are stored as they are", async (column) => {
+    for (const value of [text(1024), text(1024, "☃𝄞"), "a".repeat(1024)]) {
+      const [stored] = await insertReceipts(app, [newReceipt({ [column]: value })]);
+      expect(Buffer.byteLength(value)).toBe(1024);
+      const { rows } = await app.query(`select ${column} as value from receipts where id = $1`, [stored?.id]);
+      expect(rows).toEqual([{ value }]);
+      const other = newReceipt({ [column]: value, decision_outcome: "require_approval" });
+      await insertReceipts(app, [other]);
+    }
+    for (const value of [text(1025), text(1026, "𝄞"), text(2700), text(4000), "a".repeat(100_000)]) {
+      const receipt = newReceipt({ [column]: value });
+      await expect(insertReceipts(app, [receipt])).rejects.toMatchObject({
+        code: "23514",
+        column,
+        message: `receipt ${receipt.id} cannot be: its ${column} has ${Buffer.byteLength(value)} bytes, more than 1024`,
+      });
+    }
+    expect(await count(app)).toBe(6);
+    expect(await chainFaults(auditor)).toEqual([]);
+  });
+
+  it.each([
+    ["22P05", "a NUL", String.raw`{"a": "\u0000"}`],
+    ["22P02", "half a surrogate pair", String.raw`{"a": "\ud800"}`],
+    ["54001", "a million levels", `${"[".repeat(1e6)}${"]".repeat(1e6)}`],
+    ["22003", "a number beyond numeric", '{"a": 1e999999}'],
+  ])("%s for %s in the envelope, before any trigger", async (code, _, envelope) => {
+    const receipt = "insert into receipts (id, envelope_id, status, decision_outcome, envelope, decision)";
+    const values = "values (gen_random_uuid(), gen_random_uuid(), 'pending', 'allow', $1, '{}')";
+    expect(await outcome(app.query(`${receipt} ${values}`, [envelope]))).toBe(code);
+    expect(await count(app)).toBe(0);
+    await insertReceipts(app, [newReceipt()]);
+    expect(await chainFaults(auditor)).toEqual([]);
+  });
+
+  it("the other tables' indexed names are bounded in the same way", async () => {
+    const long = text(1025);
+    for (const sql of [
+      "insert into approval_responses (id, receipt_id, responder_id, decision) values (gen_random_uuid(), gen_random_uuid(), $1, 'approve')",
+      "insert into budgets (principal_id, budget_amount, period, reset_at) values ($1, 1, 'daily', now())",
+      "insert into budget_ledger (budget_id, envelope_id, principal_id, action_type, amount, running_total) values (gen_random_uuid(), 'e', $1, 'a', 1, 1)",
+    ]) {
+      await app.query(sql, [text(1024)]);
+      await expect(app.query(sql, [long])).rejects.toMatchObject({ code: "23514", constraint: expect.stringMatching(/_id_length$/) as unknown });
+    }
+  });
 });
 
 describe("the chain", () => {
