@@ -89,13 +89,14 @@ cli
 cli
   .command("clean")
   .description("stop everything and delete it, data included")
-  .action(() =>
-    withEnvironment("make clean", async (environment) => {
+  .action(() => {
+    const remove = async (environment: Environment) => {
       if (environment.exists) await stopEverything(environment, progress);
-      removeEverything(environment);
+      await removeEverything(environment);
       progress.line("everything is deleted");
-    }),
-  );
+    };
+    return withEnvironment("make clean", remove, { evenUnreadable: true });
+  });
 
 cli
   .command("cron")

@@ -6,7 +6,7 @@ import { handlerOf } from "./handlers";
 import { takeLock } from "./lock";
 import { dataDirectory, findServiceUser, localDirectory, makeDataDirectory } from "./machine";
 import type { Progress } from "./progress";
-import { State } from "./state";
+import { State, Unreadable } from "./state";
 
 export const checkout = resolve(__dirname, "..");
 
@@ -30,9 +30,12 @@ export interface OpenOptions {
   signal: AbortSignal;
   /** Commands that only look need no lock. */
   readOnly?: boolean;
+  /** Goes on without a state that cannot be read, as if nothing were there: for the one who deletes it. */
+  evenUnreadable?: boolean;
 }
 
-export function openEnvironment({ command, progress, signal, readOnly }: OpenOptions): Environment {
+export function openEnvironment(options: OpenOptions): Environment {
+  const { command, progress, signal, readOnly } = options;
   const directory = localDirectory(checkout);
   const release = readOnly ? () => undefined : takeLock(directory, command);
   try {
@@ -40,12 +43,21 @@ export function openEnvironment({ command, progress, signal, readOnly }: OpenOpt
     const exists = existsSync(file);
     if (exists) checkOwner(file);
     const serviceUser = findServiceUser();
-    const state = State.load(file, dataDirectory(directory, serviceUser));
+    const state = loadState(file, dataDirectory(directory, serviceUser), options);
     if (!readOnly) makeDataDirectory(state.root, serviceUser);
     const engine = new Engine({ state, handlerOf, progress, signal, ...(serviceUser && { serviceUser }) });
     return { directory, outputsFile: join(directory, "outputs.json"), state, engine, exists, release };
   } catch (error) {
     release();
+    throw error;
+  }
+}
+
+function loadState(file: string, root: string, { evenUnreadable }: OpenOptions): State {
+  try {
+    return State.load(file, root);
+  } catch (error) {
+    if (evenUnreadable && error instanceof Unreadable) return new State(file, root);
     throw error;
   }
 }

@@ -64,7 +64,8 @@ export async function stopEverything({ engine, state }: Environment, progress: P
 }
 
 /** Removes what `make local` made. The state goes last: until then, the command can be run again. */
-export function removeEverything({ directory, outputsFile, state }: Environment): void {
+export async function removeEverything({ directory, outputsFile, state }: Environment): Promise<void> {
+  await stopAll(state.root); // what no state tells of
   rmSync(outputsFile, { force: true });
   rmSync(join(directory, "certificates"), { recursive: true, force: true });
   rmSync(state.root, { recursive: true, force: true });

@@ -182,7 +182,7 @@ function send(pid: number, signal: NodeJS.Signals): void {
 }
 
 /** Every pid file under a directory, a few levels deep: what a half-made resource may have left running. */
-export function pidFiles(directory: string, depth = 3): string[] {
+export function pidFiles(directory: string, depth = 4): string[] {
   let names: string[];
   try {
     names = readdirSync(directory);

@@ -31,6 +31,8 @@ interface StateFile {
   resources: Entry[];
 }
 
+export class Unreadable extends Error {}
+
 export class State {
   readonly ports: StateFile["ports"] = {};
   finished = false;
@@ -38,7 +40,7 @@ export class State {
   private writing: Promise<void> = Promise.resolve();
   private queued: Promise<void> | undefined;
 
-  private constructor(
+  constructor(
     private readonly file: string,
     readonly root: string,
   ) {}
@@ -116,7 +118,7 @@ function parse(text: string, file: string): StateFile {
   } catch {
     // the message below says what to do
   }
-  throw new Error(`${file} is not a state file of this version: run "make clean" and start anew`);
+  throw new Unreadable(`${file} is not a state file of this version: run "make clean" and start anew`);
 }
 
 /** What Pulumi's autonaming would choose. */

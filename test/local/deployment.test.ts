@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { Client } from "pg";
@@ -253,9 +253,13 @@ describe("stopping", () => {
     }
   });
 
-  test("and deleting leaves neither a process nor a file, and can be done again", async () => {
+  test("and deleting leaves neither a process nor a file, even where the state cannot be read, and can be done again", async () => {
     const { root } = cloud;
     const pids = cloud.pids();
+    expect(pids.length).toBeGreaterThan(5);
+    writeFileSync(join(cloud.directory, "state.json"), "not a state");
+    const unreadable = await cloud.run("up");
+    expect(unreadable).toMatchObject({ code: 1, stderr: expect.stringContaining('run "make clean"') as string });
     expectDone(await cloud.run("clean"));
     expect(pids.filter((pid) => processMark(pid) !== undefined)).toEqual([]);
     expect(existsSync(root)).toBe(false);
