@@ -91,7 +91,7 @@ describe.each(stacks)("the program for %s", (stack) => {
     expect(urlOf(templateOf("kubernetes:batch/v1:Job"))).toBe(`authensor-${stack}-owner-abc1234`);
     const controlPlane = world.one("kubernetes:apps/v1:Deployment", `authensor-${stack}-control-plane`);
     expect(urlOf((controlPlane.inputs as unknown as Deployment).spec.template)).toBe(
-      `authensor-${stack}-audit-abc1234`,
+      `authensor-${stack}-control-plane-database-abc1234`,
     );
     const owners = world.resources
       .filter(({ inputs }) => JSON.stringify(inputs).includes(`"authensor-${stack}-owner-abc1234"`))
@@ -109,7 +109,7 @@ describe.each(stacks)("the program for %s", (stack) => {
     const group = world.one("aws:rds/parameterGroup:ParameterGroup", `authensor-${stack}-primary`);
     const parameters = group.inputs.parameters as { name: string; value: string }[];
     const most = Number(parameters.find(({ name }) => name === "max_connections")?.value);
-    expect(sizes).toHaveLength(3);
+    expect(sizes).toHaveLength(4);
     expect(2 * replicas * sizes.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(most - 10);
   });
 
@@ -132,9 +132,12 @@ describe.each(stacks)("the program for %s", (stack) => {
       pgbouncer: { host: "pgbouncer.authensor.svc.cluster.local", port: 6432 },
       controlPlane: { url: "http://control-plane.authensor.svc.cluster.local:3000" },
       adminTokenSecret: secret("admin-token", "token"),
-      connectionSecrets: Object.fromEntries(
-        ["audit", "telemetry", "auditor", "owner", "monitor", "replica"].map((name) => [name, secret(name, "url")]),
-      ),
+      connectionSecrets: {
+        controlPlaneDatabase: secret("control-plane-database", "url"),
+        ...Object.fromEntries(
+          ["audit", "telemetry", "auditor", "owner", "monitor", "replica"].map((name) => [name, secret(name, "url")]),
+        ),
+      },
     });
   });
 });
