@@ -1,0 +1,195 @@
+import { createHash } from "node:crypto";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { classify, type ChainRow } from "../../ops/verify/classify";
+import { sortFindings, type Finding } from "../../ops/verify/findings";
+import { Chain, expectedSeal, genesis, toRuns, type End, type RunRow, type Suspect } from "../../ops/verify/runs";
+
+/** A whole chain, as the database would have sealed it. */
+function sealed(length: number): ChainRow[] {
+  const rows: ChainRow[] = [];
+  let end: End = genesis;
+  for (let seq = 1; seq <= length; seq++) {
+    const content = createHash("sha256").update(`content ${seq}`).digest();
+    const prevHash = end.hash ?? null;
+    const seal = expectedSeal("receipts", end, seq, content, prevHash);
+    const hash = createHash("sha256").update(`hash ${seq}`).digest("hex");
+    const at = new Date(seq * 1000).toISOString();
+    rows.push({
+      agent: "a",
+      seq: String(seq),
+      seal,
+      id: `id-${seq}`,
+      at,
+      hash,
+      prev_hash: prevHash,
+      content,
+      hash_right: true,
+    });
+    end = { seal, hash };
+  }
+  return rows;
+}
+
+/** What the query would say of some rows: where runs start and end. */
+function asQueried(rows: ChainRow[]): RunRow[] {
+  const sorted = rows.toSorted((a, b) => Number(a.seq) - Number(b.seq));
+  return sorted.map((row, i) => ({
+    ...row,
+    starts: Number(sorted[i - 1]?.seq) !== Number(row.seq) - 1,
+    ends: Number(sorted[i + 1]?.seq) !== Number(row.seq) + 1,
+    suspect: false,
+  }));
+}
+
+function assemble(chunks: ChainRow[][]): { chain: Chain; suspects: Suspect[] } {
+  const suspects: Suspect[] = [];
+  const chain = new Chain("receipts", "a", (suspect) => suspects.push(suspect));
+  chain.add({ first: 0, last: 0, end: genesis, endAt: "-infinity" });
+  for (const chunk of chunks) for (const { run } of toRuns(asQueried(chunk))) chain.add(run);
+  return { chain, suspects };
+}
+
+/** Every row in some chunk. */
+const scattered = (length: number) =>
+  fc.array(fc.integer({ min: 0, max: 5 }), { minLength: length, maxLength: length }).map((places) => {
+    const rows = sealed(length);
+    return Array.from({ length: 6 }, (_, chunk) => rows.filter((_row, i) => places[i] === chunk));
+  });
+
+describe("a chain", () => {
+  it("comes together to one run, in whatever order its rows are found", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 40 }).chain(scattered), (chunks) => {
+        const { chain, suspects } = assemble(chunks);
+        expect(suspects).toEqual([]);
+        expect(chain.runs).toMatchObject([{ first: 0, last: chunks.flat().length }]);
+      }),
+      { seed: 4711 },
+    );
+  });
+
+  it("shows each removed row as the gap it leaves, in whatever order the others are found", () => {
+    fc.assert(
+      fc.property(
+        scattered(30),
+        fc.uniqueArray(fc.integer({ min: 1, max: 29 }), { minLength: 1, maxLength: 5 }),
+        (chunks, removed) => {
+          const left = chunks.map((chunk) => chunk.filter((row) => !removed.includes(Number(row.seq))));
+          const { chain, suspects } = assemble(left);
+          const missing = chain.runs.flatMap((run, i) => {
+            const next = chain.runs[i + 1];
+            return next ? Array.from({ length: next.first - run.last - 1 }, (_, n) => run.last + 1 + n) : [];
+          });
+          expect(suspects).toEqual([]);
+          expect(missing).toEqual(removed.toSorted((a, b) => a - b));
+        },
+      ),
+      { seed: 4711 },
+    );
+  });
+
+  it("suspects an altered row wherever a run begins with it, and a place that is taken twice wherever they lie", () => {
+    fc.assert(
+      fc.property(scattered(20), fc.integer({ min: 1, max: 20 }), (chunks, place) => {
+        const forged = chunks.map((chunk) =>
+          chunk.map((row) => (Number(row.seq) === place ? { ...row, content: Buffer.alloc(32) } : row)),
+        );
+        const alone = forged.flatMap((chunk) => chunk.map((row) => [row]));
+        expect(assemble(alone).suspects.map(({ seq }) => seq)).toEqual([place]);
+        const twice = [...chunks, chunks.flat().filter((row) => Number(row.seq) === place)];
+        expect(assemble(twice).suspects.map(({ seq }) => seq)).toContain(place);
+      }),
+      { seed: 4711 },
+    );
+  });
+});
+
+describe("what happened to a chain", () => {
+  const places = Array.from({ length: 10 }, (_, i) => i + 1);
+  const kinds = (rows: ChainRow[], ends?: ReadonlyMap<number, End>) =>
+    classify("a", rows, places, ends).map(({ kind, seq, belongsAt }) => [
+      kind,
+      seq,
+      ...(belongsAt === undefined ? [] : [belongsAt]),
+    ]);
+  const relabel = (rows: ChainRow[], to: (seq: number) => number) =>
+    rows.map((row) => ({ ...row, seq: String(to(Number(row.seq))) }));
+
+  it("is nothing, for a whole one and for one that begins at a checkpoint", () => {
+    const rows = sealed(10);
+    expect(kinds(rows)).toEqual([]);
+    const third = rows[2];
+    if (!third) throw new Error("no row");
+    expect(kinds(rows.slice(3), new Map([[3, { seal: third.seal, hash: third.hash }]]))).toEqual([]);
+  });
+
+  it.each<[string, (rows: ChainRow[]) => ChainRow[], unknown[][]]>([
+    [
+      "an altered content",
+      (rows) => rows.map((row, i) => (i === 4 ? { ...row, content: Buffer.alloc(32) } : row)),
+      [["altered-column", 5]],
+    ],
+    [
+      "an altered seal",
+      (rows) => rows.map((row, i) => (i === 4 ? { ...row, seal: Buffer.alloc(32) } : row)),
+      [["altered-column", 5]],
+    ],
+    [
+      "an altered receipt_hash",
+      (rows) => rows.map((row, i) => (i === 4 ? { ...row, hash: "x", hash_right: false } : row)),
+      [["altered-column", 5]],
+    ],
+    [
+      "neighbours that changed places",
+      (rows) => relabel(rows, (seq) => (seq === 5 ? 6 : seq === 6 ? 5 : seq)),
+      [
+        ["reordered", 5, 6],
+        ["reordered", 6, 5],
+      ],
+    ],
+    [
+      "rows far apart that changed places",
+      (rows) => relabel(rows, (seq) => (seq === 2 ? 9 : seq === 9 ? 2 : seq)),
+      [
+        ["reordered", 2, 9],
+        ["reordered", 9, 2],
+      ],
+    ],
+    [
+      "a row removed and the others renumbered",
+      (rows) =>
+        relabel(
+          rows.filter((_, i) => i !== 4),
+          (seq) => (seq > 5 ? seq - 1 : seq),
+        ),
+      [["removed-row", 5]],
+    ],
+  ])("is named: %s", (_what, tamper, expected) => {
+    expect(kinds(tamper(sealed(10))).slice(0, expected.length)).toEqual(expected);
+  });
+});
+
+it("findings are told by agent in order of time, and along each chain", () => {
+  const finding = (agent: string | undefined, seq: number, at: string): Finding => ({
+    kind: "altered-column",
+    message: "",
+    ...(agent === undefined ? {} : { agent }),
+    seq,
+    at,
+  });
+  const sorted = sortFindings([
+    finding("b", 2, "2026-02"),
+    finding("a", 9, "2026-03"),
+    finding("b", 1, "2026-09"),
+    finding(undefined, 0, "2026-10"),
+    finding("a", 3, "2026-04"),
+  ]);
+  expect(sorted.map(({ agent, seq }) => [agent, seq])).toEqual([
+    [undefined, 0],
+    ["b", 1],
+    ["b", 2],
+    ["a", 3],
+    ["a", 9],
+  ]);
+});
