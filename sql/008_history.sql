@@ -91,12 +91,32 @@ begin
 end
 $$;
 
+-- What stands in the way of ending an approval. The control plane expires all of them in one UPDATE: a receipt on which it fails,
+-- because the JSON says another thing than the column or expires at no time, would stop the expiry of every agent's.
+create function audit.approval_problem(approval jsonb, approval_status text) returns text
+  language plpgsql stable
+  set search_path = ''
+as $$
+begin
+  if approval ->> 'status' is distinct from approval_status and approval ->> 'status' is not null then
+    return format('its approval says %s, its approval_status is %s', approval ->> 'status', coalesce(approval_status, 'none'));
+  end if;
+  perform (approval ->> 'expiresAt')::timestamptz;
+  return null;
+end
+$$;
+
 -- Called by audit.seal_receipt.
 create function audit.record_birth(born receipts) returns void
   language plpgsql
   set search_path = ''
 as $$
+declare
+  problem text := audit.approval_problem(born.approval, born.approval_status);
 begin
+  if problem is not null then
+    raise 'receipt % cannot be: %', born.id, problem using errcode = 'integrity_constraint_violation', table = 'receipts';
+  end if;
   perform audit.append_history(born.actor_id, born.id, born.created_at,
     audit.birth_state(born.decision_outcome, born.created_at),
     audit.receipt_state(born.status, born.approval, born.approval_status, born.execution, born.result, born.error, born.updated_at,
@@ -136,7 +156,7 @@ create trigger record_changes after update on receipts
 
 -- A receipt's life (docs/chain.md). Refusals name the receipt, and what was tried.
 create function audit.check_change() returns trigger
-  language plpgsql
+  language plpgsql security definer
   set search_path = ''
 as $$
 declare
@@ -183,7 +203,12 @@ begin
     and new.status <> 'cancelled'
   then
     problem := format('an approval that is %s cancels the receipt', new.approval_status);
+  elsif new.approval is distinct from old.approval or new.approval_status is distinct from old.approval_status then
+    problem := audit.approval_problem(new.approval, new.approval_status);
+  end if;
 
+  if problem is not null then
+    null;
   elsif new.claim_id is distinct from old.claim_id and new.claim_id is not null and new.status <> 'pending' then
     problem := format('it is %s: only a pending receipt can be claimed', new.status);
   elsif new.claim_id <> old.claim_id and old.claim_expires_at >= now() then

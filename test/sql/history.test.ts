@@ -291,6 +291,44 @@ describe("a receipt's life", () => {
     expect((await history()).filter((row) => row.after["status"] === "cancelled")).toHaveLength(300);
   });
 
+  it("no receipt can stand in the way of that statement: column and JSON agree, and an expiry is a time", async () => {
+    const past = "2026-11-01T00:00:00.000Z";
+    const pending = { status: "pending", expiresAt: past };
+    const asked = { decision_outcome: "require_approval", approval: pending };
+    const problems: [string, unknown, string | null][] = [
+      ["its approval says approved, its approval_status is pending", { ...pending, status: "approved" }, "pending"],
+      ["its approval says expired, its approval_status is pending", { ...pending, status: "expired" }, "pending"],
+      ["its approval says pending, its approval_status is none", pending, null],
+      ["its approval says pending, its approval_status is approved", pending, "approved"],
+      ["its approval says waiting, its approval_status is pending", { status: "waiting" }, "pending"],
+      ['invalid input syntax for type timestamp with time zone: "soon"', { ...pending, expiresAt: "soon" }, "pending"],
+    ];
+    for (const [problem, approval, approval_status] of problems) {
+      const born = insertReceipts(app, [newReceipt({ ...asked, approval, approval_status })]);
+      await expect(born, problem).rejects.toThrow(problem);
+      if (approval_status === null) continue;
+      const changed = update(await stored(asked), {
+        approval: approval as Record<string, unknown>,
+        approvalStatus: approval_status,
+      });
+      await expect(changed, problem).rejects.toThrow(problem);
+    }
+    const alone = "update receipts set approval_status = 'approved' where id = $1";
+    expect(await message(app.query(alone, [await stored(asked)]))).toMatch(/its approval says pending/);
+
+    // Answers of several, one by one: the status stays pending in both until the last.
+    const id = await stored(asked);
+    for (const given of [1, 2]) await update(id, { approval: { ...pending, responses: Array(given).fill("approve") } });
+    // An approval without a status, or none, is one the control plane reads from the column.
+    await stored({ ...asked, approval: { expiresAt: past } });
+    await stored({ ...asked, approval: null });
+    const { rows } = await app.query<{ n: number }>(
+      "select count(*)::int as n from receipts where approval ->> 'expiresAt' is not null",
+    );
+    expect((await app.query(statements.expire)).rowCount).toBe(rows[0]?.n);
+    expect(await message(update(await stored(), { approval: { status: "approved" } }))).toMatch(/approval_status is none/);
+  });
+
   it("final states stay final", async () => {
     for (const end of ["executed", "failed", "cancelled"]) {
       for (const next of ["pending", "executed", "failed", "cancelled", "skipped"]) {
