@@ -1,11 +1,12 @@
 /** One container of a pod as a process of this machine: started, probed, ended. */
-import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, lstatSync, readlinkSync, symlinkSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
 import type { Context, ServiceUser } from "../handler";
 import { quoteLog, run, running, sleep, start } from "../process";
 import { environmentOf, expand, type PodIdentity } from "./environment";
 import { executableFor, searchPath, type Executable } from "./images";
 import { makeDirectory, materialise, mountedTexts, mountPaths, readMounts } from "./mounts";
+import { digest } from "./objects";
 import { execute, tryProbe, type Inside } from "./probes";
 import { serviceAddresses, serviceKey } from "./registry";
 import type { Container, LifecycleHandler, PodSpec, Probe } from "./podSpec";
@@ -61,7 +62,8 @@ export async function launch(
     context,
   );
   const { user } = executable;
-  const paths = mountPaths(contents, join(directory, "files", container.name), join(directory, "volumes"));
+  const inside = wordSafe(directory, dirname(context.directory));
+  const paths = mountPaths(contents, join(inside, "files", container.name), join(inside, "volumes"));
   const used: Launched["services"] = {};
   const to: Translation = {
     namespace: pod.namespace,
@@ -71,7 +73,7 @@ export async function launch(
     used: (service, port) => (used[serviceKey(service, port)] = service.ports[port] ?? 0),
   };
   materialise(contents, paths, to, user);
-  const home = join(directory, "home", container.name);
+  const home = join(inside, "home", container.name);
   makeDirectory(home, user);
   const env = {
     PATH: searchPath(),
@@ -108,6 +110,23 @@ export async function launch(
     },
     exited: started.exited,
   };
+}
+
+/**
+ * The same directory by a name that is one word: a path inside a container has no spaces, and stands unquoted in shell
+ * lines, NODE_OPTIONS and connection strings; a checkout's path may have some.
+ */
+export function wordSafe(directory: string, root: string): string {
+  if (/^[\w./-]+$/.test(directory)) return directory;
+  const alias = join("/tmp", `authensor-${process.getuid?.() ?? 0}-${digest(root)}`);
+  try {
+    symlinkSync(root, alias);
+  } catch (error) {
+    const existing = lstatSync(alias, { throwIfNoEntry: false });
+    const ours = existing?.uid === process.getuid?.() && existing?.isSymbolicLink() === true;
+    if (!ours || readlinkSync(alias) !== root) throw error;
+  }
+  return join(alias, relative(root, directory));
 }
 
 function locally(executable: Executable, to: Translation): { command: string; args: string[] } {

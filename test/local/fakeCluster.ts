@@ -1,6 +1,6 @@
 /** The Kubernetes handlers alone, with the least that stands for an engine: state in memory, directories of its own. */
 import { randomBytes } from "node:crypto";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Context, Properties, Resource } from "../../local/handler";
@@ -16,20 +16,21 @@ const typeOf = (kind: Kind) => (token as Record<string, string>)[kind] ?? kind;
 export const namespace = "testing";
 
 export class FakeCluster {
-  readonly root = mkdtempSync(join(tmpdir(), "kubernetes-"));
+  readonly root: string;
   readonly serviceUser = findServiceUser();
   readonly logged: string[] = [];
   readonly abort = new AbortController();
   private readonly live = new Map<string, Resource>();
   private readonly contexts = new Map<string, Context>();
 
-  constructor() {
+  constructor(name: string) {
+    this.root = mkdtempSync(join(tmpdir(), name));
     chmodSync(this.root, 0o755);
   }
 
   /** With the namespace that every test's objects lie in. */
-  static async start(): Promise<FakeCluster> {
-    const cluster = new FakeCluster();
+  static async start(name = "kubernetes-"): Promise<FakeCluster> {
+    const cluster = new FakeCluster(name);
     await cluster.create("namespace", "ns", { metadata: { name: namespace } });
     return cluster;
   }
@@ -76,6 +77,10 @@ export class FakeCluster {
   async end(): Promise<void> {
     await stopAll(this.root, { graceMs: 0 });
     for (const context of this.contexts.values()) await stopAll(context.directory, { graceMs: 0 });
+    for (const name of readdirSync("/tmp").filter((entry) => entry.startsWith("authensor-"))) {
+      const link = join("/tmp", name);
+      if (lstatSync(link).isSymbolicLink() && readlinkSync(link) === this.root) rmSync(link);
+    }
     rmSync(this.root, { recursive: true, force: true });
   }
 
@@ -138,5 +143,3 @@ export function template(labels: Record<string, string>, container: Properties, 
 
 export const servicePortOf = (service: Resource): number =>
   (service.outputs["spec"] as { ports: { nodePort: number }[] }).ports[0]?.nodePort ?? 0;
-
-export const readLog = (path: string) => readFileSync(path, "utf8");

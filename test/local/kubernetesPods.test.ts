@@ -192,6 +192,42 @@ describe("a Deployment", () => {
     await cluster.delete(await updating);
   });
 
+  it("works in a directory whose name has spaces", async () => {
+    const spaced = await FakeCluster.start("kubernetes with spaces ");
+    try {
+      await spaced.create("configMap", "programs", {
+        data: { "server.js": server, "guard.js": "process.env.GUARDED = 1;" },
+      });
+      const hook = { preStop: { exec: { command: ["sh", "-c", "cat /app/guard.js > /work/seen && sleep 0.1"] } } };
+      const pod = await spaced.create(
+        "deployment",
+        "spaced",
+        web(
+          {
+            command: ["sh", "-c", "exec node /app/server.js"],
+            env: [{ name: "NODE_OPTIONS", value: "--require=/app/guard.js" }],
+            lifecycle: hook,
+            volumeMounts: [
+              { name: "programs", mountPath: "/app" },
+              { name: "work", mountPath: "/work" },
+            ],
+          },
+          {
+            volumes: [
+              { name: "programs", configMap: { name: "programs" } },
+              { name: "work", emptyDir: {} },
+            ],
+          },
+        ),
+      );
+      expect((await ask(portOf(spaced, pod))).env["GUARDED"]).toBe("1");
+      await spaced.delete(pod);
+      expect(spaced.logged).toEqual([]); // a hook that fails is told
+    } finally {
+      await spaced.end();
+    }
+  });
+
   it("leaves no process of its own behind when Ctrl-C interrupts its creation", async () => {
     const interrupted = await FakeCluster.start();
     try {
