@@ -20,6 +20,8 @@ export interface Environment {
   engine: Engine;
   /** Whether anything was ever brought up here. */
   exists: boolean;
+  /** Makes the directory of all resources' directories: not before it is sure that there will be any. */
+  makeRoot(): void;
   /** Lets the next command in. */
   release(): void;
 }
@@ -44,9 +46,10 @@ export function openEnvironment(options: OpenOptions): Environment {
     if (exists) checkOwner(file);
     const serviceUser = findServiceUser();
     const state = loadState(file, dataDirectory(directory, serviceUser), options);
-    if (!readOnly) makeDataDirectory(state.root, serviceUser);
     const engine = new Engine({ state, handlerOf, progress, signal, ...(serviceUser && { serviceUser }) });
-    return { directory, outputsFile: join(directory, "outputs.json"), state, engine, exists, release };
+    const outputsFile = join(directory, "outputs.json");
+    const makeRoot = () => makeDataDirectory(state.root, serviceUser);
+    return { directory, outputsFile, state, engine, exists, makeRoot, release };
   } catch (error) {
     release();
     throw error;

@@ -19,15 +19,16 @@ export async function up(
   const { engine, state, directory, outputsFile } = environment;
   const stackFile = process.env["AUTHENSOR_LOCAL_CONFIG"] ?? join(checkout, "Pulumi.local.yaml");
   const project = readProject(checkout, stackFile, settings);
-  // The servers' certificates are signed here, not by Amazon: the setting that production has for this says so.
-  const caFile = `${project.name}:databaseCaFile`;
-  project.config[caFile] ||= await ensureDatabaseCa(databaseCaDirectory(state.root));
-
   const loaded = progress.begin("loading the program");
   const { checkSettings, configure, runProgram } = loadPulumi();
   loaded();
   configure(project);
   checkSettings();
+  environment.makeRoot();
+  // The servers' certificates are signed here, not by Amazon: the setting that production has for this says so.
+  const caFile = `${project.name}:databaseCaFile`;
+  project.config[caFile] ||= await ensureDatabaseCa(databaseCaDirectory(state.root));
+  configure(project);
   const stackOutputs = await runProgram({ project, checkout, engine });
 
   const outputs = resolveOutputs(stackOutputs, state, directory);
