@@ -12,10 +12,9 @@ const state = `jsonb_build_object(
     'claim_id', claim_id, 'claimed_at', claimed_at at time zone 'UTC', 'claim_expires_at', claim_expires_at at time zone 'UTC',
     'execution_attempts', execution_attempts, 'rekor_entry_id', rekor_entry_id)`;
 
-const birth = `jsonb_build_object(
-    'status', ${born}, 'approval', null, 'approval_status', null,
-    'execution', null, 'result', null, 'error', null, 'updated_at', created_at at time zone 'UTC',
-    'claim_id', null, 'claimed_at', null, 'claim_expires_at', null, 'execution_attempts', 0, 'rekor_entry_id', null)`;
+const birth = `'{"approval": null, "approval_status": null, "execution": null, "result": null, "error": null, "claim_id": null,
+    "claimed_at": null, "claim_expires_at": null, "execution_attempts": 0, "rekor_entry_id": null}'::jsonb
+    || jsonb_build_object('status', ${born}, 'updated_at', created_at at time zone 'UTC')`;
 
 const columns = `r.id, r.created_at, coalesce(r.actor_id, '') as agent, r.chain_seq, c.first_seq, c.broken_seq,
            ${state} as state, ${birth} as birth, coalesce(c.before, '{}') as before, coalesce(c.after, '{}') as after`;
@@ -29,26 +28,43 @@ export const unexplained = (agent: string | undefined): string => `
   with history as materialized (
     select agent, receipt_id, receipt_created_at, seq, before, after from audit.receipt_history
      where receipt_created_at >= $1 and receipt_created_at < $2${agentIs("agent", agent, 3)}
+  ), grouped as materialized (
+    select min(agent) as agent, receipt_id, receipt_created_at, count(*) as changes, array_agg(seq order by seq) as seqs,
+           array_agg(before order by seq) as befores, array_agg(after order by seq) as afters
+      from history group by receipt_id, receipt_created_at
+  ), short as (
+    -- Nearly all receipts: a claim, an end, something late.
+    select *, coalesce(befores[3], '{}') || coalesce(befores[2], '{}') || befores[1] as initial,
+           coalesce(befores[3], '{}') || coalesce(befores[2], '{}') || befores[1] || afters[1] as first_state
+      from grouped where changes <= 3
   ), entry as (
+    -- The others, column by column.
     select h.agent, h.receipt_id, h.receipt_created_at, h.seq, e.key, h.before -> e.key as before, e.value as after,
            lag(e.value) over same_key as previous, row_number() over same_key = 1 as first_of_key
       from history h, jsonb_each(h.after) e
+     where (h.receipt_id, h.receipt_created_at) in (select receipt_id, receipt_created_at from grouped where changes > 3)
     window same_key as (partition by h.receipt_id, h.receipt_created_at, e.key order by h.seq)
   ), change as materialized (
+    select agent, receipt_id, receipt_created_at, seqs[1] as first_seq,
+           afters[1] || coalesce(afters[2], '{}') || coalesce(afters[3], '{}') as after, initial as before,
+           case when first_state || befores[2] <> first_state then seqs[2]
+                when first_state || afters[2] || befores[3] <> first_state || afters[2] then seqs[3] end as broken_seq
+      from short
+    union all
     select min(agent) as agent, receipt_id, receipt_created_at, min(seq) as first_seq,
            jsonb_object_agg(key, after order by seq) as after,
            coalesce(jsonb_object_agg(key, before) filter (where first_of_key), '{}') as before,
            min(seq) filter (where not first_of_key and before is distinct from previous) as broken_seq
       from entry group by receipt_id, receipt_created_at
-  ), receipt as (
+  ), receipt as materialized (
     select ${columns}
       from public.receipts r left join change c on c.receipt_id = r.id and c.receipt_created_at = r.created_at
-     where r.created_at >= $1 and r.created_at < $2${agentIs("actor_id", agent, 3)} and not (${plain})
+     where r.created_at >= $1 and r.created_at < $2${agentIs("actor_id", agent, 3)} and (${plain}) is not true
     union all
     -- Changed, and yet as it was born.
     select ${columns}
       from change c join public.receipts r on r.id = c.receipt_id and r.created_at = c.receipt_created_at
-     where ${plain}
+     where r.created_at >= $1 and r.created_at < $2 and (${plain}) is true
   )
   select case when birth || after <> state then 'state' else 'before' end as problem, agent, id, created_at::text as at, chain_seq as seq,
          coalesce(broken_seq, first_seq) as change_seq,
@@ -58,7 +74,9 @@ export const unexplained = (agent: string | undefined): string => `
    where birth || after <> state or not birth @> before or broken_seq is not null
   union all
   select 'orphan', agent, receipt_id, receipt_created_at::text, null, first_seq, '{}'
-    from change c where not exists (select from public.receipts r where r.id = c.receipt_id and r.created_at = c.receipt_created_at)`;
+    from change c where not exists (
+      select from public.receipts r
+       where r.id = c.receipt_id and r.created_at = c.receipt_created_at and r.created_at >= $1 and r.created_at < $2)`;
 
 export interface Unexplained {
   problem: "state" | "before" | "orphan";
