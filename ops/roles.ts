@@ -18,9 +18,3 @@ export type RoleKey = keyof typeof roles;
 
 /** The roles that migrations create; the owner comes with the server. */
 export const createdRoles = [roles.app, roles.telemetry, roles.monitor, roles.auditor] as const;
-
-/** `synchronous_commit` of each role: an acknowledged receipt is on disk, telemetry need not be. */
-export const synchronousCommit: Readonly<Record<string, "on" | "off">> = {
-  [roles.app]: "on",
-  [roles.telemetry]: "off",
-};

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import type { ClientBase } from "pg";
 import * as z from "zod/mini";
 import { Failure } from "../program";
-import { createdRoles, synchronousCommit } from "../roles";
+import { checkRoles } from "./checkRoles";
 
 const expectationsSchema = z.strictObject({
   /** As given to the RDS parameter group: numbers in the parameter's base unit. */
@@ -114,40 +114,6 @@ async function checkConnection(client: ClientBase): Promise<Difference[]> {
   // Nothing to encrypt where no network is crossed.
   if (rows[0]?.ssl || rows[0]?.socket) return [];
   return [{ what: "this connection", expected: "encrypted", actual: "plain text" }];
-}
-
-async function checkRoles(client: ClientBase): Promise<Difference[]> {
-  const { rows } = await client.query<{
-    role: string;
-    exists: boolean;
-    powers: string | null;
-    synchronous_commit: string | null;
-  }>(
-    `select wanted.role, r.oid is not null as exists,
-            nullif(concat_ws(', ', case when rolsuper then 'superuser' end, case when rolcreaterole then 'createrole' end,
-                             case when rolcreatedb then 'createdb' end, case when rolbypassrls then 'bypassrls' end,
-                             case when rolreplication then 'replication' end, case when not rolcanlogin then 'no login' end), '') as powers,
-            (select substr(c, 20) from pg_db_role_setting s, unnest(s.setconfig) c
-              where s.setrole = r.oid and s.setdatabase = d.oid and c like 'synchronous_commit=%') as synchronous_commit
-       from unnest($1::text[]) as wanted (role)
-       join pg_database d on d.datname = current_database()
-       left join pg_roles r on r.rolname = wanted.role`,
-    [[...createdRoles]],
-  );
-  return rows.flatMap((row): Difference[] => {
-    if (!row.exists) return [{ what: `role ${row.role}`, expected: "exists", actual: "missing" }];
-    const differences: Difference[] = [];
-    if (row.powers)
-      differences.push({ what: `role ${row.role}`, expected: "login and no other power", actual: row.powers });
-    const wanted = synchronousCommit[row.role];
-    if (wanted && row.synchronous_commit !== wanted)
-      differences.push({
-        what: `synchronous_commit of ${row.role}`,
-        expected: wanted,
-        actual: row.synchronous_commit ?? "not set",
-      });
-    return differences;
-  });
 }
 
 async function checkPartitions(client: ClientBase, monthsAhead: number): Promise<Difference[]> {

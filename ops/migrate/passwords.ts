@@ -52,6 +52,8 @@ async function logsIn(url: string, role: string, password: string): Promise<bool
   const target = new URL(url);
   target.username = role;
   target.password = encodeURIComponent(password);
+  // As parameters they would win over both.
+  for (const parameter of ["user", "password"]) target.searchParams.delete(parameter);
   const client = new pg.Client({
     connectionString: target.href,
     application_name: "authensor-migrate (password check)",

@@ -99,7 +99,14 @@ describe("passwords", () => {
     ]);
     for (const role of createdRoles) expect(await logsIn(role, passwords[role] ?? ""), role).toBe(true);
 
-    const second = await migrate();
+    // The owner's own, given as parameters of the URL, are not taken for those of each role.
+    const url = new URL(tlsUrl());
+    url.searchParams.set("user", roles.owner);
+    url.searchParams.set("password", url.password);
+    url.username = "";
+    url.password = "";
+    const second = await migrate([], { DATABASE_URL: url.href });
+    expect(second).toMatchObject({ code: 0, stderr: "" });
     expect(second.lines.map(({ message }) => message)).not.toContain("password set");
 
     writePasswords({ ...passwords, [roles.app]: "Second1app\n" });
@@ -166,6 +173,12 @@ describe("the check at the end", () => {
     await admin.query(`alter role ${roles.app} in database ${database.name} set synchronous_commit = off`);
     await admin.query(`alter role ${roles.telemetry} in database ${database.name} reset synchronous_commit`);
     await admin.query(`alter role ${roles.monitor} createdb`);
+    await admin.query(`alter role ${roles.auditor} in database ${database.name} reset default_transaction_read_only`);
+    await admin.query(`alter role ${roles.app} in database ${database.name} set session_replication_role = replica`);
+    await admin.query(`alter role ${roles.telemetry} set search_path = 'x', 'y=z'`);
+    await admin.query(
+      `grant pg_read_all_data, pg_signal_backend to ${roles.app}; revoke pg_monitor from ${roles.monitor}`,
+    );
     const plain = { DATABASE_URL: database.ownerUrl };
     const wanted = {
       checkpoint_timeout: "900",
@@ -174,7 +187,10 @@ describe("the check at the end", () => {
       "rds.unheard_of": "1",
     };
     const result = await migrate(["check"], { ...plain, ...expectations({ parameters: wanted, monthsAhead: 1 }) });
-    await admin.query(`alter role ${roles.monitor} nocreatedb`);
+    await admin.query(`alter role ${roles.monitor} nocreatedb; alter role ${roles.telemetry} reset search_path`);
+    await admin.query(
+      `revoke pg_read_all_data, pg_signal_backend from ${roles.app}; grant pg_monitor to ${roles.monitor}`,
+    );
 
     expect(result.code).toBe(1);
     const [head, ...lines] = result.stderr.trim().split("\n");
@@ -190,11 +206,18 @@ describe("the check at the end", () => {
         "this connection: expected encrypted, is plain text",
         "synchronous_commit of authensor_app: expected on, is off",
         "synchronous_commit of authensor_telemetry: expected off, is not set",
+        "default_transaction_read_only of authensor_auditor: expected on, is not set",
+        "session_replication_role of authensor_app: expected not set, is replica",
+        'search_path of authensor_telemetry in every database: expected not set, is x, "y=z"',
+        "role authensor_app is a member: expected nothing, is pg_read_all_data, pg_signal_backend",
+        "role authensor_monitor is a member: expected pg_monitor, is nothing",
         "role authensor_monitor: expected login and no other power, is createdb",
         `partition of receipts for ${month}: expected exists, is missing`,
       ]),
     );
     expect(result.stderr).not.toContain("checkpoint_timeout");
+    // What is as deployed is not in the list.
+    expect(result.stderr).not.toMatch(/statement_timeout|lock_timeout|idle_in_transaction/);
   });
 
   it("notices a server without TLS and one whose WAL suffices for no standby", async () => {
