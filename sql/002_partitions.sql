@@ -117,9 +117,11 @@ create function audit.partition_by_month(
 as $$
 declare
   since timestamptz := audit.month_start(audit.month_of(audit.month_start(first_month)));
+  past  text := audit.create_tile(parent, 'past', options);
 begin
-  execute format('alter table %s attach partition %s for values from (minvalue) to (%L)', parent, audit.create_tile(parent, 'past', options), since);
+  execute format('alter table %s attach partition %s for values from (minvalue) to (%L)', parent, past, since);
   execute format('alter table %s attach partition %s for values from (%L) to (maxvalue)', parent, audit.create_tile(parent, 'future', options), since);
+  perform audit.bound_past(parent, past, since);
   perform audit.make_month(parent, audit.month_of(since));
 end
 $$;
@@ -191,9 +193,59 @@ begin
 end
 $$;
 
--- Takes the oldest month out of its table, which keeps all its rows and its name; <table>_past grows up to its end, so that a
--- receipt dated back to it still finds a partition. For archiving: copy it elsewhere, then drop it.
-create function audit.detach_month(parent regclass, month date) returns regclass
+-- The bound of <table>_past, said once more by a constraint, which ATTACH believes when it is valid, instead of reading all rows under
+-- its lock. New rows are checked at once; that the older ones hold it is for audit.prepare_detach to find, while writers go on.
+create function audit.bound_past(parent regclass, past regclass, until timestamptz) returns void
+  language plpgsql
+  set search_path = ''
+  set timezone = 'UTC'
+  set datestyle = 'ISO'
+  -- Dropping what is not there is no news.
+  set client_min_messages = warning
+as $$
+begin
+  execute format('alter table %s drop constraint if exists past_bound', past);
+  execute format('alter table %s add constraint past_bound check (%I < %L) not valid', past, (audit.open_end(parent)).key, until);
+end
+$$;
+
+-- The tables whose rows are chained: a month of theirs leaves together with a checkpoint (009).
+create function audit.is_chained(parent regclass) returns boolean
+  language sql stable
+  return coalesce(parent in (to_regclass('public.receipts'), to_regclass('audit.receipt_history')), false);
+
+-- All of detaching that takes time, without keeping a writer waiting. Returns the month's rows where it is chained.
+create function audit.prepare_detach(parent regclass, month date) returns bigint
+  language plpgsql
+  set search_path = ''
+as $$
+declare
+  past   record;
+  oldest record;
+  stored bigint;
+begin
+  select * into past from audit.list_partitions() p where p.parent = prepare_detach.parent and p.kind = 'past';
+  select * into oldest from audit.list_partitions() p where p.parent = prepare_detach.parent and p.kind = 'month' limit 1;
+  if oldest.month is distinct from month then
+    raise 'months of % leave in order: the oldest is %', parent, to_char(oldest.month, 'YYYY-MM') using errcode = 'object_not_in_prerequisite_state';
+  end if;
+  perform audit.hold_off_vacuum(past.partition), audit.hold_off_vacuum(oldest.partition);
+  if exists (select from pg_catalog.pg_constraint where conrelid = past.partition and conname = 'past_bound' and not convalidated) then
+    execute format('alter table %s validate constraint past_bound', past.partition);
+  end if;
+  if audit.is_chained(parent) then
+    if current_setting('transaction_isolation') <> 'read committed' then
+      raise 'a month of % is detached under READ COMMITTED: a snapshot hides rows that come meanwhile', parent
+        using errcode = 'invalid_transaction_state';
+    end if;
+    execute format('select count(*) from %s', oldest.partition) into stored;
+    perform audit.checkpoint(oldest.partition);
+  end if;
+  return stored;
+end
+$$;
+
+create function audit.finish_detach(parent regclass, month date, stored bigint) returns regclass
   language plpgsql
   set search_path = ''
   set timezone = 'UTC'
@@ -202,20 +254,38 @@ as $$
 declare
   past   record;
   oldest record;
+  found  bigint;
 begin
-  perform audit.hold_off_vacuum(p.partition)
-     from audit.list_partitions() p
-    where p.parent = detach_month.parent and (p.kind = 'past' or (p.kind = 'month' and p.month = detach_month.month));
   execute format('lock table %s in access exclusive mode', parent);
-  select * into past from audit.list_partitions() p where p.parent = detach_month.parent and p.kind = 'past';
-  select * into oldest from audit.list_partitions() p where p.parent = detach_month.parent and p.kind = 'month' limit 1;
+  select * into past from audit.list_partitions() p where p.parent = finish_detach.parent and p.kind = 'past';
+  select * into oldest from audit.list_partitions() p where p.parent = finish_detach.parent and p.kind = 'month' limit 1;
   if oldest.month is distinct from month then
     raise 'months of % leave in order: the oldest is %', parent, to_char(oldest.month, 'YYYY-MM') using errcode = 'object_not_in_prerequisite_state';
+  end if;
+  if audit.is_chained(parent) then
+    -- No row ever leaves a chained table: as many as before are the same. An index alone is read for it, as the month is all-visible.
+    execute format('select count(*) from %s', oldest.partition) into found;
+    if found is distinct from stored then
+      raise 'rows came into % while its checkpoint was written', oldest.partition using errcode = 'lock_not_available', hint = 'Nothing was changed. Try again.';
+    end if;
   end if;
   execute format('alter table %s detach partition %s', parent, oldest.partition);
   execute format('alter table %s detach partition %s', parent, past.partition);
   execute format('alter table %s attach partition %s for values from (minvalue) to (%L)', parent, past.partition, oldest.until);
+  perform audit.bound_past(parent, past.partition, oldest.until);
   return oldest.partition;
+end
+$$;
+
+-- Takes the oldest month out of its table, which keeps all its rows and its name; <table>_past grows up to its end, so that a
+-- receipt dated back to it still finds a partition. For archiving: copy it elsewhere, then drop it. Run it with a short lock_timeout,
+-- and again if it does not get the lock. Receipts and their history leave together, by audit.archive_month (009).
+create function audit.detach_month(parent regclass, month date) returns regclass
+  language plpgsql
+  set search_path = ''
+as $$
+begin
+  return audit.finish_detach(parent, month, audit.prepare_detach(parent, month));
 end
 $$;
 

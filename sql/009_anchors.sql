@@ -29,7 +29,7 @@ create function audit.checkpoint_seal(
   )));
 
 -- Writes down where the chains stood in a partition of receipts or of audit.receipt_history, and says how many stretches that took.
--- Call it in the transaction that detaches the partition, after detaching: no row can join it then. Twice changes nothing.
+-- Detaching a month calls it (002), and makes sure that no row joins afterwards. Twice changes nothing.
 create function audit.checkpoint(partition regclass) returns int
   language plpgsql
   set search_path = ''
@@ -75,6 +75,23 @@ begin
 end
 $$;
 
+-- Archiving: takes the oldest month out of receipts and of their history, with its checkpoints, in one transaction, and returns
+-- the two tables, to be copied elsewhere and dropped. What takes time is done before the locks. Run it with a short lock_timeout, and
+-- again if it fails with 55P03: the tables were in use, or a receipt was just dated back into the month.
+create function audit.archive_month(month date) returns setof regclass
+  language plpgsql
+  set search_path = ''
+as $$
+declare
+  receipts bigint := audit.prepare_detach('public.receipts', month);
+  changes  bigint := audit.prepare_detach('audit.receipt_history', month);
+begin
+  -- In the order in which writers come to them.
+  return next audit.finish_detach('public.receipts', month, receipts);
+  return next audit.finish_detach('audit.receipt_history', month, changes);
+end
+$$;
+
 -- Where every chain ends at this moment, with a digest over all of it. Kept elsewhere, out of reach of whoever could
 -- rewrite this database, it shows whether anything up to now was cut off, or rewritten with new seals.
 create function audit.anchor() returns jsonb
@@ -103,6 +120,9 @@ begin atomic
       'UTF8')), 'hex'))
     from ends e;
 end;
+
+comment on function audit.anchor() is
+  'The ends of all chains as one jsonb value, at most 256 MB: enough for some 900000 agents (about 270 bytes each). See docs/chain.md.';
 
 grant select on audit.checkpoints to authensor_auditor, authensor_monitor;
 grant execute on function audit.anchor(),

@@ -66,6 +66,8 @@ CREATE FUNCTION audit.anchor() RETURNS jsonb
     FROM ends e;
 END;
 
+COMMENT ON FUNCTION audit.anchor() IS 'The ends of all chains as one jsonb value, at most 256 MB: enough for some 900000 agents (about 270 bytes each). See docs/chain.md.';
+
 CREATE FUNCTION audit.append_history(agent_of text, receipt_id uuid, receipt_created_at timestamp with time zone, old_state jsonb, new_state jsonb) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
@@ -94,6 +96,33 @@ begin
 end
 $$;
 
+CREATE FUNCTION audit.approval_problem(approval jsonb, approval_status text) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+begin
+  if approval ->> 'status' is distinct from approval_status and approval ->> 'status' is not null then
+    return format('its approval says %s, its approval_status is %s', approval ->> 'status', coalesce(approval_status, 'none'));
+  end if;
+  perform (approval ->> 'expiresAt')::timestamptz;
+  return null;
+end
+$$;
+
+CREATE FUNCTION audit.archive_month(month date) RETURNS SETOF regclass
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  receipts bigint := audit.prepare_detach('public.receipts', month);
+  changes  bigint := audit.prepare_detach('audit.receipt_history', month);
+begin
+  -- In the order in which writers come to them.
+  return next audit.finish_detach('public.receipts', month, receipts);
+  return next audit.finish_detach('audit.receipt_history', month, changes);
+end
+$$;
+
 CREATE FUNCTION audit.authensor_hash(id uuid, envelope_id uuid, created_at timestamp with time zone, decision_outcome text, prev_receipt_hash text) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN encode(sha256(convert_to((((((((((('{"id":"'::text || id) || '","envelopeId":"'::text) || envelope_id) || '","timestamp":"'::text) || to_char((created_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'::text)) || '","decisionOutcome":"'::text) || decision_outcome) || '","prevReceiptHash":"'::text) || COALESCE(prev_receipt_hash, ''::text)) || '"}'::text), 'UTF8'::name)), 'hex'::text);
@@ -105,6 +134,19 @@ CREATE FUNCTION audit.receipt_state(status text, approval jsonb, approval_status
 CREATE FUNCTION audit.birth_state(decision_outcome text, created_at timestamp with time zone) RETURNS jsonb
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN audit.receipt_state(CASE WHEN (decision_outcome = ANY (ARRAY['allow'::text, 'require_approval'::text])) THEN 'pending'::text ELSE 'skipped'::text END, NULL::jsonb, NULL::text, NULL::jsonb, NULL::jsonb, NULL::jsonb, created_at, NULL::uuid, NULL::timestamp with time zone, NULL::timestamp with time zone, 0, NULL::text);
+
+CREATE FUNCTION audit.bound_past(parent regclass, past regclass, until timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO'
+    SET client_min_messages TO 'warning'
+    AS $$
+begin
+  execute format('alter table %s drop constraint if exists past_bound', past);
+  execute format('alter table %s add constraint past_bound check (%I < %L) not valid', past, (audit.open_end(parent)).key, until);
+end
+$$;
 
 CREATE FUNCTION audit.chain_seal(previous_seal bytea, seq bigint, content bytea, prev_receipt_hash text) RETURNS bytea
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -119,7 +161,7 @@ CREATE FUNCTION audit.changes_table(parent regclass) RETURNS text
     RETURN format('audit.%I'::text, audit.partition_name(parent, 'changes'::text));
 
 CREATE FUNCTION audit.check_change() RETURNS trigger
-    LANGUAGE plpgsql
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$
 declare
@@ -166,7 +208,12 @@ begin
     and new.status <> 'cancelled'
   then
     problem := format('an approval that is %s cancels the receipt', new.approval_status);
+  elsif new.approval is distinct from old.approval or new.approval_status is distinct from old.approval_status then
+    problem := audit.approval_problem(new.approval, new.approval_status);
+  end if;
 
+  if problem is not null then
+    null;
   elsif new.claim_id is distinct from old.claim_id and new.claim_id is not null and new.status <> 'pending' then
     problem := format('it is %s: only a pending receipt can be claimed', new.status);
   elsif new.claim_id <> old.claim_id and old.claim_expires_at >= now() then
@@ -245,26 +292,9 @@ $$;
 CREATE FUNCTION audit.detach_month(parent regclass, month date) RETURNS regclass
     LANGUAGE plpgsql
     SET search_path TO ''
-    SET "TimeZone" TO 'UTC'
-    SET "DateStyle" TO 'ISO'
     AS $$
-declare
-  past   record;
-  oldest record;
 begin
-  perform audit.hold_off_vacuum(p.partition)
-     from audit.list_partitions() p
-    where p.parent = detach_month.parent and (p.kind = 'past' or (p.kind = 'month' and p.month = detach_month.month));
-  execute format('lock table %s in access exclusive mode', parent);
-  select * into past from audit.list_partitions() p where p.parent = detach_month.parent and p.kind = 'past';
-  select * into oldest from audit.list_partitions() p where p.parent = detach_month.parent and p.kind = 'month' limit 1;
-  if oldest.month is distinct from month then
-    raise 'months of % leave in order: the oldest is %', parent, to_char(oldest.month, 'YYYY-MM') using errcode = 'object_not_in_prerequisite_state';
-  end if;
-  execute format('alter table %s detach partition %s', parent, oldest.partition);
-  execute format('alter table %s detach partition %s', parent, past.partition);
-  execute format('alter table %s attach partition %s for values from (minvalue) to (%L)', parent, past.partition, oldest.until);
-  return oldest.partition;
+  return audit.finish_detach(parent, month, audit.prepare_detach(parent, month));
 end
 $$;
 
@@ -448,6 +478,38 @@ begin
 end
 $_$;
 
+CREATE FUNCTION audit.finish_detach(parent regclass, month date, stored bigint) RETURNS regclass
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO'
+    AS $$
+declare
+  past   record;
+  oldest record;
+  found  bigint;
+begin
+  execute format('lock table %s in access exclusive mode', parent);
+  select * into past from audit.list_partitions() p where p.parent = finish_detach.parent and p.kind = 'past';
+  select * into oldest from audit.list_partitions() p where p.parent = finish_detach.parent and p.kind = 'month' limit 1;
+  if oldest.month is distinct from month then
+    raise 'months of % leave in order: the oldest is %', parent, to_char(oldest.month, 'YYYY-MM') using errcode = 'object_not_in_prerequisite_state';
+  end if;
+  if audit.is_chained(parent) then
+    -- No row ever leaves a chained table: as many as before are the same. An index alone is read for it, as the month is all-visible.
+    execute format('select count(*) from %s', oldest.partition) into found;
+    if found is distinct from stored then
+      raise 'rows came into % while its checkpoint was written', oldest.partition using errcode = 'lock_not_available', hint = 'Nothing was changed. Try again.';
+    end if;
+  end if;
+  execute format('alter table %s detach partition %s', parent, oldest.partition);
+  execute format('alter table %s detach partition %s', parent, past.partition);
+  execute format('alter table %s attach partition %s for values from (minvalue) to (%L)', parent, past.partition, oldest.until);
+  perform audit.bound_past(parent, past.partition, oldest.until);
+  return oldest.partition;
+end
+$$;
+
 CREATE FUNCTION audit.history_seal(previous_seal bytea, seq bigint, agent text, receipt_id uuid, receipt_created_at timestamp with time zone, changed_at timestamp with time zone, changed_by text, application text, before jsonb, after jsonb) RETURNS bytea
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN sha256(record_send(ROW(previous_seal, seq, convert_to(agent, 'UTF8'::name), receipt_id, receipt_created_at, changed_at, convert_to(changed_by, 'UTF8'::name), convert_to(application, 'UTF8'::name), convert_to((before)::text, 'UTF8'::name), convert_to((after)::text, 'UTF8'::name))));
@@ -467,6 +529,10 @@ CREATE FUNCTION audit.in_tile(key text, since timestamp with time zone, until ti
     SET "TimeZone" TO 'UTC'
     SET "DateStyle" TO 'ISO'
     RETURN (format('%s >= %L'::text, key, since) || CASE WHEN (until IS NOT NULL) THEN format(' and %s < %L'::text, key, until) ELSE ''::text END);
+
+CREATE FUNCTION audit.is_chained(parent regclass) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN COALESCE(((parent)::oid = ANY ((ARRAY[to_regclass('public.receipts'::text), to_regclass('audit.receipt_history'::text)])::oid[])), false);
 
 CREATE FUNCTION audit.key_columns(parent regclass) RETURNS text[]
     LANGUAGE sql STABLE STRICT
@@ -605,10 +671,42 @@ CREATE FUNCTION audit.partition_by_month(parent regclass, first_month date DEFAU
     AS $$
 declare
   since timestamptz := audit.month_start(audit.month_of(audit.month_start(first_month)));
+  past  text := audit.create_tile(parent, 'past', options);
 begin
-  execute format('alter table %s attach partition %s for values from (minvalue) to (%L)', parent, audit.create_tile(parent, 'past', options), since);
+  execute format('alter table %s attach partition %s for values from (minvalue) to (%L)', parent, past, since);
   execute format('alter table %s attach partition %s for values from (%L) to (maxvalue)', parent, audit.create_tile(parent, 'future', options), since);
+  perform audit.bound_past(parent, past, since);
   perform audit.make_month(parent, audit.month_of(since));
+end
+$$;
+
+CREATE FUNCTION audit.prepare_detach(parent regclass, month date) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  past   record;
+  oldest record;
+  stored bigint;
+begin
+  select * into past from audit.list_partitions() p where p.parent = prepare_detach.parent and p.kind = 'past';
+  select * into oldest from audit.list_partitions() p where p.parent = prepare_detach.parent and p.kind = 'month' limit 1;
+  if oldest.month is distinct from month then
+    raise 'months of % leave in order: the oldest is %', parent, to_char(oldest.month, 'YYYY-MM') using errcode = 'object_not_in_prerequisite_state';
+  end if;
+  perform audit.hold_off_vacuum(past.partition), audit.hold_off_vacuum(oldest.partition);
+  if exists (select from pg_catalog.pg_constraint where conrelid = past.partition and conname = 'past_bound' and not convalidated) then
+    execute format('alter table %s validate constraint past_bound', past.partition);
+  end if;
+  if audit.is_chained(parent) then
+    if current_setting('transaction_isolation') <> 'read committed' then
+      raise 'a month of % is detached under READ COMMITTED: a snapshot hides rows that come meanwhile', parent
+        using errcode = 'invalid_transaction_state';
+    end if;
+    execute format('select count(*) from %s', oldest.partition) into stored;
+    perform audit.checkpoint(oldest.partition);
+  end if;
+  return stored;
 end
 $$;
 
@@ -669,7 +767,12 @@ CREATE FUNCTION audit.record_birth(born public.receipts) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
+declare
+  problem text := audit.approval_problem(born.approval, born.approval_status);
 begin
+  if problem is not null then
+    raise 'receipt % cannot be: %', born.id, problem using errcode = 'integrity_constraint_violation', table = 'receipts';
+  end if;
   perform audit.append_history(born.actor_id, born.id, born.created_at,
     audit.birth_state(born.decision_outcome, born.created_at),
     audit.receipt_state(born.status, born.approval, born.approval_status, born.execution, born.result, born.error, born.updated_at,
@@ -854,17 +957,17 @@ CREATE FUNCTION audit.verify_chain(agent text DEFAULT NULL::text) RETURNS TABLE(
             FROM public.receipts r
            WHERE ((verify_chain.agent IS NULL) OR (r.actor_id = verify_chain.agent) OR ((verify_chain.agent = ''::text) AND (r.actor_id IS NULL)))
          UNION ALL
-          SELECT checkpoint.agent,
-             checkpoint.first_seq,
-             checkpoint.last_seq,
-             checkpoint.seal,
-             checkpoint.hash,
-             NULL::text,
-             NULL::uuid,
-             NULL::timestamp with time zone,
-             NULL::bytea,
-             true
-            FROM checkpoint
+          SELECT c.agent,
+             c.first_seq,
+             c.last_seq,
+             c.seal,
+             c.hash,
+             NULL::text AS prev_receipt_hash,
+             NULL::uuid AS id,
+             NULL::timestamp with time zone AS created_at,
+             NULL::bytea AS content,
+             true AS hash_right
+            FROM checkpoint c
          ), linked AS (
           SELECT p.agent,
              p.first_seq,
@@ -896,7 +999,7 @@ CREATE FUNCTION audit.verify_chain(agent text DEFAULT NULL::text) RETURNS TABLE(
              l.id,
              l.created_at
             FROM linked l
-           WHERE ((l.first_seq <> (l.before_seq + 1)) OR (NOT l.hash_right) OR ((l.content IS NOT NULL) AND ((l.prev_receipt_hash IS DISTINCT FROM l.before_hash) OR (l.seal <> audit.chain_seal(l.before_seal, l.first_seq, l.content, l.prev_receipt_hash)))))
+           WHERE ((l.first_seq IS DISTINCT FROM (l.before_seq + 1)) OR (l.hash_right IS NOT TRUE) OR ((l.content IS NOT NULL) AND ((l.prev_receipt_hash IS DISTINCT FROM l.before_hash) OR (l.seal IS DISTINCT FROM audit.chain_seal(l.before_seal, l.first_seq, l.content, l.prev_receipt_hash)))))
          UNION ALL
           SELECT 'head'::text,
              COALESCE(h.agent, e.agent) AS "coalesce",
@@ -907,7 +1010,7 @@ CREATE FUNCTION audit.verify_chain(agent text DEFAULT NULL::text) RETURNS TABLE(
                      p.last_seq,
                      p.seal
                     FROM place p
-                   ORDER BY p.agent, p.last_seq DESC) e
+                   ORDER BY p.agent, p.last_seq DESC NULLS LAST) e
               FULL JOIN ( SELECT c.agent,
                      c.seq,
                      c.seal,
@@ -1304,6 +1407,10 @@ GRANT ALL ON FUNCTION audit.anchor() TO authensor_auditor;
 
 REVOKE ALL ON FUNCTION audit.append_history(agent_of text, receipt_id uuid, receipt_created_at timestamp with time zone, old_state jsonb, new_state jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION audit.approval_problem(approval jsonb, approval_status text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.archive_month(month date) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION audit.authensor_hash(id uuid, envelope_id uuid, created_at timestamp with time zone, decision_outcome text, prev_receipt_hash text) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.authensor_hash(id uuid, envelope_id uuid, created_at timestamp with time zone, decision_outcome text, prev_receipt_hash text) TO authensor_auditor;
 
@@ -1312,6 +1419,8 @@ GRANT ALL ON FUNCTION audit.receipt_state(status text, approval jsonb, approval_
 
 REVOKE ALL ON FUNCTION audit.birth_state(decision_outcome text, created_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.birth_state(decision_outcome text, created_at timestamp with time zone) TO authensor_auditor;
+
+REVOKE ALL ON FUNCTION audit.bound_past(parent regclass, past regclass, until timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.chain_seal(previous_seal bytea, seq bigint, content bytea, prev_receipt_hash text) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.chain_seal(previous_seal bytea, seq bigint, content bytea, prev_receipt_hash text) TO authensor_auditor;
@@ -1346,12 +1455,16 @@ REVOKE ALL ON FUNCTION audit.drain_release(parent regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.drain_start(parent regclass, months_ahead integer) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION audit.finish_detach(parent regclass, month date, stored bigint) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION audit.history_seal(previous_seal bytea, seq bigint, agent text, receipt_id uuid, receipt_created_at timestamp with time zone, changed_at timestamp with time zone, changed_by text, application text, before jsonb, after jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.history_seal(previous_seal bytea, seq bigint, agent text, receipt_id uuid, receipt_created_at timestamp with time zone, changed_at timestamp with time zone, changed_by text, application text, before jsonb, after jsonb) TO authensor_auditor;
 
 REVOKE ALL ON FUNCTION audit.hold_off_vacuum(tile regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.in_tile(key text, since timestamp with time zone, until timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.is_chained(parent regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.key_columns(parent regclass) FROM PUBLIC;
 
@@ -1380,6 +1493,8 @@ GRANT ALL ON FUNCTION audit.month_start(month date) TO authensor_auditor;
 REVOKE ALL ON FUNCTION audit.open_end(parent regclass, OUT partition regclass, OUT since timestamp with time zone, OUT key text, OUT options text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.partition_by_month(parent regclass, first_month date, options text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.prepare_detach(parent regclass, month date) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.receipt_content(id uuid, envelope_id uuid, parent_receipt_id uuid, created_at timestamp with time zone, decision_outcome text, tool_name text, actor_id text, envelope jsonb, decision jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.receipt_content(id uuid, envelope_id uuid, parent_receipt_id uuid, created_at timestamp with time zone, decision_outcome text, tool_name text, actor_id text, envelope jsonb, decision jsonb) TO authensor_auditor;

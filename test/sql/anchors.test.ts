@@ -72,13 +72,9 @@ const int8 = (value: string) => {
   return buffer;
 };
 
-/** Archives the oldest month of both tables, as ops does: detach and checkpoint in one transaction. */
-const archive = async (month: string): Promise<void> => {
-  await owner.query("begin");
-  for (const table of ["public.receipts", "audit.receipt_history"])
-    await owner.query("select audit.checkpoint(audit.detach_month($1, $2))", [table, month]);
-  await owner.query("commit");
-};
+/** Archives the oldest month of both tables. */
+const archive = async (month: string): Promise<unknown[]> =>
+  (await owner.query("select t::text as tile from audit.archive_month($1) t", [month])).rows;
 
 const thisMonth = async (): Promise<string> =>
   (await owner.query<{ month: string }>("select audit.month_of(now())::text as month")).rows[0]?.month ?? "";
@@ -192,6 +188,49 @@ describe("checkpoints", () => {
     ])
       for (const client of [app, auditor])
         await expect(client.query(sql)).rejects.toMatchObject({ code: /42501|25006/ });
+  });
+
+  it.each(["receipts", "audit.receipt_history"])("are written by whatever detaches a month of %s", async (table) => {
+    await insertReceipts(app, [newReceipt({ decision_outcome: "require_approval" })]);
+    const { rows } = await owner.query<{ tile: string }>("select audit.detach_month($1, $2)::text as tile", [
+      table,
+      await thisMonth(),
+    ]);
+    expect(await checkpoints()).toMatchObject([
+      { chain: table === "receipts" ? "receipts" : "history", source: rows[0]?.tile.replace("audit.", "") },
+    ]);
+  });
+
+  it("hold every receipt of the month, or the month stays: one that comes meanwhile is seen", async () => {
+    await insertReceipts(app, [newReceipt(), newReceipt({ decision_outcome: "require_approval" })]);
+    const month = await thisMonth();
+    await owner.query("begin");
+    const { rows } = await owner.query<{ stored: string }>("select audit.prepare_detach('receipts', $1) as stored", [
+      month,
+    ]);
+    expect(rows).toEqual([{ stored: "2" }]);
+    await app.query("set lock_timeout = '200ms'");
+    await insertReceipts(app, [newReceipt()]);
+    await expect(owner.query("select audit.finish_detach('receipts', $1, 2)", [month])).rejects.toMatchObject({
+      code: "55P03",
+    });
+    await owner.query("rollback");
+    expect(await checkpoints()).toEqual([]);
+    await expect(owner.query("select audit.finish_detach('receipts', $1, null)", [month])).rejects.toThrow();
+    await owner.query("begin isolation level repeatable read");
+    await expect(archive(month)).rejects.toThrow(/READ COMMITTED/);
+    await owner.query("rollback");
+
+    const name = month.slice(0, 7).replace("-", "_");
+    expect(await archive(month)).toEqual([{ tile: `receipts_${name}` }, { tile: `receipt_history_${name}` }]);
+    expect(await checkpoints()).toMatchObject([
+      { chain: "receipts", first_seq: "1", last_seq: "3" },
+      { chain: "history", first_seq: "1", last_seq: "1" },
+    ]);
+    for (const client of [app, auditor])
+      await expect(client.query("select audit.archive_month($1)", [month])).rejects.toMatchObject({
+        code: expect.stringMatching(/42501|25006/) as unknown,
+      });
   });
 
   it("of twenty archivers at once, none is lost or written twice", async () => {

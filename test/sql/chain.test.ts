@@ -119,7 +119,9 @@ describe("the seal", () => {
 describe("what cannot be stored fails with a clear error, and leaves no gap:", () => {
   // Incompressible, and in characters of one to four bytes: the bound is in bytes.
   const text = (bytes: number, fill = "") =>
-    `${randomBytes(bytes).toString("base64").slice(0, bytes - Buffer.byteLength(fill))}${fill}`;
+    `${randomBytes(bytes)
+      .toString("base64")
+      .slice(0, bytes - Buffer.byteLength(fill))}${fill}`;
 
   it.each(["actor_id", "tool_name"])("a %s of more than 1024 bytes; 1024 are stored as they are", async (column) => {
     for (const value of [text(1024), text(1024, "☃𝄞"), "a".repeat(1024)]) {
@@ -164,7 +166,10 @@ describe("what cannot be stored fails with a clear error, and leaves no gap:", (
       "insert into budget_ledger (budget_id, envelope_id, principal_id, action_type, amount, running_total) values (gen_random_uuid(), 'e', $1, 'a', 1, 1)",
     ]) {
       await app.query(sql, [text(1024)]);
-      await expect(app.query(sql, [long])).rejects.toMatchObject({ code: "23514", constraint: expect.stringMatching(/_id_length$/) as unknown });
+      await expect(app.query(sql, [long])).rejects.toMatchObject({
+        code: "23514",
+        constraint: expect.stringMatching(/_id_length$/) as unknown,
+      });
     }
   });
 });

@@ -326,7 +326,9 @@ describe("a receipt's life", () => {
       "select count(*)::int as n from receipts where approval ->> 'expiresAt' is not null",
     );
     expect((await app.query(statements.expire)).rowCount).toBe(rows[0]?.n);
-    expect(await message(update(await stored(), { approval: { status: "approved" } }))).toMatch(/approval_status is none/);
+    expect(await message(update(await stored(), { approval: { status: "approved" } }))).toMatch(
+      /approval_status is none/,
+    );
   });
 
   it("final states stay final", async () => {

@@ -203,7 +203,7 @@ describe("the job", () => {
       `select c.relname as name, c.relacl::text as acl, array_to_string(c.reloptions, ' ') as options,
               (select count(*)::int from pg_index i where i.indrelid = c.oid and i.indisvalid) as indexes,
               (select count(*)::int from pg_trigger t where t.tgrelid = c.oid and t.tgtype & 1 = 1) as triggers,
-              (select count(*)::int from pg_constraint k where k.conrelid = c.oid and k.contype = 'c') as checks
+              (select count(*)::int from pg_constraint k where k.conrelid = c.oid and k.contype = 'c' and k.conname <> 'past_bound') as checks
          from pg_class c where c.oid = 'receipts'::regclass or c.oid in (select partition from audit.partitions where parent = 'receipts'::regclass)`,
     );
     const parent = shape.find(({ name }) => name === "receipts");
@@ -326,6 +326,19 @@ describe("a receipt always finds its partition:", () => {
       { partition: "receipts_past", rows: 2 },
     ]);
     expect(await months("receipts")).toEqual([0, 1, 2, 3].map(monthName));
+  });
+
+  it("far ahead, in numbers: they are moved out of the way when a month is due, and then left alone", async () => {
+    await createTable("events", month(0).toISOString().slice(0, 10));
+    await owner.query("insert into events (at, n) select '2099-01-01', i from generate_series(1, 10001) i");
+    expect(await ensure(1)).toMatchObject({ moved: 0 });
+    const tiles = () => all("select partition::oid, kind from audit.partitions where parent = 'events'::regclass");
+    const before = await tiles();
+    expect(before).toHaveLength(4);
+    expect(await all("select * from audit.missing_months(1)")).toEqual([]);
+    expect(await ensure(1)).toMatchObject({ created: [], moved: 0 });
+    expect(await tiles()).toEqual(before);
+    expect(await where("events")).toEqual([{ partition: "events_future", rows: 10001 }]);
   });
 
   it("its date must be one, though", async () => {
@@ -474,6 +487,34 @@ describe("the oldest month", () => {
       { partition: "events_2026_02", rows: 1 },
       { partition: "events_past", rows: 2 },
     ]);
+  });
+
+  it("leaves without _past being read under the lock, and with writers going on until then, each time", async () => {
+    await createTable("events", "2026-01-01");
+    for (const next of ["2026-02-01", "2026-03-01"]) await owner.query("select audit.make_month('events', $1)", [next]);
+    await owner.query("insert into events (at, n) select '2025-06-01', i from generate_series(1, 1000) i");
+    const other = await database.connect(roles.owner);
+    await other.query("set lock_timeout = '200ms'");
+    const notices: string[] = [];
+    owner.on("notice", ({ message }) => notices.push(message ?? ""));
+    await owner.query("set client_min_messages = debug1");
+    for (const [i, next] of ["2026-01-01", "2026-02-01"].entries()) {
+      await owner.query("begin");
+      await owner.query("select audit.prepare_detach('events', $1)", [next]);
+      await other.query("insert into events (at, n) values ('2025-12-31', -1), ($1, -2)", [next]);
+      await other.query("update events set n = n where n < 0");
+      notices.length = 0;
+      await owner.query("select audit.finish_detach('events', $1, null)", [next]);
+      await owner.query("commit");
+      expect(notices).toContain('partition constraint for table "events_past" is implied by existing constraints');
+      expect(await all("select count(*)::int as rows from events_past")).toEqual([{ rows: 1001 + 2 * i }]);
+      // Dated back to the month that left: it is in _past now, whose bound must have grown, and is checked the next time.
+      await other.query("insert into events (at, n) values ($1, -3)", [next]);
+    }
+    await expect(
+      owner.query("insert into events_past (at, n) values ('2026-03-01', 0)"),
+      "beyond its bound",
+    ).rejects.toMatchObject({ code: "23514" });
   });
 
   it("is the only one that can leave", async () => {
