@@ -73,8 +73,8 @@ const int8 = (value: string) => {
 };
 
 /** Archives the oldest month of both tables. */
-const archive = async (month: string): Promise<unknown[]> =>
-  (await owner.query("select t::text as tile from audit.archive_month($1) t", [month])).rows;
+const archive = async (month: string): Promise<{ tile: string }[]> =>
+  (await owner.query<{ tile: string }>("select t::text as tile from audit.archive_month($1) t", [month])).rows;
 
 const thisMonth = async (): Promise<string> =>
   (await owner.query<{ month: string }>("select audit.month_of(now())::text as month")).rows[0]?.month ?? "";

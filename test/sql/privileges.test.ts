@@ -355,6 +355,10 @@ describe("every role", () => {
     for (const name of [
       "make_month",
       "detach_month",
+      "prepare_detach",
+      "finish_detach",
+      "archive_month",
+      "checkpoint",
       "drain_start",
       "drain_finish",
       "drain_release",
