@@ -212,7 +212,7 @@ $$;
 -- The tables whose rows are chained: a month of theirs leaves together with a checkpoint (009).
 create function audit.is_chained(parent regclass) returns boolean
   language sql stable
-  return coalesce(parent in (to_regclass('public.receipts'), to_regclass('audit.receipt_history')), false);
+  return coalesce(parent = to_regclass('public.receipts') or parent = to_regclass('audit.receipt_history'), false);
 
 -- All of detaching that takes time, without keeping a writer waiting. Returns the month's rows where it is chained.
 create function audit.prepare_detach(parent regclass, month date) returns bigint

@@ -21,7 +21,8 @@ begin atomic
       from public.receipts r
      where verify_chain.agent is null or r.actor_id = verify_chain.agent or (verify_chain.agent = '' and r.actor_id is null)
     union all
-    select agent, first_seq, last_seq, seal, hash, null, null, null, null, true from checkpoint
+    select c.agent, c.first_seq, c.last_seq, c.seal, c.hash, null as prev_receipt_hash, null as id, null as created_at, null as content, true as hash_right
+      from checkpoint c
   ), linked as (
     select p.*,
            coalesce(lag(p.last_seq) over chain, 0) as before_seq, coalesce(lag(p.seal) over chain, '') as before_seal, lag(p.hash) over chain as before_hash
@@ -33,13 +34,14 @@ begin atomic
                 else 'altered' end as kind,
            l.agent, case when l.first_seq > l.before_seq + 1 then l.before_seq + 1 else l.first_seq end as seq, l.id, l.created_at
       from linked l
-     where l.first_seq <> l.before_seq + 1
-        or not l.hash_right
+     -- A missing value is never a match.
+     where l.first_seq is distinct from l.before_seq + 1
+        or l.hash_right is not true
         or (l.content is not null and (l.prev_receipt_hash is distinct from l.before_hash
-            or l.seal <> audit.chain_seal(l.before_seal, l.first_seq, l.content, l.prev_receipt_hash)))
+            or l.seal is distinct from audit.chain_seal(l.before_seal, l.first_seq, l.content, l.prev_receipt_hash)))
     union all
-    select 'head', coalesce(h.agent, e.agent), coalesce(e.last_seq, 0) + 1, null, null
-      from (select distinct on (p.agent) p.agent, p.last_seq, p.seal from place p order by p.agent, p.last_seq desc) e
+    select 'head' as kind, coalesce(h.agent, e.agent) as agent, coalesce(e.last_seq, 0) + 1 as seq, null as id, null as created_at
+      from (select distinct on (p.agent) p.agent, p.last_seq, p.seal from place p order by p.agent, p.last_seq desc nulls last) e
       full join (select * from audit.chain_heads c where c.seq > 0 and (verify_chain.agent is null or c.agent = verify_chain.agent)) h on h.agent = e.agent
      where h.seq is distinct from e.last_seq or h.seal is distinct from e.seal
   )

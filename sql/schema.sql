@@ -532,7 +532,7 @@ CREATE FUNCTION audit.in_tile(key text, since timestamp with time zone, until ti
 
 CREATE FUNCTION audit.is_chained(parent regclass) RETURNS boolean
     LANGUAGE sql STABLE
-    RETURN COALESCE(((parent)::oid = ANY ((ARRAY[to_regclass('public.receipts'::text), to_regclass('audit.receipt_history'::text)])::oid[])), false);
+    RETURN COALESCE((((parent)::oid = (to_regclass('public.receipts'::text))::oid) OR ((parent)::oid = (to_regclass('audit.receipt_history'::text))::oid)), false);
 
 CREATE FUNCTION audit.key_columns(parent regclass) RETURNS text[]
     LANGUAGE sql STABLE STRICT
@@ -1001,11 +1001,11 @@ CREATE FUNCTION audit.verify_chain(agent text DEFAULT NULL::text) RETURNS TABLE(
             FROM linked l
            WHERE ((l.first_seq IS DISTINCT FROM (l.before_seq + 1)) OR (l.hash_right IS NOT TRUE) OR ((l.content IS NOT NULL) AND ((l.prev_receipt_hash IS DISTINCT FROM l.before_hash) OR (l.seal IS DISTINCT FROM audit.chain_seal(l.before_seal, l.first_seq, l.content, l.prev_receipt_hash)))))
          UNION ALL
-          SELECT 'head'::text,
-             COALESCE(h.agent, e.agent) AS "coalesce",
-             (COALESCE(e.last_seq, (0)::bigint) + 1),
-             NULL::uuid,
-             NULL::timestamp with time zone
+          SELECT 'head'::text AS kind,
+             COALESCE(h.agent, e.agent) AS agent,
+             (COALESCE(e.last_seq, (0)::bigint) + 1) AS seq,
+             NULL::uuid AS id,
+             NULL::timestamp with time zone AS created_at
             FROM (( SELECT DISTINCT ON (p.agent) p.agent,
                      p.last_seq,
                      p.seal

@@ -4,6 +4,7 @@ import { Failure } from "../program";
 import { sqlState } from "../database";
 import type { Anchor } from "./anchors";
 import type { Finding } from "./findings";
+import { guardFindings } from "./guards";
 import type { ChainName } from "./runs";
 
 export interface Head {
@@ -25,7 +26,7 @@ export interface Checkpoint {
 export interface Catalog {
   heads: Record<ChainName, Map<string, Head>>;
   checkpoints: Record<ChainName, Map<string, Checkpoint[]>>;
-  /** Partitions that were archived. */
+  /** Partitions that were archived: named by checkpoints, and no longer here. */
   archived: Set<string>;
   checkpointCount: number;
   findings: Finding[];
@@ -44,9 +45,11 @@ export async function readCatalog(client: pg.Client, anchors: readonly Anchor[])
   try {
     await assertReadable(client);
     const receiptHeads = await client.query<HeadRow>(
-      "select agent, seq, seal, receipt_hash as hash from audit.chain_heads",
+      "select agent, seq, coalesce(seal, '') as seal, receipt_hash as hash from audit.chain_heads",
     );
-    const historyHeads = await client.query<HeadRow>("select agent, seq, seal, null as hash from audit.history_heads");
+    const historyHeads = await client.query<HeadRow>(
+      "select agent, seq, coalesce(seal, '') as seal, null as hash from audit.history_heads",
+    );
     const heads = (rows: HeadRow[]) => new Map(rows.map((row) => [row.agent, { ...row, seq: Number(row.seq) }]));
     const about = await client.query<{ as_of: string; standby: boolean; estimate: string }>(
       `select case when pg_is_in_recovery() then coalesce(pg_last_xact_replay_timestamp(), now()) else now() end::text as as_of,
@@ -73,9 +76,13 @@ export async function readCatalog(client: pg.Client, anchors: readonly Anchor[])
     return {
       heads: { receipts: heads(receiptHeads.rows), history: heads(historyHeads.rows) },
       checkpoints: byAgent,
-      archived: new Set(checkpoints.map((row) => row.source)),
+      archived: new Set(checkpoints.filter((row) => !row.present).map((row) => row.source)),
       checkpointCount: checkpoints.length,
-      findings: [...checkpointFindings(checkpoints, anchors), ...(await guardFindings(client))],
+      findings: [
+        ...checkpointFindings(checkpoints, anchors),
+        ...(await dateless(client)),
+        ...(await guardFindings(client)),
+      ],
       estimate: Number(about.rows[0]?.estimate),
       asOf: about.rows[0]?.as_of ?? "",
       standby: about.rows[0]?.standby ?? false,
@@ -113,13 +120,17 @@ interface CheckpointRow {
   source: string;
   seal: Buffer;
   follows: boolean;
+  /** Its source is still a partition: nothing was archived. */
+  present: boolean;
 }
 
 const checkpointRows = `
   select seq, chain, agent, first_seq, last_seq, last_seal, last_hash, source, seal,
          seq = row_number() over chain_order and seal = sha256(record_send(row(
            coalesce(lag(seal) over chain_order, ''::bytea), seq, textsend(chain), textsend(agent), first_seq, last_seq,
-           last_seal, textsend(last_hash), textsend(source), made_at))) as follows
+           last_seal, textsend(last_hash), textsend(source), made_at))) is true as follows,
+         exists (select from pg_partition_tree('public.receipts') t join pg_class c on c.oid = t.relid where c.relname = source)
+         or exists (select from pg_partition_tree('audit.receipt_history') t join pg_class c on c.oid = t.relid where c.relname = source) as present
     from audit.checkpoints window chain_order as (order by seq) order by seq`;
 
 function checkpointFindings(rows: readonly CheckpointRow[], anchors: readonly Anchor[]): Finding[] {
@@ -129,6 +140,12 @@ function checkpointFindings(rows: readonly CheckpointRow[], anchors: readonly An
     findings.push({
       kind: "altered-checkpoint",
       message: `checkpoint ${broken.seq} (${broken.source}) does not follow from the one before it`,
+    });
+  const early = rows.find((row) => row.present);
+  if (early)
+    findings.push({
+      kind: "altered-checkpoint",
+      message: `checkpoint ${early.seq} says that ${early.source} was archived, and it is still here`,
     });
   for (const { checkpoint, as_of, source } of anchors) {
     if (checkpoint.seq === 0) continue;
@@ -142,16 +159,16 @@ function checkpointFindings(rows: readonly CheckpointRow[], anchors: readonly An
   return findings;
 }
 
-/** Switched-off triggers: what they guard may be whole today and open to anything tomorrow. */
-async function guardFindings(client: pg.Client): Promise<Finding[]> {
-  const { rows } = await client.query<{ relation: string; guard: string }>(`
-    select t.relid::text as relation, g.name as guard
-      from pg_partition_tree('public.receipts') t
-     cross join (values ('seal', true), ('check_change', true), ('record_changes', false)) g (name, each_partition)
-     where (g.each_partition or t.relid = 'public.receipts'::regclass)
-       and not exists (select from pg_trigger p where p.tgrelid = t.relid and p.tgname = g.name and p.tgenabled in ('O', 'A'))`);
-  return rows.map(({ relation, guard }) => ({
-    kind: "guard-off",
-    message: `trigger ${guard} on ${relation} is missing or switched off: what is written there is not guarded`,
+/** Rows at infinity, where no range ends: the database refuses them, so someone has taken its refusal away. */
+async function dateless(client: pg.Client): Promise<Finding[]> {
+  const { rows } = await client.query<{ place: string; count: string }>(`
+    select * from (
+      select 'public.receipts' as place, count(*) from public.receipts where created_at = 'infinity'
+      union all
+      select 'audit.receipt_history', count(*) from audit.receipt_history where receipt_created_at = 'infinity') t
+     where count > 0`);
+  return rows.map(({ place, count }) => ({
+    kind: "inserted-row",
+    message: `${count} ${count === "1" ? "row" : "rows"} of ${place} with a time of infinity: not put there by the database`,
   }));
 }

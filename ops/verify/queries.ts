@@ -26,13 +26,13 @@ const authensorHash = `encode(sha256(textsend(concat(
     '","decisionOutcome":"', decision_outcome, '","prevReceiptHash":"', prev_receipt_hash, '"}'))), 'hex')`;
 
 const receiptRows = (where: string) => `
-  select coalesce(actor_id, '') collate "C" as agent, chain_seq as seq, chain_seal as seal, id, created_at,
+  select coalesce(actor_id, '') collate "C" as agent, coalesce(chain_seq, 0) as seq, coalesce(chain_seal, '') as seal, id, created_at,
          receipt_hash as hash, prev_receipt_hash as prev_hash, ${content} as content, ${authensorHash} = receipt_hash as hash_right
     from public.receipts where ${where} offset 0`;
 
 // All but the first two fields of the record that is hashed; those hold the predecessor's seal, known only once it is found.
 const historyRows = (where: string) => `
-  select agent collate "C" as agent, seq, seal, receipt_id as id, receipt_created_at as created_at,
+  select agent collate "C" as agent, coalesce(seq, 0) as seq, coalesce(seal, '') as seal, receipt_id as id, receipt_created_at as created_at,
          substring(record_send(row(
            seq, textsend(agent), receipt_id, receipt_created_at, changed_at, textsend(changed_by), textsend(application),
            textsend(before::text), textsend(after::text))) from 5) as content
@@ -51,7 +51,7 @@ function runs(rows: string, wrong: string, points?: { agents: number; seqs: numb
     : "false";
   return `
   select agent, seq, seal, id, created_at::text as at, hash, prev_hash, content,
-         before_seq is distinct from seq - 1 as starts, next_seq is distinct from seq + 1 as ends, coalesce(${wrong}, false) as suspect
+         before_seq is distinct from seq - 1 as starts, next_seq is distinct from seq + 1 as ends, ${wrong} as suspect
     from (select *, lag(seq) over chain as before_seq, lag(seal) over chain as before_seal, lag(hash) over chain as before_hash,
                  lead(seq) over chain as next_seq
             from (${rows}) r window chain as (partition by agent order by seq, seal)) w
@@ -59,8 +59,11 @@ function runs(rows: string, wrong: string, points?: { agents: number; seqs: numb
    order by agent, seq`;
 }
 
-const receiptWrong = `(not hash_right or (before_seq = seq - 1 and (prev_hash is distinct from before_hash or seal <> ${receiptSeal})))`;
-const historyWrong = `(before_seq = seq - 1 and seal <> ${historySeal})`;
+// Every comparison is one that NULL cannot pass: whoever can alter a seal can also drop NOT NULL and take it away. A missing
+// seq reads as 0, a missing seal as an empty one, and neither is ever right.
+const placed = (link: string) => `(seq < 1 or (before_seq is not distinct from seq - 1 and (${link})))`;
+const receiptWrong = `(hash_right is not true or ${placed(`prev_hash is distinct from before_hash or seal is distinct from ${receiptSeal}`)})`;
+const historyWrong = placed(`seal is distinct from ${historySeal}`);
 const inRange = (column: string) => `${column} >= $1 and ${column} < $2`;
 const withoutHash = (rows: string) => `select *, null::text as hash, null::text as prev_hash from (${rows}) h`;
 

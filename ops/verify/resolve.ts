@@ -7,8 +7,10 @@ import type { Chain, ChainName, Run, RunRow } from "./runs";
 import { names, type Trail } from "./trail";
 
 export interface Resolution {
-  /** Chains are expected up to their heads; otherwise only between what was found, and the row before it. */
-  toHeads: boolean;
+  /** Up to where chains are expected: their heads, or in a range with an end one row beyond it. */
+  upTo: "head" | "next";
+  /** Chains are expected whole, each from its beginning. */
+  everyAgent: boolean;
   /** Missing rows may lie outside of what was read: another time range, or written since. */
   lookElsewhere: boolean;
   /** The only agent asked for. */
@@ -31,12 +33,14 @@ export async function resolveGaps(
 ): Promise<Finding[]> {
   const findings: Finding[] = [];
   for (const name of names) {
-    if (how.toHeads) {
+    if (how.everyAgent) {
       for (const agent of catalog.heads[name].keys())
         if (how.agent === undefined || how.agent === agent) trail.chain(name, agent);
     }
     for (const [agent, chain] of trail.chains[name]) {
-      const head = how.toHeads ? (catalog.heads[name].get(agent)?.seq ?? 0) : undefined;
+      const seq = catalog.heads[name].get(agent)?.seq ?? 0;
+      // The row after a range is there if the head says so: that the range's own last rows are not gone is seen by it.
+      const head = how.upTo === "head" ? seq : Math.min(seq, (chain.runs.at(-1)?.last ?? 0) + 1);
       let gaps = gapsOf(chain, head);
       if (gaps.length > 0) {
         for (const point of catalog.checkpoints[name].get(agent) ?? []) {
@@ -56,18 +60,51 @@ export async function resolveGaps(
         await lookUp(client, trail, name, agent, gaps);
         gaps = gapsOf(chain, head);
       }
-      findings.push(...gaps.map((gap) => gapFinding(name, agent, gap)));
-      if (how.toHeads) findings.push(...headFindings(name, agent, chain, catalog, trail));
+      findings.push(...gaps.map((gap) => gapFinding(name, agent, gap, how.upTo)));
+      if (how.upTo === "head") findings.push(...headFindings(name, agent, chain, catalog, trail));
     }
   }
+  if (how.upTo === "head" && !how.everyAgent)
+    for (const name of names) findings.push(...(await goneBeforeRange(client, name, trail, catalog, how.agent)));
   return findings;
+}
+
+/** Agents of whom nothing was found in a range without an end: the row that the head names lies before it, or is gone. */
+async function goneBeforeRange(
+  client: pg.Client,
+  name: ChainName,
+  trail: Trail,
+  catalog: Catalog,
+  only: string | undefined,
+): Promise<Finding[]> {
+  const unseen = [...catalog.heads[name].values()].filter(
+    ({ agent, seq }) =>
+      seq > 0 &&
+      (only === undefined || agent === only) &&
+      (trail.chains[name].get(agent)?.runs.length ?? 0) === 0 &&
+      !catalog.checkpoints[name].get(agent)?.some(({ last }) => last === seq),
+  );
+  const exists =
+    name === "receipts"
+      ? "exists (select from public.receipts r where r.actor_id = h.agent and r.chain_seq = h.seq) or (h.agent = '' and exists (select from public.receipts r where r.actor_id is null and r.chain_seq = h.seq))"
+      : "exists (select from audit.receipt_history r where r.agent = h.agent and r.seq = h.seq)";
+  const { rows } = await client.query<{ agent: string; seq: string }>(
+    `select h.agent, h.seq from unnest($1::text[], $2::int8[]) h (agent, seq) where not (${exists})`,
+    [unseen.map(({ agent }) => agent), unseen.map(({ seq }) => seq)],
+  );
+  return rows.map(({ agent, seq }) => ({
+    kind: name === "history" ? "altered-history" : "cut-off-tail",
+    message: `${name === "history" ? "change" : "receipt"} ${seq} of ${named(agent)} is missing: its head names it`,
+    agent,
+    seq: Number(seq),
+  }));
 }
 
 /** In a time range only the row before the first one is wanted: the checkpoint that ends there will do. */
 const endsBeforeFirst = (gaps: readonly Gap[], { last }: { last: number }) =>
   gaps.some((gap) => gap.before === undefined && gap.last === last);
 
-function gapsOf({ runs }: Chain, head: number | undefined): Gap[] {
+function gapsOf({ runs }: Chain, head: number): Gap[] {
   const gaps: Gap[] = [];
   const [first] = runs;
   // A run without a start stands on its own: what it follows from is known.
@@ -76,8 +113,7 @@ function gapsOf({ runs }: Chain, head: number | undefined): Gap[] {
   for (const [i, before] of runs.entries()) {
     const after = runs[i + 1];
     if (after) gaps.push({ first: before.last + 1, last: after.first - 1, before, after });
-    else if (head !== undefined && before.last < head)
-      gaps.push({ first: before.last + 1, last: head, before, after: undefined });
+    else if (before.last < head) gaps.push({ first: before.last + 1, last: head, before, after: undefined });
   }
   return gaps;
 }
@@ -102,7 +138,7 @@ async function lookUp(
           until: new Date(Math.max(...known) + day).toISOString(),
         };
   const chain = trail.chain(name, agent);
-  const head = missing.at(-1)?.after === undefined ? missing.at(-1)?.last : undefined;
+  const head = missing.at(-1)?.after === undefined ? (missing.at(-1)?.last ?? 0) : 0;
   for (const range of [near, { since: "-infinity", until: "infinity" }]) {
     const gaps = gapsOf(chain, head);
     if (range === undefined || gaps.length === 0) continue;
@@ -119,12 +155,17 @@ async function lookUp(
   }
 }
 
-function gapFinding(name: ChainName, agent: string, { first, last, before, after }: Gap): Finding {
+function gapFinding(
+  name: ChainName,
+  agent: string,
+  { first, last, before, after }: Gap,
+  upTo: Resolution["upTo"],
+): Finding {
   const count = last - first + 1;
   const places = count === 1 ? `${first}` : `${first} to ${last}`;
   const at = before && !Number.isNaN(Date.parse(before.endAt)) ? before.endAt : after?.start?.at;
   const place = { agent, seq: first, ...(count > 1 ? { lastSeq: last } : {}), ...(at === undefined ? {} : { at }) };
-  const tail = after === undefined;
+  const tail = after === undefined && upTo === "head";
   if (name === "history") {
     const message = `${count === 1 ? "change" : "changes"} ${places} of ${named(agent)} ${count === 1 ? "is" : "are"} missing${tail ? " at the end" : ""}`;
     return { kind: "altered-history", message, ...place };

@@ -46,6 +46,8 @@ export interface Report {
   standby: boolean;
   scope: { since?: string; until?: string; agent?: string; from?: string; anchors: number };
   verified: { receipts: number; changes: number; agents: number; checkpoints: number };
+  /** Partitions that checkpoints stand for: their rows are elsewhere, and only their ends were verified. */
+  archived: string[];
   /** The earliest broken place. */
   first?: Finding;
   findings: Finding[];
@@ -99,6 +101,7 @@ export async function verify(request: Request): Promise<Report> {
           agents: trail.chains.receipts.size,
           checkpoints: catalog.checkpointCount,
         },
+        archived: [...catalog.archived].sort(),
         ...(sorted[0] ? { first: sorted[0] } : {}),
         findings: sorted.slice(0, mostFindings),
         more: Math.max(0, sorted.length - mostFindings) + trail.uncounted,
@@ -228,7 +231,8 @@ async function conclude(
   const ranged = request.since !== undefined || request.until !== undefined;
   const asked = { receipts: trail.receipts, changes: trail.changes };
   const gaps = await resolveGaps(client, trail, catalog, {
-    toHeads: !ranged,
+    upTo: request.until === undefined ? "head" : "next",
+    everyAgent: !ranged,
     lookElsewhere: ranged || renewed || request.from !== undefined,
     agent: request.agent,
   });
@@ -292,7 +296,16 @@ function anchoredAway(trail: Trail, catalog: Catalog, request: Request): Finding
 export function summary(report: Report): string {
   const { receipts, changes, agents } = report.verified;
   const what = `${receipts} receipts, ${changes} changes, ${agents} chains in ${report.seconds.toFixed(1)} s (${report.receiptsPerSecond}/s), as of ${report.asOf}`;
-  return report.ok ? `the trail is whole: ${what}` : `verified ${what}`;
+  if (!report.ok) return `verified ${what}`;
+  const { since, until, agent, from } = report.scope;
+  const limits = [
+    ...(agent === undefined ? [] : [`of ${named(agent)}`]),
+    ...(since === undefined ? [] : [`since ${since}`]),
+    ...(until === undefined ? [] : [`until ${until}`]),
+    ...(from === undefined ? [] : [`after the anchor of ${from}`]),
+  ];
+  const gone = report.archived.length === 0 ? "" : `; archived and not verified here: ${report.archived.join(", ")}`;
+  return `${limits.length === 0 ? "the trail is whole" : `the trail ${limits.join(", ")} is whole`}: ${what}${gone}`;
 }
 
 /** The failure that a report with findings is. */

@@ -6,7 +6,7 @@ import type { Saved } from "./trail";
 /** What was asked for: a state of another question is of no use. */
 export type Question = Record<string, unknown>;
 
-const version = 1;
+const version = 2;
 
 export class StateFile {
   private written = 0;

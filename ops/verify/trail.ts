@@ -14,6 +14,7 @@ export interface Saved {
   uncounted: number;
   suspects: Suspect[];
   unexplained: Unexplained[];
+  findings: Finding[];
   chains: Record<ChainName, [string, Run[]][]>;
 }
 
@@ -144,6 +145,7 @@ export class Trail {
       uncounted: this.uncounted,
       suspects: this.suspects,
       unexplained: this.unexplained,
+      findings: this.findings,
       chains: { receipts: chains("receipts"), history: chains("history") },
     };
   }
@@ -155,6 +157,9 @@ export class Trail {
     this.uncounted = saved.uncounted;
     this.suspects.push(...saved.suspects);
     this.unexplained.push(...saved.unexplained);
+    // What the anchors themselves show was found again by now.
+    const known = new Set(this.findings.map(({ message }) => message));
+    this.findings.push(...saved.findings.filter(({ message }) => !known.has(message)));
     for (const name of names) {
       for (const [agent, runs] of saved.chains[name]) {
         const chain = this.chain(name, agent);

@@ -1,7 +1,11 @@
-/** The schema that the migrations come to, normalised, for people to review: `npm run schema` writes it to sql/schema.sql. */
+/**
+ * What the migrations come to: `npm run schema` writes the schema, normalised, to sql/schema.sql for people to review, and the
+ * fingerprints of the functions that guard the trail to ops/verify/fingerprints.ts for the verifier to compare.
+ */
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fingerprintQuery } from "../../ops/verify/guards";
 import { migrationsDir, startPostgres, type TestDatabase } from "../postgres";
 
 export const schemaFile = join(migrationsDir, "schema.sql");
@@ -32,10 +36,25 @@ export async function dumpSchema(database: TestDatabase): Promise<string> {
   );
 }
 
+export async function readFingerprints(database: TestDatabase): Promise<Record<string, string>> {
+  const client = await database.connect();
+  const { rows } = await client.query<{ name: string; fingerprint: string }>(fingerprintQuery);
+  return Object.fromEntries(rows.map(({ name, fingerprint }) => [name, fingerprint]));
+}
+
+const fingerprintsFile = join(__dirname, "../../ops/verify/fingerprints.ts");
+
 async function main(): Promise<void> {
   const server = await startPostgres();
   try {
-    writeFileSync(schemaFile, await dumpSchema(await server.createDatabase({ migrated: true })));
+    const database = await server.createDatabase({ migrated: true });
+    writeFileSync(schemaFile, await dumpSchema(database));
+    const lines = Object.entries(await readFingerprints(database)).map(([name, hash]) => `  ${name}: "${hash}",\n`);
+    writeFileSync(
+      fingerprintsFile,
+      "/** The functions that guard the trail, as the migrations make them. Written by `npm run schema`, tested to be current. */\n" +
+        `export const fingerprints: Readonly<Record<string, string>> = {\n${lines.join("")}};\n`,
+    );
   } finally {
     await server.stop();
   }

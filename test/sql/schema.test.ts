@@ -2,7 +2,8 @@ import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { roles } from "../../ops/roles";
 import { startPostgres, type TestPostgres } from "../postgres";
-import { dumpSchema, schemaFile } from "./dumpSchema";
+import { fingerprints } from "../../ops/verify/fingerprints";
+import { dumpSchema, readFingerprints, schemaFile } from "./dumpSchema";
 
 let server: TestPostgres;
 beforeAll(async () => {
@@ -17,4 +18,10 @@ it("sql/schema.sql is what the migrations come to; if not, run `npm run schema`"
   const owner = await restored.connect(roles.owner);
   await owner.query(`set check_function_bodies = off; set search_path = ''; ${readFileSync(schemaFile, "utf8")}`);
   expect(await dumpSchema(restored)).toBe(await dumpSchema(migrated));
+});
+
+it("the verifier knows the guarding functions as the migrations make them; if not, run `npm run schema`", async () => {
+  const migrated = await server.createDatabase({ migrated: true });
+  expect(await readFingerprints(migrated)).toEqual(fingerprints);
+  expect(Object.keys(fingerprints)).toHaveLength(4);
 });

@@ -598,3 +598,111 @@ describe("an interrupted verification", () => {
     await expect(check({ stateFile })).rejects.toThrow(/another verification/);
   });
 });
+
+describe("what a superuser does to be overlooked", () => {
+  beforeEach(async () => {
+    await freshDatabase();
+    await fill(["a", "b"], 12);
+    await execute("a", 5);
+    await execute("a", 7);
+  });
+  afterEach(leave);
+
+  const forge = (sql: string) => attacker.query(sql);
+  const insertForged = (columns: string, values: string) =>
+    forge(
+      `insert into receipts (id, envelope_id, status, decision_outcome, actor_id, envelope, decision, receipt_hash, chain_seal, ${columns})
+       values (gen_random_uuid(), gen_random_uuid(), 'skipped', 'deny', 'a', '{}', '{}', repeat('0', 64), sha256(''), ${values})`,
+    );
+
+  it.each([
+    [
+      "takes a seal away and alters the row",
+      "alter table receipts alter chain_seal drop not null; update receipts set chain_seal = null, tool_name = 'forged' where actor_id = 'a' and chain_seq = 4",
+    ],
+    [
+      "takes a change's seal away and says another made it",
+      "alter table audit.receipt_history alter seal drop not null; update audit.receipt_history set seal = null, changed_by = 'nobody' where agent = 'a' and seq = 2",
+    ],
+    [
+      "takes a status away",
+      "alter table receipts alter status drop not null; update receipts set status = null where actor_id = 'a' and chain_seq = 4",
+    ],
+  ])("%s", async (_how, sql) => {
+    await forge(sql);
+    const restored =
+      "alter table receipts alter chain_seal set not null; alter table receipts alter status set not null; alter table audit.receipt_history alter seal set not null";
+    // The finding is the row itself, not only the constraint that is gone (which cannot be put back while the row is there).
+    await expect(forge(restored)).rejects.toThrow(/contains null values/);
+    for (const more of [{}, { agent: "a" }, { since: "2020-01-01" }, { chunk: 3 }]) {
+      const { findings } = await check(more);
+      expect(findings.filter(({ kind, agent }) => kind !== "guard-off" && agent === "a")).not.toEqual([]);
+    }
+  });
+
+  it("adds a receipt in front of the first place", async () => {
+    await insertForged("chain_seq", "-1");
+    for (const more of [{}, { chunk: 3 }, { agent: "a" }]) expect((await check(more)).ok).toBe(false);
+    await forge("update receipts set chain_seq = 0 where chain_seq = -1");
+    expect((await check()).ok).toBe(false);
+  });
+
+  it("adds a receipt at no place", async () => {
+    await forge("alter table receipts alter chain_seq drop not null");
+    await insertForged("chain_seq", "null");
+    for (const more of [{}, { chunk: 3 }]) {
+      const { findings } = await check(more);
+      expect(findings.filter(({ kind }) => kind !== "guard-off")).not.toEqual([]);
+    }
+  });
+
+  it("cuts off the newest receipts, seen from a time range too", async () => {
+    await forge("delete from receipts where actor_id = 'a' and chain_seq > 9");
+    const report = await check({ since: "2020-01-01" });
+    expect(kinds(report)).toContainEqual(["cut-off-tail", "a", 10]);
+    const late = await check({ since: new Date(start + 11 * minute - 1).toISOString() });
+    expect(kinds(late)).toContainEqual(["cut-off-tail", "a", 12]);
+  });
+
+  it("removes the last receipts of a time range", async () => {
+    await forge("delete from receipts where actor_id = 'b' and chain_seq in (6, 7)");
+    const report = await check({ until: new Date(start + 6.5 * minute).toISOString() });
+    expect(kinds(report)).toContainEqual(["removed-row", "b", 6]);
+  });
+
+  it("makes up a checkpoint of a month that is still here", async () => {
+    await forge("update receipts set status = 'executed' where actor_id = 'a' and chain_seq = 4");
+    await forge(`insert into audit.checkpoints
+      select 1, 'history', 'zzz', 1, 1, sha256(''), null, 'receipt_history_2026_11', now(),
+             audit.checkpoint_seal('', 1, 'history', 'zzz', 1, 1, sha256(''), null, 'receipt_history_2026_11', now())`);
+    const report = await check();
+    expect(report.findings.map(({ kind }) => kind)).toEqual(
+      expect.arrayContaining(["altered-checkpoint", "altered-column"]),
+    );
+  });
+
+  it.each([
+    [
+      "drops receipts on the way in",
+      "create function public.f() returns trigger language plpgsql as 'begin return null; end'; create trigger a_drop before insert on receipts for each row execute function public.f()",
+    ],
+    [
+      "discards them by rule",
+      "create rule r as on insert to receipts where new.decision_outcome = 'deny' do instead nothing",
+    ],
+    [
+      "lets every change pass",
+      "create or replace function audit.check_change() returns trigger language plpgsql as 'begin return new; end'",
+    ],
+    [
+      "checks changes only sometimes",
+      "drop trigger check_change on receipts; create trigger check_change before update on receipts for each row when (false) execute function audit.check_change()",
+    ],
+    ["lets the application delete", "grant delete on receipts to authensor_app"],
+    ["lets the application write heads", "grant update on audit.chain_heads to authensor_app"],
+  ])("opens a guard: %s", async (_how, sql) => {
+    expect((await check()).findings).toEqual([]);
+    await forge(sql);
+    expect((await check()).findings.map(({ kind }) => kind)).toContain("guard-off");
+  });
+});
