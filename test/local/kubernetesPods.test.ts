@@ -149,14 +149,14 @@ describe("a Deployment", () => {
   });
 
   it("restarts a container whose startup probe gives up", async () => {
-    const script = "[ -e /work/again ] && exec node /app/server.js; touch /work/again; exec sleep 60";
+    const script = "[ -e /scratch/again ] && exec node /app/server.js; touch /scratch/again; exec sleep 60";
     const inputs = web(
       {
         command: ["sh", "-c", script],
         startupProbe: { tcpSocket: { port: 3000 }, periodSeconds: 1, failureThreshold: 1 },
         volumeMounts: [
           { name: "programs", mountPath: "/app" },
-          { name: "work", mountPath: "/work" },
+          { name: "work", mountPath: "/scratch" },
         ],
       },
       {
@@ -198,7 +198,7 @@ describe("a Deployment", () => {
       await spaced.create("configMap", "programs", {
         data: { "server.js": server, "guard.js": "process.env.GUARDED = 1;" },
       });
-      const hook = { preStop: { exec: { command: ["sh", "-c", "cat /app/guard.js > /work/seen && sleep 0.1"] } } };
+      const hook = { preStop: { exec: { command: ["sh", "-c", "cat /app/guard.js > /scratch/seen && sleep 0.1"] } } };
       const pod = await spaced.create(
         "deployment",
         "spaced",
@@ -209,7 +209,7 @@ describe("a Deployment", () => {
             lifecycle: hook,
             volumeMounts: [
               { name: "programs", mountPath: "/app" },
-              { name: "work", mountPath: "/work" },
+              { name: "work", mountPath: "/scratch" },
             ],
           },
           {
