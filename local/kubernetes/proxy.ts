@@ -84,13 +84,21 @@ function readPods(): PodEntry[] {
 
 function forward(client: Socket, target: string): void {
   client.on("error", () => client.destroy());
-  const endpoints = pods.flatMap((pod) => pod.ports[target] ?? []);
   const first = turn++;
-  const tryNext = (tried: number) => {
-    const port = endpoints[(first + tried) % endpoints.length];
-    // Nobody there: refused, as a Service without endpoints refuses.
-    if (port === undefined || tried >= endpoints.length) return void client.resetAndDestroy();
+  let reread = false;
+  let endpoints = pods.flatMap((pod) => pod.ports[target] ?? []);
+  const tryNext = (tried: number): void => {
     if (client.destroyed) return;
+    const port = endpoints[(first + tried) % endpoints.length];
+    if (port === undefined || tried >= endpoints.length) {
+      // Nobody there: refused, as a Service without endpoints refuses.
+      if (reread) return void client.resetAndDestroy();
+      // Unless a pod got ready a moment ago: what is announced counts, not when the news of it arrives here.
+      reread = true;
+      pods = readPods();
+      endpoints = pods.flatMap((pod) => pod.ports[target] ?? []);
+      return tryNext(0);
+    }
     const pod = connect({ host, port, allowHalfOpen: true, noDelay: true, keepAlive: true });
     pod.once("error", () => tryNext(tried + 1));
     pod.once("connect", () => {

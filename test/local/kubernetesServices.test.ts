@@ -31,8 +31,12 @@ describe("a Service", () => {
   });
 
   it("leads to each ready pod in turn", async () => {
-    const answers = await Promise.all([1, 2, 3, 4].map(() => ask(servicePortOf(front))));
-    expect(new Set(answers.map(({ pid }) => pid)).size).toBe(2);
+    // As in a cluster, the news of a pod reaches the Service a moment after it got ready.
+    const pids = async () => {
+      const answers = await Promise.all([1, 2, 3, 4].map(() => ask(servicePortOf(front))));
+      return new Set(answers.map(({ pid }) => pid));
+    };
+    await expect.poll(async () => (await pids()).size).toBe(2);
   });
 
   it("is known to pods by its name", async () => {
