@@ -1,4 +1,4 @@
-/** Finds receipts by the words in them, for people and, with --json, for programs. */
+/** Finds receipts: by the words in them, by id, or simply the latest; for people and, with --json, for programs. */
 import type { Command } from "commander";
 import { databaseUrl, sqlState, withConnection } from "./database";
 import { Failure, runProgram, type Context } from "./program";
@@ -9,12 +9,15 @@ const help = `
 Environment:
   DATABASE_URL   the auditor's URL; a replica will do
 
-The query is written as in a web search: words that all must be there, "a phrase", this or that, -not.
+Without words: the latest receipts. A receipt's id: that receipt, whatever its time.
+Otherwise the query is written as in a web search: words that all must be there, "a phrase", this or that, -not.
 Searched are action, resource, agent, parameters and metadata: their first 4 KB.
 
 Exit codes: 0 searched (also when nothing was found), 1 failed, 2 wrong usage.
 
 Examples:
+  search
+  search 0b6f3c52-7c1e-4f52-9d55-0a3d1c1a7e11
   search refund stripe
   search '"production database" -read' --since 7d
   search cus_81hG or cus_93kL --since 2026-10-01 --until 2026-11-01 --json`;
@@ -34,9 +37,13 @@ interface Found {
   resource: string | null;
   decision_outcome: string;
   status: string;
-  rank: number;
-  snippet: string;
+  /** Of a search for words only. */
+  rank?: number;
+  snippet?: string;
 }
+
+const columnsShown = `id, created_at, actor_id, tool_name, left(envelope #>> '{action,resource}', 512) as resource, decision_outcome, status`;
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 const columns: Column<Found>[] = [
   { title: "TIME (UTC)", value: (row) => row.created_at.toISOString().slice(0, 19).replace("T", " ") },
@@ -45,7 +52,7 @@ const columns: Column<Found>[] = [
   { title: "ACTION", value: (row) => row.tool_name ?? "–", most: 32 },
   { title: "DECISION", value: (row) => row.decision_outcome },
   { title: "STATUS", value: (row) => row.status },
-  { title: "FOUND", value: (row) => row.snippet, most: 120 },
+  { title: "FOUND", value: (row) => row.snippet ?? row.resource ?? "–", most: 120 },
 ];
 
 async function search(words: string[], options: Options, { signal }: Context): Promise<void> {
@@ -61,9 +68,22 @@ async function search(words: string[], options: Options, { signal }: Context): P
   const rows = await withConnection(
     { url: databaseUrl(), applicationName: "authensor-search", signal },
     async (client) => {
+      const ask = async (text: string, ...values: unknown[]) => (await client.query<Found>(text, values)).rows;
+      if (query === "")
+        return ask(
+          `select ${columnsShown} from receipts where created_at >= $1 and created_at < coalesce($2, 'infinity'::timestamptz)
+            order by created_at desc limit $3`,
+          since,
+          until ?? null,
+          limit,
+        );
+      if (uuid.test(query)) {
+        const receipts = await ask(`select ${columnsShown} from audit.find_receipt($1)`, query);
+        if (receipts.length > 0) return receipts; // else it may be another id, that receipts have among their words
+      }
       try {
         const text = "select * from search_receipts($1, $2, coalesce($3, 'infinity'::timestamptz), $4)";
-        return (await client.query<Found>(text, [query, since, until ?? null, limit])).rows;
+        return await ask(text, query, since, until ?? null, limit);
       } catch (error) {
         // The query is at fault, not the database.
         if (sqlState(error) === "22023") throw new Failure((error as Error).message, [], 2);
@@ -79,22 +99,29 @@ async function search(words: string[], options: Options, { signal }: Context): P
   const time = `from ${since.slice(0, 16)}Z ${until === undefined ? "until now" : `until ${until.slice(0, 16)}Z`}`;
   if (rows.length === 0) {
     process.stdout.write(
-      `No receipt ${time} matches ${query}. Fewer words find more, and --since reaches further back.\n`,
+      query === ""
+        ? `There is no receipt ${time}. --since reaches further back.\n`
+        : `No receipt ${time} matches ${query}. Fewer words find more, and --since reaches further back.\n`,
     );
     return;
   }
   process.stdout.write(table(columns, rows, process.stdout.isTTY ? process.stdout.columns : undefined));
-  const more = rows.length === limit ? ": the best ones, --limit shows more" : "";
-  process.stdout.write(`\n${rows.length} ${rows.length === 1 ? "receipt" : "receipts"} ${time}${more}\n`);
+  const more = rows.length === limit ? `: the ${query === "" ? "latest" : "best"} ones, --limit shows more` : "";
+  const when = uuid.test(query) && rows[0]?.rank === undefined ? "with this id" : time;
+  process.stdout.write(`\n${rows.length} ${rows.length === 1 ? "receipt" : "receipts"} ${when}${more}\n`);
 }
 
-void runProgram("search", "Finds receipts by the words in them.", (command: Command, context) => {
-  command
-    .addHelpText("after", help)
-    .argument("<words...>", "what to search for; words that begin with - come after --")
-    .option("--since <time>", "receipts made at this time or later: a date, or how long ago", "30d")
-    .option("--until <time>", "receipts made before this time")
-    .option("--limit <number>", "most receipts to show", "25")
-    .option("--json", "one JSON object instead of a table")
-    .action((words: string[], options: Options) => search(words, options, context));
-});
+void runProgram(
+  "search",
+  "Finds receipts: by the words in them, by id, or the latest.",
+  (command: Command, context) => {
+    command
+      .addHelpText("after", help)
+      .argument("[words...]", "what to search for, or an id; words that begin with - come after --")
+      .option("--since <time>", "receipts made at this time or later: a date, or how long ago", "30d")
+      .option("--until <time>", "receipts made before this time")
+      .option("--limit <number>", "most receipts to show", "25")
+      .option("--json", "one JSON object instead of a table")
+      .action((words: string[], options: Options) => search(words, options, context));
+  },
+);

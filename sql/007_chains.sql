@@ -13,45 +13,68 @@ create table audit.chain_heads (
 alter table receipts
   add column chain_seq  bigint not null,
   add column chain_seal bytea  not null,
-  alter column receipt_hash set not null,
-  -- PostgreSQL reads a CHECK's expression anew for each statement: these five are a fifth of the work of a one-row INSERT
-  -- (docs/performance.md). The triggers below check the same, read once per session, and report it in the same way.
-  drop constraint known_status,
-  drop constraint known_outcome,
-  drop constraint known_approval_status,
-  drop constraint attempts_not_negative,
-  drop constraint created_at_finite;
+  alter column receipt_hash set not null;
 
 -- INSERT … ON CONFLICT DO NOTHING seals a row and then does not store it: a gap. PostgreSQL refuses it on a deferrable key.
 alter table receipts drop constraint receipts_pkey, add primary key (id, created_at) deferrable initially immediate;
 
--- What a receipt says: SHA-256 over the binary form of its immutable columns. Text goes in as UTF-8 bytes,
--- since the binary form of text would follow the client's encoding.
+-- What a receipt says: SHA-256 over its immutable columns as one JSON array, in UTF-8 whatever the client's encoding. Text in JSON
+-- needs no lengths to be unambiguous, and a timestamp in JSON follows no setting.
 create function audit.receipt_content(
   id uuid, envelope_id uuid, parent_receipt_id uuid, created_at timestamptz,
   decision_outcome text, tool_name text, actor_id text, envelope jsonb, decision jsonb
 ) returns bytea
   language sql stable parallel safe
-  return sha256(record_send(row(
-    id, envelope_id, parent_receipt_id, created_at,
-    convert_to(decision_outcome, 'UTF8'), convert_to(tool_name, 'UTF8'), convert_to(actor_id, 'UTF8'),
-    convert_to(envelope::text, 'UTF8'), convert_to(decision::text, 'UTF8')
-  )));
+  return sha256(convert_to(json_build_array(
+    id, envelope_id, parent_receipt_id, created_at at time zone 'UTC', decision_outcome, tool_name, actor_id, envelope, decision)::text, 'UTF8'));
 
 -- The link: the predecessor's seal, the place in the chain, what the receipt says, Authensor's previous hash.
 create function audit.chain_seal(previous_seal bytea, seq bigint, content bytea, prev_receipt_hash text) returns bytea
   language sql stable parallel safe
   return sha256(previous_seal || int8send(seq) || content || convert_to(coalesce(prev_receipt_hash, ''), 'UTF8'));
 
--- Authensor's own receipt_hash, as its verifier recomputes it. (known_outcome leaves nothing to escape in the outcome.)
+-- Authensor's own receipt_hash, as its verifier recomputes it. (Known outcomes leave nothing to escape.)
 create function audit.authensor_hash(id uuid, envelope_id uuid, created_at timestamptz, decision_outcome text, prev_receipt_hash text) returns text
   language sql stable parallel safe
-  return encode(sha256(convert_to(
-    '{"id":"' || id || '","envelopeId":"' || envelope_id
-    || '","timestamp":"' || to_char(created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
-    || '","decisionOutcome":"' || decision_outcome || '","prevReceiptHash":"' || coalesce(prev_receipt_hash, '') || '"}', 'UTF8')), 'hex');
+  return encode(sha256(convert_to(format(
+    '{"id":"%s","envelopeId":"%s","timestamp":"%s","decisionOutcome":"%s","prevReceiptHash":"%s"}',
+    id, envelope_id, to_char(created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), decision_outcome, prev_receipt_hash), 'UTF8')), 'hex');
 
--- The functions above are written into its statements when they are planned, and cost no call.
+-- Refuses values that no receipt can have, at birth and later. NULL passes here, and is then refused by NOT NULL where it must be.
+create function audit.check_values(r receipts) returns void
+  language plpgsql
+  set search_path = ''
+as $$
+begin
+  if octet_length(r.actor_id) > 1024 then
+    -- What an index can hold, with room to spare. Cutting it off would be a receipt of something else.
+    raise 'receipt % cannot be: its actor_id has % bytes, more than 1024', r.id, octet_length(r.actor_id)
+      using errcode = 'check_violation', table = 'receipts', column = 'actor_id', constraint = 'actor_id_length';
+  elsif octet_length(r.tool_name) > 1024 then
+    raise 'receipt % cannot be: its tool_name has % bytes, more than 1024', r.id, octet_length(r.tool_name)
+      using errcode = 'check_violation', table = 'receipts', column = 'tool_name', constraint = 'tool_name_length';
+  elsif r.claim_id is not null and r.claim_expires_at is null then
+    raise 'receipt % cannot be: its claim has no claim_expires_at', r.id
+      using errcode = 'check_violation', table = 'receipts', column = 'claim_expires_at', constraint = 'claim_requires_expiry';
+  elsif r.claim_expires_at is not null and r.claimed_at is null then
+    raise 'receipt % cannot be: it has a claim_expires_at and no claimed_at', r.id
+      using errcode = 'check_violation', table = 'receipts', column = 'claimed_at', constraint = 'expiry_requires_claimed_at';
+  elsif not (r.decision_outcome in ('allow', 'deny', 'require_approval', 'rate_limited')
+          and r.status in ('pending', 'executed', 'failed', 'cancelled', 'skipped')
+          and coalesce(r.approval_status, 'pending') in ('pending', 'approved', 'rejected', 'expired')
+          and r.execution_attempts >= 0
+          -- Years that ISO 8601 writes with four digits: Authensor's hash contains the date in that form.
+          and r.created_at >= '0001-01-01 00:00+00' and r.created_at < '10000-01-01 00:00+00')
+  then
+    raise 'receipt % cannot be: outcome %, status %, approval status %, % attempts, created at %',
+      r.id, r.decision_outcome, r.status, r.approval_status, r.execution_attempts, r.created_at
+      using errcode = 'check_violation', table = 'receipts', constraint = 'known_values';
+  end if;
+end
+$$;
+
+-- Few and short expressions: what is counted here is done for every receipt (docs/performance.md). The functions above that are one
+-- expression are written into its statements when they are planned, and cost no call.
 create function audit.seal_receipt() returns trigger
   language plpgsql security definer
   set search_path = ''
@@ -60,29 +83,15 @@ declare
   -- Everything that takes time, before the lock.
   content bytea := audit.receipt_content(new.id, new.envelope_id, new.parent_receipt_id, new.created_at,
                                          new.decision_outcome, new.tool_name, new.actor_id, new.envelope, new.decision);
+  -- Nearly every receipt: known values, and the state that its decision implies (audit.birth_state, 008).
+  plain boolean :=
+    new.decision_outcome || ' ' || new.status in ('allow pending', 'require_approval pending', 'deny skipped', 'rate_limited skipped')
+    and new.updated_at = new.created_at and new.execution_attempts = 0
+    and (new.approval, new.approval_status, new.execution, new.result, new.error,
+         new.claim_id, new.claimed_at, new.claim_expires_at, new.rekor_entry_id) is null
+    and new.created_at >= '0001-01-01 00:00+00' and new.created_at < '10000-01-01 00:00+00'
+    and octet_length(concat(new.actor_id, new.tool_name)) <= 1024;
 begin
-  -- NULL passes here, and is then refused by NOT NULL where it must be.
-  if not (new.decision_outcome in ('allow', 'deny', 'require_approval', 'rate_limited')
-          and new.status in ('pending', 'executed', 'failed', 'cancelled', 'skipped')
-          and coalesce(new.approval_status, 'pending') in ('pending', 'approved', 'rejected', 'expired')
-          and new.execution_attempts >= 0
-          -- Years that ISO 8601 writes with four digits: Authensor's hash contains the date in that form.
-          and new.created_at >= '0001-01-01 00:00+00' and new.created_at < '10000-01-01 00:00+00'
-          -- What an index can hold, with room to spare. Cutting it off would be a receipt of something else.
-          and octet_length(new.actor_id) <= 1024 and octet_length(new.tool_name) <= 1024)
-  then
-    if octet_length(new.actor_id) > 1024 then
-      raise 'receipt % cannot be: its actor_id has % bytes, more than 1024', new.id, octet_length(new.actor_id)
-        using errcode = 'check_violation', table = 'receipts', column = 'actor_id', constraint = 'actor_id_length';
-    elsif octet_length(new.tool_name) > 1024 then
-      raise 'receipt % cannot be: its tool_name has % bytes, more than 1024', new.id, octet_length(new.tool_name)
-        using errcode = 'check_violation', table = 'receipts', column = 'tool_name', constraint = 'tool_name_length';
-    end if;
-    raise 'receipt % cannot be: outcome %, status %, approval status %, % attempts, created at %',
-      new.id, new.decision_outcome, new.status, new.approval_status, new.execution_attempts, new.created_at
-      using errcode = 'check_violation', table = 'receipts', constraint = 'known_values';
-  end if;
-
   loop
     update audit.chain_heads as head
        set seq               = head.seq + 1,
@@ -92,12 +101,16 @@ begin
      where head.agent = coalesce(new.actor_id, '')
     returning head.seq, head.seal, head.receipt_hash, head.prev_receipt_hash
          into new.chain_seq, new.chain_seal, new.receipt_hash, new.prev_receipt_hash;
+    if found and plain then
+      return new;
+    end if;
     exit when found;
+    perform audit.check_values(new); -- before a name that no index holds reaches this one's
     insert into audit.chain_heads (agent) values (coalesce(new.actor_id, '')) on conflict do nothing;
   end loop;
 
-  -- Not born in the plain state that audit.birth_state describes (008): the history begins with how it was born.
-  -- A trigger of its own, with this as its condition, would cost every other receipt more than the hashing does.
+  perform audit.check_values(new);
+  -- Not born in the state that its decision implies: the history begins with how it was born.
   if new.status <> (case when new.decision_outcome in ('allow', 'require_approval') then 'pending' else 'skipped' end)
      or new.updated_at <> new.created_at or new.execution_attempts <> 0
      or num_nonnulls(new.approval, new.approval_status, new.execution, new.result, new.error,

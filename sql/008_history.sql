@@ -163,6 +163,8 @@ declare
   problem text;
   answer  text := old.approval ->> 'status';
 begin
+  perform audit.check_values(new);
+
   if (old.id, old.envelope_id, old.decision_outcome, old.envelope, old.decision, old.created_at, old.chain_seq, old.chain_seal, old.receipt_hash)
        is distinct from
      (new.id, new.envelope_id, new.decision_outcome, new.envelope, new.decision, new.created_at, new.chain_seq, new.chain_seal, new.receipt_hash)
@@ -171,14 +173,6 @@ begin
         (new.tool_name, new.actor_id, new.parent_receipt_id, new.prev_receipt_hash)
   then
     problem := 'what was decided and sealed never changes';
-
-  elsif not (new.status in ('pending', 'executed', 'failed', 'cancelled', 'skipped')
-             and coalesce(new.approval_status, 'pending') in ('pending', 'approved', 'rejected', 'expired')
-             and new.execution_attempts >= 0)
-  then
-    raise 'receipt % cannot be: status %, approval status %, % attempts', old.id, new.status, new.approval_status, new.execution_attempts
-      using errcode = 'check_violation', table = 'receipts', constraint = 'known_values';
-
   elsif new.status <> old.status and old.status <> 'pending' then
     problem := format('it is %s, which is final: it cannot become %s', old.status, new.status);
   elsif new.status <> old.status and old.decision_outcome in ('deny', 'rate_limited') then

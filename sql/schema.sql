@@ -125,7 +125,7 @@ $$;
 
 CREATE FUNCTION audit.authensor_hash(id uuid, envelope_id uuid, created_at timestamp with time zone, decision_outcome text, prev_receipt_hash text) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN encode(sha256(convert_to((((((((((('{"id":"'::text || id) || '","envelopeId":"'::text) || envelope_id) || '","timestamp":"'::text) || to_char((created_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'::text)) || '","decisionOutcome":"'::text) || decision_outcome) || '","prevReceiptHash":"'::text) || COALESCE(prev_receipt_hash, ''::text)) || '"}'::text), 'UTF8'::name)), 'hex'::text);
+    RETURN encode(sha256(convert_to(format('{"id":"%s","envelopeId":"%s","timestamp":"%s","decisionOutcome":"%s","prevReceiptHash":"%s"}'::text, id, envelope_id, to_char((created_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'::text), decision_outcome, prev_receipt_hash), 'UTF8'::name)), 'hex'::text);
 
 CREATE FUNCTION audit.receipt_state(status text, approval jsonb, approval_status text, execution jsonb, result jsonb, error jsonb, updated_at timestamp with time zone, claim_id uuid, claimed_at timestamp with time zone, claim_expires_at timestamp with time zone, execution_attempts integer, rekor_entry_id text) RETURNS jsonb
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -168,6 +168,8 @@ declare
   problem text;
   answer  text := old.approval ->> 'status';
 begin
+  perform audit.check_values(new);
+
   if (old.id, old.envelope_id, old.decision_outcome, old.envelope, old.decision, old.created_at, old.chain_seq, old.chain_seal, old.receipt_hash)
        is distinct from
      (new.id, new.envelope_id, new.decision_outcome, new.envelope, new.decision, new.created_at, new.chain_seq, new.chain_seal, new.receipt_hash)
@@ -176,14 +178,6 @@ begin
         (new.tool_name, new.actor_id, new.parent_receipt_id, new.prev_receipt_hash)
   then
     problem := 'what was decided and sealed never changes';
-
-  elsif not (new.status in ('pending', 'executed', 'failed', 'cancelled', 'skipped')
-             and coalesce(new.approval_status, 'pending') in ('pending', 'approved', 'rejected', 'expired')
-             and new.execution_attempts >= 0)
-  then
-    raise 'receipt % cannot be: status %, approval status %, % attempts', old.id, new.status, new.approval_status, new.execution_attempts
-      using errcode = 'check_violation', table = 'receipts', constraint = 'known_values';
-
   elsif new.status <> old.status and old.status <> 'pending' then
     problem := format('it is %s, which is final: it cannot become %s', old.status, new.status);
   elsif new.status <> old.status and old.decision_outcome in ('deny', 'rate_limited') then
@@ -224,6 +218,67 @@ begin
     return new;
   end if;
   raise 'receipt % cannot change so: %', old.id, problem using errcode = 'integrity_constraint_violation', table = 'receipts';
+end
+$$;
+
+CREATE TABLE public.receipts (
+    id uuid NOT NULL,
+    envelope_id uuid NOT NULL,
+    status text NOT NULL,
+    decision_outcome text NOT NULL,
+    tool_name text,
+    actor_id text,
+    envelope jsonb NOT NULL,
+    decision jsonb NOT NULL,
+    approval jsonb,
+    approval_status text,
+    execution jsonb,
+    result jsonb,
+    error jsonb,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    claim_id uuid,
+    claimed_at timestamp with time zone,
+    claim_expires_at timestamp with time zone,
+    execution_attempts integer DEFAULT 0 NOT NULL,
+    receipt_hash text NOT NULL,
+    prev_receipt_hash text,
+    rekor_entry_id text,
+    parent_receipt_id uuid,
+    chain_seq bigint NOT NULL,
+    chain_seal bytea NOT NULL
+)
+PARTITION BY RANGE (created_at);
+
+CREATE FUNCTION audit.check_values(r public.receipts) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  if octet_length(r.actor_id) > 1024 then
+    -- What an index can hold, with room to spare. Cutting it off would be a receipt of something else.
+    raise 'receipt % cannot be: its actor_id has % bytes, more than 1024', r.id, octet_length(r.actor_id)
+      using errcode = 'check_violation', table = 'receipts', column = 'actor_id', constraint = 'actor_id_length';
+  elsif octet_length(r.tool_name) > 1024 then
+    raise 'receipt % cannot be: its tool_name has % bytes, more than 1024', r.id, octet_length(r.tool_name)
+      using errcode = 'check_violation', table = 'receipts', column = 'tool_name', constraint = 'tool_name_length';
+  elsif r.claim_id is not null and r.claim_expires_at is null then
+    raise 'receipt % cannot be: its claim has no claim_expires_at', r.id
+      using errcode = 'check_violation', table = 'receipts', column = 'claim_expires_at', constraint = 'claim_requires_expiry';
+  elsif r.claim_expires_at is not null and r.claimed_at is null then
+    raise 'receipt % cannot be: it has a claim_expires_at and no claimed_at', r.id
+      using errcode = 'check_violation', table = 'receipts', column = 'claimed_at', constraint = 'expiry_requires_claimed_at';
+  elsif not (r.decision_outcome in ('allow', 'deny', 'require_approval', 'rate_limited')
+          and r.status in ('pending', 'executed', 'failed', 'cancelled', 'skipped')
+          and coalesce(r.approval_status, 'pending') in ('pending', 'approved', 'rejected', 'expired')
+          and r.execution_attempts >= 0
+          -- Years that ISO 8601 writes with four digits: Authensor's hash contains the date in that form.
+          and r.created_at >= '0001-01-01 00:00+00' and r.created_at < '10000-01-01 00:00+00')
+  then
+    raise 'receipt % cannot be: outcome %, status %, approval status %, % attempts, created at %',
+      r.id, r.decision_outcome, r.status, r.approval_status, r.execution_attempts, r.created_at
+      using errcode = 'check_violation', table = 'receipts', constraint = 'known_values';
+  end if;
 end
 $$;
 
@@ -478,6 +533,18 @@ begin
 end
 $_$;
 
+CREATE FUNCTION audit.find_receipt(id uuid) RETURNS SETOF public.receipts
+    LANGUAGE plpgsql STABLE ROWS 1 PARALLEL SAFE
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+begin
+  return query select r.* from public.receipts r where r.id = find_receipt.id;
+end
+$$;
+
+COMMENT ON FUNCTION audit.find_receipt(id uuid) IS 'The receipt with this id, whatever its month.';
+
 CREATE FUNCTION audit.finish_detach(parent regclass, month date, stored bigint) RETURNS regclass
     LANGUAGE plpgsql
     SET search_path TO ''
@@ -712,7 +779,7 @@ $$;
 
 CREATE FUNCTION audit.receipt_content(id uuid, envelope_id uuid, parent_receipt_id uuid, created_at timestamp with time zone, decision_outcome text, tool_name text, actor_id text, envelope jsonb, decision jsonb) RETURNS bytea
     LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN sha256(record_send(ROW(id, envelope_id, parent_receipt_id, created_at, convert_to(decision_outcome, 'UTF8'::name), convert_to(tool_name, 'UTF8'::name), convert_to(actor_id, 'UTF8'::name), convert_to((envelope)::text, 'UTF8'::name), convert_to((decision)::text, 'UTF8'::name))));
+    RETURN sha256(convert_to((json_build_array(id, envelope_id, parent_receipt_id, (created_at AT TIME ZONE 'UTC'::text), decision_outcome, tool_name, actor_id, envelope, decision))::text, 'UTF8'::name));
 
 CREATE FUNCTION audit.separate_words(text) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
@@ -731,37 +798,6 @@ begin
   return audit.words(body);
 end
 $$;
-
-CREATE TABLE public.receipts (
-    id uuid NOT NULL,
-    envelope_id uuid NOT NULL,
-    status text NOT NULL,
-    decision_outcome text NOT NULL,
-    tool_name text,
-    actor_id text,
-    envelope jsonb NOT NULL,
-    decision jsonb NOT NULL,
-    approval jsonb,
-    approval_status text,
-    execution jsonb,
-    result jsonb,
-    error jsonb,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    claim_id uuid,
-    claimed_at timestamp with time zone,
-    claim_expires_at timestamp with time zone,
-    execution_attempts integer DEFAULT 0 NOT NULL,
-    receipt_hash text NOT NULL,
-    prev_receipt_hash text,
-    rekor_entry_id text,
-    parent_receipt_id uuid,
-    chain_seq bigint NOT NULL,
-    chain_seal bytea NOT NULL,
-    CONSTRAINT claim_requires_expiry CHECK (((claim_id IS NULL) OR (claim_expires_at IS NOT NULL))),
-    CONSTRAINT expiry_requires_claimed_at CHECK (((claim_expires_at IS NULL) OR (claimed_at IS NOT NULL)))
-)
-PARTITION BY RANGE (created_at);
 
 CREATE FUNCTION audit.record_birth(born public.receipts) RETURNS void
     LANGUAGE plpgsql
@@ -827,29 +863,15 @@ declare
   -- Everything that takes time, before the lock.
   content bytea := audit.receipt_content(new.id, new.envelope_id, new.parent_receipt_id, new.created_at,
                                          new.decision_outcome, new.tool_name, new.actor_id, new.envelope, new.decision);
+  -- Nearly every receipt: known values, and the state that its decision implies (audit.birth_state, 008).
+  plain boolean :=
+    new.decision_outcome || ' ' || new.status in ('allow pending', 'require_approval pending', 'deny skipped', 'rate_limited skipped')
+    and new.updated_at = new.created_at and new.execution_attempts = 0
+    and (new.approval, new.approval_status, new.execution, new.result, new.error,
+         new.claim_id, new.claimed_at, new.claim_expires_at, new.rekor_entry_id) is null
+    and new.created_at >= '0001-01-01 00:00+00' and new.created_at < '10000-01-01 00:00+00'
+    and octet_length(concat(new.actor_id, new.tool_name)) <= 1024;
 begin
-  -- NULL passes here, and is then refused by NOT NULL where it must be.
-  if not (new.decision_outcome in ('allow', 'deny', 'require_approval', 'rate_limited')
-          and new.status in ('pending', 'executed', 'failed', 'cancelled', 'skipped')
-          and coalesce(new.approval_status, 'pending') in ('pending', 'approved', 'rejected', 'expired')
-          and new.execution_attempts >= 0
-          -- Years that ISO 8601 writes with four digits: Authensor's hash contains the date in that form.
-          and new.created_at >= '0001-01-01 00:00+00' and new.created_at < '10000-01-01 00:00+00'
-          -- What an index can hold, with room to spare. Cutting it off would be a receipt of something else.
-          and octet_length(new.actor_id) <= 1024 and octet_length(new.tool_name) <= 1024)
-  then
-    if octet_length(new.actor_id) > 1024 then
-      raise 'receipt % cannot be: its actor_id has % bytes, more than 1024', new.id, octet_length(new.actor_id)
-        using errcode = 'check_violation', table = 'receipts', column = 'actor_id', constraint = 'actor_id_length';
-    elsif octet_length(new.tool_name) > 1024 then
-      raise 'receipt % cannot be: its tool_name has % bytes, more than 1024', new.id, octet_length(new.tool_name)
-        using errcode = 'check_violation', table = 'receipts', column = 'tool_name', constraint = 'tool_name_length';
-    end if;
-    raise 'receipt % cannot be: outcome %, status %, approval status %, % attempts, created at %',
-      new.id, new.decision_outcome, new.status, new.approval_status, new.execution_attempts, new.created_at
-      using errcode = 'check_violation', table = 'receipts', constraint = 'known_values';
-  end if;
-
   loop
     update audit.chain_heads as head
        set seq               = head.seq + 1,
@@ -859,12 +881,16 @@ begin
      where head.agent = coalesce(new.actor_id, '')
     returning head.seq, head.seal, head.receipt_hash, head.prev_receipt_hash
          into new.chain_seq, new.chain_seal, new.receipt_hash, new.prev_receipt_hash;
+    if found and plain then
+      return new;
+    end if;
     exit when found;
+    perform audit.check_values(new); -- before a name that no index holds reaches this one's
     insert into audit.chain_heads (agent) values (coalesce(new.actor_id, '')) on conflict do nothing;
   end loop;
 
-  -- Not born in the plain state that audit.birth_state describes (008): the history begins with how it was born.
-  -- A trigger of its own, with this as its condition, would cost every other receipt more than the hashing does.
+  perform audit.check_values(new);
+  -- Not born in the state that its decision implies: the history begins with how it was born.
   if new.status <> (case when new.decision_outcome in ('allow', 'require_approval') then 'pending' else 'skipped' end)
      or new.updated_at <> new.created_at or new.execution_attempts <> 0
      or num_nonnulls(new.approval, new.approval_status, new.execution, new.result, new.error,
@@ -1431,6 +1457,35 @@ REVOKE ALL ON FUNCTION audit.changes_table(parent regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.check_change() FROM PUBLIC;
 
+GRANT SELECT,INSERT ON TABLE public.receipts TO authensor_app;
+GRANT SELECT ON TABLE public.receipts TO authensor_auditor;
+
+GRANT UPDATE(status) ON TABLE public.receipts TO authensor_app;
+
+GRANT UPDATE(approval) ON TABLE public.receipts TO authensor_app;
+
+GRANT UPDATE(approval_status) ON TABLE public.receipts TO authensor_app;
+
+GRANT UPDATE(execution) ON TABLE public.receipts TO authensor_app;
+
+GRANT UPDATE(result) ON TABLE public.receipts TO authensor_app;
+
+GRANT UPDATE(error) ON TABLE public.receipts TO authensor_app;
+
+GRANT UPDATE(updated_at) ON TABLE public.receipts TO authensor_app;
+
+GRANT UPDATE(claim_id) ON TABLE public.receipts TO authensor_app;
+
+GRANT UPDATE(claimed_at) ON TABLE public.receipts TO authensor_app;
+
+GRANT UPDATE(claim_expires_at) ON TABLE public.receipts TO authensor_app;
+
+GRANT UPDATE(execution_attempts) ON TABLE public.receipts TO authensor_app;
+
+GRANT UPDATE(rekor_entry_id) ON TABLE public.receipts TO authensor_app;
+
+REVOKE ALL ON FUNCTION audit.check_values(r public.receipts) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION audit.checkpoint(partition regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.checkpoint_seal(previous_seal bytea, seq bigint, chain text, agent text, first_seq bigint, last_seq bigint, last_seal bytea, last_hash text, source text, made_at timestamp with time zone) FROM PUBLIC;
@@ -1454,6 +1509,10 @@ REVOKE ALL ON FUNCTION audit.drain_finish(parent regclass) FROM PUBLIC;
 REVOKE ALL ON FUNCTION audit.drain_release(parent regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.drain_start(parent regclass, months_ahead integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.find_receipt(id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.find_receipt(id uuid) TO authensor_app;
+GRANT ALL ON FUNCTION audit.find_receipt(id uuid) TO authensor_auditor;
 
 REVOKE ALL ON FUNCTION audit.finish_detach(parent regclass, month date, stored bigint) FROM PUBLIC;
 
@@ -1498,33 +1557,6 @@ REVOKE ALL ON FUNCTION audit.prepare_detach(parent regclass, month date) FROM PU
 
 REVOKE ALL ON FUNCTION audit.receipt_content(id uuid, envelope_id uuid, parent_receipt_id uuid, created_at timestamp with time zone, decision_outcome text, tool_name text, actor_id text, envelope jsonb, decision jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.receipt_content(id uuid, envelope_id uuid, parent_receipt_id uuid, created_at timestamp with time zone, decision_outcome text, tool_name text, actor_id text, envelope jsonb, decision jsonb) TO authensor_auditor;
-
-GRANT SELECT,INSERT ON TABLE public.receipts TO authensor_app;
-GRANT SELECT ON TABLE public.receipts TO authensor_auditor;
-
-GRANT UPDATE(status) ON TABLE public.receipts TO authensor_app;
-
-GRANT UPDATE(approval) ON TABLE public.receipts TO authensor_app;
-
-GRANT UPDATE(approval_status) ON TABLE public.receipts TO authensor_app;
-
-GRANT UPDATE(execution) ON TABLE public.receipts TO authensor_app;
-
-GRANT UPDATE(result) ON TABLE public.receipts TO authensor_app;
-
-GRANT UPDATE(error) ON TABLE public.receipts TO authensor_app;
-
-GRANT UPDATE(updated_at) ON TABLE public.receipts TO authensor_app;
-
-GRANT UPDATE(claim_id) ON TABLE public.receipts TO authensor_app;
-
-GRANT UPDATE(claimed_at) ON TABLE public.receipts TO authensor_app;
-
-GRANT UPDATE(claim_expires_at) ON TABLE public.receipts TO authensor_app;
-
-GRANT UPDATE(execution_attempts) ON TABLE public.receipts TO authensor_app;
-
-GRANT UPDATE(rekor_entry_id) ON TABLE public.receipts TO authensor_app;
 
 REVOKE ALL ON FUNCTION audit.record_birth(born public.receipts) FROM PUBLIC;
 

@@ -231,7 +231,8 @@ export class TestPostgres {
 
   private async answers(port: number, logged: number): Promise<boolean> {
     for (const until = Date.now() + 30_000; Date.now() < until; await sleep(30)) {
-      if (/FATAL/.test(this.serverLog().slice(logged)) && !existsSync(join(this.dataDir, "postmaster.pid")))
+      // Of its own: sessions of a server that was killed a moment ago write FATAL too, with a name before the @.
+      if (/ @ FATAL/.test(this.serverLog().slice(logged)) && !existsSync(join(this.dataDir, "postmaster.pid")))
         return false;
       const client = new pg.Client({
         host: "localhost",

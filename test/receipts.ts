@@ -15,6 +15,9 @@ export interface NewReceipt {
   approval: unknown;
   approval_status: string | null;
   created_at: string;
+  claim_id: string | null;
+  claimed_at: Date | null;
+  claim_expires_at: Date | null;
 }
 
 export function newReceipt(values: Partial<NewReceipt> = {}): NewReceipt {
@@ -33,6 +36,9 @@ export function newReceipt(values: Partial<NewReceipt> = {}): NewReceipt {
     approval: asked ? { status: "pending", requestedAt: "2026-11-01T00:00:00.000Z" } : null,
     approval_status: asked ? "pending" : null,
     created_at: new Date().toISOString(),
+    claim_id: null,
+    claimed_at: null,
+    claim_expires_at: null,
     ...values,
   };
 }
@@ -46,10 +52,10 @@ export async function insertReceipts(client: pg.ClientBase, receipts: NewReceipt
       const json = column === "envelope" || column === "decision" || column === "approval";
       return `$${row * columns.length + i + 1}${json ? "::jsonb" : ""}`;
     });
-    return `(${values.join(", ")}, $${(row + 1) * columns.length}, 'client', 'client')`;
+    return `(${values.join(", ")}, $${row * columns.length + columns.indexOf("created_at") + 1}, 'client', 'client')`;
   });
   const text = `insert into receipts (${columns.join(", ")}, updated_at, receipt_hash, prev_receipt_hash) values ${rows.join(", ")} returning *`;
-  const value = (v: unknown) => (v !== null && typeof v === "object" ? JSON.stringify(v) : v);
+  const value = (v: unknown) => (v !== null && typeof v === "object" && !(v instanceof Date) ? JSON.stringify(v) : v);
   const { rows: stored } = await client.query<StoredReceipt>(
     text,
     receipts.flatMap((receipt) => columns.map((column) => value(receipt[column]))),
@@ -117,20 +123,28 @@ export const sealedRows = `
     from receipts`;
 
 export function expectedSeal(row: SealedRow, previousSeal: Buffer): Buffer {
-  const content = sha256(
-    record(
-      ["uuid", uuid(row.id)],
-      ["uuid", uuid(row.envelope_id)],
-      ["uuid", uuid(row.parent_receipt_id)],
-      ["timestamptz", timestamp(row.created_at)],
-      ["bytea", bytes(row.decision_outcome)],
-      ["bytea", bytes(row.tool_name)],
-      ["bytea", bytes(row.actor_id)],
-      ["bytea", bytes(row.envelope)],
-      ["bytea", bytes(row.decision)],
-    ),
-  );
+  const text = [
+    row.id,
+    row.envelope_id,
+    row.parent_receipt_id,
+    isoTime(row.created_at),
+    row.decision_outcome,
+    row.tool_name,
+    row.actor_id,
+  ]
+    .map((value) => JSON.stringify(value))
+    .concat(row.envelope, row.decision);
+  const content = sha256(`[${text.join(", ")}]`);
   return sha256(previousSeal, int8(BigInt(row.chain_seq)), content, row.prev_receipt_hash ?? "");
+}
+
+/** "2026-05-04T10:11:12.123456", as PostgreSQL writes a timestamp in JSON: no more digits than it has. */
+function isoTime(microsecondsSince1970: string): string {
+  const micros = BigInt(microsecondsSince1970);
+  const fraction = ((micros % 1_000_000n) + 1_000_000n) % 1_000_000n;
+  const seconds = new Date(Number((micros - fraction) / 1000n)).toISOString().slice(0, 19);
+  const digits = String(fraction).padStart(6, "0").replace(/0+$/, "");
+  return digits === "" ? seconds : `${seconds}.${digits}`;
 }
 
 /** `computeReceiptHash` of AUTHENSOR/AUTHENSOR, packages/control-plane/src/services/receipt-service.ts. */

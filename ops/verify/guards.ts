@@ -44,7 +44,7 @@ export const fingerprintQuery = `
          encode(sha256(textsend(concat_ws(E'\\n', p.prosrc, p.prosecdef, p.proconfig::text, p.provolatile))), 'hex') as fingerprint
     from pg_proc p join pg_language l on l.oid = p.prolang
    where l.lanname = 'plpgsql' and p.pronamespace = 'audit'::regnamespace
-     and p.proname in ('seal_receipt', 'record_birth', 'append_history', 'check_change', 'approval_problem', 'record_changes')
+     and p.proname in ('seal_receipt', 'record_birth', 'append_history', 'check_change', 'check_values', 'approval_problem', 'record_changes')
    order by 1`;
 
 export async function guardFindings(client: pg.Client): Promise<Finding[]> {

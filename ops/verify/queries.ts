@@ -16,14 +16,12 @@ export const agentIs = (column: string, agent: string | undefined, parameter: nu
   return agent === "" && column === "actor_id" ? ` and (actor_id is null or ${same})` : ` and ${same}`;
 };
 
-const content = `sha256(record_send(row(
-    id, envelope_id, parent_receipt_id, created_at, textsend(decision_outcome), textsend(tool_name), textsend(actor_id),
-    textsend(envelope::text), textsend(decision::text))))`;
+const content = `sha256(textsend(json_build_array(
+    id, envelope_id, parent_receipt_id, created_at at time zone 'UTC', decision_outcome, tool_name, actor_id, envelope, decision)::text))`;
 
-const authensorHash = `encode(sha256(textsend(concat(
-    '{"id":"', id, '","envelopeId":"', envelope_id,
-    '","timestamp":"', to_char(created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
-    '","decisionOutcome":"', decision_outcome, '","prevReceiptHash":"', prev_receipt_hash, '"}'))), 'hex')`;
+const authensorHash = `encode(sha256(textsend(format(
+    '{"id":"%s","envelopeId":"%s","timestamp":"%s","decisionOutcome":"%s","prevReceiptHash":"%s"}',
+    id, envelope_id, to_char(created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), decision_outcome, prev_receipt_hash))), 'hex')`;
 
 const receiptRows = (where: string) => `
   select coalesce(actor_id, '') collate "C" as agent, coalesce(chain_seq, 0) as seq, coalesce(chain_seal, '') as seal, id, created_at,

@@ -218,6 +218,25 @@ describe("the chain", () => {
     expect(await chainFaults(auditor)).toEqual([]);
   });
 
+  it("refuses a claim without an end, and an end without a beginning, at birth and later", async () => {
+    const claim_id = randomUUID();
+    const later = new Date(Date.now() + 60_000);
+    for (const [wrong, constraint] of [
+      [{ claim_id, claimed_at: new Date() }, "claim_requires_expiry"],
+      [{ claim_expires_at: later }, "expiry_requires_claimed_at"],
+    ] as const) {
+      const refused = { code: "23514", constraint };
+      await expect(insertReceipts(app, [newReceipt(wrong)])).rejects.toMatchObject(refused);
+      const [born] = await insertReceipts(app, [newReceipt()]);
+      const set = Object.keys(wrong).map((column, i) => `${column} = $${i + 2}`);
+      await expect(
+        app.query(`update receipts set ${set.join(", ")} where id = $1`, [born?.id, ...Object.values(wrong)]),
+      ).rejects.toMatchObject(refused);
+    }
+    await insertReceipts(app, [newReceipt({ claim_id, claimed_at: new Date(), claim_expires_at: later })]);
+    expect(await chainFaults(auditor)).toEqual([]);
+  });
+
   it("has no gap where the same receipt is sent twice", async () => {
     const receipt = newReceipt();
     await insertReceipts(app, [receipt]);

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { performance } from "node:perf_hooks";
 import fc from "fast-check";
 import pg from "pg";
@@ -329,6 +330,35 @@ describe("ops/search", () => {
     });
   });
 
+  it("finds a receipt by its id, whatever its month", async () => {
+    const [id = ""] = await add(
+      receipt({}, { resource: "https://api.example.com/quokka", created_at: "2019-07-01T00:00:00Z" }),
+    );
+    const { code, stdout } = await run(id.toUpperCase());
+    expect(code).toBe(0);
+    expect(stdout).toContain(id);
+    expect(stdout).toContain("quokka");
+    expect(stdout).toMatch(/\n1 receipt with this id\n$/);
+    const mentioned = randomUUID();
+    const [other] = await add(receipt({ order: mentioned }, { created_at: new Date().toISOString() }));
+    expect((await run(mentioned)).stdout).toContain(`${other} `);
+    expect((await run(randomUUID())).stdout).toMatch(/^No receipt from .* matches/);
+  });
+
+  it("shows the latest where nothing is searched for", async () => {
+    const at = (second: number) => `2024-03-01T00:00:0${second}Z`;
+    const ids = await add(
+      receipt({}, { created_at: at(1) }),
+      receipt({}, { created_at: at(3) }),
+      receipt({}, { created_at: at(2) }),
+    );
+    const time = ["--since", "2024-03-01", "--until", "2024-04-01"];
+    const { lines } = await run(...time, "--limit", "2", "--json");
+    expect((lines[0] as { found: { id: string }[] }).found.map(({ id }) => id)).toEqual([ids[1], ids[2]]);
+    expect((await run(...time)).stdout).toMatch(/\n3 receipts from 2024-03-01.* until 2024-04-01/);
+    expect((await run("--since", "2024-05-01", "--until", "2024-06-01")).stdout).toMatch(/^There is no receipt from/);
+  });
+
   it("says when nothing was found, and what would find more", async () => {
     const { code, stdout } = await run("thylacine");
     expect(code).toBe(0);
@@ -341,7 +371,6 @@ describe("ops/search", () => {
       [["x", "--since", "yesterday"], /--since is not a time: "yesterday"/],
       [["x", "--since", "1d", "--until", "2d"], /must lie before/],
       [["x", "--limit", "0"], /--limit must be/],
-      [[], /missing required argument/],
     ] as const) {
       const { code, stderr } = await run(...args);
       expect(stderr).toMatch(reason);
