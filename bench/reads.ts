@@ -4,8 +4,8 @@ import { pgbench, printTable, type Lab } from "./lab";
 
 const perMonth = 1000;
 
-/** A table of so many past months, with every index that production has. */
-async function fill({ owner: { whole } }: Lab, months: number): Promise<string> {
+/** A table of so many past months, with every index that production has, unsealed. */
+export async function fill({ owner: { whole } }: Lab, months: number): Promise<string> {
   const table = `months_${months}`;
   const start = new Date();
   const month = (offset: number) =>
@@ -33,7 +33,7 @@ async function fill({ owner: { whole } }: Lab, months: number): Promise<string> 
 export async function reads(lab: Lab): Promise<void> {
   const seconds = lab.quick ? 2 : 5;
   const rows: (string | number)[][] = [];
-  let first: { byId: number; latest: number } | undefined;
+  let first: number[] | undefined;
   for (const months of lab.quick ? [1, 36] : [1, 12, 36, 84]) {
     const table = await fill(lab, months);
     const read = async (script: string) => {
@@ -42,12 +42,26 @@ export async function reads(lab: Lab): Promise<void> {
         rates.push(await pgbench(lab, lab.whole.url(roles.app), script, { seconds, mode: "extended" }));
       return 1000 / Math.max(...rates);
     };
-    const byId = await read(
-      `\\set n random(0, ${months * perMonth - 1})\nselect * from ${table} where id = md5((:n)::text)::uuid;\n`,
-    );
-    const latest = await read(`select * from ${table} order by created_at desc limit 50;\n`);
-    first ??= { byId, latest };
-    rows.push([months, byId, byId / first.byId, latest, latest / first.latest]);
+    const id = `md5((:n)::text)::uuid;\n`;
+    const random = `\\set n random(0, ${months * perMonth - 1})\n`;
+    // What the function does with receipts, here with this table.
+    await lab.owner.whole
+      .query(`create function find_${table}(uuid) returns setof ${table} language plpgsql stable rows 1
+      set plan_cache_mode = force_generic_plan as $$ begin return query select * from ${table} where id = $1; end $$;
+      grant execute on function find_${table} to ${roles.app}`);
+    const times = [
+      await read(`${random}select * from ${table} where id = ${id}`),
+      await read(`${random}select * from find_${table}(${id.replace(";", ");")}`),
+      await read(`select * from ${table} order by created_at desc limit 50;\n`),
+      await read(
+        `select * from ${table} where created_at >= '${daysAgo(30)}' and created_at < 'infinity' order by created_at desc limit 50;\n`,
+      ),
+    ];
+    first ??= times;
+    rows.push([months, ...times.flatMap((time, i) => [time, time / (first?.[i] ?? NaN)])]);
   }
-  printTable("Reads by months kept", ["months", "by id, ms", "ratio", "latest 50, ms", "ratio"], rows);
+  const columns = ["by id", "find_receipt(id)", "latest 50", "latest 50 since a date"];
+  printTable("Reads by months kept", ["months", ...columns.flatMap((name) => [`${name}, ms`, "ratio"])], rows);
 }
+
+const daysAgo = (days: number) => new Date(Date.now() - days * 86_400_000).toISOString();

@@ -121,7 +121,7 @@ declare
 begin
   execute format('alter table %s attach partition %s for values from (minvalue) to (%L)', parent, past, since);
   execute format('alter table %s attach partition %s for values from (%L) to (maxvalue)', parent, audit.create_tile(parent, 'future', options), since);
-  perform audit.bound_past(parent, past, since);
+  perform audit.bound_past(past, (audit.open_end(parent)).key, since);
   perform audit.make_month(parent, audit.month_of(since));
 end
 $$;
@@ -195,7 +195,7 @@ $$;
 
 -- The bound of <table>_past, said once more by a constraint, which ATTACH believes when it is valid, instead of reading all rows under
 -- its lock. New rows are checked at once; that the older ones hold it is for audit.prepare_detach to find, while writers go on.
-create function audit.bound_past(parent regclass, past regclass, until timestamptz) returns void
+create function audit.bound_past(past regclass, key name, until timestamptz) returns void
   language plpgsql
   set search_path = ''
   set timezone = 'UTC'
@@ -205,7 +205,7 @@ create function audit.bound_past(parent regclass, past regclass, until timestamp
 as $$
 begin
   execute format('alter table %s drop constraint if exists past_bound', past);
-  execute format('alter table %s add constraint past_bound check (%I < %L) not valid', past, (audit.open_end(parent)).key, until);
+  execute format('alter table %s add constraint past_bound check (%I < %L) not valid', past, key, until);
 end
 $$;
 
@@ -214,66 +214,74 @@ create function audit.is_chained(parent regclass) returns boolean
   language sql stable
   return coalesce(parent = to_regclass('public.receipts') or parent = to_regclass('audit.receipt_history'), false);
 
--- All of detaching that takes time, without keeping a writer waiting. Returns the month's rows where it is chained.
-create function audit.prepare_detach(parent regclass, month date) returns bigint
+-- A month about to leave: what was found without a lock, for the few milliseconds under one.
+create type audit.departure as (
+  parent regclass,
+  oldest regclass,       -- the month's table
+  past   regclass,       -- <table>_past, which grows up to the month's end
+  key    name,           -- the column the table is partitioned by
+  until  timestamptz,    -- the month's end
+  stored bigint          -- the month's rows, where it is chained
+);
+
+-- All of detaching that takes time, without keeping a writer waiting.
+create function audit.prepare_detach(parent regclass, month date) returns audit.departure
   language plpgsql
   set search_path = ''
 as $$
 declare
-  past   record;
-  oldest record;
-  stored bigint;
+  departure audit.departure;
+  first     date;
 begin
-  select * into past from audit.list_partitions() p where p.parent = prepare_detach.parent and p.kind = 'past';
-  select * into oldest from audit.list_partitions() p where p.parent = prepare_detach.parent and p.kind = 'month' limit 1;
-  if oldest.month is distinct from month then
-    raise 'months of % leave in order: the oldest is %', parent, to_char(oldest.month, 'YYYY-MM') using errcode = 'object_not_in_prerequisite_state';
+  select p.parent, p.partition, p.month, p.until into departure.parent, departure.oldest, first, departure.until
+    from audit.list_partitions() p where p.parent = prepare_detach.parent and p.kind = 'month' limit 1;
+  if first is distinct from month then
+    raise 'months of % leave in order: the oldest is %', parent, to_char(first, 'YYYY-MM') using errcode = 'object_not_in_prerequisite_state';
   end if;
-  perform audit.hold_off_vacuum(past.partition), audit.hold_off_vacuum(oldest.partition);
-  if exists (select from pg_catalog.pg_constraint where conrelid = past.partition and conname = 'past_bound' and not convalidated) then
-    execute format('alter table %s validate constraint past_bound', past.partition);
+  departure.past := (select p.partition from audit.list_partitions() p where p.parent = prepare_detach.parent and p.kind = 'past');
+  departure.key := (audit.open_end(parent)).key;
+  perform audit.hold_off_vacuum(departure.past), audit.hold_off_vacuum(departure.oldest);
+  if exists (select from pg_catalog.pg_constraint where conrelid = departure.past and conname = 'past_bound' and not convalidated) then
+    execute format('alter table %s validate constraint past_bound', departure.past);
   end if;
   if audit.is_chained(parent) then
     if current_setting('transaction_isolation') <> 'read committed' then
       raise 'a month of % is detached under READ COMMITTED: a snapshot hides rows that come meanwhile', parent
         using errcode = 'invalid_transaction_state';
     end if;
-    execute format('select count(*) from %s', oldest.partition) into stored;
-    perform audit.checkpoint(oldest.partition);
+    execute format('select count(*) from %s', departure.oldest) into departure.stored;
+    perform audit.checkpoint(departure.oldest);
   end if;
-  return stored;
+  return departure;
 end
 $$;
 
-create function audit.finish_detach(parent regclass, month date, stored bigint) returns regclass
+create function audit.finish_detach(departure audit.departure) returns regclass
   language plpgsql
   set search_path = ''
   set timezone = 'UTC'
   set datestyle = 'ISO'
 as $$
 declare
-  past   record;
-  oldest record;
+  parent regclass := departure.parent;
   found  bigint;
 begin
   execute format('lock table %s in access exclusive mode', parent);
-  select * into past from audit.list_partitions() p where p.parent = finish_detach.parent and p.kind = 'past';
-  select * into oldest from audit.list_partitions() p where p.parent = finish_detach.parent and p.kind = 'month' limit 1;
-  if oldest.month is distinct from month then
-    raise 'months of % leave in order: the oldest is %', parent, to_char(oldest.month, 'YYYY-MM') using errcode = 'object_not_in_prerequisite_state';
+  if not exists (select from pg_catalog.pg_inherits where inhrelid = departure.oldest and inhparent = parent) then
+    raise '% has left % meanwhile', departure.oldest, parent using errcode = 'object_not_in_prerequisite_state';
   end if;
   if audit.is_chained(parent) then
     -- No row ever leaves a chained table: as many as before are the same. An index alone is read for it, as the month is all-visible.
-    execute format('select count(*) from %s', oldest.partition) into found;
-    if found is distinct from stored then
-      raise 'rows came into % while its checkpoint was written', oldest.partition using errcode = 'lock_not_available', hint = 'Nothing was changed. Try again.';
+    execute format('select count(*) from %s', departure.oldest) into found;
+    if found is distinct from departure.stored then
+      raise 'rows came into % while its checkpoint was written', departure.oldest using errcode = 'lock_not_available', hint = 'Nothing was changed. Try again.';
     end if;
   end if;
-  execute format('alter table %s detach partition %s', parent, oldest.partition);
-  execute format('alter table %s detach partition %s', parent, past.partition);
-  execute format('alter table %s attach partition %s for values from (minvalue) to (%L)', parent, past.partition, oldest.until);
-  perform audit.bound_past(parent, past.partition, oldest.until);
-  return oldest.partition;
+  execute format('alter table %s detach partition %s', parent, departure.oldest);
+  execute format('alter table %s detach partition %s', parent, departure.past);
+  execute format('alter table %s attach partition %s for values from (minvalue) to (%L)', parent, departure.past, departure.until);
+  perform audit.bound_past(departure.past, departure.key, departure.until);
+  return departure.oldest;
 end
 $$;
 
@@ -285,7 +293,7 @@ create function audit.detach_month(parent regclass, month date) returns regclass
   set search_path = ''
 as $$
 begin
-  return audit.finish_detach(parent, month, audit.prepare_detach(parent, month));
+  return audit.finish_detach(audit.prepare_detach(parent, month));
 end
 $$;
 

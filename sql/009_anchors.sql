@@ -83,12 +83,12 @@ create function audit.archive_month(month date) returns setof regclass
   set search_path = ''
 as $$
 declare
-  receipts bigint := audit.prepare_detach('public.receipts', month);
-  changes  bigint := audit.prepare_detach('audit.receipt_history', month);
+  receipts audit.departure := audit.prepare_detach('public.receipts', month);
+  changes  audit.departure := audit.prepare_detach('audit.receipt_history', month);
 begin
   -- In the order in which writers come to them.
-  return next audit.finish_detach('public.receipts', month, receipts);
-  return next audit.finish_detach('audit.receipt_history', month, changes);
+  return next audit.finish_detach(receipts);
+  return next audit.finish_detach(changes);
 end
 $$;
 

@@ -3,6 +3,15 @@
 
 CREATE SCHEMA audit;
 
+CREATE TYPE audit.departure AS (
+	parent regclass,
+	oldest regclass,
+	past regclass,
+	key name,
+	until timestamp with time zone,
+	stored bigint
+);
+
 CREATE TABLE audit.chain_heads (
     agent text NOT NULL COLLATE pg_catalog."C",
     seq bigint DEFAULT 0 NOT NULL,
@@ -114,12 +123,12 @@ CREATE FUNCTION audit.archive_month(month date) RETURNS SETOF regclass
     SET search_path TO ''
     AS $$
 declare
-  receipts bigint := audit.prepare_detach('public.receipts', month);
-  changes  bigint := audit.prepare_detach('audit.receipt_history', month);
+  receipts audit.departure := audit.prepare_detach('public.receipts', month);
+  changes  audit.departure := audit.prepare_detach('audit.receipt_history', month);
 begin
   -- In the order in which writers come to them.
-  return next audit.finish_detach('public.receipts', month, receipts);
-  return next audit.finish_detach('audit.receipt_history', month, changes);
+  return next audit.finish_detach(receipts);
+  return next audit.finish_detach(changes);
 end
 $$;
 
@@ -135,7 +144,7 @@ CREATE FUNCTION audit.birth_state(decision_outcome text, created_at timestamp wi
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN audit.receipt_state(CASE WHEN (decision_outcome = ANY (ARRAY['allow'::text, 'require_approval'::text])) THEN 'pending'::text ELSE 'skipped'::text END, NULL::jsonb, NULL::text, NULL::jsonb, NULL::jsonb, NULL::jsonb, created_at, NULL::uuid, NULL::timestamp with time zone, NULL::timestamp with time zone, 0, NULL::text);
 
-CREATE FUNCTION audit.bound_past(parent regclass, past regclass, until timestamp with time zone) RETURNS void
+CREATE FUNCTION audit.bound_past(past regclass, key name, until timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
     SET "TimeZone" TO 'UTC'
@@ -144,7 +153,7 @@ CREATE FUNCTION audit.bound_past(parent regclass, past regclass, until timestamp
     AS $$
 begin
   execute format('alter table %s drop constraint if exists past_bound', past);
-  execute format('alter table %s add constraint past_bound check (%I < %L) not valid', past, (audit.open_end(parent)).key, until);
+  execute format('alter table %s add constraint past_bound check (%I < %L) not valid', past, key, until);
 end
 $$;
 
@@ -349,7 +358,7 @@ CREATE FUNCTION audit.detach_month(parent regclass, month date) RETURNS regclass
     SET search_path TO ''
     AS $$
 begin
-  return audit.finish_detach(parent, month, audit.prepare_detach(parent, month));
+  return audit.finish_detach(audit.prepare_detach(parent, month));
 end
 $$;
 
@@ -545,35 +554,32 @@ $$;
 
 COMMENT ON FUNCTION audit.find_receipt(id uuid) IS 'The receipt with this id, whatever its month.';
 
-CREATE FUNCTION audit.finish_detach(parent regclass, month date, stored bigint) RETURNS regclass
+CREATE FUNCTION audit.finish_detach(departure audit.departure) RETURNS regclass
     LANGUAGE plpgsql
     SET search_path TO ''
     SET "TimeZone" TO 'UTC'
     SET "DateStyle" TO 'ISO'
     AS $$
 declare
-  past   record;
-  oldest record;
+  parent regclass := departure.parent;
   found  bigint;
 begin
   execute format('lock table %s in access exclusive mode', parent);
-  select * into past from audit.list_partitions() p where p.parent = finish_detach.parent and p.kind = 'past';
-  select * into oldest from audit.list_partitions() p where p.parent = finish_detach.parent and p.kind = 'month' limit 1;
-  if oldest.month is distinct from month then
-    raise 'months of % leave in order: the oldest is %', parent, to_char(oldest.month, 'YYYY-MM') using errcode = 'object_not_in_prerequisite_state';
+  if not exists (select from pg_catalog.pg_inherits where inhrelid = departure.oldest and inhparent = parent) then
+    raise '% has left % meanwhile', departure.oldest, parent using errcode = 'object_not_in_prerequisite_state';
   end if;
   if audit.is_chained(parent) then
     -- No row ever leaves a chained table: as many as before are the same. An index alone is read for it, as the month is all-visible.
-    execute format('select count(*) from %s', oldest.partition) into found;
-    if found is distinct from stored then
-      raise 'rows came into % while its checkpoint was written', oldest.partition using errcode = 'lock_not_available', hint = 'Nothing was changed. Try again.';
+    execute format('select count(*) from %s', departure.oldest) into found;
+    if found is distinct from departure.stored then
+      raise 'rows came into % while its checkpoint was written', departure.oldest using errcode = 'lock_not_available', hint = 'Nothing was changed. Try again.';
     end if;
   end if;
-  execute format('alter table %s detach partition %s', parent, oldest.partition);
-  execute format('alter table %s detach partition %s', parent, past.partition);
-  execute format('alter table %s attach partition %s for values from (minvalue) to (%L)', parent, past.partition, oldest.until);
-  perform audit.bound_past(parent, past.partition, oldest.until);
-  return oldest.partition;
+  execute format('alter table %s detach partition %s', parent, departure.oldest);
+  execute format('alter table %s detach partition %s', parent, departure.past);
+  execute format('alter table %s attach partition %s for values from (minvalue) to (%L)', parent, departure.past, departure.until);
+  perform audit.bound_past(departure.past, departure.key, departure.until);
+  return departure.oldest;
 end
 $$;
 
@@ -742,38 +748,39 @@ declare
 begin
   execute format('alter table %s attach partition %s for values from (minvalue) to (%L)', parent, past, since);
   execute format('alter table %s attach partition %s for values from (%L) to (maxvalue)', parent, audit.create_tile(parent, 'future', options), since);
-  perform audit.bound_past(parent, past, since);
+  perform audit.bound_past(past, (audit.open_end(parent)).key, since);
   perform audit.make_month(parent, audit.month_of(since));
 end
 $$;
 
-CREATE FUNCTION audit.prepare_detach(parent regclass, month date) RETURNS bigint
+CREATE FUNCTION audit.prepare_detach(parent regclass, month date) RETURNS audit.departure
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
 declare
-  past   record;
-  oldest record;
-  stored bigint;
+  departure audit.departure;
+  first     date;
 begin
-  select * into past from audit.list_partitions() p where p.parent = prepare_detach.parent and p.kind = 'past';
-  select * into oldest from audit.list_partitions() p where p.parent = prepare_detach.parent and p.kind = 'month' limit 1;
-  if oldest.month is distinct from month then
-    raise 'months of % leave in order: the oldest is %', parent, to_char(oldest.month, 'YYYY-MM') using errcode = 'object_not_in_prerequisite_state';
+  select p.parent, p.partition, p.month, p.until into departure.parent, departure.oldest, first, departure.until
+    from audit.list_partitions() p where p.parent = prepare_detach.parent and p.kind = 'month' limit 1;
+  if first is distinct from month then
+    raise 'months of % leave in order: the oldest is %', parent, to_char(first, 'YYYY-MM') using errcode = 'object_not_in_prerequisite_state';
   end if;
-  perform audit.hold_off_vacuum(past.partition), audit.hold_off_vacuum(oldest.partition);
-  if exists (select from pg_catalog.pg_constraint where conrelid = past.partition and conname = 'past_bound' and not convalidated) then
-    execute format('alter table %s validate constraint past_bound', past.partition);
+  departure.past := (select p.partition from audit.list_partitions() p where p.parent = prepare_detach.parent and p.kind = 'past');
+  departure.key := (audit.open_end(parent)).key;
+  perform audit.hold_off_vacuum(departure.past), audit.hold_off_vacuum(departure.oldest);
+  if exists (select from pg_catalog.pg_constraint where conrelid = departure.past and conname = 'past_bound' and not convalidated) then
+    execute format('alter table %s validate constraint past_bound', departure.past);
   end if;
   if audit.is_chained(parent) then
     if current_setting('transaction_isolation') <> 'read committed' then
       raise 'a month of % is detached under READ COMMITTED: a snapshot hides rows that come meanwhile', parent
         using errcode = 'invalid_transaction_state';
     end if;
-    execute format('select count(*) from %s', oldest.partition) into stored;
-    perform audit.checkpoint(oldest.partition);
+    execute format('select count(*) from %s', departure.oldest) into departure.stored;
+    perform audit.checkpoint(departure.oldest);
   end if;
-  return stored;
+  return departure;
 end
 $$;
 
@@ -1446,7 +1453,7 @@ GRANT ALL ON FUNCTION audit.receipt_state(status text, approval jsonb, approval_
 REVOKE ALL ON FUNCTION audit.birth_state(decision_outcome text, created_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.birth_state(decision_outcome text, created_at timestamp with time zone) TO authensor_auditor;
 
-REVOKE ALL ON FUNCTION audit.bound_past(parent regclass, past regclass, until timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION audit.bound_past(past regclass, key name, until timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.chain_seal(previous_seal bytea, seq bigint, content bytea, prev_receipt_hash text) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.chain_seal(previous_seal bytea, seq bigint, content bytea, prev_receipt_hash text) TO authensor_auditor;
@@ -1514,7 +1521,7 @@ REVOKE ALL ON FUNCTION audit.find_receipt(id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.find_receipt(id uuid) TO authensor_app;
 GRANT ALL ON FUNCTION audit.find_receipt(id uuid) TO authensor_auditor;
 
-REVOKE ALL ON FUNCTION audit.finish_detach(parent regclass, month date, stored bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION audit.finish_detach(departure audit.departure) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.history_seal(previous_seal bytea, seq bigint, agent text, receipt_id uuid, receipt_created_at timestamp with time zone, changed_at timestamp with time zone, changed_by text, application text, before jsonb, after jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.history_seal(previous_seal bytea, seq bigint, agent text, receipt_id uuid, receipt_created_at timestamp with time zone, changed_at timestamp with time zone, changed_by text, application text, before jsonb, after jsonb) TO authensor_auditor;

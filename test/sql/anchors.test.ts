@@ -205,24 +205,30 @@ describe("checkpoints", () => {
     await insertReceipts(app, [newReceipt(), newReceipt({ decision_outcome: "require_approval" })]);
     const month = await thisMonth();
     await owner.query("begin");
-    const { rows } = await owner.query<{ stored: string }>("select audit.prepare_detach('receipts', $1) as stored", [
-      month,
-    ]);
-    expect(rows).toEqual([{ stored: "2" }]);
+    const { rows } = await owner.query<{ departure: string; stored: string }>(
+      "select d::text as departure, d.stored from audit.prepare_detach('receipts', $1) d",
+      [month],
+    );
+    const [found] = rows;
+    expect(found?.stored).toBe("2");
+    const finish = (stored = "d.stored") =>
+      owner.query(
+        `select audit.finish_detach(row(d.parent, d.oldest, d.past, d.key, d.until, ${stored})::audit.departure) from (select ($1::audit.departure).*) d`,
+        [found?.departure],
+      );
     await app.query("set lock_timeout = '200ms'");
     await insertReceipts(app, [newReceipt()]);
-    await expect(owner.query("select audit.finish_detach('receipts', $1, 2)", [month])).rejects.toMatchObject({
-      code: "55P03",
-    });
+    await expect(finish()).rejects.toMatchObject({ code: "55P03" });
     await owner.query("rollback");
     expect(await checkpoints()).toEqual([]);
-    await expect(owner.query("select audit.finish_detach('receipts', $1, null)", [month])).rejects.toThrow();
+    await expect(finish("null")).rejects.toMatchObject({ code: "55P03" });
     await owner.query("begin isolation level repeatable read");
     await expect(archive(month)).rejects.toThrow(/READ COMMITTED/);
     await owner.query("rollback");
 
     const name = month.slice(0, 7).replace("-", "_");
     expect(await archive(month)).toEqual([{ tile: `receipts_${name}` }, { tile: `receipt_history_${name}` }]);
+    await expect(finish(), "it has left already").rejects.toMatchObject({ code: "55000" });
     expect(await checkpoints()).toMatchObject([
       { chain: "receipts", first_seq: "1", last_seq: "3" },
       { chain: "history", first_seq: "1", last_seq: "1" },

@@ -500,11 +500,14 @@ describe("the oldest month", () => {
     await owner.query("set client_min_messages = debug1");
     for (const [i, next] of ["2026-01-01", "2026-02-01"].entries()) {
       await owner.query("begin");
-      await owner.query("select audit.prepare_detach('events', $1)", [next]);
+      const { rows } = await owner.query<{ departure: string }>(
+        "select d::text as departure from audit.prepare_detach('events', $1) d",
+        [next],
+      );
       await other.query("insert into events (at, n) values ('2025-12-31', -1), ($1, -2)", [next]);
       await other.query("update events set n = n where n < 0");
       notices.length = 0;
-      await owner.query("select audit.finish_detach('events', $1, null)", [next]);
+      await owner.query("select audit.finish_detach($1)", [rows[0]?.departure]);
       await owner.query("commit");
       expect(notices).toContain('partition constraint for table "events_past" is implied by existing constraints');
       expect(await all("select count(*)::int as rows from events_past")).toEqual([{ rows: 1001 + 2 * i }]);
