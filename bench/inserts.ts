@@ -40,7 +40,8 @@ async function prepare({ owner: { bare } }: Lab): Promise<void> {
   );
   const source = (rows[0]?.source ?? "")
     .replace("seal_receipt", "seal_global")
-    .replaceAll("coalesce(new.actor_id, '')", "''");
+    .replaceAll("coalesce(new.actor_id, '')", "''")
+    .replaceAll("perform audit.check_values(new);", ""); // takes rows of receipts, and none here fails it
   await bare.query(`${shape("global_chain")} partition by range (created_at);
     alter table global_chain add primary key (id, created_at); ${indexes("global_chain")} select audit.partition_by_month('global_chain');
     ${source};
