@@ -97,7 +97,7 @@ void runProgram("verify", "Verifies the audit trail.", (command: Command, contex
     .option("--state <file>", "keep how far it got, and go on from there when run again")
     .option("--report <file>", "also write the report here")
     .option("--connections <number>", "connections, each keeping one core of the server busy", "2")
-    .option("--chunk <receipts>", "receipts per step", "50000")
+    .option("--chunk <receipts>", "receipts per step", "20000")
     .option("--allow-empty", "finding no receipt at all is no failure")
     .action((options: Options) => run(options, context));
 });

@@ -150,6 +150,8 @@ async function scan(
   let applied: Promise<void> = Promise.resolve();
   let failed = false;
   const work = async (client: pg.Client) => {
+    // While one chunk's results wait for their turn, the next is read already; but never more than one.
+    let waiting: Promise<void> | undefined;
     try {
       for (;;) {
         request.signal.throwIfAborted();
@@ -160,10 +162,14 @@ async function scan(
           if (next) {
             const ready = new Promise<(() => void) | undefined>((resolve) => (finish = resolve));
             mine = applied = applied.then(async () => (await ready)?.());
+            mine.catch(() => undefined); // it is awaited later
           }
           return next;
         });
-        if (!range || failed) return finish(undefined);
+        if (!range || failed) {
+          finish(undefined);
+          return await waiting;
+        }
         try {
           const results = await read(client, range, trail, request);
           finish(() => {
@@ -178,7 +184,8 @@ async function scan(
           finish(undefined);
           throw error;
         }
-        await mine;
+        await waiting;
+        waiting = mine;
       }
     } catch (error) {
       failed = true;
