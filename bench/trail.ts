@@ -123,12 +123,15 @@ export async function maintenance(lab: Lab): Promise<void> {
       return longest;
     };
     const [before, busy]: [number[], number[]] = [[], []];
-    for (let round = 0; round < rounds; round++) {
-      before.push(await during(() => sleep(600)));
-      busy.push(await during(() => work().then(() => sleep(300))));
+    try {
+      for (let round = 0; round < rounds; round++) {
+        before.push(await during(() => sleep(600)));
+        busy.push(await during(() => work().then(() => sleep(300))));
+      }
+    } finally {
+      ended = true;
+      await Promise.all(writers);
     }
-    ended = true;
-    await Promise.all(writers);
     rows.push([what, median(busy), Math.max(...busy), median(before), Math.max(...before)]);
   };
 
@@ -143,6 +146,8 @@ export async function maintenance(lab: Lab): Promise<void> {
 
   const table = await fill(lab, rounds + 4);
   await whole.query(`grant insert on ${table} to ${roles.app}`);
+  // No attempt gives up: what a writer waits for is all there is to see.
+  await owner.query("reset lock_timeout");
   await measure(`the oldest of ${rounds + 4} months taken out`, table, async () => {
     await owner.query(
       "select audit.detach_month(parent, month) from audit.list_partitions() where parent = $1::regclass and kind = 'month' limit 1",

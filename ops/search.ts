@@ -9,14 +9,13 @@ const help = `
 Environment:
   DATABASE_URL   the auditor's URL; a replica will do
 
-Without words: the latest receipts. A receipt's id: that receipt, whatever its time.
-Otherwise the query is written as in a web search: words that all must be there, "a phrase", this or that, -not.
+A receipt's id finds that receipt, whatever its time. Otherwise the query is written as in a web search: words that all must be there, "a phrase", this or that, -not.
 Searched are action, resource, agent, parameters and metadata: their first 4 KB.
 
 Exit codes: 0 searched (also when nothing was found), 1 failed, 2 wrong usage.
 
 Examples:
-  search
+  search --latest
   search 0b6f3c52-7c1e-4f52-9d55-0a3d1c1a7e11
   search refund stripe
   search '"production database" -read' --since 7d
@@ -26,6 +25,7 @@ interface Options {
   since: string;
   until?: string;
   limit: string;
+  latest?: boolean;
   json?: boolean;
 }
 
@@ -55,60 +55,83 @@ const columns: Column<Found>[] = [
   { title: "FOUND", value: (row) => row.snippet ?? row.resource ?? "–", most: 120 },
 ];
 
-async function search(words: string[], options: Options, { signal }: Context): Promise<void> {
-  const query = words.join(" ");
+interface Question {
+  query: string;
+  since: string;
+  until: string | null;
+  limit: number;
+}
+
+type Ask = (text: string, ...values: unknown[]) => Promise<Found[]>;
+
+const latest = (ask: Ask, { since, until, limit }: Question) =>
+  ask(
+    `select ${columnsShown} from receipts where created_at >= $1 and created_at < coalesce($2, 'infinity'::timestamptz)
+      order by created_at desc limit $3`,
+    since,
+    until,
+    limit,
+  );
+
+const byId = (ask: Ask, id: string) => ask(`select ${columnsShown} from audit.find_receipt($1)`, id);
+
+async function byWords(ask: Ask, { query, since, until, limit }: Question): Promise<Found[]> {
+  try {
+    const text = "select * from search_receipts($1, $2, coalesce($3, 'infinity'::timestamptz), $4)";
+    return await ask(text, query, since, until, limit);
+  } catch (error) {
+    // The query is at fault, not the database.
+    if (sqlState(error) === "22023") throw new Failure((error as Error).message, [], 2);
+    throw error;
+  }
+}
+
+function readQuestion(words: string[], options: Options): Question {
+  if (options.latest && words.length > 0) throw new Failure("--latest takes no words: leave one of them out", [], 2);
+  if (!options.latest && words.length === 0)
+    throw new Failure("nothing to search for: give words, a receipt's id, or --latest", [], 2);
   const since = parseTime("since", options.since);
-  const until = options.until === undefined ? undefined : parseTime("until", options.until);
-  if (until !== undefined && since >= until)
-    throw new Failure(`--since ${since} must lie before --until ${until}`, [], 2);
+  const until = options.until === undefined ? null : parseTime("until", options.until);
+  if (until !== null && since >= until) throw new Failure(`--since ${since} must lie before --until ${until}`, [], 2);
   if (!/^\d{1,5}$/.test(options.limit) || Number(options.limit) < 1 || Number(options.limit) > 10_000)
     throw new Failure(`--limit must be a whole number from 1 to 10000, not "${options.limit}"`, [], 2);
-  const limit = Number(options.limit);
+  return { query: words.join(" "), since, until, limit: Number(options.limit) };
+}
 
-  const rows = await withConnection(
+async function search(words: string[], options: Options, { signal }: Context): Promise<void> {
+  const question = readQuestion(words, options);
+  const { query, since, until, limit } = question;
+  const id = uuid.test(query);
+  const { rows, by } = await withConnection(
     { url: databaseUrl(), applicationName: "authensor-search", signal },
     async (client) => {
-      const ask = async (text: string, ...values: unknown[]) => (await client.query<Found>(text, values)).rows;
-      if (query === "")
-        return ask(
-          `select ${columnsShown} from receipts where created_at >= $1 and created_at < coalesce($2, 'infinity'::timestamptz)
-            order by created_at desc limit $3`,
-          since,
-          until ?? null,
-          limit,
-        );
-      if (uuid.test(query)) {
-        const receipts = await ask(`select ${columnsShown} from audit.find_receipt($1)`, query);
-        if (receipts.length > 0) return receipts; // else it may be another id, that receipts have among their words
-      }
-      try {
-        const text = "select * from search_receipts($1, $2, coalesce($3, 'infinity'::timestamptz), $4)";
-        return await ask(text, query, since, until ?? null, limit);
-      } catch (error) {
-        // The query is at fault, not the database.
-        if (sqlState(error) === "22023") throw new Failure((error as Error).message, [], 2);
-        throw error;
-      }
+      const ask: Ask = async (text, ...values) => (await client.query<Found>(text, values)).rows;
+      if (options.latest) return { by: "time", rows: await latest(ask, question) };
+      const found = id ? await byId(ask, query) : [];
+      if (found.length > 0) return { by: "id", rows: found };
+      return { by: "words", rows: await byWords(ask, question) }; // another thing's id, which receipts may have among their words
     },
   );
 
   if (options.json) {
-    process.stdout.write(`${JSON.stringify({ query, since, until: until ?? null, found: rows })}\n`);
+    process.stdout.write(`${JSON.stringify({ query, by, ...(by !== "id" && { since, until }), found: rows })}\n`);
     return;
   }
-  const time = `from ${since.slice(0, 16)}Z ${until === undefined ? "until now" : `until ${until.slice(0, 16)}Z`}`;
+  const time = `from ${since.slice(0, 16)}Z ${until === null ? "until now" : `until ${until.slice(0, 16)}Z`}`;
   if (rows.length === 0) {
-    process.stdout.write(
-      query === ""
-        ? `There is no receipt ${time}. --since reaches further back.\n`
-        : `No receipt ${time} matches ${query}. Fewer words find more, and --since reaches further back.\n`,
-    );
+    const nothing =
+      by === "time"
+        ? `There is no receipt ${time}. --since reaches further back.`
+        : id
+          ? `No receipt here has the id ${query} (one whose month was archived is in the archive), and none ${time} mentions it.`
+          : `No receipt ${time} matches ${query}. Fewer words find more, and --since reaches further back.`;
+    process.stdout.write(`${nothing}\n`);
     return;
   }
   process.stdout.write(table(columns, rows, process.stdout.isTTY ? process.stdout.columns : undefined));
-  const more = rows.length === limit ? `: the ${query === "" ? "latest" : "best"} ones, --limit shows more` : "";
-  const when = uuid.test(query) && rows[0]?.rank === undefined ? "with this id" : time;
-  process.stdout.write(`\n${rows.length} ${rows.length === 1 ? "receipt" : "receipts"} ${when}${more}\n`);
+  const count = `${rows.length} ${rows.length === 1 ? "receipt" : "receipts"}`;
+  const more = rows.length === limit ? `: the ${by === "time" ? "latest" : "best"} ones, --limit shows more` : "";
+  process.stdout.write(by === "id" ? `\n${count} with this id\n` : `\n${count} ${time}${more}\n`);
 }
 
 void runProgram(
@@ -120,6 +143,7 @@ void runProgram(
       .argument("[words...]", "what to search for, or an id; words that begin with - come after --")
       .option("--since <time>", "receipts made at this time or later: a date, or how long ago", "30d")
       .option("--until <time>", "receipts made before this time")
+      .option("--latest", "the latest receipts, whatever their words")
       .option("--limit <number>", "most receipts to show", "25")
       .option("--json", "one JSON object instead of a table")
       .action((words: string[], options: Options) => search(words, options, context));

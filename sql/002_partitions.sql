@@ -224,6 +224,19 @@ create type audit.departure as (
   stored bigint          -- the month's rows, where it is chained
 );
 
+-- Another archiving may have been faster.
+create function audit.check_attached(departure audit.departure) returns void
+  language plpgsql
+  set search_path = ''
+as $$
+begin
+  if not exists (select from pg_catalog.pg_inherits where inhrelid = departure.oldest and inhparent = departure.parent) then
+    raise 'the oldest month of % has left meanwhile', departure.parent using errcode = 'object_not_in_prerequisite_state',
+      hint = 'Another archiving took it. Nothing was changed by this one.';
+  end if;
+end
+$$;
+
 -- All of detaching that takes time, without keeping a writer waiting.
 create function audit.prepare_detach(parent regclass, month date) returns audit.departure
   language plpgsql
@@ -240,7 +253,9 @@ begin
   end if;
   departure.past := (select p.partition from audit.list_partitions() p where p.parent = prepare_detach.parent and p.kind = 'past');
   departure.key := (audit.open_end(parent)).key;
-  perform audit.hold_off_vacuum(departure.past), audit.hold_off_vacuum(departure.oldest);
+  perform audit.hold_off_vacuum(departure.past);
+  perform audit.check_attached(departure);
+  perform audit.hold_off_vacuum(departure.oldest);
   if exists (select from pg_catalog.pg_constraint where conrelid = departure.past and conname = 'past_bound' and not convalidated) then
     execute format('alter table %s validate constraint past_bound', departure.past);
   end if;
@@ -267,9 +282,7 @@ declare
   found  bigint;
 begin
   execute format('lock table %s in access exclusive mode', parent);
-  if not exists (select from pg_catalog.pg_inherits where inhrelid = departure.oldest and inhparent = parent) then
-    raise '% has left % meanwhile', departure.oldest, parent using errcode = 'object_not_in_prerequisite_state';
-  end if;
+  perform audit.check_attached(departure);
   if audit.is_chained(parent) then
     -- No row ever leaves a chained table: as many as before are the same. An index alone is read for it, as the month is all-visible.
     execute format('select count(*) from %s', departure.oldest) into found;

@@ -40,8 +40,8 @@ create function audit.authensor_hash(id uuid, envelope_id uuid, created_at times
     '{"id":"%s","envelopeId":"%s","timestamp":"%s","decisionOutcome":"%s","prevReceiptHash":"%s"}',
     id, envelope_id, to_char(created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), decision_outcome, prev_receipt_hash), 'UTF8')), 'hex');
 
--- Refuses values that no receipt can have, at birth and later. NULL passes here, and is then refused by NOT NULL where it must be.
-create function audit.check_values(r receipts) returns void
+-- Refuses what no receipt can be born with. NULL passes in both functions, and is then refused by NOT NULL where it must be.
+create function audit.check_identity(r receipts) returns void
   language plpgsql
   set search_path = ''
 as $$
@@ -53,22 +53,34 @@ begin
   elsif octet_length(r.tool_name) > 1024 then
     raise 'receipt % cannot be: its tool_name has % bytes, more than 1024', r.id, octet_length(r.tool_name)
       using errcode = 'check_violation', table = 'receipts', column = 'tool_name', constraint = 'tool_name_length';
+  elsif not (r.decision_outcome in ('allow', 'deny', 'require_approval', 'rate_limited')
+          -- Years that ISO 8601 writes with four digits: Authensor's hash contains the date in that form.
+          and r.created_at >= '0001-01-01 00:00+00' and r.created_at < '10000-01-01 00:00+00')
+  then
+    raise 'receipt % cannot be: outcome %, created at %', r.id, r.decision_outcome, r.created_at
+      using errcode = 'check_violation', table = 'receipts', constraint = 'known_values';
+  end if;
+end
+$$;
+
+-- Refuses what a receipt can neither be born with nor become.
+create function audit.check_state(r receipts) returns void
+  language plpgsql
+  set search_path = ''
+as $$
+begin
+  if not (r.status in ('pending', 'executed', 'failed', 'cancelled', 'skipped')
+          and coalesce(r.approval_status, 'pending') in ('pending', 'approved', 'rejected', 'expired')
+          and r.execution_attempts >= 0)
+  then
+    raise 'receipt % cannot be: status %, approval status %, % attempts', r.id, r.status, r.approval_status, r.execution_attempts
+      using errcode = 'check_violation', table = 'receipts', constraint = 'known_values';
   elsif r.claim_id is not null and r.claim_expires_at is null then
     raise 'receipt % cannot be: its claim has no claim_expires_at', r.id
       using errcode = 'check_violation', table = 'receipts', column = 'claim_expires_at', constraint = 'claim_requires_expiry';
   elsif r.claim_expires_at is not null and r.claimed_at is null then
     raise 'receipt % cannot be: it has a claim_expires_at and no claimed_at', r.id
       using errcode = 'check_violation', table = 'receipts', column = 'claimed_at', constraint = 'expiry_requires_claimed_at';
-  elsif not (r.decision_outcome in ('allow', 'deny', 'require_approval', 'rate_limited')
-          and r.status in ('pending', 'executed', 'failed', 'cancelled', 'skipped')
-          and coalesce(r.approval_status, 'pending') in ('pending', 'approved', 'rejected', 'expired')
-          and r.execution_attempts >= 0
-          -- Years that ISO 8601 writes with four digits: Authensor's hash contains the date in that form.
-          and r.created_at >= '0001-01-01 00:00+00' and r.created_at < '10000-01-01 00:00+00')
-  then
-    raise 'receipt % cannot be: outcome %, status %, approval status %, % attempts, created at %',
-      r.id, r.decision_outcome, r.status, r.approval_status, r.execution_attempts, r.created_at
-      using errcode = 'check_violation', table = 'receipts', constraint = 'known_values';
   end if;
 end
 $$;
@@ -92,6 +104,10 @@ declare
     and new.created_at >= '0001-01-01 00:00+00' and new.created_at < '10000-01-01 00:00+00'
     and octet_length(concat(new.actor_id, new.tool_name)) <= 1024;
 begin
+  if plain is not true then
+    perform audit.check_identity(new), audit.check_state(new);
+  end if;
+
   loop
     update audit.chain_heads as head
        set seq               = head.seq + 1,
@@ -105,11 +121,9 @@ begin
       return new;
     end if;
     exit when found;
-    perform audit.check_values(new); -- before a name that no index holds reaches this one's
     insert into audit.chain_heads (agent) values (coalesce(new.actor_id, '')) on conflict do nothing;
   end loop;
 
-  perform audit.check_values(new);
   -- Not born in the state that its decision implies: the history begins with how it was born.
   if new.status <> (case when new.decision_outcome in ('allow', 'require_approval') then 'pending' else 'skipped' end)
      or new.updated_at <> new.created_at or new.execution_attempts <> 0

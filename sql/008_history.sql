@@ -163,7 +163,7 @@ declare
   problem text;
   answer  text := old.approval ->> 'status';
 begin
-  perform audit.check_values(new);
+  perform audit.check_state(new);
 
   if (old.id, old.envelope_id, old.decision_outcome, old.envelope, old.decision, old.created_at, old.chain_seq, old.chain_seal, old.receipt_hash)
        is distinct from

@@ -169,6 +169,18 @@ CREATE FUNCTION audit.changes_table(parent regclass) RETURNS text
     LANGUAGE sql STABLE STRICT
     RETURN format('audit.%I'::text, audit.partition_name(parent, 'changes'::text));
 
+CREATE FUNCTION audit.check_attached(departure audit.departure) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  if not exists (select from pg_catalog.pg_inherits where inhrelid = departure.oldest and inhparent = departure.parent) then
+    raise 'the oldest month of % has left meanwhile', departure.parent using errcode = 'object_not_in_prerequisite_state',
+      hint = 'Another archiving took it. Nothing was changed by this one.';
+  end if;
+end
+$$;
+
 CREATE FUNCTION audit.check_change() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -177,7 +189,7 @@ declare
   problem text;
   answer  text := old.approval ->> 'status';
 begin
-  perform audit.check_values(new);
+  perform audit.check_state(new);
 
   if (old.id, old.envelope_id, old.decision_outcome, old.envelope, old.decision, old.created_at, old.chain_seq, old.chain_seal, old.receipt_hash)
        is distinct from
@@ -259,7 +271,7 @@ CREATE TABLE public.receipts (
 )
 PARTITION BY RANGE (created_at);
 
-CREATE FUNCTION audit.check_values(r public.receipts) RETURNS void
+CREATE FUNCTION audit.check_identity(r public.receipts) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
@@ -271,22 +283,33 @@ begin
   elsif octet_length(r.tool_name) > 1024 then
     raise 'receipt % cannot be: its tool_name has % bytes, more than 1024', r.id, octet_length(r.tool_name)
       using errcode = 'check_violation', table = 'receipts', column = 'tool_name', constraint = 'tool_name_length';
+  elsif not (r.decision_outcome in ('allow', 'deny', 'require_approval', 'rate_limited')
+          -- Years that ISO 8601 writes with four digits: Authensor's hash contains the date in that form.
+          and r.created_at >= '0001-01-01 00:00+00' and r.created_at < '10000-01-01 00:00+00')
+  then
+    raise 'receipt % cannot be: outcome %, created at %', r.id, r.decision_outcome, r.created_at
+      using errcode = 'check_violation', table = 'receipts', constraint = 'known_values';
+  end if;
+end
+$$;
+
+CREATE FUNCTION audit.check_state(r public.receipts) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  if not (r.status in ('pending', 'executed', 'failed', 'cancelled', 'skipped')
+          and coalesce(r.approval_status, 'pending') in ('pending', 'approved', 'rejected', 'expired')
+          and r.execution_attempts >= 0)
+  then
+    raise 'receipt % cannot be: status %, approval status %, % attempts', r.id, r.status, r.approval_status, r.execution_attempts
+      using errcode = 'check_violation', table = 'receipts', constraint = 'known_values';
   elsif r.claim_id is not null and r.claim_expires_at is null then
     raise 'receipt % cannot be: its claim has no claim_expires_at', r.id
       using errcode = 'check_violation', table = 'receipts', column = 'claim_expires_at', constraint = 'claim_requires_expiry';
   elsif r.claim_expires_at is not null and r.claimed_at is null then
     raise 'receipt % cannot be: it has a claim_expires_at and no claimed_at', r.id
       using errcode = 'check_violation', table = 'receipts', column = 'claimed_at', constraint = 'expiry_requires_claimed_at';
-  elsif not (r.decision_outcome in ('allow', 'deny', 'require_approval', 'rate_limited')
-          and r.status in ('pending', 'executed', 'failed', 'cancelled', 'skipped')
-          and coalesce(r.approval_status, 'pending') in ('pending', 'approved', 'rejected', 'expired')
-          and r.execution_attempts >= 0
-          -- Years that ISO 8601 writes with four digits: Authensor's hash contains the date in that form.
-          and r.created_at >= '0001-01-01 00:00+00' and r.created_at < '10000-01-01 00:00+00')
-  then
-    raise 'receipt % cannot be: outcome %, status %, approval status %, % attempts, created at %',
-      r.id, r.decision_outcome, r.status, r.approval_status, r.execution_attempts, r.created_at
-      using errcode = 'check_violation', table = 'receipts', constraint = 'known_values';
   end if;
 end
 $$;
@@ -565,9 +588,7 @@ declare
   found  bigint;
 begin
   execute format('lock table %s in access exclusive mode', parent);
-  if not exists (select from pg_catalog.pg_inherits where inhrelid = departure.oldest and inhparent = parent) then
-    raise '% has left % meanwhile', departure.oldest, parent using errcode = 'object_not_in_prerequisite_state';
-  end if;
+  perform audit.check_attached(departure);
   if audit.is_chained(parent) then
     -- No row ever leaves a chained table: as many as before are the same. An index alone is read for it, as the month is all-visible.
     execute format('select count(*) from %s', departure.oldest) into found;
@@ -768,7 +789,9 @@ begin
   end if;
   departure.past := (select p.partition from audit.list_partitions() p where p.parent = prepare_detach.parent and p.kind = 'past');
   departure.key := (audit.open_end(parent)).key;
-  perform audit.hold_off_vacuum(departure.past), audit.hold_off_vacuum(departure.oldest);
+  perform audit.hold_off_vacuum(departure.past);
+  perform audit.check_attached(departure);
+  perform audit.hold_off_vacuum(departure.oldest);
   if exists (select from pg_catalog.pg_constraint where conrelid = departure.past and conname = 'past_bound' and not convalidated) then
     execute format('alter table %s validate constraint past_bound', departure.past);
   end if;
@@ -879,6 +902,10 @@ declare
     and new.created_at >= '0001-01-01 00:00+00' and new.created_at < '10000-01-01 00:00+00'
     and octet_length(concat(new.actor_id, new.tool_name)) <= 1024;
 begin
+  if plain is not true then
+    perform audit.check_identity(new), audit.check_state(new);
+  end if;
+
   loop
     update audit.chain_heads as head
        set seq               = head.seq + 1,
@@ -892,11 +919,9 @@ begin
       return new;
     end if;
     exit when found;
-    perform audit.check_values(new); -- before a name that no index holds reaches this one's
     insert into audit.chain_heads (agent) values (coalesce(new.actor_id, '')) on conflict do nothing;
   end loop;
 
-  perform audit.check_values(new);
   -- Not born in the state that its decision implies: the history begins with how it was born.
   if new.status <> (case when new.decision_outcome in ('allow', 'require_approval') then 'pending' else 'skipped' end)
      or new.updated_at <> new.created_at or new.execution_attempts <> 0
@@ -1462,6 +1487,8 @@ REVOKE ALL ON FUNCTION audit.partition_name(parent regclass, suffix text) FROM P
 
 REVOKE ALL ON FUNCTION audit.changes_table(parent regclass) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION audit.check_attached(departure audit.departure) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION audit.check_change() FROM PUBLIC;
 
 GRANT SELECT,INSERT ON TABLE public.receipts TO authensor_app;
@@ -1491,7 +1518,9 @@ GRANT UPDATE(execution_attempts) ON TABLE public.receipts TO authensor_app;
 
 GRANT UPDATE(rekor_entry_id) ON TABLE public.receipts TO authensor_app;
 
-REVOKE ALL ON FUNCTION audit.check_values(r public.receipts) FROM PUBLIC;
+REVOKE ALL ON FUNCTION audit.check_identity(r public.receipts) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.check_state(r public.receipts) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.checkpoint(partition regclass) FROM PUBLIC;
 

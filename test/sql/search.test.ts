@@ -342,21 +342,28 @@ describe("ops/search", () => {
     const mentioned = randomUUID();
     const [other] = await add(receipt({ order: mentioned }, { created_at: new Date().toISOString() }));
     expect((await run(mentioned)).stdout).toContain(`${other} `);
-    expect((await run(randomUUID())).stdout).toMatch(/^No receipt from .* matches/);
+    const unknown = randomUUID();
+    expect((await run(unknown)).stdout).toMatch(
+      new RegExp(`^No receipt here has the id ${unknown} .* none from .* mentions it`),
+    );
+    expect((await run(id, "--limit", "1")).stdout).toMatch(/\n1 receipt with this id\n$/);
+    expect((await run(id, "--json")).lines[0]).toMatchObject({ by: "id", found: [{ id }] });
   });
 
-  it("shows the latest where nothing is searched for", async () => {
+  it("shows the latest, when asked to", async () => {
     const at = (second: number) => `2024-03-01T00:00:0${second}Z`;
     const ids = await add(
       receipt({}, { created_at: at(1) }),
       receipt({}, { created_at: at(3) }),
       receipt({}, { created_at: at(2) }),
     );
-    const time = ["--since", "2024-03-01", "--until", "2024-04-01"];
+    const time = ["--latest", "--since", "2024-03-01", "--until", "2024-04-01"];
     const { lines } = await run(...time, "--limit", "2", "--json");
     expect((lines[0] as { found: { id: string }[] }).found.map(({ id }) => id)).toEqual([ids[1], ids[2]]);
     expect((await run(...time)).stdout).toMatch(/\n3 receipts from 2024-03-01.* until 2024-04-01/);
-    expect((await run("--since", "2024-05-01", "--until", "2024-06-01")).stdout).toMatch(/^There is no receipt from/);
+    expect((await run("--latest", "--since", "2024-05-01", "--until", "2024-06-01")).stdout).toMatch(
+      /^There is no receipt from/,
+    );
   });
 
   it("says when nothing was found, and what would find more", async () => {
@@ -371,6 +378,9 @@ describe("ops/search", () => {
       [["x", "--since", "yesterday"], /--since is not a time: "yesterday"/],
       [["x", "--since", "1d", "--until", "2d"], /must lie before/],
       [["x", "--limit", "0"], /--limit must be/],
+      [[], /nothing to search for/],
+      [[""], /no word to search for/],
+      [["x", "--latest"], /--latest takes no words/],
     ] as const) {
       const { code, stderr } = await run(...args);
       expect(stderr).toMatch(reason);

@@ -698,6 +698,10 @@ describe("what a superuser does to be overlooked", () => {
       "checks changes only sometimes",
       "drop trigger check_change on receipts; create trigger check_change before update on receipts for each row when (false) execute function audit.check_change()",
     ],
+    [
+      "adds a check that a month's rows fit better",
+      "create function audit.check_state(r public.receipts_2026_11) returns void language sql as 'select null::void'",
+    ],
     ["lets the application delete", "grant delete on receipts to authensor_app"],
     ["lets the application write heads", "grant update on audit.chain_heads to authensor_app"],
   ])("opens a guard: %s", async (_how, sql) => {
