@@ -237,6 +237,16 @@ describe("the chain", () => {
     expect(await chainFaults(auditor)).toEqual([]);
   });
 
+  it("refuses an impossible receipt without waiting for its agent's other writers", async () => {
+    await app.query("begin");
+    await insertReceipts(app, [newReceipt()]);
+    const other = await database.connect(roles.app);
+    await other.query("set lock_timeout = '200ms'");
+    expect(await outcome(insertReceipts(other, [newReceipt({ decision_outcome: "maybe" })]))).toBe("23514");
+    expect(await outcome(insertReceipts(other, [newReceipt()])), "a possible one waits").toBe("55P03");
+    await app.query("commit");
+  });
+
   it("has no gap where the same receipt is sent twice", async () => {
     const receipt = newReceipt();
     await insertReceipts(app, [receipt]);

@@ -254,6 +254,18 @@ describe("a receipt's life", () => {
     expect((await app.query("select status from receipts where status <> 'cancelled'")).rows).toEqual([]);
   });
 
+  it("the background expiry, also where somebody has put an impossible value into a sealed column", async () => {
+    const expired = { status: "pending", expiresAt: "2026-11-01T00:00:00.000Z" };
+    const id = await stored({ decision_outcome: "require_approval", approval: expired });
+    await stored({ decision_outcome: "require_approval", approval: expired, actor_id: "agent-2" });
+    const attacker = await database.connect(superuser);
+    await attacker.query("set session_replication_role = replica");
+    const tamper = (tool: string) => attacker.query("update receipts set tool_name = $2 where id = $1", [id, tool]);
+    await tamper("x".repeat(2000));
+    expect((await app.query(statements.expire)).rowCount).toBe(2);
+    await tamper("http.request"); // as the chain has it
+  });
+
   it("passes an expired claim on, releases one, extends one", async () => {
     const id = await stored();
     await claim(id, "-1 s");
