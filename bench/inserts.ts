@@ -52,8 +52,7 @@ async function prepare({ owner: { bare } }: Lab): Promise<void> {
 export async function inserts(lab: Lab): Promise<void> {
   await prepare(lab);
   const seconds = lab.quick ? 2 : 4;
-  const app = (url: string) => url;
-  const bare = app(lab.bare.url(roles.app));
+  const bare = lab.bare.url(roles.app);
   const at = (clients: number, agents: number): Case[] => {
     const on = (name: string, url: string, table: string): Case => ({
       name,

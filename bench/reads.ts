@@ -45,14 +45,17 @@ export async function reads(lab: Lab): Promise<void> {
     };
     const id = `md5((:n)::text)::uuid;\n`;
     const random = `\\set n random(0, ${months * perMonth - 1})\n`;
-    // What the function does with receipts, here with this table.
-    await lab.owner.whole
-      .query(`create function find_${table}(uuid) returns setof ${table} language plpgsql stable rows 1
-      set plan_cache_mode = force_generic_plan as $$ begin return query select * from ${table} where id = $1; end $$;
-      grant execute on function find_${table} to ${roles.app}`);
+    // The very function, with this table in place of receipts.
+    const { rows: definitions } = await lab.owner.whole.query<{ source: string }>(
+      "select pg_get_functiondef('audit.find_receipt(uuid)'::regprocedure) as source",
+    );
+    const source = (definitions[0]?.source ?? "")
+      .replaceAll("find_receipt", `find_${table}`)
+      .replace(/\b(public\.)?receipts\b/g, `public.${table}`);
+    await lab.owner.whole.query(`${source}; grant execute on function audit.find_${table} to ${roles.app}`);
     const times = [
       await read(`${random}select * from ${table} where id = ${id}`),
-      await read(`${random}select * from find_${table}(${id.replace(";", ");")}`),
+      await read(`${random}select * from audit.find_${table}(${id.replace(";", ");")}`),
       await read(`select * from ${table} order by created_at desc limit 50;\n`),
       await read(
         `select * from ${table} where created_at >= '${daysAgo(30)}' and created_at < 'infinity' order by created_at desc limit 50;\n`,
