@@ -4,7 +4,7 @@ import { readProblems } from "./problems";
 import { openEnvironment, type Environment, type OpenOptions } from "./environment";
 import { health, removeEverything, runCron, stopEverything, table } from "./operate";
 import { ensurePrerequisites } from "./install";
-import { printer } from "./progress";
+import { printer } from "../cloud/progress";
 import { up, whatNext } from "./up";
 
 const interrupt = new AbortController();

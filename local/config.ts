@@ -2,14 +2,9 @@
 import { readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { parse } from "yaml";
+import type { Project } from "../cloud/engine/program";
 
 export class UsageError extends Error {}
-
-export interface Project {
-  name: string;
-  /** Configuration by full name ("authensor-database:environment"), as the texts Pulumi keeps. */
-  config: Record<string, string>;
-}
 
 interface ProjectFile {
   name: string;

@@ -1,12 +1,12 @@
 /** One local cloud: its directory, its lock, its state and the engine over it. */
 import { existsSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { Engine } from "./engine";
-import { handlerOf } from "./handlers";
-import { takeLock } from "./lock";
-import { dataDirectory, findServiceUser, localDirectory, makeDataDirectory } from "./machine";
-import type { Progress } from "./progress";
-import { State, Unreadable } from "./state";
+import { Engine } from "../cloud/engine/engine";
+import { handlerOf } from "../cloud/handlers";
+import { takeLock } from "../cloud/host/lock";
+import { dataDirectory, findServiceUser, localDirectory, makeDataDirectory } from "../cloud/host/machine";
+import type { Progress } from "../cloud/progress";
+import { State, Unreadable } from "../cloud/engine/state";
 
 export const checkout = resolve(__dirname, "..");
 

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { Client } from "pg";
 import type { LocalOutputs } from "./outputs";
-import { waitUntil } from "./process";
+import { waitUntil } from "../cloud/host/process";
 
 export interface Journey {
   receiptId: string;

@@ -1,6 +1,6 @@
 /** Installs what the machine lacks: with apt as root or through sudo, with brew on macOS; elsewhere says what is missing. */
 import { spawnSync } from "node:child_process";
-import { findPgbouncer, findPostgres, isRoot, oldestPostgres, type Postgres } from "./machine";
+import { findPgbouncer, findPostgres, isRoot, oldestPostgres, type Postgres } from "../cloud/host/machine";
 
 export interface Prerequisites {
   postgres: Postgres;

@@ -1,14 +1,14 @@
 /** The commands on what is there already: status, down, clean, cron. */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { handlerOf, running } from "./handlers";
+import { handlerOf, running } from "../cloud/handlers";
 import type { Environment } from "./environment";
-import { findCronJob, runCronJob } from "./kubernetes/job";
-import { label } from "./label";
-import { stopAll } from "./process";
-import type { Progress } from "./progress";
-import type { Entry } from "./state";
-import { inReverse } from "./teardown";
+import { findCronJob, runCronJob } from "../cloud/kubernetes/job";
+import { label } from "../cloud/engine/label";
+import { stopAll } from "../cloud/host/process";
+import type { Progress } from "../cloud/progress";
+import type { Entry } from "../cloud/engine/state";
+import { inReverse } from "../cloud/engine/teardown";
 
 export interface Row {
   what: string;

@@ -5,12 +5,12 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Properties, Resource } from "./handler";
-import { configurationKey } from "./kubernetes/configuration";
-import { token } from "./kubernetes/objects";
-import { serviceAddresses } from "./kubernetes/registry";
-import { translateServices } from "./kubernetes/translate";
-import type { State } from "./state";
+import type { Properties, Resource } from "../cloud/handler";
+import { configurationKey } from "../cloud/kubernetes/configuration";
+import { token } from "../cloud/kubernetes/objects";
+import { serviceAddresses } from "../cloud/kubernetes/registry";
+import { translateServices } from "../cloud/kubernetes/translate";
+import type { State } from "../cloud/engine/state";
 
 interface SecretKey {
   namespace: string;

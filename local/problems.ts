@@ -1,9 +1,9 @@
 /** What went wrong, as one clear line on stderr with details below it, and the exit code that goes with it. */
 import { UsageError } from "./config";
-import { ResourceFailed } from "./engine";
+import { ResourceFailed } from "../cloud/engine/engine";
 import { NotOurs } from "./environment";
 import { Missing } from "./install";
-import { Locked } from "./lock";
+import { Locked } from "../cloud/host/lock";
 
 export function readProblems(error: unknown, signal: AbortSignal): { message: string; exitCode: 1 | 2 } {
   if (signal.aborted) return { message: `error: ${(signal.reason as Error).message}`, exitCode: 1 };

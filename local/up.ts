@@ -2,13 +2,13 @@
 import { join } from "node:path";
 import type { Environment } from "./environment";
 import { checkout } from "./environment";
-import { ensureDatabaseCa, databaseCaDirectory } from "./aws/databaseCa";
+import { ensureDatabaseCa, databaseCaDirectory } from "../cloud/aws/databaseCa";
 import { readProject } from "./config";
-import { outcomes } from "./engine";
+import { outcomes } from "../cloud/engine/engine";
 import { firstReceipt } from "./firstReceipt";
 import { health, table } from "./operate";
 import { resolveOutputs, writeOutputs, type LocalOutputs } from "./outputs";
-import type { Progress } from "./progress";
+import type { Progress } from "../cloud/progress";
 
 export async function up(
   environment: Environment,
@@ -20,16 +20,16 @@ export async function up(
   const stackFile = process.env["AUTHENSOR_LOCAL_CONFIG"] ?? join(checkout, "Pulumi.local.yaml");
   const project = readProject(checkout, stackFile, settings);
   const loaded = progress.begin("loading the program");
-  const { checkSettings, configure, runProgram } = loadPulumi();
+  const { configure, readSettings, runProgram } = loadPulumi();
   loaded();
   configure(project);
-  checkSettings();
+  readSettings(); // throws its own error, with every problem, before anything is touched
   environment.makeRoot();
   // The servers' certificates are signed here, not by Amazon: the setting that production has for this says so.
   const caFile = `${project.name}:databaseCaFile`;
   project.config[caFile] ||= await ensureDatabaseCa(databaseCaDirectory(state.root));
   configure(project);
-  const stackOutputs = await runProgram({ project, checkout, engine });
+  const stackOutputs = await runProgram({ project, main: join(checkout, "index.ts"), engine });
 
   const outputs = resolveOutputs(stackOutputs, state, directory);
   writeOutputs(outputs, outputsFile);
@@ -60,7 +60,10 @@ Try next
 }
 
 /** Pulumi and its packages take a second or two to load: only once everything else is in order. */
-function loadPulumi(): typeof import("./program") {
-  // eslint-disable-next-line @typescript-eslint/no-require-imports -- in the middle of a function, and in CommonJS
-  return require("./program") as typeof import("./program");
+function loadPulumi(): typeof import("../cloud/engine/program") & typeof import("../settings") {
+  /* eslint-disable @typescript-eslint/no-require-imports -- in the middle of a function, and in CommonJS */
+  return {
+    ...(require("../cloud/engine/program") as typeof import("../cloud/engine/program")),
+    ...(require("../settings") as typeof import("../settings")),
+  };
 }

@@ -4,8 +4,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { LocalOutputs } from "../../local/outputs";
-import { pidFiles, running } from "../../local/process";
-import type { Entry } from "../../local/state";
+import { pidFiles, running } from "../../cloud/host/process";
+import type { Entry } from "../../cloud/engine/state";
 
 const launcher = resolve(__dirname, "../../authensor");
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { Client } from "pg";
 import { afterAll, describe, expect, test } from "vitest";
 import { firstReceipt } from "../../local/firstReceipt";
-import { processMark, waitUntil } from "../../local/process";
+import { processMark, waitUntil } from "../../cloud/host/process";
 import { changes, LocalCloud, type Result } from "./commands";
 
 /** One cloud for the whole file: each test finds it as the one before has left it, which is up and healthy. */

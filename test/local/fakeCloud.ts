@@ -2,12 +2,12 @@
 import { chownSync, chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { handlers } from "../../local/aws";
-import { databaseCaDirectory, ensureDatabaseCa } from "../../local/aws/databaseCa";
-import type { Context, Handler, Properties, Resource } from "../../local/handler";
-import { findServiceUser } from "../../local/machine";
-import { freePort, stillOurs } from "../../local/ports";
-import { stopAll } from "../../local/process";
+import { handlers } from "../../cloud/aws";
+import { databaseCaDirectory, ensureDatabaseCa } from "../../cloud/aws/databaseCa";
+import type { Context, Handler, Properties, Resource } from "../../cloud/handler";
+import { findServiceUser } from "../../cloud/host/machine";
+import { freePort, stillOurs } from "../../cloud/host/ports";
+import { stopAll } from "../../cloud/host/process";
 
 export class FakeCloud {
   readonly serviceUser = findServiceUser();

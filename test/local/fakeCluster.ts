@@ -3,12 +3,12 @@ import { randomBytes } from "node:crypto";
 import { chmodSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Context, Properties, Resource } from "../../local/handler";
-import { handlers } from "../../local/kubernetes";
-import { token } from "../../local/kubernetes/objects";
-import { findServiceUser, ownDirectory } from "../../local/machine";
-import { freePort, stillOurs } from "../../local/ports";
-import { stopAll } from "../../local/process";
+import type { Context, Properties, Resource } from "../../cloud/handler";
+import { handlers } from "../../cloud/kubernetes";
+import { token } from "../../cloud/kubernetes/objects";
+import { findServiceUser, ownDirectory } from "../../cloud/host/machine";
+import { freePort, stillOurs } from "../../cloud/host/ports";
+import { stopAll } from "../../cloud/host/process";
 
 export type Kind = keyof typeof token | (string & {});
 const typeOf = (kind: Kind) => (token as Record<string, string>)[kind] ?? kind;

@@ -3,8 +3,8 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import type { Properties, Resource } from "../../local/handler";
-import { repositoryOf } from "../../local/kubernetes/images";
+import type { Properties, Resource } from "../../cloud/handler";
+import { repositoryOf } from "../../cloud/kubernetes/images";
 import { FakeCluster, template } from "./fakeCluster";
 
 const server = (name: string) => `
@@ -103,7 +103,7 @@ describe("a Docker engine", () => {
     vi.resetModules(); // whether an engine answers is asked once
     vi.stubEnv("CONTROL_PLANE_COMMAND", "");
     vi.stubEnv("PATH", `${bin}:${process.env["PATH"]}`);
-    const { handlers } = await import("../../local/kubernetes/index.js");
+    const { handlers } = await import("../../cloud/kubernetes/index.js");
     const handler = handlers["kubernetes:apps/v1:Deployment"];
     const context = cluster.contextOf("deployment", "docker");
     const metadata = { name: "docker", namespace: "testing" };

@@ -2,8 +2,8 @@
 import { chownSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Properties } from "../../local/handler";
-import { findCronJob, runCronJob } from "../../local/kubernetes/job";
+import type { Properties } from "../../cloud/handler";
+import { findCronJob, runCronJob } from "../../cloud/kubernetes/job";
 import { FakeCluster, template } from "./fakeCluster";
 import { clusterWithPrograms, podsOf } from "./webProgram";
 

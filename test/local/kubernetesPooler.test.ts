@@ -3,8 +3,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Properties, Resource } from "../../local/handler";
-import { running, sleep } from "../../local/process";
+import type { Properties, Resource } from "../../cloud/handler";
+import { running, sleep } from "../../cloud/host/process";
 import { startPostgres, superuser, type TestPostgres } from "../postgres";
 import { FakeCluster, servicePortOf } from "./fakeCluster";
 

@@ -1,6 +1,6 @@
 /** What an API server or a kubelet would refuse fails here too, in their words. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Properties } from "../../local/handler";
+import type { Properties } from "../../cloud/handler";
 import { FakeCluster, namespace } from "./fakeCluster";
 import { clusterWithPrograms, web } from "./webProgram";
 

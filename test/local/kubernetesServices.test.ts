@@ -3,9 +3,9 @@ import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Properties, Resource } from "../../local/handler";
-import { canListen } from "../../local/ports";
-import { running, sleep } from "../../local/process";
+import type { Properties, Resource } from "../../cloud/handler";
+import { canListen } from "../../cloud/host/ports";
+import { running, sleep } from "../../cloud/host/process";
 import { FakeCluster, servicePortOf, template } from "./fakeCluster";
 import { ask, clusterWithPrograms, fetchText, pidsOf, podsOf, portOf, web } from "./webProgram";
 

@@ -4,9 +4,9 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { Client, type QueryResultRow } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ensureDatabaseCa } from "../../local/aws/databaseCa";
-import type { Properties } from "../../local/handler";
-import { waitUntil } from "../../local/process";
+import { ensureDatabaseCa } from "../../cloud/aws/databaseCa";
+import type { Properties } from "../../cloud/handler";
+import { waitUntil } from "../../cloud/host/process";
 import { FakeCloud } from "./fakeCloud";
 
 const [instance, group] = ["aws:rds/instance:Instance", "aws:rds/parameterGroup:ParameterGroup"];

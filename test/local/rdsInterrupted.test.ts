@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { stopAll, waitUntil } from "../../local/process";
+import { stopAll, waitUntil } from "../../cloud/host/process";
 import { makePair } from "./makePair";
 
 let root = "";

@@ -2,8 +2,8 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { get } from "node:http";
 import { join } from "node:path";
-import type { Properties, Resource } from "../../local/handler";
-import { running } from "../../local/process";
+import type { Properties, Resource } from "../../cloud/handler";
+import { running } from "../../cloud/host/process";
 import { FakeCluster, template } from "./fakeCluster";
 
 export const server = `

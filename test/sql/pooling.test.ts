@@ -16,7 +16,7 @@ import {
   renderPgbouncerConfig,
   renderUserlist,
 } from "../../components/pgbouncerConfig";
-import { generateKey, privateKeyPem, selfSign } from "../../local/x509";
+import { generateKey, privateKeyPem, selfSign } from "../../cloud/tls/x509";
 import { databaseName, type RoleKey, roles } from "../../ops/roles";
 import { startPostgres, superuser, type TestPostgres } from "../postgres";
 

@@ -2,11 +2,11 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { Engine, type Registration } from "../../local/engine";
-import type { Handler, Properties, Resource } from "../../local/handler";
-import { running, start } from "../../local/process";
-import { silent } from "../../local/progress";
-import { State } from "../../local/state";
+import { Engine, type Registration } from "../../cloud/engine/engine";
+import type { Handler, Properties, Resource } from "../../cloud/handler";
+import { running, start } from "../../cloud/host/process";
+import { silent } from "../../cloud/progress";
+import { State } from "../../cloud/engine/state";
 
 let directory: string;
 let calls: string[];

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { rolloutBounds } from "../../local/kubernetes/rollout";
-import { deploymentSchema } from "../../local/kubernetes/spec";
+import { rolloutBounds } from "../../cloud/kubernetes/rollout";
+import { deploymentSchema } from "../../cloud/kubernetes/spec";
 
 describe("what an update may have above and below the wanted number of pods", () => {
   const cases: [claim: string, replicas: number, strategy: unknown, surge: number, unavailable: number][] = [

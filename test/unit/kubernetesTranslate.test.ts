@@ -7,7 +7,7 @@ import {
   translateServices,
   translateText,
   type Translation,
-} from "../../local/kubernetes/translate";
+} from "../../cloud/kubernetes/translate";
 
 const to: Translation = {
   namespace: "authensor",

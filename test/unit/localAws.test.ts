@@ -1,8 +1,8 @@
 /** Look-ups and recorded resources of the local cloud: what a program makes from them must fit together as in AWS. */
 import { describe, expect, test } from "vitest";
-import { handlers, invokes, recordedOutputs } from "../../local/aws";
-import { accountId } from "../../local/aws/account";
-import type { Context, Properties, Resource } from "../../local/handler";
+import { handlers, invokes, recordedOutputs } from "../../cloud/aws";
+import { accountId } from "../../cloud/aws/account";
+import type { Context, Properties, Resource } from "../../cloud/handler";
 
 const region = "eu-central-1";
 

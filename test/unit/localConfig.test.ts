@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { readProject } from "../../local/config";
-import { changedPaths, covers, withIgnored } from "../../local/diff";
-import { takeLock } from "../../local/lock";
-import { processMark } from "../../local/process";
+import { changedPaths, covers, withIgnored } from "../../cloud/engine/diff";
+import { takeLock } from "../../cloud/host/lock";
+import { processMark } from "../../cloud/host/process";
 
 const directory = mkdtempSync(join(tmpdir(), "config-test-"));
 afterAll(() => rmSync(directory, { recursive: true }));

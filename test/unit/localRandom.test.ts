@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import type { Context, Properties } from "../../local/handler";
-import { handlers } from "../../local/random";
+import type { Context, Properties } from "../../cloud/handler";
+import { handlers } from "../../cloud/random";
 
 const make = async (type: string, inputs: Properties) => {
   const created = await handlers[`random:index/${type}`]?.create(inputs, {} as Context);

@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect, createServer, type TLSSocket } from "node:tls";
 import { afterAll, describe, expect, test } from "vitest";
-import type { Context, Properties, Resource } from "../../local/handler";
-import { ensureDatabaseCa, issueServerCertificate, stillGood } from "../../local/aws/databaseCa";
-import { handlers } from "../../local/tls";
+import type { Context, Properties, Resource } from "../../cloud/handler";
+import { ensureDatabaseCa, issueServerCertificate, stillGood } from "../../cloud/aws/databaseCa";
+import { handlers } from "../../cloud/tls";
 
 const directory = mkdtempSync(join(tmpdir(), "tls-"));
 afterAll(() => rmSync(directory, { recursive: true }));

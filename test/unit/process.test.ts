@@ -3,8 +3,8 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, test } from "vitest";
-import { canListen, freePort, stillOurs } from "../../local/ports";
-import { processMark, run, running, runToEnd, start, stop, stopAll, waitUntil } from "../../local/process";
+import { canListen, freePort, stillOurs } from "../../cloud/host/ports";
+import { processMark, run, running, runToEnd, start, stop, stopAll, waitUntil } from "../../cloud/host/process";
 
 const directory = mkdtempSync(join(tmpdir(), "process-test-"));
 let count = 0;

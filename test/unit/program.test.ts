@@ -2,11 +2,11 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { Engine } from "../../local/engine";
-import type { Context, Handler, Properties } from "../../local/handler";
-import { configure, runProgram } from "../../local/program";
-import { silent } from "../../local/progress";
-import { State } from "../../local/state";
+import { Engine } from "../../cloud/engine/engine";
+import type { Context, Handler, Properties } from "../../cloud/handler";
+import { configure, runProgram } from "../../cloud/engine/program";
+import { silent } from "../../cloud/progress";
+import { State } from "../../cloud/engine/state";
 
 let directory: string;
 let made: { name: string; urn: string; inputs: Properties }[];
@@ -48,7 +48,7 @@ function run(body: string): Promise<Properties> {
   const handlerOf = (type: string) => (type === "test:index:Thing" ? thing : undefined);
   return runProgram({
     project,
-    checkout: directory,
+    main: join(directory, "index.ts"),
     engine: new Engine({ state, handlerOf, progress: silent, signal }),
   });
 }

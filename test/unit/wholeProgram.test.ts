@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import program from "../../index";
+import program from "../..";
 import type { Deployment, PodTemplate } from "./kubernetesTypes";
 import { record, unknown, type Values, type World } from "./mocks";
 

@@ -1,5 +1,5 @@
 /** Differences between two sets of inputs, as Pulumi's engine sees them: by property path. */
-import type { Properties } from "./handler";
+import type { Properties } from "../handler";
 
 export type Path = readonly (string | number)[];
 

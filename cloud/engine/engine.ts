@@ -6,9 +6,9 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { changedPaths, covers, describePaths, withIgnored, type Path } from "./diff";
 import { contextOf, type Surroundings } from "./context";
-import type { Context, Created, Handler, Properties } from "./handler";
+import type { Context, Created, Handler, Properties } from "../handler";
 import { label } from "./label";
-import { stopAll } from "./process";
+import { stopAll } from "../host/process";
 import { newPhysicalName, type Entry } from "./state";
 import { inReverse } from "./teardown";
 

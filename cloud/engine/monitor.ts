@@ -7,7 +7,7 @@ import * as provider from "@pulumi/pulumi/proto/provider_pb";
 import * as resource from "@pulumi/pulumi/proto/resource_pb";
 import { Struct } from "google-protobuf/google/protobuf/struct_pb";
 import type { Registration } from "./engine";
-import type { Created, Invoke, Properties } from "./handler";
+import type { Created, Invoke, Properties } from "../handler";
 
 export interface MonitorOptions {
   project: string;

@@ -1,8 +1,8 @@
 /** Every resource type and data source that the local cloud knows. */
-import * as aws from "../aws";
-import type { Handler, Invoke } from "../handler";
-import * as kubernetes from "../kubernetes";
-import { token as kubernetesToken } from "../kubernetes/objects";
+import * as aws from "./aws";
+import type { Handler, Invoke } from "./handler";
+import * as kubernetes from "./kubernetes";
+import { token as kubernetesToken } from "./kubernetes/objects";
 
 export const handlers: Record<string, Handler> = { ...aws.handlers, ...kubernetes.handlers };
 

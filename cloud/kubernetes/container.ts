@@ -2,7 +2,7 @@
 import { existsSync, lstatSync, readlinkSync, symlinkSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import type { Context, ServiceUser } from "../handler";
-import { quoteLog, run, running, sleep, start } from "../process";
+import { quoteLog, run, running, sleep, start } from "../host/process";
 import { environmentOf, expand, type PodIdentity } from "./environment";
 import { executableFor, searchPath, type Executable } from "./images";
 import { makeDirectory, materialise, mountedTexts, mountPaths, readMounts } from "./mounts";

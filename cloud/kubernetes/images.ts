@@ -7,7 +7,7 @@ import { accessSync, constants, existsSync } from "node:fs";
 import { basename, delimiter, dirname, isAbsolute, join } from "node:path";
 import { build } from "esbuild";
 import type { Context, ServiceUser } from "../handler";
-import { findPgbouncer } from "../machine";
+import { findPgbouncer } from "../host/machine";
 import { digest } from "./objects";
 
 /** How a container's process is started here. */
@@ -126,7 +126,7 @@ export async function bundled(source: string, target: string): Promise<string> {
 }
 
 const standIn = (context: Context) =>
-  bundled(join(__dirname, "..", "standIn.ts"), join(context.directory, "stand-in.js"));
+  bundled(join(__dirname, "../../local/standIn.ts"), join(context.directory, "stand-in.js"));
 
 /** Directories in which servers are installed though a user's PATH may lack them. */
 const usual = [

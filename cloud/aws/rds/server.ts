@@ -13,10 +13,10 @@ import {
 import { join } from "node:path";
 import { Client, type QueryResultRow } from "pg";
 import type { ServiceUser } from "../../handler";
-import { lastLines, quoteLog, running, runToEnd, sleep, start, stop, stopAll, waitUntil } from "../../process";
+import { lastLines, quoteLog, running, runToEnd, sleep, start, stop, stopAll, waitUntil } from "../../host/process";
 import { hex } from "../account";
 import { issueServerCertificate, stillGood } from "../databaseCa";
-import type { Postgres } from "../../machine";
+import type { Postgres } from "../../host/machine";
 import {
   clientRules,
   differences,

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Context } from "../handler";
-import { quoteLog, running, sleep } from "../process";
+import { quoteLog, running, sleep } from "../host/process";
 import {
   describeEnd,
   endContainer,

@@ -1,7 +1,7 @@
 import { existsSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import type { Context, Handler, Properties, Resource } from "../handler";
-import { lastLines, running, sleep, start, stop, waitUntil } from "../process";
+import { lastLines, running, sleep, start, stop, waitUntil } from "../host/process";
 import { bundled, reachable } from "./images";
 import { admitObject, identify, metadataOf, stored, type Identity } from "./objects";
 import type { ProxyConfiguration } from "./proxy";

@@ -1,4 +1,4 @@
-import type { Resource } from "./handler";
+import type { Resource } from "../handler";
 
 /** "rds.Instance authensor-primary": the type as programs write it, and the name. */
 export function label({ type, name }: Pick<Resource, "type" | "name">): string {

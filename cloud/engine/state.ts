@@ -5,7 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { open, rename } from "node:fs/promises";
-import type { Resource } from "./handler";
+import type { Resource } from "../handler";
 
 /**
  * creating: begun, perhaps half made. updating: exists, perhaps half changed. condemned: to be deleted, because another

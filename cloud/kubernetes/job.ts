@@ -1,7 +1,7 @@
 /** Jobs run to their end before they count as made; CronJobs are kept, and run when asked to. */
 import { readFileSync } from "node:fs";
 import type { Context, Handler, Properties, Resource } from "../handler";
-import { sleep } from "../process";
+import { sleep } from "../host/process";
 import { executableFor } from "./images";
 import { admitObject, identify, metadataOf, stored, token } from "./objects";
 import { Pod } from "./pod";

@@ -5,7 +5,7 @@
 import { X509Certificate } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { generateKey, privateKeyPem, request, selfSign, signRequest, type Issuer } from "../x509";
+import { generateKey, privateKeyPem, request, selfSign, signRequest, type Issuer } from "../tls/x509";
 
 const year = 365 * 24; // hours
 const renewBefore = 30 * 24 * 60 * 60 * 1000;

@@ -12,7 +12,7 @@ import {
   realpathSync,
 } from "node:fs";
 import { delimiter, join, resolve } from "node:path";
-import type { ServiceUser } from "./handler";
+import type { ServiceUser } from "../handler";
 
 /** The oldest PostgreSQL that the migrations and the replica are made for. */
 export const oldestPostgres = 15;

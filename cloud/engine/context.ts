@@ -1,11 +1,11 @@
 /** What a handler is given to work with: a directory, ports, a look at the other resources, and a way to be interrupted. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import type { Context, ServiceUser } from "./handler";
+import type { Context, ServiceUser } from "../handler";
 import { label } from "./label";
-import { ownDirectory } from "./machine";
-import { freePort, stillOurs } from "./ports";
-import type { Progress } from "./progress";
+import { ownDirectory } from "../host/machine";
+import { freePort, stillOurs } from "../host/ports";
+import type { Progress } from "../progress";
 import type { Entry, State } from "./state";
 
 export interface Surroundings {

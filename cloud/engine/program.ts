@@ -1,16 +1,20 @@
 /** Runs the Pulumi program in this process, as the Node language host does, against a monitor of ours. */
 import { runtime } from "@pulumi/pulumi";
-import { join } from "node:path";
-import { readSettings } from "../settings";
-import type { Project } from "./config";
 import type { Engine } from "./engine";
-import type { Properties } from "./handler";
-import { invokes } from "./handlers";
+import type { Properties } from "../handler";
+import { invokes } from "../handlers";
 import { Monitor } from "./monitor";
+
+export interface Project {
+  name: string;
+  /** Configuration by full name ("my-project:environment"), as the texts Pulumi keeps. */
+  config: Record<string, string>;
+}
 
 export interface ProgramRun {
   project: Project;
-  checkout: string;
+  /** The program's module. */
+  main: string;
   engine: Engine;
 }
 
@@ -22,13 +26,8 @@ export function configure(project: Project): void {
   runtime.setAllConfig(project.config);
 }
 
-/** Throws the settings' own error, with every problem, before anything is touched. */
-export function checkSettings(): void {
-  readSettings();
-}
-
 /** Runs the program to its end, deletes what it no longer has, and returns the stack's outputs. */
-export async function runProgram({ project, checkout, engine }: ProgramRun): Promise<Properties> {
+export async function runProgram({ project, main, engine }: ProgramRun): Promise<Properties> {
   const monitor = new Monitor({
     project: project.name,
     stack,
@@ -41,7 +40,7 @@ export async function runProgram({ project, checkout, engine }: ProgramRun): Pro
   const trouble = listenForTrouble(monitor);
   try {
     const finished = (async () => {
-      const outputs = (await runtime.runInPulumiStack(() => load(join(checkout, "index.ts")))) as Properties;
+      const outputs = (await runtime.runInPulumiStack(() => load(main))) as Properties;
       await runtime.disconnect();
       return outputs;
     })();

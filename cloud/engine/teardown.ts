@@ -1,5 +1,5 @@
 /** Walks resources so that each comes after everything that was made from it. */
-import type { Resource } from "./handler";
+import type { Resource } from "../handler";
 
 /** Runs `work` on each, at the same time where nothing depends on one another. The first failure is thrown at the end. */
 export async function inReverse<R extends Resource>(all: readonly R[], work: (r: R) => Promise<void>): Promise<void> {

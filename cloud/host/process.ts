@@ -6,7 +6,7 @@
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import type { ServiceUser } from "./handler";
+import type { ServiceUser } from "../handler";
 
 export interface ProcessSpec {
   /** For messages: "postgres of authensor-primary". */

@@ -1,5 +1,5 @@
 /** Waits for a container to become ready, as its probes define it. */
-import { running, sleep } from "../process";
+import { running, sleep } from "../host/process";
 import { describeEnd, insideOf, pidFileOf, type Exit, type Launched, type Place } from "./container";
 import { tryProbe } from "./probes";
 import type { Container, Probe } from "./podSpec";

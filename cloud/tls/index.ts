@@ -1,6 +1,6 @@
 /** `@pulumi/tls`: real keys and certificates. OpenSSH formats and fingerprints are left out: nothing deployed reads them. */
 import { createHash, createPrivateKey, createPublicKey } from "node:crypto";
-import type { Created, Handler, Properties, Resource } from "./handler";
+import type { Created, Handler, Properties, Resource } from "../handler";
 import {
   generateKey,
   privateKeyPem,
