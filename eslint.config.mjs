@@ -24,7 +24,7 @@ export default tseslint.config(
   },
   {
     files: ["components/**/*.ts"],
-    rules: { "no-restricted-imports": ["error", { patterns: ["**/cloud/**", "**/local/*", "**/settings"] }] },
+    rules: { "no-restricted-imports": ["error", { patterns: ["**/cloud/**", "**/local/*", "**/settings/**"] }] },
   },
   {
     // The local cloud serves any program: it knows nothing of this one.
@@ -32,7 +32,7 @@ export default tseslint.config(
     rules: {
       "no-restricted-imports": [
         "error",
-        { patterns: ["**/local/*", "**/settings*", "**/ops/**", "**/components/*", "**/index.ts"] },
+        { patterns: ["**/local/*", "**/settings/**", "**/ops/**", "**/components/*", "**/index.ts"] },
       ],
     },
   },

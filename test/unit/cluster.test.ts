@@ -115,6 +115,9 @@ describe("the authorities that database servers are verified by", () => {
     expect(databaseCa(["xx-nowhere-1"], file)).toContain("MII");
     writeFileSync(file, "nothing\n");
     expect(() => databaseCa(["eu-central-1"], file)).toThrow(/holds no PEM certificate/);
+    expect(() => databaseCa(["eu-central-1"], "/nowhere/rds.pem")).toThrow(
+      /^databaseCaFile \/nowhere\/rds\.pem cannot be read: ENOENT/,
+    );
   });
 });
 

@@ -38,6 +38,20 @@ describe("looking the cluster up", () => {
     expect(world.resources).toEqual([]);
   });
 
+  test("of a name that no cluster has fails with one line that names both settings and a command to check with", async () => {
+    const failed = record(() => lookUpCluster("platfrom", "eu-central-1"), {
+      invokes: {
+        "aws:eks/getCluster:getCluster": () => {
+          throw new Error("couldn't find resource");
+        },
+      },
+    });
+    await expect(failed).rejects.toThrow(
+      /^eksClusterName platfrom: this EKS cluster cannot be looked up in eu-central-1 \(primaryRegion\).*aws eks describe-cluster --name platfrom --region eu-central-1\n.*couldn't find resource/,
+    );
+    await expect(failed).rejects.toMatchObject({ __pulumiRunError: true });
+  });
+
   test("asks for subnets of that VPC with the tag of private ones, all in the cluster's region", async () => {
     const world = await record(() => lookUpCluster("platform", "eu-central-1"));
     const subnets = world.invoked.find((invoked) => invoked.token === "aws:ec2/getSubnets:getSubnets");

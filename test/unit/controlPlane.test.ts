@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ControlPlane, type ControlPlaneArgs } from "../../components/controlPlane";
 import { guardFile, guardSource } from "../../components/controlPlaneGuard";
-import { ownVariables } from "../../settingsRules";
+import { ownVariables } from "../../settings/crossChecks";
 import type { Deployment, NetworkPolicy } from "./kubernetesTypes";
 import { record } from "./mocks";
 

@@ -222,7 +222,7 @@ describe("a changed setting", () => {
       config: { ...configOf("dev"), "authensor-database:replicaRegion": "eu-central-1" },
       computed: { [instance]: (inputs) => (seen.push(inputs), {}) },
     });
-    await expect(failed).rejects.toThrow(/replicaRegion = eu-central-1\n {4}rule: another region/);
+    await expect(failed).rejects.toThrow(/replicaRegion = eu-central-1\n {4}rule: must differ from primaryRegion/);
     expect(seen).toEqual([]);
   });
 });

@@ -1,0 +1,153 @@
+import { z } from "zod";
+import { isPrivateBlock } from "../components/addressBlocks";
+import { instanceCapacity, knownFamilies } from "../components/instanceClass";
+import { checked, choice, flag, integer, map, optional, text, type About } from "./kinds";
+
+const regionPattern = /^[a-z]{2}(-[a-z]+)+-\d$/;
+
+const instanceClass = (key: string, about: Pick<About, "description">) =>
+  checked(key, (value) => instanceCapacity(value) !== undefined, {
+    ...about,
+    rule: `an RDS instance class of a family that the parameters are tuned for: ${knownFamilies.join(", ")}`,
+    example: "db.r7g.large",
+    default: "db.t4g.medium",
+  });
+
+export const placement = {
+  environment: text("environment", /^[a-z][a-z0-9]*(-[a-z0-9]+)*$(?<=^.{2,20})/, {
+    description:
+      "Name of this environment, in resource names and tags; 2 to 20 lowercase letters, digits, single hyphens",
+    // RDS refuses an identifier with two hyphens in a row, or one at its end.
+    rule: "2 to 20 lowercase letters, digits and single hyphens; a letter first, no hyphen last",
+    example: "prod",
+  }),
+  regions: {
+    primary: text("primaryRegion", regionPattern, {
+      description: "AWS region of the primary and of the EKS cluster",
+      rule: "an AWS region, the one of the EKS cluster",
+      example: "eu-central-1",
+    }),
+    replica: text("replicaRegion", regionPattern, {
+      description: "AWS region of the replica; not the primary's",
+      rule: "an AWS region other than primaryRegion",
+      example: "eu-west-1",
+    }),
+    backup: text("backupRegion", regionPattern, {
+      description: "AWS region of the backup bucket; not the primary's",
+      rule: "an AWS region other than primaryRegion",
+      example: "eu-north-1",
+    }),
+  },
+  eksClusterName: text("eksClusterName", /^[A-Za-z0-9][\w-]{0,99}$/, {
+    description: "Existing EKS cluster that PgBouncer, the control plane and the ops programs run on",
+    rule: "the name of an existing EKS cluster",
+    example: "platform-prod",
+  }),
+  tags: map("tags", /^(?!aws:).{1,128}$/, z.string().max(256), {
+    description: "Tags of every AWS resource, beside those that the program sets",
+    rule: "an object of texts of at most 256 characters; keys of 1 to 128 characters that do not start with aws:",
+    example: '{"cost-center":"4711"}',
+    default: "{}",
+  }),
+};
+
+export const database = {
+  postgresVersion: choice("postgresVersion", ["15", "16", "17", "18"], {
+    description: "PostgreSQL major version, 15 to 18; minor versions are RDS's to apply",
+    rule: "a PostgreSQL major version, 15 to 18",
+    example: "17",
+    default: "17",
+  }),
+  instanceClass: instanceClass("instanceClass", {
+    description: "RDS instance class of the primary; its memory must carry maxConnections",
+  }),
+  storageGib: integer("storageGib", 20, 65536, {
+    description: "Storage to start with, GiB, 20 to 65536",
+    rule: "GiB from 20 (the least gp3 offers) to 65536",
+    example: "100",
+    default: "20",
+  }),
+  maxStorageGib: integer("maxStorageGib", 22, 65536, {
+    description: "Storage that autoscaling may reach, GiB, at least 10 % above storageGib",
+    rule: "GiB to grow to by itself: at least 10 % above storageGib",
+    example: "1000",
+    default: "100",
+  }),
+  multiAz: flag("multiAz", {
+    description: "Whether the primary has a synchronous standby in a second zone",
+    default: "true",
+  }),
+  maxConnections: integer("maxConnections", 25, 5000, {
+    description: "max_connections of the primary, 25 to 5000; the pools are what is left of it after the reserve",
+    rule: "25 to 5000 server connections",
+    example: "200",
+    default: "200",
+  }),
+  reservedConnections: integer("reservedConnections", 10, 1000, {
+    description: "Connections that no pool may use, for migrations, maintenance, monitoring and people; at least 10",
+    rule: "10 to 1000 connections kept from the pools",
+    example: "30",
+    default: "30",
+  }),
+  backupRetentionDays: integer("backupRetentionDays", 1, 35, {
+    description: "Days of RDS backups and point-in-time recovery, 1 to 35",
+    rule: "1 to 35 days: a replica needs backups on its source",
+    example: "35",
+    default: "7",
+  }),
+  deletionProtection: flag("deletionProtection", {
+    description: "Whether the database refuses to be deleted until this is turned off",
+    default: "true",
+  }),
+  passwordGeneration: integer("passwordGeneration", 1, 1_000_000, {
+    description: "Raise by one to give every database role a new password",
+    rule: "a whole number from 1; a higher one makes new passwords",
+    example: "2",
+    default: "1",
+  }),
+  caFile: optional("databaseCaFile", /./, {
+    description: "PEM file to trust instead of the RDS bundle of the regions in use",
+    rule: "a PEM file to trust instead of the RDS bundle",
+    example: "/etc/ssl/rds-gov.pem",
+  }),
+};
+
+export const replica = {
+  cidr: checked("replicaCidr", (value) => isPrivateBlock(value, 16, 24), {
+    description: "Private IPv4 block of the replica's VPC, /16 to /24; must not overlap the EKS cluster's VPC",
+    rule: "a private IPv4 block from /16 to /24 without host bits, which the EKS cluster's VPC does not use",
+    example: "10.90.0.0/20",
+    default: "10.90.0.0/20",
+  }),
+  zones: integer("replicaZones", 2, 3, {
+    description: "Availability zones of the replica's VPC, 2 or 3",
+    rule: "2 or 3 availability zones",
+    example: "3",
+    default: "2",
+  }),
+  instanceClass: instanceClass("replicaInstanceClass", {
+    description: "RDS instance class of the replica; becomes the primary's in a failover",
+  }),
+};
+
+export const backup = {
+  lockMode: choice("lockMode", ["GOVERNANCE", "COMPLIANCE"], {
+    description:
+      "Object Lock of the backup bucket, GOVERNANCE or COMPLIANCE; nobody can delete under COMPLIANCE, destroy included",
+    rule: "GOVERNANCE (can be lifted) or COMPLIANCE (nobody can delete before the end)",
+    example: "COMPLIANCE",
+    default: "GOVERNANCE",
+  }),
+  lockDays: integer("lockDays", 1, 36500, {
+    description: "Days that an object in the backup bucket cannot be deleted, 1 to 36500",
+    rule: "1 to 36500 days, no longer than the receipts are kept",
+    example: "365",
+    default: "30",
+  }),
+  receiptRetentionMonths: integer("receiptRetentionMonths", 6, 1200, {
+    description: "Months until what is in the backup bucket expires, 6 (EU AI Act, Article 12) to 1200",
+    rule: "6 months (EU AI Act, Article 12) to 1200",
+    example: "24",
+    default: "24",
+  }),
+};

@@ -1,0 +1,30 @@
+import { backup, database, placement, replica } from "./aws";
+import type { Setting } from "./kinds";
+import { controlPlane, namespace, ops, partitions, pgbouncer } from "./kubernetes";
+
+/**
+ * Everything the program may be told, grouped as the program uses it; the keys themselves are flat. Adding a setting is one
+ * entry here and its use in index.ts: its type follows from the entry, and `npm run settings` writes Pulumi.yaml and the
+ * README's table from it.
+ */
+export const table = { ...placement, namespace, database, replica, backup, pgbouncer, controlPlane, partitions, ops };
+
+type Valued<T> = T extends Setting<infer V> ? V : { [K in keyof T]: Valued<T[K]> };
+
+/** The values of the table's entries, in its groups. Units are in the names. */
+export type Settings = Valued<typeof table>;
+
+export interface Entry {
+  setting: Setting;
+  /** Where its value stands in `Settings`: ["database", "maxConnections"]. */
+  path: readonly string[];
+}
+
+function entriesOf(group: object, path: readonly string[]): Entry[] {
+  return Object.entries(group).flatMap(([name, member]: [string, object]) =>
+    "schema" in member ? [{ setting: member as Setting, path: [...path, name] }] : entriesOf(member, [...path, name]),
+  );
+}
+
+/** Every entry, in the table's order. */
+export const entries: readonly Entry[] = entriesOf(table, []);
