@@ -6,7 +6,7 @@ import { BackupBucket } from "./components/backupBucket";
 import { BackupReplication } from "./components/backupReplication";
 import { Certificates } from "./components/certificates";
 import { kubeconfig } from "./components/clusterAccess";
-import { lookUpCluster, lookUpZones } from "./components/clusterNetwork";
+import { lookUpCluster, lookUpZones, primaryBlocks } from "./components/clusterNetwork";
 import { poolsFor } from "./components/connectionBudget";
 import { Connections } from "./components/connections";
 import { ControlPlane, controlPlanePort, controlPlaneService } from "./components/controlPlane";
@@ -34,11 +34,15 @@ async function program() {
 
   const cloud = new aws.Provider("aws", {
     region: regions.primary as aws.Region,
+    ...(settings.account.id && { allowedAccountIds: [settings.account.id] }),
+    ...(settings.account.deployRoleArn && { assumeRoles: [{ roleArn: settings.account.deployRoleArn }] }),
     defaultTags: { tags: { "managed-by": "pulumi", project: pulumi.getProject() } },
   });
   const cluster = await lookUpCluster(settings.eksClusterName, regions.primary, { provider: cloud });
   const replicaZones = await lookUpZones(regions.replica, replicaSettings.zones, { provider: cloud });
-  const kubernetes = new k8s.Provider("kubernetes", { kubeconfig: kubeconfig(cluster) });
+  const kubernetes = new k8s.Provider("kubernetes", {
+    kubeconfig: kubeconfig(cluster, settings.account.deployRoleArn),
+  });
   const onAws = { providers: { aws: cloud } };
   const onKubernetes = { providers: { kubernetes } };
 
@@ -50,6 +54,7 @@ async function program() {
       replicaRegion: regions.replica,
       replicaCidr: replicaSettings.cidr,
       replicaZones,
+      clientSecurityGroupIds: database.clientSecurityGroupIds,
       tags,
     },
     onAws,
@@ -127,14 +132,16 @@ async function program() {
     onAws,
   );
 
-  const { namespace } = new Tenancy(name, { namespace: settings.namespace }, onKubernetes);
-  const pgbouncerHost = `${pgbouncerService}.${settings.namespace}.svc.cluster.local`;
+  const { namespace } = settings;
+  const tenancy = new Tenancy(name, { namespace }, onKubernetes);
+  const inNamespace = { ...onKubernetes, dependsOn: [tenancy] };
+  const pgbouncerHost = `${pgbouncerService}.${namespace}.svc.cluster.local`;
   const certificates = new Certificates(`${name}-pgbouncer`, {
     // Every name that Kubernetes gives the Service, and localhost: `kubectl port-forward` is verified too.
     dnsNames: [
       pgbouncerHost,
-      `${pgbouncerService}.${settings.namespace}.svc`,
-      `${pgbouncerService}.${settings.namespace}`,
+      `${pgbouncerService}.${namespace}.svc`,
+      `${pgbouncerService}.${namespace}`,
       pgbouncerService,
       "localhost",
     ],
@@ -150,9 +157,10 @@ async function program() {
       databaseCa: trustedCa,
       pgbouncerCa: certificates.caPem,
     },
-    onKubernetes,
+    inNamespace,
   );
-  const owner = { url: connections.urls.owner, port: primary.port };
+  const blocks = primaryBlocks(cluster);
+  const owner = { url: connections.urls.owner, port: primary.port, blocks };
   const opsProgram = { namespace, image: ops.image, database: owner, trustSecret: connections.trustSecret };
 
   const migrations = new Migrations(
@@ -164,9 +172,9 @@ async function program() {
       rolePasswords: secrets.passwords,
       expectations: { parameters: primary.expectedSettings, monthsAhead: settings.partitions.monthsAhead },
     },
-    onKubernetes,
+    inNamespace,
   );
-  const afterMigrations = { ...onKubernetes, dependsOn: [migrations] };
+  const afterMigrations = { ...onKubernetes, dependsOn: [tenancy, migrations] };
   const partitions = new Partitions(
     `${name}-partitions`,
     { ...opsProgram, bundle: bundleOps("ops/partitions.ts", __dirname), ...settings.partitions },
@@ -185,14 +193,14 @@ async function program() {
         maxClients: pooler.maxClients,
         controlPlaneMaxPods: settings.controlPlane.maxPods,
       }),
-      database: { host: primary.address, port: primary.port },
+      database: { host: primary.address, port: primary.port, blocks },
       passwords: secrets.passwords,
       certificate: certificates,
       trustSecret: connections.trustSecret,
     },
     afterMigrations,
   );
-  const adminToken = new AdminToken(`${name}-admin-token`, { namespace }, onKubernetes);
+  const adminToken = new AdminToken(`${name}-admin-token`, { namespace }, inNamespace);
   const controlPlane = new ControlPlane(
     `${name}-control-plane`,
     {
@@ -202,24 +210,26 @@ async function program() {
       adminToken: adminToken.secret,
       trustSecret: connections.trustSecret,
     },
-    { ...onKubernetes, dependsOn: [migrations, pgbouncer] },
+    { ...onKubernetes, dependsOn: [tenancy, migrations, pgbouncer] },
   );
 
   const secretOf = ({ name: secret, key }: { name: pulumi.Input<string>; key: string }) => ({
-    namespace: settings.namespace,
+    namespace,
     name: secret,
     key,
   });
   return {
     environment,
     regions,
-    namespace: settings.namespace,
+    namespace,
     primary: { identifier: primary.identifier, host: primary.address, port: primary.port, arn: primary.arn },
+    /** Who may reach it: security groups, or blocks of addresses. */
+    primaryAdmits: network.primaryAdmits,
     replica: { identifier: replica.identifier, host: replica.address, port: replica.port, arn: replica.arn },
     backupBucket: { name: backups.bucketName, region: backups.region },
     pgbouncer: { host: pgbouncerHost, port: pgbouncerPort, service: pgbouncer.service.metadata.name },
     controlPlane: {
-      url: `http://${controlPlaneService}.${settings.namespace}.svc.cluster.local:${controlPlanePort}`,
+      url: `http://${controlPlaneService}.${namespace}.svc.cluster.local:${controlPlanePort}`,
       service: controlPlane.service.metadata.name,
     },
     partitionsCronJob: partitions.cronJob.metadata.name,

@@ -7,10 +7,11 @@ export interface Cluster {
 }
 
 /**
- * A kubeconfig for an EKS cluster that holds no credential: whoever deploys is asked for a token each time, by the AWS
- * CLI and with the AWS identity of the moment.
+ * A kubeconfig for an EKS cluster that holds no credential: a token is asked for each time, by the AWS CLI and with the AWS
+ * identity of the moment, or as the role.
  */
-export function kubeconfig({ name, region, endpoint, certificateAuthority }: Cluster): string {
+export function kubeconfig({ name, region, endpoint, certificateAuthority }: Cluster, roleArn?: string): string {
+  const asRole = roleArn === undefined ? [] : ["--role-arn", roleArn];
   return JSON.stringify({
     apiVersion: "v1",
     kind: "Config",
@@ -24,7 +25,7 @@ export function kubeconfig({ name, region, endpoint, certificateAuthority }: Clu
           exec: {
             apiVersion: "client.authentication.k8s.io/v1",
             command: "aws",
-            args: ["eks", "get-token", "--cluster-name", name, "--region", region, "--output", "json"],
+            args: ["eks", "get-token", "--cluster-name", name, "--region", region, "--output", "json", ...asRole],
             interactiveMode: "Never",
           },
         },

@@ -17,8 +17,8 @@ export interface ClusterNetwork {
   vpcId: string;
   /** Every IPv4 block of the VPC: with custom networking, pods live in a secondary one. */
   cidrBlocks: string[];
-  /** Pods and nodes carry this group: EKS attaches it to every managed node. */
-  securityGroupId: string;
+  /** Of pods and Services. */
+  ipFamily: "ipv4" | "ipv6";
   privateSubnets: { id: string; zone: string }[];
   /** Tables that serve the private subnets and the cluster's own: all that must know the way to the replica. */
   routeTableIds: string[];
@@ -46,7 +46,7 @@ export async function lookUpCluster(
         `AWS credentials: aws eks describe-cluster --name ${name} --region ${region}\n${reason}`,
     );
   });
-  const { vpcId, subnetIds, clusterSecurityGroupId } = cluster.vpcConfig;
+  const { vpcId, subnetIds } = cluster.vpcConfig;
   const [vpc, tagged] = await Promise.all([
     aws.ec2.getVpc({ id: vpcId, region }, opts),
     aws.ec2.getSubnets(
@@ -87,7 +87,7 @@ export async function lookUpCluster(
     certificateAuthority: cluster.certificateAuthorities[0]?.data ?? "",
     vpcId,
     cidrBlocks: vpc.cidrBlockAssociations.filter((a) => a.state === "associated").map((a) => a.cidrBlock),
-    securityGroupId: clusterSecurityGroupId,
+    ipFamily: cluster.kubernetesNetworkConfigs[0]?.ipFamily === "ipv6" ? "ipv6" : "ipv4",
     privateSubnets,
     routeTableIds: sorted(routeTables.flat()),
   };
@@ -104,6 +104,14 @@ export async function lookUpZones(region: string, count: number, opts?: pulumi.I
     throw new RunError(`replicaZones is ${count}, but ${region} has ${names.length} zones: ${names.join(", ")}`);
   }
   return sorted(names).slice(0, count);
+}
+
+/**
+ * Where pods find the primary, for their network policies: in the cluster's VPC. Pods of an IPv6 cluster reach IPv4 through an
+ * address of the node's own, and policies there know IPv6 only: no block.
+ */
+export function primaryBlocks({ ipFamily, cidrBlocks }: ClusterNetwork): readonly string[] {
+  return ipFamily === "ipv6" ? [] : cidrBlocks;
 }
 
 /** What is wrong with putting the database into this network, each as one sentence that says what to do. */

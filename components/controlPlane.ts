@@ -4,7 +4,16 @@ import { controlPlaneSurge } from "./connectionBudget";
 import { guardFile, guardPath, guardSource } from "./controlPlaneGuard";
 import type { SecretKey } from "./opsProgram";
 import { paths, pgbouncerPort } from "./pgbouncerConfig";
-import { dnsEgress, labelsOf, pgbouncerClient, restrictedContainer, restrictedPod, spread } from "./podSecurity";
+import {
+  disruptable,
+  dnsEgress,
+  httpsEgress,
+  labelsOf,
+  pgbouncerClient,
+  restrictedContainer,
+  restrictedPod,
+  spread,
+} from "./podSecurity";
 
 /** Fixed: agents hold this address. */
 export const controlPlaneService = "control-plane";
@@ -40,11 +49,16 @@ export class ControlPlane extends pulumi.ComponentResource {
     const labels = labelsOf("control-plane");
     const metadata = { namespace: args.namespace, labels };
 
-    const env = new k8s.core.v1.Secret(
-      `${name}-env`,
-      { metadata, immutable: true, stringData: pulumi.secret(args.env) },
-      child,
-    );
+    const variables = Object.keys(args.env).sort();
+    // None without a variable: an empty `stringData` differs from what the API server stored, at every preview.
+    const env =
+      variables.length === 0
+        ? undefined
+        : new k8s.core.v1.Secret(
+            `${name}-env`,
+            { metadata, immutable: true, stringData: pulumi.secret(args.env) },
+            child,
+          );
     const guard = new k8s.core.v1.ConfigMap(
       `${name}-guard`,
       { metadata, immutable: true, data: { [guardFile]: guardSource } },
@@ -81,9 +95,10 @@ export class ControlPlane extends pulumi.ComponentResource {
                     { name: "AUTHENSOR_ALLOW_FALLBACK_POLICY", value: "false" },
                     { name: "DATABASE_URL", valueFrom: { secretKeyRef: args.databaseUrl } },
                     { name: "AUTHENSOR_BOOTSTRAP_ADMIN_TOKEN", valueFrom: { secretKeyRef: args.adminToken } },
-                    ...Object.keys(args.env)
-                      .sort()
-                      .map((key) => ({ name: key, valueFrom: { secretKeyRef: { name: env.metadata.name, key } } })),
+                    ...variables.map((key) => ({
+                      name: key,
+                      valueFrom: { secretKeyRef: { name: env?.metadata.name, key } },
+                    })),
                   ],
                   // /health does not touch the database: restarting because of it would help nobody. Readiness does.
                   startupProbe: { httpGet: { path: "/health", port: "http" }, periodSeconds: 1, failureThreshold: 60 },
@@ -153,7 +168,7 @@ export class ControlPlane extends pulumi.ComponentResource {
     );
     new k8s.policy.v1.PodDisruptionBudget(
       name,
-      { metadata, spec: { maxUnavailable: 1, selector: { matchLabels: labels } } },
+      { metadata, spec: { ...disruptable, selector: { matchLabels: labels } } },
       child,
     );
     new k8s.networking.v1.NetworkPolicy(
@@ -175,11 +190,7 @@ export class ControlPlane extends pulumi.ComponentResource {
               to: [{ podSelector: { matchLabels: labelsOf("pgbouncer") } }],
               ports: [{ protocol: "TCP", port: pgbouncerPort }],
             },
-            // Webhooks, the transparency log, telemetry collectors. Not the node's credentials.
-            {
-              to: [{ ipBlock: { cidr: "0.0.0.0/0", except: ["169.254.0.0/16"] } }],
-              ports: [{ protocol: "TCP", port: 443 }],
-            },
+            httpsEgress, // webhooks, the transparency log, telemetry collectors
           ],
         },
       },

@@ -12,6 +12,12 @@ export interface NetworkArgs {
   replicaCidr: string;
   /** Zones of the replica's region to span, two or three, from `lookUpZones`. */
   replicaZones: string[];
+  /**
+   * Security groups that may reach the primary. Default: none is named, and the address blocks of the cluster's VPC may. EKS gives
+   * the cluster's own group only to the node groups that it makes: nodes of a custom launch template, self-managed ones, Karpenter's
+   * and pods with groups of their own do not carry it.
+   */
+  clientSecurityGroupIds?: readonly string[];
   /** Added to every resource that takes tags. */
   tags?: Record<string, string>;
 }
@@ -25,8 +31,10 @@ const postgresPort = 5432;
 export class Network extends pulumi.ComponentResource {
   /** Private subnets of the EKS cluster's VPC. */
   readonly primarySubnetIds: string[];
-  /** Admits 5432 from the cluster's security group, and nothing else. */
+  /** Admits 5432 from the clients' security groups, or from the cluster's VPC, and nothing else. */
   readonly primarySecurityGroup: aws.ec2.SecurityGroup;
+  /** Who those are: ids of groups, or blocks of addresses. */
+  readonly primaryAdmits: readonly string[];
   readonly replicaVpc: aws.ec2.Vpc;
   readonly replicaSubnets: aws.ec2.Subnet[];
   /** Admits 5432 from the cluster's VPC, and nothing else. */
@@ -49,17 +57,20 @@ export class Network extends pulumi.ComponentResource {
       { ...inPrimary("primary"), vpcId: cluster.vpcId, description: "Authensor primary: PostgreSQL from the cluster" },
       parent,
     );
-    new aws.vpc.SecurityGroupIngressRule(
-      `${name}-primary-from-cluster`,
-      {
-        ...inPrimary("primary-from-cluster"),
-        securityGroupId: this.primarySecurityGroup.id,
-        referencedSecurityGroupId: cluster.securityGroupId,
-        ...postgresOnly,
-        description: "Pods and nodes of the EKS cluster",
-      },
-      parent,
-    );
+    const clients = primaryClients(cluster, args.clientSecurityGroupIds);
+    this.primaryAdmits = clients.map(({ who }) => who);
+    for (const { suffix, who: _, ...source } of clients) {
+      new aws.vpc.SecurityGroupIngressRule(
+        `${name}-primary-from-${suffix}`,
+        {
+          ...inPrimary(`primary-from-${suffix}`),
+          securityGroupId: this.primarySecurityGroup.id,
+          ...source,
+          ...postgresOnly,
+        },
+        parent,
+      );
+    }
 
     this.replicaVpc = new aws.ec2.Vpc(
       `${name}-replica`,
@@ -195,3 +206,15 @@ export class Network extends pulumi.ComponentResource {
 }
 
 const postgresOnly = { ipProtocol: "tcp", fromPort: postgresPort, toPort: postgresPort };
+
+/** Who may reach the primary, each as the source of an ingress rule. */
+function primaryClients({ name, cidrBlocks }: ClusterNetwork, groups: readonly string[] = []) {
+  return groups.length > 0
+    ? groups.map((id) => ({ suffix: id, who: id, referencedSecurityGroupId: id, description: `Clients with ${id}` }))
+    : cidrBlocks.map((cidrIpv4, index) => ({
+        suffix: `cluster-${index + 1}`,
+        who: cidrIpv4,
+        cidrIpv4,
+        description: `VPC of the EKS cluster ${name}`,
+      }));
+}

@@ -2,7 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import type { types } from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { paths } from "./pgbouncerConfig";
-import { dnsEgress, labelsOf, restrictedContainer, restrictedPod } from "./podSecurity";
+import { databaseEgress, dnsEgress, labelsOf, restrictedContainer, restrictedPod } from "./podSecurity";
 
 /** Where a program's own file lies in its container. */
 export const programPath = "/app/program";
@@ -25,8 +25,8 @@ export interface OpsProgramArgs {
   args?: string[];
   /** The bundled program. */
   bundle: string;
-  /** URL of the database, and the port that it names: all that the program may reach. */
-  database: { url: SecretKey; port: pulumi.Input<number> };
+  /** URL of the database, the port that it names, and the blocks its address can be in: all that the program may reach. */
+  database: { url: SecretKey; port: pulumi.Input<number>; blocks: readonly string[] };
   /** Secret with the certificates that the URL names. */
   trustSecret: pulumi.Input<string>;
   env?: Record<string, string>;
@@ -61,7 +61,7 @@ export function opsProgram(name: string, args: OpsProgramArgs, parent: pulumi.Re
         podSelector: { matchLabels: labels },
         policyTypes: ["Ingress", "Egress"],
         ingress: [],
-        egress: [dnsEgress, { ports: [{ protocol: "TCP", port: args.database.port }] }],
+        egress: [dnsEgress, databaseEgress(args.database.blocks, args.database.port)],
       },
     },
     { parent },

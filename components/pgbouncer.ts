@@ -9,7 +9,16 @@ import {
   renderPgbouncerConfig,
   renderUserlist,
 } from "./pgbouncerConfig";
-import { dnsEgress, labelsOf, pgbouncerClient, restrictedContainer, restrictedPod, spread } from "./podSecurity";
+import {
+  databaseEgress,
+  disruptable,
+  dnsEgress,
+  labelsOf,
+  pgbouncerClient,
+  restrictedContainer,
+  restrictedPod,
+  spread,
+} from "./podSecurity";
 
 /** Fixed: it is part of the address that every client's URL holds. */
 export const pgbouncerService = "pgbouncer";
@@ -30,8 +39,8 @@ export interface PgbouncerArgs {
   pools: Record<Pool, number>;
   /** max_client_conn of one pod. */
   maxClients: number;
-  /** The primary, as its clients reach it. */
-  database: { host: pulumi.Input<string>; port: pulumi.Input<number> };
+  /** The primary, as its clients reach it, and the blocks that its address can be in. */
+  database: { host: pulumi.Input<string>; port: pulumi.Input<number>; blocks: readonly string[] };
   passwords: Record<AdmittedRole, pulumi.Input<string>>;
   /** What it shows its clients, PEM. */
   certificate: { certificatePem: pulumi.Input<string>; keyPem: pulumi.Input<string> };
@@ -158,7 +167,7 @@ export class Pgbouncer extends pulumi.ComponentResource {
     );
     new k8s.policy.v1.PodDisruptionBudget(
       name,
-      { metadata, spec: { maxUnavailable: 1, selector: { matchLabels: labels } } },
+      { metadata, spec: { ...disruptable, selector: { matchLabels: labels } } },
       child,
     );
     new k8s.networking.v1.NetworkPolicy(
@@ -174,8 +183,8 @@ export class Pgbouncer extends pulumi.ComponentResource {
               ports: [{ protocol: "TCP", port: pgbouncerPort }],
             },
           ],
-          // The database's addresses change in a failover; what it is reached by is its port and its certificate.
-          egress: [dnsEgress, { ports: [{ protocol: "TCP", port: args.database.port }] }],
+          // By block: the database's address changes in a failover.
+          egress: [dnsEgress, databaseEgress(args.database.blocks, args.database.port)],
         },
       },
       child,

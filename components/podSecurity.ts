@@ -1,4 +1,5 @@
 import type { types } from "@pulumi/kubernetes";
+import type { Input } from "@pulumi/pulumi";
 
 type Labels = Record<string, string>;
 
@@ -62,11 +63,39 @@ export function spread(labels: Labels): types.input.core.v1.TopologySpreadConstr
   ];
 }
 
-/** Look-ups of names; without this egress rule no pod finds its database. */
-export const dnsEgress: types.input.networking.v1.NetworkPolicyEgressRule = {
-  to: [{ namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "kube-system" } } }],
+type EgressRule = types.input.networking.v1.NetworkPolicyEgressRule;
+
+/**
+ * Look-ups of names; without this egress rule no pod finds its database. To anyone: NodeLocal DNSCache answers at a link-local
+ * address of the node, EKS Auto Mode from outside the cluster's pods, and no selector names either.
+ */
+export const dnsEgress: EgressRule = {
   ports: [
     { protocol: "UDP", port: 53 },
     { protocol: "TCP", port: 53 },
   ],
 };
+
+/** Blocks that a rule names, each as a peer. */
+export const peersOf = (blocks: readonly string[]) => blocks.map((cidr) => ({ ipBlock: { cidr } }));
+
+/** PostgreSQL, only where the servers can be. No block at all: to anyone, for a cluster whose policies cannot name them. */
+export function databaseEgress(blocks: readonly string[], port: Input<number>): EgressRule {
+  const ports = [{ protocol: "TCP", port }];
+  return blocks.length === 0 ? { ports } : { to: peersOf(blocks), ports };
+}
+
+/** Whoever has a certificate for what they say they are. Not the node's credentials, nor anything else that is link-local. */
+export const httpsEgress: EgressRule = {
+  to: [
+    { ipBlock: { cidr: "0.0.0.0/0", except: ["169.254.0.0/16"] } },
+    { ipBlock: { cidr: "::/0", except: ["fd00:ec2::/32", "fe80::/10"] } },
+  ],
+  ports: [{ protocol: "TCP", port: 443 }],
+};
+
+/**
+ * A node can be drained while its pods are not ready: they serve nobody, and holding on to them (the default) would block every
+ * drain for as long as the database is away.
+ */
+export const disruptable = { maxUnavailable: 1, unhealthyPodEvictionPolicy: "AlwaysAllow" };

@@ -7,11 +7,11 @@ export interface TenancyArgs {
   namespace: string;
 }
 
-/** A namespace of our own: only restricted pods may run in it, and none may talk to anyone unless a policy says so. */
+/**
+ * A namespace of our own: only restricted pods may run in it, and none may talk to anyone unless a policy says so. What is put
+ * into the namespace depends on this component (`dependsOn`), so that it is there and denies before anything runs in it.
+ */
 export class Tenancy extends pulumi.ComponentResource {
-  /** The namespace's name; known once the namespace exists and everything in it is denied. */
-  readonly namespace: pulumi.Output<string>;
-
   constructor(name: string, args: TenancyArgs, opts?: pulumi.ComponentResourceOptions) {
     super("authensor:kubernetes:Tenancy", name, {}, opts);
 
@@ -25,16 +25,15 @@ export class Tenancy extends pulumi.ComponentResource {
       },
       { parent: this },
     );
-    const denied = new k8s.networking.v1.NetworkPolicy(
+    new k8s.networking.v1.NetworkPolicy(
       `${name}-deny-all`,
       {
-        metadata: { namespace: namespace.metadata.name },
+        metadata: { namespace: args.namespace },
         spec: { podSelector: {}, policyTypes: ["Ingress", "Egress"] },
       },
-      { parent: this },
+      { parent: this, dependsOn: [namespace] },
     );
 
-    this.namespace = pulumi.all([namespace.metadata.name, denied.id]).apply(([made]) => made);
-    this.registerOutputs({ namespace: this.namespace });
+    this.registerOutputs({ namespace: args.namespace });
   }
 }

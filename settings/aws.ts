@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { isPrivateBlock } from "../components/addressBlocks";
 import { instanceCapacity, knownFamilies } from "../components/instanceClass";
-import { checked, choice, flag, integer, map, optional, text, type About } from "./kinds";
+import { checked, choice, flag, integer, list, map, optional, text, type About } from "./kinds";
 
 const regionPattern = /^[a-z]{2}(-[a-z]+)+-\d$/;
 
@@ -38,6 +38,18 @@ export const placement = {
       example: "eu-north-1",
     }),
   },
+  account: {
+    id: optional("awsAccountId", /^\d{12}$/, {
+      description: "AWS account that may be deployed into; with other credentials nothing is even looked up",
+      rule: "an AWS account id of 12 digits",
+      example: "123456789012",
+    }),
+    deployRoleArn: optional("deployRoleArn", /^arn:aws[a-z-]*:iam::\d{12}:role\/[\w+=,.@/-]+$/, {
+      description: "IAM role to deploy as, for AWS and for the cluster; not set: the identity of whoever deploys",
+      rule: "the ARN of an IAM role",
+      example: "arn:aws:iam::123456789012:role/deploy",
+    }),
+  },
   eksClusterName: text("eksClusterName", /^[A-Za-z0-9][\w-]{0,99}$/, {
     description: "Existing EKS cluster that PgBouncer, the control plane and the ops programs run on",
     rule: "the name of an existing EKS cluster",
@@ -52,6 +64,11 @@ export const placement = {
 };
 
 export const database = {
+  clientSecurityGroupIds: list("clientSecurityGroupIds", /^sg-[0-9a-f]{8,17}$/, {
+    description: "Security groups that may reach the primary; not set: the address blocks of the EKS cluster's VPC",
+    rule: "ids of security groups of the primary's region, as a JSON array or divided by commas",
+    example: "sg-0123456789abcdef0",
+  }),
   postgresVersion: choice("postgresVersion", ["15", "16", "17", "18"], {
     description: "PostgreSQL major version, 15 to 18; minor versions are RDS's to apply",
     rule: "a PostgreSQL major version, 15 to 18",

@@ -36,13 +36,10 @@ describe("the namespace", () => {
     });
   });
 
-  test("is usable only once it denies by default", async () => {
-    const world = await record(() => {
-      const { namespace } = new Tenancy("t", { namespace: "authensor" });
-      return new AdminToken("a", { namespace });
-    });
-    const denied = world.one("kubernetes:networking.k8s.io/v1:NetworkPolicy", "t-deny-all");
-    expect(world.one("kubernetes:core/v1:Secret").dependencies).toContain(denied.urn);
+  test("is there before it denies", async () => {
+    const world = await build();
+    const namespace = world.one("kubernetes:core/v1:Namespace");
+    expect(world.one("kubernetes:networking.k8s.io/v1:NetworkPolicy").dependencies).toContain(namespace.urn);
   });
 });
 
@@ -81,6 +78,13 @@ describe("the kubeconfig", () => {
     expect(user.exec!.args).toEqual([
       ...["eks", "get-token", "--cluster-name", "platform", "--region", "eu-central-1", "--output", "json"],
     ]);
+  });
+
+  test("asks as the role that deploys, where one is named", () => {
+    const config = JSON.parse(kubeconfig(cluster, "arn:aws:iam::123456789012:role/deploy")) as {
+      users: [{ user: { exec: { args: string[] } } }];
+    };
+    expect(config.users[0].user.exec.args.slice(-2)).toEqual(["--role-arn", "arn:aws:iam::123456789012:role/deploy"]);
   });
 });
 

@@ -28,7 +28,7 @@ describe("looking the cluster up", () => {
       certificateAuthority: Buffer.from("cluster-ca").toString("base64"),
       vpcId: "vpc-cluster",
       cidrBlocks: ["10.0.0.0/16"],
-      securityGroupId: "sg-cluster",
+      ipFamily: "ipv4",
       privateSubnets: [
         { id: "subnet-private-a", zone: "eu-central-1a" },
         { id: "subnet-private-b", zone: "eu-central-1b" },
@@ -125,7 +125,7 @@ describe("a cluster's network is refused", () => {
     certificateAuthority: "",
     vpcId: "vpc-1",
     cidrBlocks: ["10.0.0.0/16", "100.64.0.0/16"],
-    securityGroupId: "sg-1",
+    ipFamily: "ipv4",
     privateSubnets: [
       { id: "subnet-a", zone: "eu-central-1a" },
       { id: "subnet-b", zone: "eu-central-1b" },

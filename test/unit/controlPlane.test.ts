@@ -58,6 +58,10 @@ describe("the control plane", () => {
     expect(own.sort()).toEqual([...ownVariables]);
   });
 
+  test("makes no Secret for an environment without variables: an empty one would be replaced at every preview", async () => {
+    expect((await build({ env: {} })).all("kubernetes:core/v1:Secret")).toEqual([]);
+  });
+
   test("keeps the environment that it is given in a Secret of its own, immutable and marked secret", async () => {
     const world = await build();
     const secret = world.one("kubernetes:core/v1:Secret");
@@ -141,7 +145,7 @@ describe("the control plane", () => {
       },
     });
     expect(world.one("kubernetes:policy/v1:PodDisruptionBudget").inputs).toMatchObject({
-      spec: { maxUnavailable: 1, selector: { matchLabels: labels } },
+      spec: { maxUnavailable: 1, unhealthyPodEvictionPolicy: "AlwaysAllow", selector: { matchLabels: labels } },
     });
   });
 
@@ -166,7 +170,10 @@ describe("the control plane", () => {
         ports: [{ protocol: "TCP", port: 6432 }],
       },
       {
-        to: [{ ipBlock: { cidr: "0.0.0.0/0", except: ["169.254.0.0/16"] } }],
+        to: [
+          { ipBlock: { cidr: "0.0.0.0/0", except: ["169.254.0.0/16"] } },
+          { ipBlock: { cidr: "::/0", except: ["fd00:ec2::/32", "fe80::/10"] } },
+        ],
         ports: [{ protocol: "TCP", port: 443 }],
       },
     ]);

@@ -121,6 +121,7 @@ export const lookups: Record<string, (inputs: Values) => Values> = {
     arn: arn("eks", inputs, `cluster/${String(inputs.name)}`),
     endpoint: "https://eks.example.com",
     version: "1.34",
+    kubernetesNetworkConfigs: [{ ipFamily: "ipv4", serviceIpv4Cidr: "172.20.0.0/16", serviceIpv6Cidr: "" }],
     certificateAuthorities: [{ data: Buffer.from("cluster-ca").toString("base64") }],
     vpcConfig: {
       vpcId: "vpc-cluster",

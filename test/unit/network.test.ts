@@ -10,7 +10,7 @@ const cluster: ClusterNetwork = {
   certificateAuthority: "",
   vpcId: "vpc-cluster",
   cidrBlocks: ["10.0.0.0/16", "100.64.0.0/16"],
-  securityGroupId: "sg-cluster",
+  ipFamily: "ipv4",
   privateSubnets: [
     { id: "subnet-a", zone: "eu-central-1a" },
     { id: "subnet-b", zone: "eu-central-1b" },
@@ -51,7 +51,8 @@ describe("the network", () => {
       "aws:ec2/vpc:Vpc n-replica",
       "aws:ec2/vpcPeeringConnection:VpcPeeringConnection n-peering",
       "aws:ec2/vpcPeeringConnectionAccepter:VpcPeeringConnectionAccepter n-peering",
-      "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule n-primary-from-cluster",
+      "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule n-primary-from-cluster-1",
+      "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule n-primary-from-cluster-2",
       "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule n-replica-from-cluster-1",
       "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule n-replica-from-cluster-2",
     ]);
@@ -65,7 +66,8 @@ describe("the network", () => {
       "n-peering",
       "n-peering-requester",
       "n-primary",
-      "n-primary-from-cluster",
+      "n-primary-from-cluster-1",
+      "n-primary-from-cluster-2",
       "n-rtb-1-to-replica",
       "n-rtb-2-to-replica",
     ]);
@@ -73,25 +75,44 @@ describe("the network", () => {
     expect(elsewhere).toHaveLength(world.resources.length - 1 - inPrimaryRegion.length);
   });
 
-  test("admits 5432 to the primary from the cluster's security group only", async () => {
-    const world = await build();
+  const rulesOfPrimary = async (changes: Partial<NetworkArgs> = {}) => {
+    const world = await build(changes);
     const group = world.one("aws:ec2/securityGroup:SecurityGroup", "n-primary");
     expect(group.inputs).toMatchObject({ vpcId: "vpc-cluster" });
     expect(group.inputs).not.toHaveProperty("ingress");
     expect(group.inputs).not.toHaveProperty("egress");
-    const rules = world
+    return world
       .all("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule")
-      .filter((rule) => rule.dependencies.includes(group.urn));
-    expect(rules.map((rule) => rule.inputs)).toEqual([
-      expect.objectContaining({
-        securityGroupId: "n-primary-id",
-        referencedSecurityGroupId: "sg-cluster",
-        ipProtocol: "tcp",
-        fromPort: 5432,
-        toPort: 5432,
-      }),
+      .filter((rule) => rule.dependencies.includes(group.urn))
+      .map(({ inputs: { cidrIpv4, referencedSecurityGroupId, ipProtocol, fromPort, toPort } }) => [
+        cidrIpv4 ?? referencedSecurityGroupId,
+        ipProtocol,
+        fromPort,
+        toPort,
+      ]);
+  };
+
+  test("admits 5432 to the primary from each block of the cluster's VPC: not every node carries the cluster's group", async () => {
+    expect(await rulesOfPrimary()).toEqual([
+      ["10.0.0.0/16", "tcp", 5432, 5432],
+      ["100.64.0.0/16", "tcp", 5432, 5432],
     ]);
-    expect(rules[0]?.inputs).not.toHaveProperty("cidrIpv4");
+  });
+
+  test("admits 5432 to the primary from the groups that are named, and then from no block", async () => {
+    expect(await rulesOfPrimary({ clientSecurityGroupIds: ["sg-1", "sg-2"] })).toEqual([
+      ["sg-1", "tcp", 5432, 5432],
+      ["sg-2", "tcp", 5432, 5432],
+    ]);
+  });
+
+  test("says whom the primary admits", async () => {
+    const admitted: (readonly string[])[] = [];
+    for (const clientSecurityGroupIds of [undefined, ["sg-1"]])
+      await record(() => {
+        admitted.push(new Network("n", { ...args, clientSecurityGroupIds }).primaryAdmits);
+      });
+    expect(admitted).toEqual([["10.0.0.0/16", "100.64.0.0/16"], ["sg-1"]]);
   });
 
   test("admits 5432 to the replica from each block of the cluster's VPC only", async () => {

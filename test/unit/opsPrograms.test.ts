@@ -9,7 +9,7 @@ const shared = {
   image: "node:22.21.1-alpine3.22",
   bundle: "// the program",
   trustSecret: "trust-1",
-  database: { url: { name: "owner-1", key: "url" }, port: 5432 },
+  database: { url: { name: "owner-1", key: "url" }, port: 5432, blocks: ["10.0.0.0/16"] },
 };
 const migrationsArgs: MigrationsArgs = {
   ...shared,
@@ -86,7 +86,10 @@ describe("an ops program's pod", () => {
       ingress: [],
     });
     expect(spec.egress).toHaveLength(2);
-    expect(spec.egress[1]).toEqual({ ports: [{ protocol: "TCP", port: 5432 }] });
+    expect(spec.egress[1]).toEqual({
+      to: [{ ipBlock: { cidr: "10.0.0.0/16" } }],
+      ports: [{ protocol: "TCP", port: 5432 }],
+    });
   });
 });
 

@@ -10,7 +10,7 @@ const args: PgbouncerArgs = {
   pods: 3,
   maxClients: 500,
   pools: { controlPlane: 10, app: 2, telemetry: 2, auditor: 1 },
-  database: { host: "primary.example.com", port: 5432 },
+  database: { host: "primary.example.com", port: 5432, blocks: ["10.0.0.0/16"] },
   passwords: { app: "pa", telemetry: "pt", auditor: "pu", monitor: "pm" },
   certificate: { certificatePem: "CERT", keyPem: "KEY" },
   trustSecret: "trust-1",
@@ -42,7 +42,7 @@ describe("PgBouncer", () => {
     expect(spec.strategy).toEqual({ type: "RollingUpdate", rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } });
     const world = await build();
     expect(world.one("kubernetes:policy/v1:PodDisruptionBudget").inputs).toMatchObject({
-      spec: { maxUnavailable: 1, selector: { matchLabels: labels } },
+      spec: { maxUnavailable: 1, unhealthyPodEvictionPolicy: "AlwaysAllow", selector: { matchLabels: labels } },
     });
   });
 
@@ -170,13 +170,13 @@ describe("PgBouncer", () => {
       ],
       egress: [
         {
-          to: [{ namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "kube-system" } } }],
+          // To anyone: NodeLocal DNSCache and EKS Auto Mode answer from where no selector reaches.
           ports: [
             { protocol: "UDP", port: 53 },
             { protocol: "TCP", port: 53 },
           ],
         },
-        { ports: [{ protocol: "TCP", port: 5432 }] },
+        { to: [{ ipBlock: { cidr: "10.0.0.0/16" } }], ports: [{ protocol: "TCP", port: 5432 }] },
       ],
     });
   });

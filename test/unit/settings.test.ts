@@ -31,12 +31,14 @@ function problemsOf(raw: Record<string, string | undefined>): readonly Problem[]
 describe("defaults", () => {
   test("complete a configuration that names only the environment, the regions and the cluster", () => {
     expect(parseSettings(required)).toEqual({
+      account: { id: undefined, deployRoleArn: undefined },
       environment: "test",
       namespace: "authensor",
       eksClusterName: "platform",
       tags: {},
       regions: { primary: "eu-central-1", replica: "eu-west-1", backup: "eu-north-1" },
       database: {
+        clientSecurityGroupIds: [],
         postgresVersion: "17",
         instanceClass: "db.t4g.medium",
         storageGib: 20,
