@@ -7,6 +7,9 @@ import { databaseEgress, dnsEgress, labelsOf, restrictedContainer, restrictedPod
 /** Where a program's own file lies in its container. */
 export const programPath = "/app/program";
 
+/** Where it finds the URL of its database: a file, for an environment is inherited, and is shown by `/proc/<pid>/environ`. */
+const databasePath = "/etc/authensor/database";
+
 /** The user `node` of the Node images. */
 const uid = 1000;
 
@@ -47,6 +50,7 @@ export interface OpsProgram {
  */
 export function opsProgram(name: string, args: OpsProgramArgs, parent: pulumi.Resource): OpsProgram {
   const labels = labelsOf(args.command);
+  const { url } = args.database;
   const metadata = { namespace: args.namespace, labels };
   const code = new k8s.core.v1.ConfigMap(
     `${name}-code`,
@@ -84,13 +88,14 @@ export function opsProgram(name: string, args: OpsProgramArgs, parent: pulumi.Re
         args: args.args ?? [],
         env: [
           { name: "NODE_ENV", value: "production" },
-          { name: "DATABASE_URL", valueFrom: { secretKeyRef: args.database.url } },
+          { name: "DATABASE_URL_FILE", value: `${databasePath}/${url.key}` },
           ...Object.entries(args.env ?? {}).map(([key, value]) => ({ name: key, value })),
         ],
         resources: { requests: { cpu: "50m", memory: "64Mi" }, limits: { cpu: "500m", memory: "256Mi" } },
         securityContext: restrictedContainer,
         volumeMounts: [
           { name: "code", mountPath: programPath, readOnly: true },
+          { name: "database", mountPath: databasePath, readOnly: true },
           { name: "trust", mountPath: paths.trust, readOnly: true },
           ...extra.map(({ mount }) => mount),
         ],
@@ -98,6 +103,10 @@ export function opsProgram(name: string, args: OpsProgramArgs, parent: pulumi.Re
     ],
     volumes: [
       { name: "code", configMap: { name: code.metadata.name } },
+      {
+        name: "database",
+        secret: { secretName: url.name, items: [{ key: url.key, path: url.key }], defaultMode: 0o440 },
+      },
       { name: "trust", secret: { secretName: args.trustSecret, defaultMode: 0o440 } },
       ...extra.map(({ volume }) => volume),
     ],

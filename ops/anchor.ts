@@ -7,7 +7,8 @@ import { anchorDigest, parseAnchors } from "./verify/anchors";
 
 const help = `
 Environment:
-  DATABASE_URL   the auditor's URL (or the owner's)
+  DATABASE_URL       the auditor's URL (or the owner's)
+  DATABASE_URL_FILE  a file with that URL, in its place
 
 One line of JSON, as docs/chain.md describes it; verify --anchors and --from-anchor read it.
 Exit codes: 0 done, 1 failed, 2 wrong usage.`;

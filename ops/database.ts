@@ -1,10 +1,11 @@
 /** Connections of the programs here: straight to a server, named, given up after a while, and able to cancel what they run. */
+import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { Failure, integerSetting } from "./program";
 
 export interface ConnectOptions {
-  /** Default: `DATABASE_URL`. */
+  /** Default: what the environment names. */
   url?: string;
   /** Shown in pg_stat_activity and in the messages of those who wait for this one. */
   applicationName: string;
@@ -24,16 +25,31 @@ const transient = new Set([
   "53300",
 ]);
 
-/** The connection URL the environment names. */
+const urlExample = "postgresql://user:password@host:5432/authensor?sslmode=verify-full…";
+
+/**
+ * The connection URL: what the file named by DATABASE_URL_FILE contains, or DATABASE_URL for people at a prompt. A file is not
+ * inherited by child processes and not shown by `/proc/<pid>/environ`.
+ */
 export function databaseUrl(env: NodeJS.ProcessEnv = process.env): string {
-  const url = env["DATABASE_URL"];
-  if (!url)
+  const { DATABASE_URL: url, DATABASE_URL_FILE: file } = env;
+  if (url && file) throw new Failure("DATABASE_URL and DATABASE_URL_FILE are both set: set only one of them", [], 2);
+  if (!file) {
+    if (url) return url;
     throw new Failure(
-      "DATABASE_URL is not set: postgresql://user:password@host:5432/authensor?sslmode=verify-full…",
+      `the database is not named: set DATABASE_URL_FILE to a file with its URL, or DATABASE_URL to ${urlExample}`,
       [],
       2,
     );
-  return url;
+  }
+  let content: string;
+  try {
+    content = readFileSync(file, "utf8").trim();
+  } catch (error) {
+    throw new Failure(`DATABASE_URL_FILE: cannot read ${file}: ${(error as Error).message}`, [], 2);
+  }
+  if (content === "") throw new Failure(`DATABASE_URL_FILE: ${file} is empty; it must contain ${urlExample}`, [], 2);
+  return content;
 }
 
 /** `host:port/database as user`: a URL without its password, for messages. */
@@ -42,11 +58,7 @@ export function describeUrl(url: string): string {
     const { username, host, pathname, searchParams } = new URL(url);
     return `${host || searchParams.get("host") || "localhost"}${pathname} as ${decodeURIComponent(username)}`;
   } catch {
-    throw new Failure(
-      "DATABASE_URL is not a URL: postgresql://user:password@host:5432/authensor?sslmode=verify-full…",
-      [],
-      2,
-    );
+    throw new Failure(`the database's URL is not a URL; expected ${urlExample}`, [], 2);
   }
 }
 
@@ -112,7 +124,7 @@ export async function refusePooler(client: pg.Client): Promise<void> {
   const told = (client as pg.Client & { processID?: number }).processID;
   const { rows } = await client.query<{ pid: number }>("select pg_backend_pid() as pid");
   if (rows[0]?.pid !== told) {
-    throw new Failure("DATABASE_URL leads through a pooler: it must name the server itself; nothing was changed");
+    throw new Failure("the database's URL leads through a pooler: it must name the server itself; nothing was changed");
   }
 }
 

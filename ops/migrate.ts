@@ -11,6 +11,7 @@ import { integerSetting, runProgram, type Context } from "./program";
 const environment = `
 Environment:
   DATABASE_URL           the owner's URL, straight to the primary: the lock does not hold through a pooler
+  DATABASE_URL_FILE      a file with that URL, in its place
   MIGRATIONS_DIR         where NNN_slug.sql lie (default ./sql)
   ROLE_PASSWORDS_DIR     a file per role, named as the role, holding its password (default: passwords are left alone)
   EXPECTATIONS_FILE      JSON: {"parameters": {name: value, …}, "monthsAhead": 3, "ssl": true}

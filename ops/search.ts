@@ -7,7 +7,8 @@ import { parseTime } from "./times";
 
 const help = `
 Environment:
-  DATABASE_URL   the auditor's URL; a replica will do
+  DATABASE_URL       the auditor's URL; a replica will do
+  DATABASE_URL_FILE  a file with that URL, in its place
 
 A receipt's id finds that receipt, whatever its time. Otherwise the query is written as in a web search: words that all must be there, "a phrase", this or that, -not.
 Searched are action, resource, agent, parameters and metadata: their first 4 KB.

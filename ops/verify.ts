@@ -9,7 +9,8 @@ import { failure, summary, verify, type Progress } from "./verify/run";
 
 const help = `
 Environment:
-  DATABASE_URL   the auditor's URL (or the owner's); a replica will do
+  DATABASE_URL       the auditor's URL (or the owner's); a replica will do
+  DATABASE_URL_FILE  a file with that URL, in its place
 
 Prints a JSON report on standard output and progress on standard error.
 Exit codes: 0 the trail is whole, 1 something was found or could not be verified, 2 wrong usage.

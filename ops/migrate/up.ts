@@ -89,5 +89,5 @@ export async function checkServer(client: pg.Client, expectations: Expectations,
 
 async function refuseStandby(client: pg.Client): Promise<void> {
   const { rows } = await client.query<{ standby: boolean }>("select pg_is_in_recovery() as standby");
-  if (rows[0]?.standby) throw new Failure("this server is a standby: DATABASE_URL must name the primary");
+  if (rows[0]?.standby) throw new Failure("this server is a standby: the database's URL must name the primary");
 }

@@ -338,7 +338,7 @@ it("migrate and partitions refuse to work through a pooler, on which their lock 
     for (const program of ["migrate", "partitions"]) {
       const result = await runOps(program, [], env(through));
       expect(result.stderr).toBe(
-        `${program}: DATABASE_URL leads through a pooler: it must name the server itself; nothing was changed\n`,
+        `${program}: the database's URL leads through a pooler: it must name the server itself; nothing was changed\n`,
       );
       expect(result.code).toBe(1);
     }
@@ -377,8 +377,26 @@ describe("migrate's other commands and settings", () => {
   it.each<[string, string[], Record<string, string>, RegExp]>([
     ["an unknown option", ["--wrong"], {}, /unknown option '--wrong'/],
     ["an unknown command", ["down"], {}, /too many arguments|unknown command/],
-    ["no DATABASE_URL", [], { DATABASE_URL: "" }, /DATABASE_URL is not set/],
-    ["a DATABASE_URL that is none", [], { DATABASE_URL: "localhost" }, /DATABASE_URL is not a URL/],
+    ["no database", [], { DATABASE_URL: "" }, /the database is not named: set DATABASE_URL_FILE .*or DATABASE_URL/],
+    ["a URL that is none", [], { DATABASE_URL: "localhost" }, /the database's URL is not a URL; expected postgresql:/],
+    [
+      "a URL and a file with one",
+      [],
+      { DATABASE_URL_FILE: "/nowhere/url" },
+      /DATABASE_URL and DATABASE_URL_FILE are both set: set only one of them/,
+    ],
+    [
+      "a URL's file that is not there",
+      [],
+      { DATABASE_URL: "", DATABASE_URL_FILE: "/nowhere/url" },
+      /DATABASE_URL_FILE: cannot read \/nowhere\/url/,
+    ],
+    [
+      "a URL's file with nothing in it",
+      [],
+      { DATABASE_URL: "", DATABASE_URL_FILE: "/dev/null" },
+      /DATABASE_URL_FILE: \/dev\/null is empty; it must contain postgresql:/,
+    ],
     [
       "a directory that is not there",
       [],
@@ -409,10 +427,31 @@ describe("migrate's other commands and settings", () => {
     expect(result.code).toBe(2);
   });
 
+  it("the URL is read from a file, and is then in neither the environment nor the output", async () => {
+    write({ "001_a.sql": "create table a ();", url: `${database.ownerUrl}\n` });
+    const { child, result } = startOps("migrate", ["status"], {
+      MIGRATIONS_DIR: dir,
+      DATABASE_URL_FILE: join(dir, "url"),
+    });
+    expect(child.spawnargs.join(" ")).not.toContain("postgresql:");
+    const { code, lines, stdout, stderr } = await result;
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(lines.at(-1)).toMatchObject({ message: "status", applied: 0, pending: 1 });
+    expect(stdout).not.toContain("postgresql:");
+  });
+
   it("--help lists the commands and the settings, and exits 0", async () => {
     const result = await runOps("migrate", ["--help"], {});
     expect(result).toMatchObject({ code: 0, stderr: "" });
-    for (const word of ["up", "status", "check", "DATABASE_URL", "ROLE_PASSWORDS_DIR", "EXPECTATIONS_FILE"])
+    for (const word of [
+      "up",
+      "status",
+      "check",
+      "DATABASE_URL",
+      "DATABASE_URL_FILE",
+      "ROLE_PASSWORDS_DIR",
+      "EXPECTATIONS_FILE",
+    ])
       expect(result.stdout).toContain(word);
   });
 

@@ -285,7 +285,7 @@ describe("the job", () => {
       const migration = await runOps("migrate", ["up"], { DATABASE_URL: copy.ownerUrl });
       expect(migration).toMatchObject({
         code: 1,
-        stderr: "migrate: this server is a standby: DATABASE_URL must name the primary\n",
+        stderr: "migrate: this server is a standby: the database's URL must name the primary\n",
       });
     } finally {
       await standby.stop();

@@ -68,9 +68,12 @@ describe("an ops program's pod", () => {
       resources: { requests: { cpu: "50m", memory: "64Mi" }, limits: { cpu: "500m", memory: "256Mi" } },
     });
     expect(container!.volumeMounts.every(({ readOnly }) => readOnly)).toBe(true);
-    expect(container!.env).toContainEqual({
-      name: "DATABASE_URL",
-      valueFrom: { secretKeyRef: { name: "owner-1", key: "url" } },
+    // A file that its user and group alone may read; no variable holds what a Secret does.
+    expect(container!.env).toContainEqual({ name: "DATABASE_URL_FILE", value: "/etc/authensor/database/url" });
+    expect(container!.env.filter(({ valueFrom }) => valueFrom)).toEqual([]);
+    const mount = container!.volumeMounts.find(({ mountPath }) => mountPath === "/etc/authensor/database");
+    expect(spec.volumes.find(({ name }) => name === mount?.name)).toMatchObject({
+      secret: { secretName: "owner-1", items: [{ key: "url", path: "url" }], defaultMode: 0o440 },
     });
   });
 

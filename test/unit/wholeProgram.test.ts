@@ -88,7 +88,12 @@ describe.each(stacks)("the program for %s", (stack) => {
     const urlOf = ({ spec }: PodTemplate) =>
       spec.containers[0]!.env.find(({ name }) => name === "DATABASE_URL")?.valueFrom?.secretKeyRef.name;
     const templateOf = (type: string) => (world.one(type).inputs as { spec: { template: PodTemplate } }).spec.template;
-    expect(urlOf(templateOf("kubernetes:batch/v1:Job"))).toBe(`authensor-${stack}-owner-abc1234`);
+    const job = templateOf("kubernetes:batch/v1:Job").spec;
+    expect(job.volumes).toContainEqual(
+      expect.objectContaining({
+        secret: expect.objectContaining({ secretName: `authensor-${stack}-owner-abc1234` }) as unknown,
+      }),
+    );
     const controlPlane = world.one("kubernetes:apps/v1:Deployment", `authensor-${stack}-control-plane`);
     expect(urlOf((controlPlane.inputs as unknown as Deployment).spec.template)).toBe(
       `authensor-${stack}-control-plane-database-abc1234`,
