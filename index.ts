@@ -209,6 +209,7 @@ async function program() {
       databaseUrl: connections.urls.controlPlaneDatabase,
       adminToken: adminToken.secret,
       trustSecret: connections.trustSecret,
+      guard: bundleOps("ops/guard.ts", __dirname),
     },
     { ...onKubernetes, dependsOn: [tenancy, migrations, pgbouncer] },
   );

@@ -1,7 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { longestStop } from "../ops/guard/limits";
 import { controlPlaneSurge } from "./connectionBudget";
-import { guardFile, guardPath, guardSource } from "./controlPlaneGuard";
 import type { SecretKey } from "./opsProgram";
 import { paths, pgbouncerPort } from "./pgbouncerConfig";
 import {
@@ -19,6 +19,13 @@ import {
 export const controlPlaneService = "control-plane";
 export const controlPlanePort = 3000;
 
+/** Seconds until every node has heard that a terminating pod takes no new connections. */
+const endpointDrain = 5;
+/** Seconds a terminating pod may take: the drain, the end as the guard brings it about, and a little. */
+export const stopGracePeriod = endpointDrain + longestStop + 5;
+/** Where Node finds the guard (ops/guard.ts). */
+const guardPath = "/etc/authensor/guard";
+const guardFile = "guard.cjs";
 /** The user that the vendor's chart runs it as. */
 const uid = 1000;
 
@@ -34,6 +41,8 @@ export interface ControlPlaneArgs {
   adminToken: SecretKey;
   /** Secret with the certificates that the URL names. */
   trustSecret: pulumi.Input<string>;
+  /** The bundled guard, which Node loads before it: ends it in order, and keeps its database connections young. */
+  guard: string;
   /** Further environment; kept in a Secret, because webhook secrets are among it. Keys are known, values may be outputs. */
   env: Record<string, pulumi.Input<string>>;
 }
@@ -61,7 +70,7 @@ export class ControlPlane extends pulumi.ComponentResource {
           );
     const guard = new k8s.core.v1.ConfigMap(
       `${name}-guard`,
-      { metadata, immutable: true, data: { [guardFile]: guardSource } },
+      { metadata, immutable: true, data: { [guardFile]: args.guard } },
       child,
     );
     this.deployment = new k8s.apps.v1.Deployment(
@@ -80,7 +89,7 @@ export class ControlPlane extends pulumi.ComponentResource {
               // The variables they would add (…_PORT=tcp://…) are read as settings by many a Node program.
               enableServiceLinks: false,
               securityContext: restrictedPod(uid),
-              terminationGracePeriodSeconds: 45,
+              terminationGracePeriodSeconds: stopGracePeriod,
               topologySpreadConstraints: spread(labels),
               containers: [
                 {
@@ -114,8 +123,7 @@ export class ControlPlane extends pulumi.ComponentResource {
                     timeoutSeconds: 3,
                     failureThreshold: 2,
                   },
-                  // Until every node has heard that this pod takes no new requests.
-                  lifecycle: { preStop: { exec: { command: ["sleep", "5"] } } },
+                  lifecycle: { preStop: { exec: { command: ["sleep", String(endpointDrain)] } } },
                   resources: { requests: { cpu: "250m", memory: "256Mi" }, limits: { cpu: "500m", memory: "512Mi" } },
                   securityContext: restrictedContainer,
                   volumeMounts: [

@@ -1,10 +1,6 @@
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ControlPlane, type ControlPlaneArgs } from "../../components/controlPlane";
-import { guardFile, guardSource } from "../../components/controlPlaneGuard";
+import { describe, expect, test } from "vitest";
+import { ControlPlane, stopGracePeriod, type ControlPlaneArgs } from "../../components/controlPlane";
+import { longestStop } from "../../ops/guard/limits";
 import { ownVariables } from "../../settings/crossChecks";
 import type { Deployment, NetworkPolicy } from "./kubernetesTypes";
 import { record } from "./mocks";
@@ -17,6 +13,7 @@ const args: ControlPlaneArgs = {
   databaseUrl: { name: "audit-1", key: "url" },
   adminToken: { name: "token-1", key: "token" },
   trustSecret: "trust-1",
+  guard: "// the guard",
   env: { WEBHOOK_SECRET: "hunter2", AUTHENSOR_AEGIS_ENABLED: "true" },
 };
 const build = (changed: Partial<ControlPlaneArgs> = {}) => record(() => new ControlPlane("c", { ...args, ...changed }));
@@ -46,7 +43,7 @@ describe("the control plane", () => {
     });
     expect(container!.env).toEqual([
       { name: "NODE_ENV", value: "production" },
-      { name: "NODE_OPTIONS", value: "--require=/etc/authensor/guard/idle-connections.cjs" },
+      { name: "NODE_OPTIONS", value: "--require=/etc/authensor/guard/guard.cjs" },
       { name: "PORT", value: "3000" },
       { name: "AUTHENSOR_ALLOW_FALLBACK_POLICY", value: "false" },
       fromSecret("DATABASE_URL", "audit-1", "url"),
@@ -75,6 +72,20 @@ describe("the control plane", () => {
     expect(secret.secrets).toEqual(["stringData"]);
     const others = world.resources.filter(({ name }) => name !== "c-env");
     expect(JSON.stringify(others.map(({ inputs }) => inputs))).not.toContain("hunter2");
+  });
+
+  test("has Node load the guard that it is given, from where nobody can change it", async () => {
+    expect((await build()).one("kubernetes:core/v1:ConfigMap").inputs).toMatchObject({
+      immutable: true,
+      data: { "guard.cjs": "// the guard" },
+    });
+  });
+
+  test("is killed only when it has had the time to be taken out of its Service and to end in order", async () => {
+    const { spec } = await podOf();
+    expect(spec.containers[0]!.lifecycle).toEqual({ preStop: { exec: { command: ["sleep", "5"] } } });
+    expect(spec.terminationGracePeriodSeconds).toBe(stopGracePeriod);
+    expect(stopGracePeriod).toBeGreaterThan(5 + longestStop);
   });
 
   test("finds an empty directory where it looks for migrations of its own, and can write nowhere but /tmp", async () => {
@@ -185,64 +196,5 @@ describe("the control plane", () => {
       metadata: { name: "control-plane", namespace: "ns" },
       spec: { type: "ClusterIP", selector: labels, ports: [{ port: 3000, targetPort: "http" }] },
     });
-  });
-});
-
-describe("the guard that Node loads before the control plane", () => {
-  let directory: string;
-  beforeAll(() => {
-    directory = mkdtempSync(join(tmpdir(), "guard-"));
-    writeFileSync(join(directory, guardFile), guardSource);
-  });
-  afterAll(() => rmSync(directory, { recursive: true }));
-
-  const guarded = () => `--require=${join(directory, guardFile)}`;
-  const node = (script: string, ...options: string[]) =>
-    spawnSync(process.execPath, [...options, "-e", script], { cwd: join(__dirname, "../.."), encoding: "utf8" });
-  /** What a pooler's end looks like to pg's own pool: a connected client, back in the pool, reports that it was cut off. */
-  const idleConnectionCloses = `
-    const { Pool } = require("pg");
-    const { EventEmitter } = require("node:events");
-    class Client extends EventEmitter {
-      connect(done) { setImmediate(done); }
-      end(done) { done?.(); }
-      isConnected() { return true; }
-    }
-    const pool = new Pool({ Client, idleTimeoutMillis: 0 });
-    pool.connect().then((client) => {
-      client.release();
-      setImmediate(() => client.emit("error", new Error("Connection terminated unexpectedly")));
-      setTimeout(() => console.log("still here, connections left:", pool.totalCount), 100);
-    });`;
-
-  test("is needed: a pool without a listener ends the process when an idle connection closes", () => {
-    const { status, stdout } = node(idleConnectionCloses);
-    expect(status).not.toBe(0);
-    expect(stdout).not.toContain("still here");
-  });
-
-  test("lets the process go on, without that connection, and says so", () => {
-    const { status, stdout, stderr } = node(idleConnectionCloses, guarded());
-    expect(stdout).toContain("still here, connections left: 0");
-    expect(JSON.parse(stderr)).toMatchObject({ level: "warn", error: "Connection terminated unexpectedly" });
-    expect(status).toBe(0);
-  });
-
-  test.each(['throw new Error("a bug")', 'Promise.reject(new Error("a bug"))', 'throw "a bug"'])(
-    "ends it as before on any other error: %s",
-    (script) => {
-      const { status, stderr } = node(`setTimeout(() => {}, 5000); ${script}`, guarded());
-      expect(status).toBe(1);
-      expect(stderr).toContain("a bug");
-    },
-  );
-
-  test("leaves the last word to a listener that the program has itself", () => {
-    const { status, stdout } = node(
-      'process.on("uncaughtException", () => console.log("mine")); throw new Error("a bug")',
-      guarded(),
-    );
-    expect(stdout).toBe("mine\n");
-    expect(status).toBe(0);
   });
 });

@@ -1,0 +1,254 @@
+/** The guard as it is deployed: the bundle, loaded by Node before programs that know nothing of it. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { Agent, get, type IncomingMessage } from "node:http";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { bundleOps } from "../../components/opsBundle";
+import { connectionLifetime } from "../../ops/guard/limits";
+
+const root = join(__dirname, "../..");
+let directory: string;
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), "guard-"));
+  symlinkSync(join(root, "node_modules"), join(directory, "node_modules"));
+  const source = bundleOps("ops/guard.ts", root);
+  const short = source
+    .replace(/var farewell = \d+;/, "var farewell = 1;")
+    .replace(/var lastAnswers = \d+;/, "var lastAnswers = 1;");
+  expect(short).not.toBe(source);
+  writeFileSync(join(directory, "guard.cjs"), short);
+});
+afterAll(() => rmSync(directory, { recursive: true }));
+
+interface Program {
+  /** What it has written so far. */
+  output: { stdout: string; stderr: string };
+  printed: (text: string) => Promise<void>;
+  kill: (signal: NodeJS.Signals) => void;
+  end: Promise<number | null>;
+}
+
+let programs = 0;
+/** Starts an ES module, as the control plane is one, whose only package is what `place` can import. */
+function start(source: string, { guarded = true, place = directory } = {}): Program {
+  const file = join(place, `program-${programs++}.mjs`);
+  writeFileSync(file, source);
+  const env = { ...process.env, NODE_OPTIONS: guarded ? `--require=${join(directory, "guard.cjs")}` : "" };
+  const child = spawn(process.execPath, [file], { env, stdio: ["ignore", "pipe", "pipe"] });
+  const output = { stdout: "", stderr: "" };
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (output.stdout += text));
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (output.stderr += text));
+  const end = once(child, "close").then(([code]) => code as number | null);
+  const printed = async (text: string) => {
+    while (!output.stdout.includes(text)) {
+      if (child.exitCode !== null) throw new Error(`ended without "${text}": ${output.stdout}${output.stderr}`);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  };
+  return { output, printed, kill: (signal) => void child.kill(signal), end };
+}
+
+const lines = (text: string) =>
+  text
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as { level: string; message: string; error?: string });
+
+/** pg's own pool over a client that needs no server; a query takes 300 ms. */
+const pool = `
+  import { EventEmitter } from "node:events";
+  import pg from "pg";
+  class Client extends EventEmitter {
+    _queryable = true;
+    connect(done) { setImmediate(done); }
+    query(text, values, done) { setTimeout(() => { console.log("ran", text); done(null, {}); }, 300); }
+    end(done) { console.log("connection closed"); done?.(); }
+    isConnected() { return true; }
+  }
+  const pool = new pg.Pool({ Client, idleTimeoutMillis: 0, max: 1 });
+`;
+
+describe("an idle connection that the pooler closes", () => {
+  const closes = `${pool}
+    pool.connect().then((client) => {
+      client.release();
+      setImmediate(() => client.emit("error", new Error("Connection terminated unexpectedly")));
+      setTimeout(() => console.log("still here, connections left:", pool.totalCount), 100);
+    });`;
+
+  test("ends a program whose pool has no listener, so that the guard is needed", async () => {
+    const { end, output } = start(closes, { guarded: false });
+    expect(await end).not.toBe(0);
+    expect(output.stdout).not.toContain("still here");
+  });
+
+  test("is dropped by the guarded one, which goes on and says so", async () => {
+    const { end, output } = start(closes);
+    expect(await end).toBe(0);
+    expect(output.stdout).toContain("still here, connections left: 0");
+    expect(lines(output.stderr)).toMatchObject([{ level: "warn", error: "Connection terminated unexpectedly" }]);
+  });
+
+  test.each(['throw new Error("a bug")', 'Promise.reject(new Error("a bug"))', 'throw "a bug"'])(
+    "is no excuse for any other error, which ends the program as before: %s",
+    async (script) => {
+      const { end, output } = start(`setTimeout(() => {}, 5000); ${script}`);
+      expect(await end).toBe(1);
+      expect(output.stderr).toContain("a bug");
+    },
+  );
+
+  test("leaves the last word to a listener that the program has itself", async () => {
+    const source = 'process.on("uncaughtException", () => console.log("mine")); throw new Error("a bug")';
+    const { end, output } = start(source);
+    expect(await end).toBe(0);
+    expect(output.stdout).toBe("mine\n");
+  });
+});
+
+describe("connections to the pooler", () => {
+  const lifetime = (own: string) => `${pool}
+    Object.assign(pool.options, { maxLifetimeSeconds: ${own} });
+    pool.query("select 1").then(() => { console.log("lifetime", pool.options.maxLifetimeSeconds); process.exit(); });`;
+
+  test.each([
+    ["0", connectionLifetime],
+    ["3600", connectionLifetime],
+    ["7", 7],
+  ])(
+    "of a pool that wants %s s live %i s, though the program imports its driver as an ES module",
+    async (own, lives) => {
+      const { end, output } = start(lifetime(own));
+      expect(await end).toBe(0);
+      expect(output.stdout).toContain(`lifetime ${lives}`);
+      expect(output.stderr).toBe("");
+    },
+  );
+
+  test("of a driver that knows no lifetime are left as they are, and one line says so", async () => {
+    const { end, output } = start(lifetime("undefined"));
+    expect(await end).toBe(0);
+    expect(lines(output.stderr)).toMatchObject([{ level: "warn" }]);
+    expect(output.stderr).toContain("maxLifetimeSeconds");
+  });
+
+  test.each([
+    ["is not there", undefined, "Cannot find module 'pg'"],
+    ["has another shape", "module.exports = { Pool: { prototype: {} } };", "its Pool has no connect() and end()"],
+    ["throws", "throw new Error('no such ABI');", "no such ABI"],
+  ])("cannot be kept young where the driver %s; one line says so, and the program runs", async (_, driver, reason) => {
+    const place = mkdtempSync(join(tmpdir(), "guard-other-"));
+    try {
+      if (driver !== undefined) {
+        mkdirSync(join(place, "node_modules/pg"), { recursive: true });
+        writeFileSync(join(place, "node_modules/pg/index.js"), driver);
+      }
+      const { end, output } = start('console.log("served")', { place });
+      expect(await end).toBe(0);
+      expect(output.stdout).toBe("served\n");
+      expect(lines(output.stderr)).toHaveLength(1);
+      expect(lines(output.stderr)[0]!.error).toContain(reason);
+    } finally {
+      rmSync(place, { recursive: true });
+    }
+  });
+});
+
+describe("a program that is told to end", () => {
+  /** Answers after 300 ms, /slow never; each answer leaves a query behind that nobody waits for. */
+  const server = `${pool}
+    import { createServer } from "node:http";
+    setInterval(() => {}, 1000);
+    const server = createServer((request, response) => {
+      console.log("asked", request.url);
+      if (request.url === "/never") return;
+      setTimeout(() => {
+        response.writeHead(200, { "content-type": "text/plain" });
+        response.end("well");
+        pool.query("one after " + request.url);
+        pool.query("two after " + request.url);
+      }, 300);
+    });
+    server.listen(0, "127.0.0.1", () => console.log("port=" + server.address().port + ";"));`;
+  const serve = async () => {
+    const program = start(server);
+    await program.printed(";");
+    return { ...program, port: Number(/port=(\d+)/.exec(program.output.stdout)![1]) };
+  };
+  /** The answer, with its body read. */
+  const ask = (port: number, path: string, agent: Agent) =>
+    new Promise<IncomingMessage>((resolve, reject) => {
+      get({ port, path, agent, host: "127.0.0.1" }, (response) => {
+        response.resume().once("end", () => resolve(response));
+      }).once("error", reject);
+    });
+  const persistent = () => new Agent({ keepAlive: true, maxSockets: 1 });
+
+  test("answers what it was asked, asks to close, runs the queries that are left, closes its pool and exits with 0", async () => {
+    const { port, end, kill, printed, output } = await serve();
+    const [one, other] = [persistent(), persistent()];
+    await ask(port, "/before", other);
+    const inFlight = ask(port, "/in-flight", one);
+    await printed("asked /in-flight");
+    kill("SIGTERM");
+    const answers = await Promise.all([inFlight, ask(port, "/after-the-signal", other)]);
+    expect(answers.map(({ statusCode, headers }) => [statusCode, headers.connection])).toEqual([
+      [200, "close"],
+      [200, "close"],
+    ]);
+    expect(await end).toBe(0);
+    const ran = output.stdout.match(/^ran .*$/gm)!;
+    expect(ran.filter((line) => line.includes("/in-flight"))).toEqual([
+      "ran one after /in-flight",
+      "ran two after /in-flight",
+    ]);
+    expect(ran.filter((line) => line.includes("/after-the-signal"))).toHaveLength(2);
+    expect(output.stdout.trim().split("\n").at(-1)).toBe("connection closed");
+  });
+
+  test("does not wait for connections on which nothing is asked", async () => {
+    const { port, end, kill } = await serve();
+    const silent = connect(port, "127.0.0.1");
+    silent.on("error", () => undefined);
+    await once(silent, "connect");
+    kill("SIGTERM");
+    expect(await end).toBe(0);
+    silent.destroy();
+  });
+
+  test("ends all the same when a request takes too long, and says so with its exit code", async () => {
+    const { port, end, kill, printed, output } = await serve();
+    const asked = ask(port, "/never", persistent()).catch((error: Error) => error);
+    await printed("asked /never");
+    kill("SIGTERM");
+    expect(await end).toBe(1);
+    expect(await asked).toBeInstanceOf(Error);
+    expect(output.stderr).toContain("cut off");
+  });
+
+  test("ends at once when it is told again", async () => {
+    const { port, end, kill, printed, output } = await serve();
+    const asked = ask(port, "/never", persistent()).catch((error: Error) => error);
+    await printed("asked /never");
+    kill("SIGTERM");
+    while (!output.stderr.includes("stopping")) await new Promise((resolve) => setTimeout(resolve, 5));
+    kill("SIGTERM");
+    expect(await end).toBe(1);
+    expect(output.stderr).not.toContain("cut off");
+    await asked;
+  });
+
+  test("ends in its own way where it has one", async () => {
+    const { end, kill, printed, output } = start(
+      `setInterval(() => {}, 1000); process.on("SIGTERM", () => { console.log("my own way"); process.exit(3); }); console.log("up");`,
+    );
+    await printed("up");
+    kill("SIGTERM");
+    expect(await end).toBe(3);
+    expect(output.stdout).toContain("my own way");
+  });
+});
