@@ -14,7 +14,7 @@ import { databaseCa } from "./components/databaseCa";
 import { DatabaseSecrets } from "./components/databaseSecrets";
 import { Migrations } from "./components/migrations";
 import { Network } from "./components/network";
-import { bundleOps, readMigrations } from "./components/opsBundle";
+import { bundleMigrations, bundleOps } from "./components/opsBundle";
 import { Partitions } from "./components/partitions";
 import { Pgbouncer, pgbouncerService } from "./components/pgbouncer";
 import { pgbouncerPort } from "./components/pgbouncerConfig";
@@ -168,7 +168,7 @@ async function program() {
     {
       ...opsProgram,
       bundle: bundleOps("ops/migrate.ts", __dirname),
-      migrations: readMigrations(`${__dirname}/sql`),
+      migrations: bundleMigrations(`${__dirname}/sql`),
       rolePasswords: secrets.passwords,
       expectations: { parameters: primary.expectedSettings, monthsAhead: settings.partitions.monthsAhead },
     },

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { ensurePartitions } from "../ops/partitions/ensure";
+import { ensurePartitions } from "../ops/maintenance/partitions";
 import { roles } from "../ops/roles";
 import { verify } from "../ops/verify/run";
 import { fillStatement } from "./payload";

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { RunError } from "@pulumi/pulumi/errors";
 import { buildSync } from "esbuild";
+import { readMigrations } from "../ops/migrate/files";
+import { Failure } from "../ops/program";
 
 /** What Kubernetes accepts in one ConfigMap, names included. */
 const mostBytes = 1024 * 1024;
@@ -44,17 +45,23 @@ export interface Migrations {
   hash: string;
 }
 
-/** The numbered migrations of a directory; other files in it are not migrations. */
-export function readMigrations(directory: string): Migrations {
-  const names = readdirSync(directory)
-    .filter((name) => /^\d{3}_[a-z0-9_]+\.sql$/.test(name))
-    .sort();
-  if (names.length === 0) throw new Error(`no migrations (NNN_slug.sql) in ${directory}`);
-  const files = Object.fromEntries(names.map((name) => [name, readFileSync(join(directory, name), "utf8")]));
+/** The migrations of a directory, read and checked as the program that applies them does it. */
+export function bundleMigrations(directory: string): Migrations {
+  const files = Object.fromEntries(read(directory).map(({ file, sql }) => [file, sql]));
   assertFits(files);
   const hash = createHash("sha256");
   for (const [name, text] of Object.entries(files)) hash.update(`${name}\0${text}\0`);
   return { files, hash: hash.digest("hex") };
+}
+
+function read(directory: string): ReturnType<typeof readMigrations> {
+  try {
+    return readMigrations(directory);
+  } catch (error) {
+    // Before anything is made, and without a stack trace: the message is for whoever wrote the file.
+    if (error instanceof Failure) throw new RunError(`${error.message}: ${error.details.join("; ")}`);
+    throw error;
+  }
 }
 
 /** Refuses, with the numbers, what would not fit into one ConfigMap. */

@@ -1,9 +1,9 @@
 /** Makes the months ahead of every monthly table. Safe to run anywhere, at any time, any number of times. */
 import type { Command } from "commander";
 import { databaseUrl, refusePooler, withConnection } from "./database";
-import { sessionSettings } from "./migrate/apply";
-import { lockMaintenance } from "./migrate/lock";
-import { ensurePartitions } from "./partitions/ensure";
+import { lockMaintenance } from "./maintenance/lock";
+import { ensurePartitions } from "./maintenance/partitions";
+import { sessionSettings } from "./maintenance/session";
 import { Failure, integerSetting, runProgram, type Context } from "./program";
 
 const environment = `

@@ -1108,8 +1108,7 @@ CREATE TABLE audit.migrations (
     sha256 text NOT NULL,
     applied_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     duration_ms integer,
-    applied_by text DEFAULT SESSION_USER NOT NULL,
-    complete boolean DEFAULT false NOT NULL
+    applied_by text DEFAULT SESSION_USER NOT NULL
 );
 
 COMMENT ON TABLE audit.migrations IS 'One row per migration applied by ops/migrate.';

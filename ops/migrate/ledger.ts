@@ -10,8 +10,6 @@ export interface LedgerRow {
   applied_at: Date;
   duration_ms: number | null;
   applied_by: string;
-  /** False while a file without a transaction is being applied, or has been interrupted. */
-  complete: boolean;
 }
 
 const createLedger = `
@@ -22,8 +20,7 @@ const createLedger = `
     sha256      text        not null,
     applied_at  timestamptz not null default clock_timestamp(),
     duration_ms int,
-    applied_by  text        not null default session_user,
-    complete    boolean     not null default false
+    applied_by  text        not null default session_user
   );
   comment on table audit.migrations is 'One row per migration applied by ops/migrate.';`;
 
@@ -49,7 +46,7 @@ export async function readLedger(client: ClientBase): Promise<LedgerRow[]> {
 export function pendingMigrations(migrations: readonly Migration[], ledger: readonly LedgerRow[]): Migration[] {
   const problems: string[] = [];
   const files = new Map(migrations.map((migration) => [migration.number, migration]));
-  const applied = new Map(ledger.map((row) => [row.number, row]));
+  const applied = new Set(ledger.map(({ number }) => number));
   const newestFile = migrations.at(-1)?.number ?? 0;
   const newestApplied = ledger.at(-1)?.number ?? 0;
   for (const row of ledger) {
@@ -59,8 +56,7 @@ export function pendingMigrations(migrations: readonly Migration[], ledger: read
       problems.push(`${name} is applied here but unknown to this code: the database is newer than the code`);
     else if (!file) problems.push(`${name} is applied here but its file is missing`);
     else if (file.slug !== row.slug) problems.push(`${name} is applied here but its file is now named ${file.file}`);
-    // Mending the file is how an interrupted one without a transaction gets on.
-    else if (file.sha256 !== row.sha256 && row.complete)
+    else if (file.sha256 !== row.sha256)
       problems.push(
         `${name} was edited after it was applied (sha256 ${row.sha256.slice(0, 12)}… then, ${file.sha256.slice(0, 12)}… now): undo the edit, write a new migration`,
       );
@@ -70,5 +66,5 @@ export function pendingMigrations(migrations: readonly Migration[], ledger: read
       problems.push(`${migration.file} is not applied here although later ones are: give it the next number`);
   }
   if (problems.length > 0) throw new Failure("the migrations do not fit this database; nothing was changed", problems);
-  return migrations.filter((migration) => !applied.get(migration.number)?.complete);
+  return migrations.filter(({ number }) => !applied.has(number));
 }

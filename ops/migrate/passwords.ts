@@ -5,8 +5,8 @@ import pg from "pg";
 import { sqlState } from "../database";
 import type { Log } from "../log";
 import { Failure } from "../program";
+import { scramVerifier } from "../../postgres/scramVerifier";
 import { createdRoles } from "../roles";
-import { scramVerifier } from "./scram";
 
 /** The passwords by role. A Failure if one is missing or empty; other files (Kubernetes adds some) are left alone. */
 export function readPasswords(dir: string): Map<string, string> {

@@ -2,13 +2,14 @@
 import type pg from "pg";
 import { refusePooler } from "../database";
 import type { Log } from "../log";
-import { ensurePartitions } from "../partitions/ensure";
+import { lockMaintenance } from "../maintenance/lock";
+import { ensurePartitions } from "../maintenance/partitions";
+import { sessionSettings } from "../maintenance/session";
 import { Failure } from "../program";
-import { applyMigration, sessionSettings, type ApplyOptions } from "./apply";
+import { applyMigration, type ApplyOptions } from "./apply";
 import { findDifferences, type Expectations } from "./check";
 import { readMigrations } from "./files";
 import { ensureLedger, pendingMigrations, readLedger } from "./ledger";
-import { lockMaintenance } from "./lock";
 import { setPasswords } from "./passwords";
 
 export interface UpOptions {

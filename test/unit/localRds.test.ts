@@ -8,7 +8,6 @@ import { differences, parametersFile, valuesIn } from "../../cloud/aws/rds/confi
 import { evaluateFormula } from "../../cloud/aws/rds/formulas";
 import { settingsFor } from "../../cloud/aws/rds/lookup";
 import { belowSource, settingsOf, type Parameter } from "../../cloud/aws/rds/parameters";
-import { scramVerifier } from "../../cloud/aws/rds/scram";
 import { Server } from "../../cloud/aws/rds/server";
 import { checkIdentifier, checkInstance } from "../../cloud/aws/rds/validate";
 import type { Context, Properties, Resource } from "../../cloud/handler";
@@ -380,12 +379,4 @@ test("a server in however long a directory has a socket path that the kernel tak
   expect(at("/var/lib/x")).toBe("/var/lib/x");
   expect(`${at(long)}/.s.PGSQL.31999`.length).toBeLessThan(104); // macOS' limit; Linux' is 108
   expect(at(`${long}one`)).not.toBe(at(`${long}two`));
-});
-
-test("a password is stored as PostgreSQL itself stores it", () => {
-  // RFC 7677, section 3: user "user", password "pencil", salt and iterations as there.
-  const salt = Buffer.from("W22ZaJ0SNY7soEsUEjb6gQ==", "base64");
-  expect(scramVerifier("pencil", salt)).toBe(
-    "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=",
-  );
 });

@@ -1,9 +1,9 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { bundleOps, readMigrations } from "../../components/opsBundle";
+import { bundleMigrations, bundleOps } from "../../components/opsBundle";
 
 const root = join(__dirname, "../..");
 let scratch: string;
@@ -73,45 +73,60 @@ describe("the migrations of a directory", () => {
     return directory;
   };
 
+  const a = "select 1;\n";
+
   test("are its numbered files, in order; a dump or a note beside them is not one", () => {
-    const directory = write("some", {
-      "002_b.sql": "b",
-      "001_a.sql": "a",
-      "schema.sql": "x",
-      "README.md": "y",
-      "3_c.sql": "z",
-    });
-    const { files, hash } = readMigrations(directory);
+    const directory = write("some", { "002_b.sql": "select 2;", "001_a.sql": a, "schema.sql": "x", "README.md": "y" });
+    const { files, hash } = bundleMigrations(directory);
     expect(Object.entries(files)).toEqual([
-      ["001_a.sql", "a"],
-      ["002_b.sql", "b"],
+      ["001_a.sql", a],
+      ["002_b.sql", "select 2;"],
     ]);
     expect(hash).toMatch(/^[0-9a-f]{64}$/);
   });
 
+  test.each<[string, Record<string, string>, RegExp]>([
+    ["hyphen", { "001_a.sql": a, "002-typo.sql": a }, /002-typo\.sql: not named NNN_slug\.sql, for example/],
+    ["two digits", { "001_a.sql": a, "02_b.sql": a }, /02_b\.sql: not named/],
+    ["capitals", { "001_a.sql": a, "002_B.SQL": a }, /002_B\.SQL: not named/],
+    ["no number", { "001_a.sql": a, "fix.sql": a }, /fix\.sql: not named/],
+    ["gap", { "001_a.sql": a, "003_c.sql": a }, /003_c\.sql: number 2 is missing before it/],
+    ["duplicate", { "001_a.sql": a, "001_b.sql": a }, /001_b\.sql: number 1 is taken by 001_a\.sql/],
+    ["nothing in it", { "001_a.sql": "-- later\n/* or\n never */\n" }, /001_a\.sql: contains no statement/],
+    ["none", { "schema.sql": a }, /no migrations in /],
+  ])("are refused in one line, nothing left out in silence: %s", (name, files, message) => {
+    const build = () => bundleMigrations(write(`refused ${name}`, files));
+    expect(build).toThrow(message);
+    rmSync(join(scratch, `refused ${name}`), { recursive: true });
+    expect(build).toThrow(
+      expect.objectContaining({ __pulumiRunError: true, message: expect.not.stringContaining("\n") as unknown }),
+    );
+  });
+
   test("have a hash that follows names and contents, and nothing else", () => {
-    const hash = (name: string, files: Record<string, string>) => readMigrations(write(name, files)).hash;
-    const original = hash("h0", { "001_a.sql": "a", "002_b.sql": "b" });
-    expect(hash("h1", { "002_b.sql": "b", "001_a.sql": "a", "notes.txt": "n" })).toBe(original);
+    const hash = (name: string, files: Record<string, string>) => bundleMigrations(write(name, files)).hash;
+    const original = hash("h0", { "001_a.sql": a, "002_b.sql": a });
+    expect(hash("h1", { "002_b.sql": a, "001_a.sql": a, "notes.txt": "n" })).toBe(original);
+    expect(hash("h2", { "001_a.sql": a.replace("\n", "\r\n"), "002_b.sql": a })).toBe(original);
     const different = [
-      hash("h2", { "001_a.sql": "a", "002_b.sql": "c" }),
-      hash("h3", { "001_a.sql": "a", "002_c.sql": "b" }),
-      hash("h4", { "001_a.sql": "a" }),
-      hash("h5", { "001_a.sql": "ab", "002_b.sql": "" }),
+      hash("h3", { "001_a.sql": a, "002_b.sql": `${a} ` }),
+      hash("h4", { "001_a.sql": a, "002_c.sql": a }),
+      hash("h5", { "001_a.sql": a }),
+      hash("h6", { "001_a.sql": `${a} `, "002_b.sql": a }),
     ];
     expect(new Set([original, ...different]).size).toBe(5);
   });
 
-  test("must be there, and must fit into one ConfigMap together", () => {
-    expect(() => readMigrations(write("none", { "schema.sql": "x" }))).toThrow(/no migrations/);
-    const half = "-".repeat(600 * 1024);
-    expect(() => readMigrations(write("much", { "001_a.sql": half, "002_b.sql": half }))).toThrow(
+  test("must fit into one ConfigMap together", () => {
+    const half = `select '${"-".repeat(600 * 1024)}'`;
+    expect(() => bundleMigrations(write("much", { "001_a.sql": half, "002_b.sql": half }))).toThrow(
       /001_a\.sql, 002_b\.sql: 12\d{5} bytes do not fit/,
     );
   });
 
   test("of this project are all there", () => {
-    const names = Object.keys(readMigrations(join(root, "sql")).files);
-    expect(names.map((name) => Number(name.slice(0, 3)))).toEqual(names.map((_, index) => index + 1));
+    const { files } = bundleMigrations(join(root, "sql"));
+    const present = readdirSync(join(root, "sql")).filter((name) => name !== "schema.sql");
+    expect(Object.keys(files)).toEqual(present.sort());
   });
 });

@@ -1,6 +1,6 @@
 /** The roles RDS makes, and what its master user may do: much, but it is no superuser. */
 import { escapeIdentifier, escapeLiteral } from "pg";
-import { scramVerifier } from "./scram";
+import { scramVerifier } from "../../../postgres/scramVerifier";
 import { replicationUser } from "./configuration";
 import type { Server } from "./server";
 

@@ -1,9 +1,13 @@
-/** Passwords as PostgreSQL stores them, so that the plain text is in no statement and thus in no log. */
+/** What PostgreSQL stores for a password, computed here, so that the password itself is in no statement and thus in no log. */
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from "node:crypto";
 
-const iterations = 4096; // PostgreSQL's own
+/** PostgreSQL's own number. */
+const iterations = 4096;
 
-/** What `alter role … password` takes in the place of a password (RFC 5803). Passwords must be printable ASCII. */
+/**
+ * `SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>` (RFC 5802, RFC 7677), which `alter role … password` takes in the
+ * place of a password. For printable ASCII only: other characters would have to go through SASLprep first.
+ */
 export function scramVerifier(password: string, salt: Buffer = randomBytes(16)): string {
   const salted = pbkdf2Sync(password, salt, iterations, 32, "sha256");
   const hmac = (text: string) => createHmac("sha256", salted).update(text).digest();
