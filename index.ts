@@ -96,7 +96,6 @@ async function program() {
       sourceArn: primary.arn,
       postgresVersion: database.postgresVersion,
       instanceClass: replicaSettings.instanceClass,
-      primaryInstanceClass: database.instanceClass,
       storageGib: database.storageGib,
       maxStorageGib: database.maxStorageGib,
       maxConnections: database.maxConnections,

@@ -6,10 +6,9 @@ import { expectedSettings, replicaParameters } from "./parameters";
 export interface ReplicaArgs extends DatabaseServerArgs {
   /** The primary in another region: its ARN, since an identifier means nothing across regions. */
   sourceArn: pulumi.Input<string>;
-  /** The primary's class and storage, GiB: a standby must not be configured smaller than its primary. */
-  primaryInstanceClass: string;
+  /** The primary's storage, GiB. */
   storageGib: number;
-  /** The primary's. */
+  /** The primary's: a standby with fewer replays nothing. */
   maxConnections: number;
   /** From the primary: IAM roles belong to no region. */
   monitoringRoleArn: pulumi.Input<string>;

@@ -1,3 +1,4 @@
+import { applyMethod, type ApplyMethod } from "./applyMethod";
 import { instanceCapacity, type InstanceCapacity } from "./instanceClass";
 
 /** One setting of a parameter group. */
@@ -7,14 +8,18 @@ export interface Parameter {
   value: string;
   /** PostgreSQL's base unit of the setting; "" for numbers without one, booleans and lists. */
   unit: "" | "ms" | "s" | "kB" | "MB";
-  /** What PostgreSQL takes only at its start waits for a reboot; the rest applies at once. */
-  applyMethod: "immediate" | "pending-reboot";
+  applyMethod: ApplyMethod;
   /** Why it differs from RDS' default, or must not. */
   reason: string;
   source: string;
 }
 
+/** A parameter before its apply method is known, which follows from the rest and the version. */
+export type Tuned = Omit<Parameter, "applyMethod">;
+
 export interface TuningInput {
+  /** Major version, such as "17". */
+  postgresVersion: string;
   instanceClass: string;
   /** Allocated storage, GiB. */
   storageGib: number;
@@ -47,15 +52,16 @@ function capacityOf(instanceClass: string): InstanceCapacity {
  * `work_mem`) is left to RDS: its defaults already follow the class. `wal_level` cannot be set on RDS; with backups on it
  * is `replica`, which the migrations verify.
  */
-export function primaryParameters({ instanceClass, storageGib, maxConnections }: TuningInput): Parameter[] {
+export function primaryParameters(input: TuningInput): Parameter[] {
+  const { instanceClass, storageGib, maxConnections } = input;
+  const major = majorOf(input);
   const capacity = capacityOf(instanceClass);
   const maxWalSize = maxWalSizeMb(capacity, storageGib);
-  return [
+  return withApplyMethods(major, [
     {
       name: "checkpoint_timeout",
       value: "900",
       unit: "s",
-      applyMethod: "immediate",
       reason:
         "The first change of a page after a checkpoint writes the whole page to the WAL: three times fewer checkpoints " +
         "than by default, and crash recovery replays 15 minutes at most.",
@@ -65,7 +71,6 @@ export function primaryParameters({ instanceClass, storageGib, maxConnections }:
       name: "max_wal_size",
       value: String(maxWalSize),
       unit: "MB",
-      applyMethod: "immediate",
       reason: "Large enough that the timeout, not the volume, starts checkpoints; at most a fifth of the disk.",
       source: wal,
     },
@@ -73,7 +78,6 @@ export function primaryParameters({ instanceClass, storageGib, maxConnections }:
       name: "min_wal_size",
       value: String(Math.floor(maxWalSize / 4)),
       unit: "MB",
-      applyMethod: "immediate",
       reason: "Recycled segments are cheaper than new ones when receipts come in bursts.",
       source: wal,
     },
@@ -81,7 +85,6 @@ export function primaryParameters({ instanceClass, storageGib, maxConnections }:
       name: "checkpoint_completion_target",
       value: "0.9",
       unit: "",
-      applyMethod: "immediate",
       reason: "Spreads a checkpoint's writes over the interval, so that commits do not queue behind them.",
       source: wal,
     },
@@ -89,7 +92,6 @@ export function primaryParameters({ instanceClass, storageGib, maxConnections }:
       name: "wal_compression",
       value: "zstd",
       unit: "",
-      applyMethod: "immediate",
       reason: "Full-page images are most of an append-heavy WAL, and every byte crosses regions to the replica.",
       source: wal,
     },
@@ -97,7 +99,6 @@ export function primaryParameters({ instanceClass, storageGib, maxConnections }:
       name: "synchronous_commit",
       value: "on",
       unit: "",
-      applyMethod: "immediate",
       reason: "A receipt that was acknowledged survives a crash. Only the telemetry role has it off, by role setting.",
       source: wal,
     },
@@ -105,23 +106,22 @@ export function primaryParameters({ instanceClass, storageGib, maxConnections }:
       name: "max_connections",
       value: String(maxConnections),
       unit: "",
-      applyMethod: "pending-reboot",
       reason: "The pool arithmetic needs a number of its own, not RDS' LEAST({DBInstanceClassMemory/9531392}, 5000).",
       source: rdsManual("CHAP_Limits"),
     },
     {
       name: "max_worker_processes",
-      value: String(Math.max(8, capacity.vcpus * 2)),
+      value: "32",
       unit: "",
-      applyMethod: "pending-reboot",
-      reason: "A standby starts only with at least the primary's value, and RDS' default follows each one's own class.",
+      reason:
+        "A standby replays only with at least the primary's value. RDS' default follows each one's own class, so that growing the " +
+        "primary alone would pause the replica; this is RDS' figure for 16 vCPUs, and what appends runs few workers.",
       source: standby,
     },
     {
       name: "max_locks_per_transaction",
       value: "256",
       unit: "",
-      applyMethod: "pending-reboot",
       reason:
         "A look-up by id alone locks every monthly partition and each of its indexes; four times the default keeps years of them, and pg_dump, within the table.",
       source: manual("runtime-config-locks"),
@@ -130,7 +130,6 @@ export function primaryParameters({ instanceClass, storageGib, maxConnections }:
       name: "idle_in_transaction_session_timeout",
       value: "60000",
       unit: "ms",
-      applyMethod: "immediate",
       reason:
         "A transaction that a client has forgotten holds back vacuum and keeps its locks. PgBouncer ends it earlier; this is " +
         "the net below it, and for direct connections. pg_dump turns it off for itself.",
@@ -140,15 +139,39 @@ export function primaryParameters({ instanceClass, storageGib, maxConnections }:
       name: "log_min_duration_statement",
       value: "1000",
       unit: "ms",
-      applyMethod: "immediate",
       reason: "A receipt's insert takes milliseconds: what takes a second is worth a line.",
+      source: logging,
+    },
+    {
+      name: "log_statement",
+      value: "ddl",
+      unit: "",
+      reason:
+        "Evidence: whoever changes a table, a trigger or a role leaves the statement in a log that the database cannot rewrite. " +
+        "It costs a line for each, in a deployment and at the turn of a month. Passwords are set as SCRAM verifiers.",
+      source: logging,
+    },
+    {
+      name: "log_connections",
+      // Until 17 a boolean; from 18 a list, and a connection that was only received proves nothing.
+      value: major >= 18 ? "authentication,authorization" : "1",
+      unit: "",
+      reason:
+        "Evidence: who came, from where, as whom and over TLS or not. It costs two or three lines for each connection, of which the " +
+        "pooler makes few; a client that connects anew for each query would pay with every query.",
+      source: logging,
+    },
+    {
+      name: "log_disconnections",
+      value: "1",
+      unit: "",
+      reason: "Evidence: how long each stayed. It costs one line for each connection.",
       source: logging,
     },
     {
       name: "log_lock_waits",
       value: "1",
       unit: "",
-      applyMethod: "immediate",
       reason:
         "Chain heads and partition maintenance are taken under locks: a wait beyond deadlock_timeout must leave a trace.",
       source: logging,
@@ -157,7 +180,6 @@ export function primaryParameters({ instanceClass, storageGib, maxConnections }:
       name: "log_autovacuum_min_duration",
       value: "10000",
       unit: "ms",
-      applyMethod: "immediate",
       reason: "Says which partition's vacuum is slow, without a line for each quiet one.",
       source: logging,
     },
@@ -165,7 +187,6 @@ export function primaryParameters({ instanceClass, storageGib, maxConnections }:
       name: "track_io_timing",
       value: "1",
       unit: "",
-      applyMethod: "immediate",
       reason: "Tells a slow disk from a slow plan; the clock is cheap on Nitro instances.",
       source: manual("runtime-config-statistics"),
     },
@@ -173,7 +194,6 @@ export function primaryParameters({ instanceClass, storageGib, maxConnections }:
       name: "autovacuum_vacuum_insert_scale_factor",
       value: "0.05",
       unit: "",
-      applyMethod: "immediate",
       reason: "A partition that only grows is frozen and becomes index-only readable after 5 % of new rows, not 20 %.",
       source: vacuum,
     },
@@ -181,7 +201,6 @@ export function primaryParameters({ instanceClass, storageGib, maxConnections }:
       name: "autovacuum_vacuum_scale_factor",
       value: "0.05",
       unit: "",
-      applyMethod: "immediate",
       reason:
         "api_keys is updated on each request, and pending receipts several times: dead rows go before they pile up.",
       source: vacuum,
@@ -190,7 +209,6 @@ export function primaryParameters({ instanceClass, storageGib, maxConnections }:
       name: "autovacuum_analyze_scale_factor",
       value: "0.02",
       unit: "",
-      applyMethod: "immediate",
       reason: "The newest days are what is asked for: the planner must know of them within 2 % of growth.",
       source: vacuum,
     },
@@ -198,7 +216,6 @@ export function primaryParameters({ instanceClass, storageGib, maxConnections }:
       name: "autovacuum_vacuum_cost_limit",
       value: "2000",
       unit: "",
-      applyMethod: "immediate",
       reason: "The default of 200 was sized for spinning disks: gp3 gives 3,000 IOPS at least.",
       source: vacuum,
     },
@@ -206,7 +223,6 @@ export function primaryParameters({ instanceClass, storageGib, maxConnections }:
       name: "autovacuum_max_workers",
       value: String(clamp(3, capacity.vcpus / 2, 8)),
       unit: "",
-      applyMethod: "pending-reboot",
       reason: "At the turn of a month two partitions of each table are busy; half the vCPUs at most.",
       source: vacuum,
     },
@@ -214,7 +230,6 @@ export function primaryParameters({ instanceClass, storageGib, maxConnections }:
       name: "maintenance_work_mem",
       value: String(clamp(65_536, (capacity.memoryGib * 1024 * 1024) / 32, 1_048_576)),
       unit: "kB",
-      applyMethod: "immediate",
       reason:
         "Index builds on partitions and vacuum; 1/32 of memory for each worker, 1 GiB at most (vacuum used no more until 17).",
       source: manual("runtime-config-resource"),
@@ -223,7 +238,6 @@ export function primaryParameters({ instanceClass, storageGib, maxConnections }:
       name: "random_page_cost",
       value: "1.1",
       unit: "",
-      applyMethod: "immediate",
       reason:
         "gp3 has no seek: with the default of 4 the planner scans whole partitions instead of using their indexes.",
       source: manual("runtime-config-query"),
@@ -232,7 +246,6 @@ export function primaryParameters({ instanceClass, storageGib, maxConnections }:
       name: "shared_preload_libraries",
       value: "pg_stat_statements",
       unit: "",
-      applyMethod: "pending-reboot",
       reason: "Query latency is no native RDS metric: it is read from pg_stat_statements.",
       source: manual("pgstatstatements"),
     },
@@ -240,9 +253,18 @@ export function primaryParameters({ instanceClass, storageGib, maxConnections }:
       name: "rds.force_ssl",
       value: "1",
       unit: "",
-      applyMethod: "immediate",
       reason: "On by default since 15; stated, so that a changed default changes nothing here.",
       source: rdsManual("PostgreSQL.Concepts.General.SSL"),
     },
-  ];
+  ]);
+}
+
+export const majorOf = ({ postgresVersion }: Pick<TuningInput, "postgresVersion">) =>
+  Number.parseInt(postgresVersion, 10);
+
+export function withApplyMethods(major: number, parameters: readonly Tuned[]): Parameter[] {
+  return parameters.map((parameter) => ({
+    ...parameter,
+    applyMethod: applyMethod(parameter.name, parameter.value, major),
+  }));
 }

@@ -1,10 +1,12 @@
 import { describe, expect, test } from "vitest";
+import { catalogOf, postgres } from "../../cloud/aws/rds/binaries";
+import { applyMethod } from "../../components/applyMethod";
 import { expectedSettings, parameterGroupFamily, replicaParameters } from "../../components/parameters";
 import { primaryParameters, type Parameter } from "../../components/tuning";
 
 const values = (parameters: Parameter[]) => Object.fromEntries(parameters.map(({ name, value }) => [name, value]));
-const small = { instanceClass: "db.t4g.medium", storageGib: 20, maxConnections: 200 };
-const large = { instanceClass: "db.r7g.4xlarge", storageGib: 1000, maxConnections: 1000 };
+const small = { postgresVersion: "17", instanceClass: "db.t4g.medium", storageGib: 20, maxConnections: 200 };
+const large = { postgresVersion: "17", instanceClass: "db.r7g.4xlarge", storageGib: 1000, maxConnections: 1000 };
 
 describe("the primary's parameters", () => {
   test("on a small class are exactly these, in RDS' units", () => {
@@ -16,10 +18,13 @@ describe("the primary's parameters", () => {
       wal_compression: "zstd",
       synchronous_commit: "on",
       max_connections: "200",
-      max_worker_processes: "8",
+      max_worker_processes: "32",
       max_locks_per_transaction: "256",
       idle_in_transaction_session_timeout: "60000",
       log_min_duration_statement: "1000",
+      log_statement: "ddl",
+      log_connections: "1",
+      log_disconnections: "1",
       log_lock_waits: "1",
       log_autovacuum_min_duration: "10000",
       track_io_timing: "1",
@@ -42,7 +47,6 @@ describe("the primary's parameters", () => {
       max_wal_size: "32768",
       min_wal_size: "8192",
       max_connections: "1000",
-      max_worker_processes: "32",
       autovacuum_max_workers: "8",
       maintenance_work_mem: "1048576",
     });
@@ -59,31 +63,16 @@ describe("the primary's parameters", () => {
     expect(values(primaryParameters({ ...small, instanceClass, storageGib })).max_wal_size).toBe(expected);
   });
 
-  // PostgreSQL's pg_settings has "postmaster" as the context of exactly these.
-  test("wait for a reboot where PostgreSQL takes them only at its start, and apply at once elsewhere", () => {
-    const waiting = primaryParameters(small).filter((parameter) => parameter.applyMethod === "pending-reboot");
-    expect(waiting.map(({ name }) => name).sort()).toEqual([
-      "autovacuum_max_workers",
-      "max_connections",
-      "max_locks_per_transaction",
-      "max_worker_processes",
-      "shared_preload_libraries",
-    ]);
-  });
-
   test("each has a reason and a source, no suffixed unit and no RDS formula", () => {
-    for (const { name, value, reason, source } of replicaParameters({
-      ...small,
-      primaryInstanceClass: "db.r7g.large",
-    })) {
+    for (const { name, value, reason, source } of replicaParameters(small)) {
       expect(reason, name).toMatch(/^[A-Za-z].{30,}\.$/);
       expect(source, name).toMatch(/^https:\/\/(www\.postgresql\.org|docs\.aws\.amazon\.com)\//);
-      expect(value, name).toMatch(/^(\d+(\.\d+)?|on|zstd|pg_stat_statements)$/);
+      expect(value, name).toMatch(/^(\d+(\.\d+)?|on|ddl|zstd|pg_stat_statements)$/);
     }
   });
 
   test("never name what RDS keeps for itself", () => {
-    const names = replicaParameters({ ...small, primaryInstanceClass: "db.r7g.large" }).map(({ name }) => name);
+    const names = replicaParameters(small).map(({ name }) => name);
     for (const reserved of ["wal_level", "archive_mode", "fsync", "full_page_writes", "ssl"]) {
       expect(names).not.toContain(reserved);
     }
@@ -97,8 +86,7 @@ describe("the primary's parameters", () => {
 
 describe("the replica's parameters", () => {
   test("are the primary's and three of its own, on the same class", () => {
-    const replica = values(replicaParameters({ ...small, primaryInstanceClass: small.instanceClass }));
-    expect(replica).toEqual({
+    expect(values(replicaParameters(small))).toEqual({
       ...values(primaryParameters(small)),
       hot_standby_feedback: "1",
       max_standby_streaming_delay: "5000",
@@ -106,26 +94,102 @@ describe("the replica's parameters", () => {
     });
   });
 
-  test("on a smaller class keep what a standby must have at least, and shrink the rest", () => {
-    const replica = values(
-      replicaParameters({ ...large, instanceClass: "db.r7g.large", primaryInstanceClass: large.instanceClass }),
-    );
-    expect(replica).toMatchObject({
-      max_connections: "1000",
-      max_worker_processes: "32",
-      max_locks_per_transaction: "256",
-      autovacuum_max_workers: "3",
-      max_wal_size: "16384",
-      maintenance_work_mem: "524288",
-    });
+  // PostgreSQL's list ("Hot Standby", Administrator's Overview): replay pauses where a standby has less than its primary.
+  test("have nothing less than the primary's that a standby must have, whichever of the two grows first", () => {
+    const classes = ["db.t4g.micro", "db.t4g.2xlarge", "db.r7g.large", "db.r7g.16xlarge", "db.r8g.48xlarge"];
+    const critical = [
+      "max_connections",
+      "max_worker_processes",
+      "max_locks_per_transaction",
+      "max_wal_senders",
+      "max_prepared_transactions",
+    ];
+    const of = (instanceClass: string, parametersOf: typeof primaryParameters) =>
+      values(parametersOf({ ...small, instanceClass })) as Record<string, string | undefined>;
+    for (const primaryClass of classes) {
+      for (const replicaClass of classes) {
+        const [primary, replica] = [of(primaryClass, primaryParameters), of(replicaClass, replicaParameters)];
+        for (const name of critical)
+          expect([primaryClass, replicaClass, name, replica[name]]).toEqual([
+            primaryClass,
+            replicaClass,
+            name,
+            primary[name],
+          ]);
+      }
+    }
+  });
+});
+
+describe("a parameter is applied", () => {
+  // As `postgres --describe-config` of 15.14, 16.14, 17.10 and 18.4 has them.
+  const atStart = ["max_connections", "max_locks_per_transaction", "max_worker_processes", "shared_preload_libraries"];
+  const dynamic = { ...small, instanceClass: "db.r7g.4xlarge" };
+
+  test.each([
+    ["15", ["autovacuum_max_workers", ...atStart]],
+    ["16", ["autovacuum_max_workers", ...atStart]],
+    ["17", ["autovacuum_max_workers", ...atStart]],
+    ["18", atStart],
+  ])(
+    "by a reboot in %s where PostgreSQL takes it only at its start, or where the value is RDS' own",
+    (version, names) => {
+      const waiting = replicaParameters({ ...dynamic, postgresVersion: version })
+        .filter((parameter) => parameter.applyMethod === "pending-reboot")
+        .map(({ name }) => name);
+      const rdsOwn = [
+        "checkpoint_completion_target",
+        "log_autovacuum_min_duration",
+        "rds.force_ssl",
+        "synchronous_commit",
+        "track_io_timing",
+        "wal_compression",
+      ];
+      expect(waiting.sort()).toEqual([...names, ...rdsOwn].sort());
+    },
+  );
+
+  test.each([
+    ["max_wal_size", "2048", 17, "pending-reboot"],
+    ["max_wal_size", "4096", 17, "immediate"],
+    ["min_wal_size", "192", 17, "pending-reboot"],
+    ["min_wal_size", "1024", 17, "immediate"],
+    ["rds.force_ssl", "1", 15, "pending-reboot"],
+    ["rds.force_ssl", "1", 14, "immediate"],
+    ["rds.force_ssl", "0", 15, "immediate"],
+    ["checkpoint_completion_target", "0.9", 18, "pending-reboot"],
+    ["checkpoint_completion_target", "0.8", 18, "immediate"],
+    ["synchronous_commit", "on", 16, "pending-reboot"],
+    ["synchronous_commit", "off", 16, "immediate"],
+    ["log_autovacuum_min_duration", "10000", 15, "pending-reboot"],
+    ["autovacuum_vacuum_scale_factor", "0.1", 17, "pending-reboot"],
+    ["autovacuum_vacuum_scale_factor", "0.05", 17, "immediate"],
+    ["autovacuum_max_workers", "8", 17, "pending-reboot"],
+    ["autovacuum_max_workers", "8", 18, "immediate"],
+    ["max_connections", "200", 18, "pending-reboot"],
+    ["log_statement", "ddl", 17, "immediate"],
+  ])("%s = %s in %d: %s", (name, value, major, method) => {
+    expect(applyMethod(name, value, major)).toBe(method);
   });
 
-  test("on a larger class are sized for it", () => {
-    const replica = values(
-      replicaParameters({ ...small, instanceClass: "db.r7g.4xlarge", primaryInstanceClass: small.instanceClass }),
-    );
-    expect(replica).toMatchObject({ max_worker_processes: "32", max_connections: "200" });
+  test("as the PostgreSQL of this machine takes it", () => {
+    const server = postgres();
+    const catalog = catalogOf(server);
+    const parameters = replicaParameters({ ...dynamic, postgresVersion: String(server.major) });
+    const ofServer = parameters.filter(({ name }) => catalog.has(name));
+    expect(ofServer.length).toBeGreaterThan(20);
+    for (const { name } of ofServer) {
+      const method = catalog.get(name)?.context === "postmaster" ? "pending-reboot" : "immediate";
+      expect([name, applyMethod(name, "no default of RDS", server.major)]).toEqual([name, method]);
+    }
   });
+});
+
+test.each([
+  ["17", "1"],
+  ["18", "authentication,authorization"],
+])("PostgreSQL %s logs connections with %s: a boolean until 17, a list from 18", (postgresVersion, expected) => {
+  expect(values(primaryParameters({ ...small, postgresVersion })).log_connections).toBe(expected);
 });
 
 test("the server is checked for all of them but RDS' own", () => {

@@ -8,7 +8,6 @@ const args: ReplicaArgs = {
   sourceArn: "arn:aws:rds:eu-central-1:123456789012:db:p-1",
   postgresVersion: "17",
   instanceClass: "db.r7g.large",
-  primaryInstanceClass: "db.r7g.2xlarge",
   storageGib: 100,
   maxStorageGib: 1000,
   maxConnections: 500,
@@ -108,7 +107,7 @@ describe("the replica", () => {
     expect(group.inputs).toMatchObject({ family: "postgres17", parameters });
     expect(parameters).toContainEqual({
       name: "max_worker_processes",
-      value: "16",
+      value: "32",
       applyMethod: "pending-reboot",
     });
   });

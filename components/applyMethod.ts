@@ -1,0 +1,41 @@
+/** How RDS applies a parameter of a group: at once, or when the server next starts. */
+export type ApplyMethod = "immediate" | "pending-reboot";
+
+/** Of the parameters this project sets, those that PostgreSQL takes only at its start (`pg_settings.context` is postmaster). */
+const takenAtStart: Readonly<Record<string, (major: number) => boolean>> = {
+  // From 18 a reload is enough, within autovacuum_worker_slots (16 by default, more than is ever asked for here).
+  autovacuum_max_workers: (major) => major < 18,
+  max_connections: () => true,
+  max_locks_per_transaction: () => true,
+  max_worker_processes: () => true,
+  shared_preload_libraries: () => true,
+};
+
+/**
+ * RDS' own values in the families' default groups, where they are plain ones: formulas, and parameters that RDS leaves to
+ * PostgreSQL, cannot be met. From listings of earlier families and, for rds.force_ssl, from the manual; that later families
+ * have the same is believed. A value listed here in error costs nothing: a new server starts with it all the same.
+ */
+const rdsDefaults: Readonly<Record<string, (major: number) => string | undefined>> = {
+  autovacuum_analyze_scale_factor: () => "0.05",
+  autovacuum_vacuum_scale_factor: () => "0.1",
+  checkpoint_completion_target: () => "0.9",
+  idle_in_transaction_session_timeout: () => "86400000",
+  log_autovacuum_min_duration: () => "10000",
+  max_wal_size: () => "2048",
+  min_wal_size: () => "192",
+  "rds.force_ssl": (major) => (major >= 15 ? "1" : "0"),
+  synchronous_commit: () => "on",
+  track_io_timing: () => "1",
+  // In no listing: believed, of the families that know zstd.
+  wal_compression: () => "zstd",
+};
+
+/**
+ * The method to ask for. RDS takes no note of a value that is its own default, and reports such a parameter as `pending-reboot`
+ * whatever was asked for: with `immediate` every preview would show a change.
+ */
+export function applyMethod(name: string, value: string, major: number): ApplyMethod {
+  const waits = takenAtStart[name]?.(major) === true || rdsDefaults[name]?.(major) === value;
+  return waits ? "pending-reboot" : "immediate";
+}
