@@ -15,11 +15,12 @@ import { DatabaseSecrets } from "./components/databaseSecrets";
 import { Migrations } from "./components/migrations";
 import { Network } from "./components/network";
 import { bundleMigrations, bundleOps } from "./components/opsBundle";
-import { Partitions } from "./components/partitions";
 import { Pgbouncer, pgbouncerService } from "./components/pgbouncer";
 import { pgbouncerPort } from "./components/pgbouncerConfig";
 import { Primary } from "./components/primary";
 import { Replica } from "./components/replica";
+import { Scheduled } from "./components/scheduled";
+import { scheduledNames, type ScheduledProgram, scheduledPrograms } from "./components/scheduledPrograms";
 import { Tenancy } from "./components/tenancy";
 import { readSettings } from "./settings";
 
@@ -174,11 +175,23 @@ async function program() {
     inNamespace,
   );
   const afterMigrations = { ...onKubernetes, dependsOn: [tenancy, migrations] };
-  const partitions = new Partitions(
-    `${name}-partitions`,
-    { ...opsProgram, bundle: bundleOps("ops/partitions.ts", __dirname), ...settings.partitions },
-    afterMigrations,
-  );
+  const scheduled = scheduledNames.map((program) => {
+    const { connection, deadline, env, egress }: ScheduledProgram = scheduledPrograms[program];
+    return new Scheduled(
+      `${name}-${program}`,
+      {
+        ...opsProgram,
+        program,
+        bundle: bundleOps(`ops/${program}.ts`, __dirname),
+        schedule: settings.schedules[program],
+        deadline,
+        database: { ...owner, url: connections.urls[connection] },
+        env: env(settings.partitions),
+        egress,
+      },
+      afterMigrations,
+    );
+  });
   const pgbouncer = new Pgbouncer(
     `${name}-pgbouncer`,
     {
@@ -232,7 +245,7 @@ async function program() {
       url: `http://${controlPlaneService}.${namespace}.svc.cluster.local:${controlPlanePort}`,
       service: controlPlane.service.metadata.name,
     },
-    partitionsCronJob: partitions.cronJob.metadata.name,
+    cronJobs: scheduled.map(({ cronJob }) => cronJob.metadata.name),
     /** Where in Kubernetes each URL of the database lies; never the URL. */
     connectionSecrets: pulumi
       .output(connections.urls)

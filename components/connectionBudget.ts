@@ -3,6 +3,8 @@
  * the sum can be checked in one place: max_connections ≥ reserve + pools × PgBouncer processes, always.
  */
 
+import { scheduledPrograms } from "./scheduledPrograms";
+
 /** What the control plane's `pg` pool opens; the driver's default, which the control plane does not change. */
 export const clientsPerControlPlanePod = 10;
 
@@ -27,8 +29,8 @@ export const directConnections = {
   rdsadmin: 3,
   /** The migration Job: the runner, and one that waits for the lock when two deployments overlap. */
   migrations: 2,
-  /** The partitions CronJob (concurrencyPolicy Forbid), and the same by hand. */
-  partitions: 1,
+  /** The programs on schedule, all at once; of each one run at a time (concurrencyPolicy Forbid). */
+  scheduled: sum(Object.values(scheduledPrograms).map(({ connections }) => connections)),
   /** The monitor, always connected. */
   monitor: 1,
 } as const;

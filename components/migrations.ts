@@ -1,6 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { type RoleKey, roles } from "../ops/roles";
+import { evictionIsNoFailure } from "./jobFailures";
 import type { Migrations as MigrationFiles } from "./opsBundle";
 import { opsProgram, type OpsProgramArgs } from "./opsProgram";
 
@@ -18,7 +19,10 @@ export interface Expectations {
 const createdRoles = ["app", "telemetry", "monitor", "auditor"] as const satisfies RoleKey[];
 type CreatedRole = (typeof createdRoles)[number];
 
-export interface MigrationsArgs extends Pick<OpsProgramArgs, "namespace" | "image" | "bundle" | "trustSecret"> {
+export interface MigrationsArgs extends Pick<
+  OpsProgramArgs,
+  "namespace" | "image" | "bundle" | "trustSecret" | "pod" | "transform"
+> {
   /** The primary itself, as the owner: an advisory lock through a pooler would stay behind. */
   database: OpsProgramArgs["database"];
   migrations: MigrationFiles;
@@ -75,7 +79,10 @@ export class Migrations extends pulumi.ComponentResource {
           MIGRATIONS_DIR: sqlPath,
           ROLE_PASSWORDS_DIR: passwordsPath,
           EXPECTATIONS_FILE: `${expectationsPath}/expectations.json`,
+          // As long as a Multi-AZ failover may take (AWS names 60 to 120 seconds), and a new pod's policies to be in force.
+          CONNECT_TIMEOUT_SECONDS: "180",
         },
+        annotations: { "authensor.io/migrations-sha256": args.migrations.hash },
         volumes: {
           [sqlPath]: { configMap: { name: sql.metadata.name } },
           [passwordsPath]: { secret: { secretName: passwords.metadata.name, defaultMode: 0o440 } },
@@ -95,16 +102,12 @@ export class Migrations extends pulumi.ComponentResource {
           annotations: { "pulumi.com/replaceUnready": "true" },
         },
         spec: {
-          // The program retries by itself what is worth retrying; this is for a node that goes away.
-          backoffLimit: 2,
+          // The program waits by itself for what may come; any other failure is final, and is reported at once as
+          // BackoffLimitExceeded, which Pulumi knows. A node that goes away is no failure.
+          backoffLimit: 0,
+          podFailurePolicy: { rules: [evictionIsNoFailure] },
           activeDeadlineSeconds: deadline,
-          template: {
-            metadata: {
-              labels: program.labels,
-              annotations: { "authensor.io/migrations-sha256": args.migrations.hash },
-            },
-            spec: program.spec,
-          },
+          template: program.template,
           // No ttlSecondsAfterFinished: a Job that is gone would be made, and run, again.
         },
       },

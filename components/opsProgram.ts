@@ -2,7 +2,15 @@ import * as k8s from "@pulumi/kubernetes";
 import type { types } from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { paths } from "./pgbouncerConfig";
-import { databaseEgress, dnsEgress, labelsOf, restrictedContainer, restrictedPod } from "./podSecurity";
+import {
+  databaseEgress,
+  dnsEgress,
+  type EgressRule,
+  labelsOf,
+  restrictedContainer,
+  restrictedPod,
+} from "./podSecurity";
+import { type PodArgs, podTemplate, type PodTemplate } from "./podTemplate";
 
 /** Where a program's own file lies in its container. */
 export const programPath = "/app/program";
@@ -19,7 +27,7 @@ export interface SecretKey {
   key: string;
 }
 
-export interface OpsProgramArgs {
+export interface OpsProgramArgs extends PodArgs {
   namespace: pulumi.Input<string>;
   /** A stock Node image. */
   image: string;
@@ -28,11 +36,14 @@ export interface OpsProgramArgs {
   args?: string[];
   /** The bundled program. */
   bundle: string;
-  /** URL of the database, the port that it names, and the blocks its address can be in: all that the program may reach. */
+  /** URL of the database, the port that it names, and the blocks its address can be in. */
   database: { url: SecretKey; port: pulumi.Input<number>; blocks: readonly string[] };
   /** Secret with the certificates that the URL names. */
   trustSecret: pulumi.Input<string>;
-  env?: Record<string, string>;
+  env?: Record<string, pulumi.Input<string>>;
+  /** What it may reach beside names and the database. */
+  egress?: readonly EgressRule[] | undefined;
+  annotations?: Record<string, pulumi.Input<string>>;
   /** Further volumes by mount path, all read-only. */
   volumes?: Record<string, Omit<types.input.core.v1.Volume, "name">>;
 }
@@ -41,12 +52,12 @@ export interface OpsProgramArgs {
 export interface OpsProgram {
   labels: Record<string, string>;
   metadata: { namespace: pulumi.Input<string>; labels: Record<string, string> };
-  spec: types.input.core.v1.PodSpec;
+  template: PodTemplate;
 }
 
 /**
- * Makes what an ops program needs — its code in an immutable ConfigMap, and a policy that lets it reach DNS and the
- * database and nobody reach it — and describes its pod.
+ * Makes what an ops program needs — its code in an immutable ConfigMap, and a policy that lets it reach DNS, its
+ * database and what else it names, and nobody reach it — and describes its pod.
  */
 export function opsProgram(name: string, args: OpsProgramArgs, parent: pulumi.Resource): OpsProgram {
   const labels = labelsOf(args.command);
@@ -65,7 +76,7 @@ export function opsProgram(name: string, args: OpsProgramArgs, parent: pulumi.Re
         podSelector: { matchLabels: labels },
         policyTypes: ["Ingress", "Egress"],
         ingress: [],
-        egress: [dnsEgress, databaseEgress(args.database.blocks, args.database.port)],
+        egress: [dnsEgress, databaseEgress(args.database.blocks, args.database.port), ...(args.egress ?? [])],
       },
     },
     { parent },
@@ -75,7 +86,7 @@ export function opsProgram(name: string, args: OpsProgramArgs, parent: pulumi.Re
     mount: { name: `extra-${index}`, mountPath, readOnly: true },
     volume: { name: `extra-${index}`, ...volume },
   }));
-  const spec: types.input.core.v1.PodSpec = {
+  const spec: PodTemplate["spec"] = {
     automountServiceAccountToken: false,
     enableServiceLinks: false,
     restartPolicy: "Never",
@@ -111,5 +122,6 @@ export function opsProgram(name: string, args: OpsProgramArgs, parent: pulumi.Re
       ...extra.map(({ volume }) => volume),
     ],
   };
-  return { labels, metadata, spec };
+  const template = { metadata: { labels, ...(args.annotations && { annotations: args.annotations }) }, spec };
+  return { labels, metadata, template: podTemplate(template, args) };
 }

@@ -63,7 +63,7 @@ export function spread(labels: Labels): types.input.core.v1.TopologySpreadConstr
   ];
 }
 
-type EgressRule = types.input.networking.v1.NetworkPolicyEgressRule;
+export type EgressRule = types.input.networking.v1.NetworkPolicyEgressRule;
 
 /**
  * Look-ups of names; without this egress rule no pod finds its database. To anyone: NodeLocal DNSCache answers at a link-local

@@ -66,13 +66,14 @@ export function describeUrl(url: string): string {
 export async function connect(options: ConnectOptions): Promise<pg.Client> {
   const url = options.url ?? databaseUrl();
   const where = describeUrl(url);
-  const until = Date.now() + 1000 * (options.timeoutSeconds ?? integerSetting("CONNECT_TIMEOUT_SECONDS", 30));
+  const patienceMs = 1000 * (options.timeoutSeconds ?? integerSetting("CONNECT_TIMEOUT_SECONDS", 30));
+  const until = Date.now() + patienceMs;
   for (;;) {
     options.signal?.throwIfAborted();
     const client = new pg.Client({
       connectionString: url,
       application_name: options.applicationName,
-      connectionTimeoutMillis: 10_000,
+      connectionTimeoutMillis: Math.min(10_000, patienceMs / 3),
       keepAlive: true,
     });
     // The next query reports a lost connection; unheard, the event would end the process without a clear line.
@@ -83,7 +84,9 @@ export async function connect(options: ConnectOptions): Promise<pg.Client> {
     } catch (error) {
       await client.end().catch(() => undefined);
       const { code, message } = error as { code?: string; message: string };
-      if (!(code && transient.has(code)) || Date.now() > until) {
+      // A packet that is dropped, as a network policy does until it is in force: pg gives that error no code.
+      const mayPass = code === undefined ? message === "timeout expired" : transient.has(code);
+      if (!mayPass || Date.now() > until) {
         throw new Failure(`cannot connect to ${where}: ${message || code || "unknown error"}`);
       }
       await sleep(300);

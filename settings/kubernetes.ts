@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { isCron } from "../components/cron";
-import { checked, image, integer, map, text } from "./kinds";
+import { type ScheduledName, scheduledNames, scheduledPrograms } from "../components/scheduledPrograms";
+import { checked, image, integer, map, type Setting, text } from "./kinds";
 
 export const namespace = text("namespace", /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, {
   description: "Kubernetes namespace that this program makes and owns",
@@ -56,12 +57,22 @@ export const partitions = {
     example: "3",
     default: "3",
   }),
-  schedule: checked("partitionsSchedule", isCron, {
-    description: "When partitions are made, as a Kubernetes CronJob takes it, in UTC",
-    rule: "a schedule that a Kubernetes CronJob takes: five cron fields or a word such as @daily, in UTC",
-    example: "17 3 * * *",
-    default: "17 3 * * *",
-  }),
 };
+
+/** One of each program on schedule: `partitionsSchedule`. */
+export const schedules = Object.fromEntries(
+  scheduledNames.map((name) => {
+    const { what, schedule } = scheduledPrograms[name];
+    return [
+      name,
+      checked(`${name}Schedule`, isCron, {
+        description: `When ${what}, as a Kubernetes CronJob takes it, in UTC`,
+        rule: "a schedule that a Kubernetes CronJob takes: five cron fields or a word such as @daily, in UTC",
+        example: schedule,
+        default: schedule,
+      }),
+    ];
+  }),
+) as Record<ScheduledName, Setting<string>>;
 
 export const ops = { image: image("opsImage", "Node image that the ops programs run in", "node:22.21.1-alpine3.22") };

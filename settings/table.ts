@@ -1,13 +1,24 @@
 import { backup, database, placement, replica } from "./aws";
 import type { Setting } from "./kinds";
-import { controlPlane, namespace, ops, partitions, pgbouncer } from "./kubernetes";
+import { controlPlane, namespace, ops, partitions, pgbouncer, schedules } from "./kubernetes";
 
 /**
  * Everything the program may be told, grouped as the program uses it; the keys themselves are flat. Adding a setting is one
  * entry here and its use in index.ts: its type follows from the entry, and `npm run settings` writes Pulumi.yaml and the
  * README's table from it.
  */
-export const table = { ...placement, namespace, database, replica, backup, pgbouncer, controlPlane, partitions, ops };
+export const table = {
+  ...placement,
+  namespace,
+  database,
+  replica,
+  backup,
+  pgbouncer,
+  controlPlane,
+  partitions,
+  schedules,
+  ops,
+};
 
 type Valued<T> = T extends Setting<infer V> ? V : { [K in keyof T]: Valued<T[K]> };
 

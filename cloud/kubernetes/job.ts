@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import type { Context, Handler, Properties, Resource } from "../handler";
 import { sleep } from "../host/process";
+import { failureAction } from "./failurePolicy";
 import { executableFor } from "./images";
 import { admitObject, identify, metadataOf, stored, token } from "./objects";
 import { Pod } from "./pod";
@@ -63,22 +64,30 @@ async function runJob(
   await Promise.all(before.slice(0, -2).map((pod) => pod.remove()));
   const deadline = Date.now() + (spec.activeDeadlineSeconds ?? Infinity) * 1000;
   const limit = spec.backoffLimit ?? 6;
-  for (let failures = 0; ;) {
-    const pod = Pod.create(spec.template, owner, before.length + failures, context);
+  for (let failures = 0, pods = before.length; ; pods++) {
+    if (Date.now() > deadline) return { code: 1, reason: `DeadlineExceeded after ${pods - before.length} tries` };
+    const pod = Pod.create(spec.template, owner, pods, context);
     onPod?.(pod);
-    let result: { code: number; reason: string };
+    let result: Awaited<ReturnType<Pod["run"]>>;
     try {
       result = await pod.run(deadline);
     } finally {
       pod.tidy();
     }
     if (result.code === 0) return { code: 0 };
-    if (++failures > limit)
+    const { code, container } = result;
+    const { action, rule } = failureAction(spec, container, code);
+    if (action === "FailJob")
+      return { code, reason: `PodFailurePolicy, FailJob rule at index ${rule}: ${result.reason}` };
+    if (action === "Count") failures++;
+    if (failures > limit)
       return {
-        code: result.code,
+        code,
         reason: `BackoffLimitExceeded after ${failures} ${failures === 1 ? "try" : "tries"}: ${result.reason}`,
       };
-    context.log(`try ${failures} of ${limit + 1} failed: ${lastLine(result.reason)}`);
+    context.log(
+      `try ${failures} of ${limit + 1} failed${action === "Ignore" ? ", not counted" : ""}: ${lastLine(result.reason)}`,
+    );
     // A Job controller begins at ten seconds; here a person waits.
     await sleep(Math.min(250 * 2 ** failures, 5000), context.signal);
   }

@@ -190,14 +190,16 @@ export class Pod {
     }
   }
 
-  /** Runs a pod that ends by itself. Returns the exit code of the first container that failed, 0 where none did. */
-  async run(deadline: number): Promise<{ code: number; reason: string }> {
+  /** Runs a pod that ends by itself. Returns the first container that failed and its exit code, 0 where none did. */
+  async run(deadline: number): Promise<{ code: number; container: string; reason: string }> {
     await this.start();
     for (const container of this.spec.containers) {
       const exit = await this.untilEnd(container, deadline);
-      if (exit.code !== 0) return { code: exit.code ?? 1, reason: describeEnd(container, exit, this.directory) };
+      if (exit.code === 0) continue;
+      const reason = describeEnd(container, exit, this.directory);
+      return { code: exit.code ?? 1, container: container.name, reason };
     }
-    return { code: 0, reason: "" };
+    return { code: 0, container: "", reason: "" };
   }
 
   private async untilEnd(container: Container, deadline = Infinity): Promise<Exit> {

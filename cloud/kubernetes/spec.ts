@@ -44,16 +44,48 @@ export type Deployment = z.infer<typeof deploymentSchema>;
 
 const isZero = (value: string | number | undefined) => value === 0 || value === "0%";
 
+const exitCodes = z
+  .looseObject({
+    containerName: optional(z.string()),
+    operator: z.enum(["In", "NotIn"]),
+    values: z.array(z.int()).min(1).max(255),
+  })
+  .superRefine(({ operator, values }, issues) => {
+    if (operator === "In" && values.includes(0)) issues.addIssue("values: must not be 0 for the In operator");
+    if (values.some((value, index) => index > 0 && value <= (values[index - 1] ?? 0)))
+      issues.addIssue("values: must be ordered and unique");
+  });
+const failureRule = z
+  .looseObject({
+    action: z.enum(["FailJob", "Ignore", "Count"]),
+    onExitCodes: optional(exitCodes),
+    onPodConditions: optional(z.array(z.looseObject({ type: z.string().min(1), status: optional(z.string()) }))),
+  })
+  .refine(
+    (rule) => (rule.onExitCodes === undefined) !== ((rule.onPodConditions ?? []).length === 0),
+    "exactly one of onExitCodes and onPodConditions must be given",
+  );
+
 export const jobSpecSchema = z
   .looseObject({
     template: podTemplateSchema,
     backoffLimit: seconds(0),
     activeDeadlineSeconds: seconds(1),
     completions: seconds(1),
+    podFailurePolicy: optional(z.looseObject({ rules: z.array(failureRule).max(20) })),
   })
   .superRefine((spec, issues) => {
-    if (!["OnFailure", "Never"].includes(spec.template.spec.restartPolicy ?? "Always"))
+    const { restartPolicy = "Always", containers, initContainers = [] } = spec.template.spec;
+    if (!["OnFailure", "Never"].includes(restartPolicy))
       issues.addIssue('template.spec.restartPolicy: Required value: valid values: "OnFailure", "Never"');
+    if (spec.podFailurePolicy === undefined) return;
+    if (restartPolicy !== "Never")
+      issues.addIssue("template.spec.restartPolicy: only Never is supported when podFailurePolicy is specified");
+    for (const { onExitCodes } of spec.podFailurePolicy.rules) {
+      const name = onExitCodes?.containerName;
+      if (name !== undefined && ![...containers, ...initContainers].some((container) => container.name === name))
+        issues.addIssue(`podFailurePolicy: containerName: must be one of the container names, not ${name}`);
+    }
   });
 export type JobSpec = z.infer<typeof jobSpecSchema>;
 export const jobSchema = z.looseObject({ metadata: optional(metadataSchema), spec: jobSpecSchema });

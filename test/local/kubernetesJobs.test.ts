@@ -48,6 +48,71 @@ describe("a Job", () => {
     expect(podsOf(cluster, done)).toHaveLength(2);
   });
 
+  const policy = (...rules: Properties[]): Properties => ({ podFailurePolicy: { rules } });
+  const exitCodes = (...values: number[]) => ({ onExitCodes: { operator: "In", values } });
+
+  it("fails at the first try where its failure policy calls the exit code final", async () => {
+    const spec = { backoffLimit: 3, ...policy({ action: "FailJob", ...exitCodes(2, 3) }) };
+    const failing = cluster.create("job", "final", job(["/app/fail.js"], spec));
+    await expect(failing).rejects.toThrow(/^PodFailurePolicy, FailJob rule at index 0: container main exited with 3/);
+  });
+
+  it("counts what no rule fits: another exit code, and a disruption, of which there is none here", async () => {
+    const rules = policy(
+      { action: "FailJob", ...exitCodes(2) },
+      { action: "Ignore", onPodConditions: [{ type: "DisruptionTarget", status: "True" }] },
+    );
+    const failing = cluster.create("job", "counted", job(["/app/fail.js"], { backoffLimit: 1, ...rules }));
+    await expect(failing).rejects.toThrow("BackoffLimitExceeded after 2 tries");
+  });
+
+  it("does not use up a try for a failure that its policy ignores", async () => {
+    const spec = { backoffLimit: 0, ...policy({ action: "Ignore", ...exitCodes(1) }) };
+    const done = await cluster.create(
+      "job",
+      "ignored",
+      job(["/app/once.js", join(cluster.root, "ignored-mark")], spec),
+    );
+    expect(podsOf(cluster, done)).toHaveLength(2);
+  });
+
+  it("that fails for ever, and whose policy ignores it, is ended at its deadline", async () => {
+    const spec = { activeDeadlineSeconds: 1, ...policy({ action: "Ignore", ...exitCodes(3) }) };
+    await expect(cluster.create("job", "for-ever", job(["/app/fail.js"], spec))).rejects.toThrow("DeadlineExceeded");
+  });
+
+  it.each([
+    [
+      "a failure policy with restarts",
+      policy({ action: "FailJob", ...exitCodes(2) }),
+      "OnFailure",
+      "only Never is supported",
+    ],
+    ["success as a failure", policy({ action: "FailJob", ...exitCodes(0) }), "Never", "must not be 0"],
+    [
+      "exit codes out of order",
+      policy({ action: "FailJob", ...exitCodes(3, 2) }),
+      "Never",
+      "must be ordered and unique",
+    ],
+    [
+      "a rule that says nothing",
+      policy({ action: "Ignore" }),
+      "Never",
+      "exactly one of onExitCodes and onPodConditions",
+    ],
+    [
+      "a rule about no container of its",
+      policy({ action: "FailJob", onExitCodes: { containerName: "other", operator: "In", values: [2] } }),
+      "Never",
+      "must be one of the container names, not other",
+    ],
+  ])("with %s is refused", async (_what, spec, restartPolicy, why) => {
+    const wrong = job(["/app/hello.js"], spec);
+    (wrong["spec"] as { template: { spec: Properties } }).template.spec["restartPolicy"] = restartPolicy;
+    await expect(cluster.create("job", "wrong-policy", wrong)).rejects.toThrow(why);
+  });
+
   it("is ended at its deadline", async () => {
     const late = cluster.create("job", "late", job(["/app/hang.js"], { activeDeadlineSeconds: 1 }));
     await expect(late).rejects.toThrow("DeadlineExceeded");

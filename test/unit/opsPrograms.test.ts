@@ -1,6 +1,10 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { isCron } from "../../components/cron";
 import { Migrations, type MigrationsArgs } from "../../components/migrations";
-import { Partitions, type PartitionsArgs } from "../../components/partitions";
+import { Scheduled, type ScheduledArgs } from "../../components/scheduled";
+import { scheduledPrograms } from "../../components/scheduledPrograms";
 import type { NetworkPolicy, PodTemplate } from "./kubernetesTypes";
 import { record } from "./mocks";
 
@@ -17,11 +21,18 @@ const migrationsArgs: MigrationsArgs = {
   rolePasswords: { app: "pa", telemetry: "pt", monitor: "pm", auditor: "pu" },
   expectations: { parameters: { max_connections: "200" }, monthsAhead: 3 },
 };
-const partitionsArgs: PartitionsArgs = { ...shared, schedule: "17 3 * * *", monthsAhead: 4 };
+const scheduledArgs: ScheduledArgs = {
+  ...shared,
+  program: "partitions",
+  schedule: "17 3 * * *",
+  deadline: 900,
+  env: { MONTHS_AHEAD: "4" },
+};
 
 const migrate = (changed: Partial<MigrationsArgs> = {}) =>
   record(() => new Migrations("m", { ...migrationsArgs, ...changed }));
-const partition = () => record(() => new Partitions("p", partitionsArgs));
+const schedule = (changed: Partial<ScheduledArgs> = {}) =>
+  record(() => new Scheduled("p", { ...scheduledArgs, ...changed }));
 
 interface Job {
   metadata: Record<string, unknown>;
@@ -30,7 +41,7 @@ interface Job {
 const jobOf = async (changed?: Partial<MigrationsArgs>) =>
   (await migrate(changed)).one("kubernetes:batch/v1:Job").inputs as unknown as Job;
 const cronJobOf = async () =>
-  (await partition()).one("kubernetes:batch/v1:CronJob").inputs as unknown as {
+  (await schedule()).one("kubernetes:batch/v1:CronJob").inputs as unknown as {
     metadata: Record<string, unknown>;
     spec: Record<string, unknown> & { jobTemplate: { spec: Record<string, unknown> & { template: PodTemplate } } };
   };
@@ -79,7 +90,7 @@ describe("an ops program's pod", () => {
 
   test.each([
     ["migrate", migrate],
-    ["partitions", partition],
+    ["partitions", schedule],
   ])("of %s is reached by nobody and reaches names and the database only", async (command, build) => {
     const { spec } = (await build()).one("kubernetes:networking.k8s.io/v1:NetworkPolicy")
       .inputs as unknown as NetworkPolicy;
@@ -122,11 +133,22 @@ describe("the migrations", () => {
     const { metadata, spec } = await jobOf();
     expect(metadata).toMatchObject({ annotations: { "pulumi.com/replaceUnready": "true" } });
     expect(metadata).not.toHaveProperty("name");
-    expect(spec).toMatchObject({ backoffLimit: 2, activeDeadlineSeconds: 1800 });
+    expect(spec).toMatchObject({ activeDeadlineSeconds: 1800 });
     expect(spec).not.toHaveProperty("ttlSecondsAfterFinished");
-    expect(spec).not.toHaveProperty("podFailurePolicy");
     const job = (await migrate()).one("kubernetes:batch/v1:Job");
     expect(job.customTimeouts).toMatchObject({ create: "1860s", update: "1860s" });
+  });
+
+  test("are tried once, an eviction aside, and never end with a reason that Pulumi would wait on", async () => {
+    const { spec } = await jobOf();
+    expect(spec).toMatchObject({
+      backoffLimit: 0,
+      podFailurePolicy: {
+        rules: [{ action: "Ignore", onPodConditions: [{ type: "DisruptionTarget", status: "True" }] }],
+      },
+    });
+    const [container] = spec.template.spec.containers;
+    expect(container!.env).toContainEqual({ name: "CONNECT_TIMEOUT_SECONDS", value: "180" });
   });
 
   test("are found by the program where its environment says", async () => {
@@ -175,17 +197,17 @@ describe("the migrations", () => {
   });
 });
 
-describe("the partitions", () => {
-  test("are a CronJob with its code and a network policy", async () => {
-    expect((await partition()).census).toEqual([
-      "authensor:kubernetes:Partitions p",
+describe("a program on schedule", () => {
+  test("is a CronJob with its code and a network policy", async () => {
+    expect((await schedule()).census).toEqual([
+      "authensor:kubernetes:Scheduled p",
       "kubernetes:batch/v1:CronJob p",
       "kubernetes:core/v1:ConfigMap p-code",
       "kubernetes:networking.k8s.io/v1:NetworkPolicy p",
     ]);
   });
 
-  test("are made on schedule in UTC, one run at a time, under a name that a person can type", async () => {
+  test("runs in UTC, one run at a time, under a name that a person can type", async () => {
     const { metadata, spec } = await cronJobOf();
     expect(metadata).toMatchObject({ name: "partitions", namespace: "ns" });
     expect(spec).toMatchObject({
@@ -193,12 +215,42 @@ describe("the partitions", () => {
       timeZone: "Etc/UTC",
       concurrencyPolicy: "Forbid",
       startingDeadlineSeconds: 43200,
-      jobTemplate: { spec: { backoffLimit: 3, activeDeadlineSeconds: 900 } },
+      jobTemplate: { spec: { activeDeadlineSeconds: 900 } },
     });
   });
 
-  test("are made as many months ahead as the settings say", async () => {
+  test("is tried again, but not on wrong settings, and an eviction uses up no try", async () => {
+    expect((await cronJobOf()).spec.jobTemplate.spec).toMatchObject({
+      backoffLimit: 3,
+      podFailurePolicy: {
+        rules: [
+          { action: "Ignore", onPodConditions: [{ type: "DisruptionTarget", status: "True" }] },
+          { action: "FailJob", onExitCodes: { operator: "In", values: [2] } },
+        ],
+      },
+    });
+  });
+
+  test("gets the environment of its entry in the table", async () => {
     const [container] = (await cronJobOf()).spec.jobTemplate.spec.template.spec.containers;
     expect(container!.env).toContainEqual({ name: "MONTHS_AHEAD", value: "4" });
+    expect(scheduledPrograms.partitions.env({ monthsAhead: 4 })).toEqual({ MONTHS_AHEAD: "4" });
   });
+
+  test("reaches what its entry names beside the database", async () => {
+    const world = await schedule({ egress: [{ ports: [{ protocol: "TCP", port: 443 }] }] });
+    const { spec } = world.one("kubernetes:networking.k8s.io/v1:NetworkPolicy").inputs as unknown as NetworkPolicy;
+    expect(spec.egress.slice(2)).toEqual([{ ports: [{ protocol: "TCP", port: 443 }] }]);
+  });
+});
+
+describe("the table of programs on schedule", () => {
+  test.each(Object.entries(scheduledPrograms))(
+    "%s is a program of ops/, with a schedule that Kubernetes takes",
+    (name, entry) => {
+      expect(existsSync(join(__dirname, `../../ops/${name}.ts`))).toBe(true);
+      expect(isCron(entry.schedule)).toBe(true);
+      expect(entry.deadline).toBeGreaterThan(0);
+    },
+  );
 });

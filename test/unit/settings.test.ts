@@ -55,7 +55,8 @@ describe("defaults", () => {
       backup: { lockMode: "GOVERNANCE", lockDays: 30, receiptRetentionMonths: 24 },
       pgbouncer: { pods: 2, image: "ghcr.io/cloudnative-pg/pgbouncer:1.25.2", maxClients: 500 },
       controlPlane: { image: "ghcr.io/authensor/control-plane:0.0.1", minPods: 2, maxPods: 6, env: {} },
-      partitions: { monthsAhead: 3, schedule: "17 3 * * *" },
+      partitions: { monthsAhead: 3 },
+      schedules: { partitions: "17 3 * * *" },
       ops: { image: "node:22.21.1-alpine3.22" },
     });
   });

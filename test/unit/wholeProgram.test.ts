@@ -60,7 +60,7 @@ describe.each(stacks)("the program for %s", (stack) => {
     // A component waits for what it depends on, and its children for their component.
     const dependenciesOf = (type: string) => world.one(`authensor:kubernetes:${type}`).dependencies;
     expect(dependenciesOf("Pgbouncer")).toContain(job.urn);
-    expect(dependenciesOf("Partitions")).toContain(job.urn);
+    expect(dependenciesOf("Scheduled")).toContain(job.urn);
     expect(dependenciesOf("ControlPlane")).toEqual(expect.arrayContaining([job.urn, pooler.urn]));
     const order = [job, pooler, controlPlane].map((resource) => world.resources.indexOf(resource));
     expect(order).toEqual([...order].sort((a, b) => a - b));
@@ -136,6 +136,7 @@ describe.each(stacks)("the program for %s", (stack) => {
       backupBucket: { name: `authensor-${stack}-backups-abc1234`, region: "eu-north-1" },
       pgbouncer: { host: "pgbouncer.authensor.svc.cluster.local", port: 6432 },
       controlPlane: { url: "http://control-plane.authensor.svc.cluster.local:3000" },
+      cronJobs: ["partitions"],
       adminTokenSecret: secret("admin-token", "token"),
       connectionSecrets: {
         controlPlaneDatabase: secret("control-plane-database", "url"),
