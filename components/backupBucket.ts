@@ -70,6 +70,8 @@ export class BackupBucket extends pulumi.ComponentResource {
             applyServerSideEncryptionByDefault: { sseAlgorithm: "aws:kms", kmsMasterKeyId: this.key.arn },
             // One KMS call per bucket and hour instead of one per object.
             bucketKeyEnabled: true,
+            // A key that the client brings names no key of ours: nobody could read the object once that key is lost.
+            blockedEncryptionTypes: ["SSE-C"],
           },
         ],
       },
@@ -91,16 +93,14 @@ export class BackupBucket extends pulumi.ComponentResource {
       name,
       {
         ...bucket,
-        policy: pulumi.jsonStringify(bucketPolicy({ bucketArn: this.bucket.arn, keyArn: this.key.arn, lockDays })),
+        policy: pulumi.jsonStringify(
+          bucketPolicy({ bucketArn: this.bucket.arn, keyArn: this.key.arn, lockMode: args.lockMode, lockDays }),
+        ),
       },
       // S3 answers one of two simultaneous changes to a bucket's access with a conflict.
       { ...parent, dependsOn: [publicAccess] },
     );
-    new aws.s3.BucketLifecycleConfiguration(
-      name,
-      { ...bucket, rules: lifecycleRules({ lockDays, retentionDays }) },
-      afterVersioning,
-    );
+    new aws.s3.BucketLifecycleConfiguration(name, { ...bucket, rules: lifecycleRules(retentionDays) }, afterVersioning);
     this.bucketName = this.bucket.bucket;
     this.arn = this.bucket.arn;
 

@@ -12,6 +12,7 @@ interface Statement {
 export interface BucketPolicyInput {
   bucketArn: Input<string>;
   keyArn: Input<string>;
+  lockMode: "GOVERNANCE" | "COMPLIANCE";
   lockDays: number;
 }
 
@@ -20,7 +21,7 @@ export interface BucketPolicyInput {
  * version first takes a change of this policy, which CloudTrail and the next preview show. Lifecycle rules are S3's own
  * doing and pass. Legal holds stay possible: they only ever add protection.
  */
-export function bucketPolicy({ bucketArn, keyArn, lockDays }: BucketPolicyInput) {
+export function bucketPolicy({ bucketArn, keyArn, lockMode, lockDays }: BucketPolicyInput) {
   const objects = join(bucketArn, "/*");
   const deny = (statement: Omit<Statement, "Effect" | "Principal">): Statement => ({
     Effect: "Deny",
@@ -29,6 +30,7 @@ export function bucketPolicy({ bucketArn, keyArn, lockDays }: BucketPolicyInput)
   });
   const everything = { Action: "s3:*", Resource: [bucketArn, objects] };
   const uploads = { Action: "s3:PutObject", Resource: [objects] };
+  const locks = { Action: ["s3:PutObject", "s3:PutObjectRetention"], Resource: [objects] };
   return {
     Version: "2012-10-17",
     Statement: [
@@ -52,10 +54,18 @@ export function bucketPolicy({ bucketArn, keyArn, lockDays }: BucketPolicyInput)
           Null: { "s3:x-amz-server-side-encryption-aws-kms-key-id": "false" },
         },
       }),
+      // GOVERNANCE in a COMPLIANCE bucket could be lifted, COMPLIANCE in a GOVERNANCE bucket never. Without a mode the bucket's applies.
+      deny({
+        Sid: "NoOtherLockMode",
+        ...locks,
+        Condition: {
+          StringNotEquals: { "s3:object-lock-mode": lockMode },
+          Null: { "s3:object-lock-mode": "false" },
+        },
+      }),
       deny({
         Sid: "NoShorterLock",
-        Action: ["s3:PutObject", "s3:PutObjectRetention"],
-        Resource: [objects],
+        ...locks,
         Condition: { NumericLessThan: { "s3:object-lock-remaining-retention-days": String(lockDays) } },
       }),
       deny({
@@ -71,13 +81,6 @@ function join(arn: Input<string>, suffix: string): Input<string> {
   return interpolate`${arn}${suffix}`;
 }
 
-export interface LifecycleInput {
-  /** Days that every object is locked from its upload. */
-  lockDays: number;
-  /** Days after which an object expires. */
-  retentionDays: number;
-}
-
 // What is restored is needed within minutes: Glacier Instant Retrieval, never the classes that take hours to thaw.
 // Infrequent Access takes objects of 30 days at the earliest.
 const colderAfterDays = [
@@ -85,8 +88,8 @@ const colderAfterDays = [
   { days: 90, storageClass: "GLACIER_IR" },
 ] as const;
 
-/** Colder with age, gone when its time is over, and nothing left behind of uploads that never ended. */
-export function lifecycleRules({ lockDays, retentionDays }: LifecycleInput) {
+/** Colder with age, gone after `retentionDays`, and nothing left behind of uploads that never ended. */
+export function lifecycleRules(retentionDays: number) {
   const transitions = colderAfterDays.filter(({ days }) => days < retentionDays);
   return [
     {
@@ -95,8 +98,8 @@ export function lifecycleRules({ lockDays, retentionDays }: LifecycleInput) {
       filter: {},
       transitions,
       expiration: { days: retentionDays },
-      // In a versioned bucket expiry only hides: the version goes this many days later, and S3 keeps it while it is locked.
-      noncurrentVersionExpiration: { noncurrentDays: Math.max(lockDays, 1) },
+      // In a versioned bucket expiry only hides: the version goes a day later, or, where it is locked longer, with the lock's end.
+      noncurrentVersionExpiration: { noncurrentDays: 1 },
     },
     {
       id: "leftovers",

@@ -148,6 +148,11 @@ export const replica = {
 };
 
 export const backup = {
+  regionConfirmed: flag("backupRegionConfirmed", {
+    description:
+      "Whether RDS copies backups from primaryRegion to backupRegion although this program's table of pairs (2022) lacks the pair",
+    default: "false",
+  }),
   lockMode: choice("lockMode", ["GOVERNANCE", "COMPLIANCE"], {
     description:
       "Object Lock of the backup bucket, GOVERNANCE or COMPLIANCE; nobody can delete under COMPLIANCE, destroy included",

@@ -1,3 +1,4 @@
+import { backupRegionsFor } from "../components/backupRegions";
 import { planConnections } from "../components/connectionBudget";
 import { defaultMaxConnections, instanceCapacity } from "../components/instanceClass";
 import type { Settings } from "./table";
@@ -39,6 +40,20 @@ export const crossChecks: readonly CrossCheck[] = [
     key: `${role}Region`,
     broken: ({ regions }) => (regions[role] === regions.primary ? "must differ from primaryRegion" : undefined),
   })),
+  {
+    key: "backupRegion",
+    // RDS copies automated backups between certain pairs of regions only, and refuses others after the primary was made.
+    broken: ({ regions: { primary, backup }, backup: { regionConfirmed } }) => {
+      const possible = backupRegionsFor(primary);
+      if (primary === backup || regionConfirmed || possible.includes(backup)) return undefined;
+      const use = possible.length > 0 ? `use ${possible.join(", ")}` : "no region is known that would do";
+      return (
+        `must be a region that RDS copies automated backups to from primaryRegion ${primary}: ${use}. Where ` +
+        `aws rds describe-source-regions --region ${backup} lists ${primary} with ` +
+        `SupportsDBInstanceAutomatedBackupsReplication true, set backupRegionConfirmed to true`
+      );
+    },
+  },
   carriesConnections("instanceClass", ({ database }) => database.instanceClass),
   carriesConnections("replicaInstanceClass", ({ replica }) => replica.instanceClass),
   {

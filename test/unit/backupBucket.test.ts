@@ -23,8 +23,8 @@ interface Statement {
   Condition?: Record<string, Record<string, string>>;
 }
 
-async function statements(): Promise<Record<string, Statement>> {
-  const world = await build();
+async function statements(changes: Partial<BackupBucketArgs> = {}): Promise<Record<string, Statement>> {
+  const world = await build(changes);
   const policy = JSON.parse(String(world.one("aws:s3/bucketPolicy:BucketPolicy").inputs.policy)) as {
     Statement: Statement[];
   };
@@ -76,7 +76,7 @@ describe("the backup bucket", () => {
     expect(lock.dependencies).toContain(versioning.urn);
   });
 
-  test("encrypts with a key of its own that rotates", async () => {
+  test("encrypts with a key of its own that rotates, and takes no key that a client brings (SSE-C)", async () => {
     const world = await build();
     expect(
       world.one("aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration").inputs.rules,
@@ -87,6 +87,7 @@ describe("the backup bucket", () => {
           kmsMasterKeyId: "arn:aws:kms:eu-north-1:123456789012:key/b-key",
         },
         bucketKeyEnabled: true,
+        blockedEncryptionTypes: ["SSE-C"],
       },
     ]);
     expect(world.one("aws:kms/key:Key").inputs).toMatchObject({ enableKeyRotation: true });
@@ -121,7 +122,7 @@ describe("the backup bucket", () => {
 describe("the bucket's policy", () => {
   test("denies to everyone, without exception, and allows nothing", async () => {
     const all = Object.values(await statements());
-    expect(all).toHaveLength(6);
+    expect(all).toHaveLength(7);
     for (const statement of all) expect([statement.Effect, statement.Principal]).toEqual(["Deny", "*"]);
   });
 
@@ -146,6 +147,21 @@ describe("the bucket's policy", () => {
     });
   });
 
+  test.each(["COMPLIANCE", "GOVERNANCE"] as const)(
+    "of a bucket in %s mode denies locks of the other mode, and not uploads that name none",
+    async (lockMode) => {
+      const { NoOtherLockMode } = await statements({ lockMode });
+      expect(NoOtherLockMode).toMatchObject({
+        Action: ["s3:PutObject", "s3:PutObjectRetention"],
+        Resource: ["arn:aws:s3:::b-abc1234/*"],
+        Condition: {
+          StringNotEquals: { "s3:object-lock-mode": lockMode },
+          Null: { "s3:object-lock-mode": "false" },
+        },
+      });
+    },
+  );
+
   test("denies a lock shorter than the default, lifting locks, and deleting versions", async () => {
     const { NoShorterLock, NoLiftingOfLocksNoDeletionOfVersions } = await statements();
     expect(NoShorterLock).toMatchObject({
@@ -161,8 +177,8 @@ describe("the bucket's policy", () => {
 });
 
 describe("the bucket's lifecycle", () => {
-  test("moves objects to colder classes, expires them after the retention, and their versions after the lock", () => {
-    const [rule] = lifecycleRules({ lockDays: 365, retentionDays: 744 });
+  test("moves objects to colder classes, expires them after the retention, and their versions a day later", () => {
+    const [rule] = lifecycleRules(744);
     expect(rule).toEqual({
       id: "colder-then-gone",
       status: "Enabled",
@@ -172,12 +188,12 @@ describe("the bucket's lifecycle", () => {
         { days: 90, storageClass: "GLACIER_IR" },
       ],
       expiration: { days: 744 },
-      noncurrentVersionExpiration: { noncurrentDays: 365 },
+      noncurrentVersionExpiration: { noncurrentDays: 1 },
     });
   });
 
   test("clears what expired and what was never finished", () => {
-    expect(lifecycleRules({ lockDays: 365, retentionDays: 744 })[1]).toEqual({
+    expect(lifecycleRules(744)[1]).toEqual({
       id: "leftovers",
       status: "Enabled",
       filter: {},
@@ -194,13 +210,13 @@ describe("the bucket's lifecycle", () => {
     [31, 1],
     [30, 0],
   ])("with a retention of %d days has %d transitions", (retentionDays, count) => {
-    expect(lifecycleRules({ lockDays: 1, retentionDays })[0]?.transitions).toHaveLength(count);
+    expect(lifecycleRules(retentionDays)[0]?.transitions).toHaveLength(count);
   });
 
   test("is what the bucket has", async () => {
     const world = await build();
     const lifecycle = world.one("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration");
-    expect(lifecycle.inputs.rules).toEqual(lifecycleRules(args));
+    expect(lifecycle.inputs.rules).toEqual(lifecycleRules(args.retentionDays));
     expect(lifecycle.dependencies).toContain(world.one("aws:s3/bucketVersioning:BucketVersioning").urn);
   });
 });

@@ -52,7 +52,7 @@ describe("defaults", () => {
         caFile: undefined,
       },
       replica: { cidr: "10.90.0.0/20", zones: 2, instanceClass: "db.t4g.medium" },
-      backup: { lockMode: "GOVERNANCE", lockDays: 30, receiptRetentionMonths: 24 },
+      backup: { regionConfirmed: false, lockMode: "GOVERNANCE", lockDays: 30, receiptRetentionMonths: 24 },
       pgbouncer: { pods: 2, image: "ghcr.io/cloudnative-pg/pgbouncer:1.25.2", maxClients: 500 },
       controlPlane: { image: "ghcr.io/authensor/control-plane:0.0.1", minPods: 2, maxPods: 6, env: {} },
       partitions: { monthsAhead: 3 },
@@ -172,7 +172,8 @@ describe("a single key", () => {
     ["primaryRegion", "us-gov-west-1"],
     ["tags", '{"team":"platform","note":""}'],
   ])("%s accepts %s", (name, value) => {
-    expect(problemsOf({ [name]: value })).toEqual([]);
+    // Which regions go together is another matter.
+    expect(problemsOf({ backupRegionConfirmed: "true", [name]: value })).toEqual([]);
   });
 
   test.each(["environment", "primaryRegion", "replicaRegion", "backupRegion", "eksClusterName"])(
@@ -252,6 +253,18 @@ describe("what only shows in combination", () => {
       "backupRegion",
       /^must differ from primaryRegion$/,
     ],
+    [
+      "a pair of regions between which RDS copies no backups",
+      { backupRegion: "ap-south-1" },
+      "backupRegion",
+      /from primaryRegion eu-central-1: use eu-north-1, eu-west-1, eu-west-2, .*describe-source-regions --region ap-south-1/,
+    ],
+    [
+      "a primary's region from which no copy is known",
+      { primaryRegion: "eu-south-1", backupRegion: "eu-north-1" },
+      "backupRegion",
+      /from primaryRegion eu-south-1: no region is known .*set backupRegionConfirmed to true/,
+    ],
     ["storage that can hardly grow", { storageGib: "100", maxStorageGib: "109" }, "maxStorageGib", /use at least 110/],
     [
       "a lock that outlives what it locks",
@@ -290,6 +303,12 @@ describe("what only shows in combination", () => {
     expect(problems.map((problem) => problem.key)).toEqual([key]);
     expect(problems[0]!.rule).toMatch(rule);
     expect(problems[0]!.value).toBe(raw[key] ?? keys[key]!.default);
+  });
+
+  test("a pair of regions that AWS has added since is taken once it is confirmed", () => {
+    const added = { primaryRegion: "eu-south-1", backupRegion: "eu-central-2" };
+    expect(problemsOf({ ...added, backupRegionConfirmed: "true" })).toEqual([]);
+    expect(problemsOf(added).map(({ key }) => key)).toEqual(["backupRegion"]);
   });
 
   test("the smallest reserve there may be holds all direct connections", () => {
