@@ -4,7 +4,8 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import program from "../..";
 import type { Deployment, PodTemplate } from "./kubernetesTypes";
-import { record, unknown, type Values, type World } from "./mocks";
+import { lookups } from "./mockOutputs";
+import { record, unknown, type Options, type Values, type World } from "./mocks";
 
 type Stack = "dev" | "prod" | "local";
 
@@ -16,7 +17,7 @@ function configOf(stack: Stack): Record<string, string> {
   );
 }
 
-const run = (stack: Stack, options: { preview?: boolean; config?: Record<string, string> } = {}) =>
+const run = (stack: Stack, options: Pick<Options, "preview" | "config" | "invokes"> = {}) =>
   record<unknown>(program, { stack, ...options, config: { ...configOf(stack), ...options.config } });
 
 const count = (world: World<unknown>, type: string) => world.all(type).length;
@@ -197,6 +198,65 @@ describe("a preview, when nothing that AWS computes is known", () => {
       pgbouncer: { port: 6432 },
       regions: { replica: "eu-west-1" },
     });
+  });
+});
+
+describe("the account that is deployed into", () => {
+  const roleArn = "arn:aws:iam::123456789012:role/deploy";
+  const users = (world: World<unknown>) =>
+    JSON.parse(String(world.one("pulumi:providers:kubernetes").inputs.kubeconfig)) as {
+      users: [{ user: { exec: { args: string[] } } }];
+    };
+
+  test("is the one that is named, as the role that is named, in AWS and in the cluster", async () => {
+    const world = await run("dev", {
+      config: { "authensor-database:awsAccountId": "123456789012", "authensor-database:deployRoleArn": roleArn },
+    });
+    // A provider's inputs travel as JSON texts.
+    expect(world.one("pulumi:providers:aws").inputs).toMatchObject({
+      allowedAccountIds: '["123456789012"]',
+      assumeRoles: JSON.stringify([{ roleArn }]),
+    });
+    expect(users(world).users[0].user.exec.args.slice(-2)).toEqual(["--role-arn", roleArn]);
+  });
+
+  test("is that of whoever deploys where nothing is named", () => {
+    const aws = worlds.dev.one("pulumi:providers:aws").inputs;
+    expect(aws).not.toHaveProperty("allowedAccountIds");
+    expect(aws).not.toHaveProperty("assumeRoles");
+    expect(users(worlds.dev).users[0].user.exec.args).not.toContain("--role-arn");
+  });
+});
+
+describe("an EKS cluster of IPv6 pods", () => {
+  let world: World<unknown>;
+  beforeAll(async () => {
+    const getCluster = "aws:eks/getCluster:getCluster";
+    const kubernetesNetworkConfigs = [{ ipFamily: "ipv6", serviceIpv4Cidr: "", serviceIpv6Cidr: "fd12::/108" }];
+    const invokes = {
+      [getCluster]: (inputs: Values) => ({ ...lookups[getCluster]!(inputs), kubernetesNetworkConfigs }),
+    };
+    world = await run("dev", { invokes });
+  });
+
+  // The nodes carry their connections on with an IPv4 address of the VPC; RDS has no other here.
+  test("reaches the servers from the IPv4 blocks of its VPC", () => {
+    const rules = world.all("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule");
+    expect(rules.map(({ name, inputs }) => [name, inputs.cidrIpv4])).toEqual([
+      ["authensor-dev-primary-from-cluster-1", "10.0.0.0/16"],
+      ["authensor-dev-replica-from-cluster-1", "10.0.0.0/16"],
+    ]);
+  });
+
+  test("lets its pods out to the database by port alone: network policies there know no IPv4", () => {
+    const egress = world
+      .all("kubernetes:networking.k8s.io/v1:NetworkPolicy")
+      .flatMap(
+        ({ inputs }) => (inputs.spec as { egress?: { to?: unknown; ports?: { port: unknown }[] }[] }).egress ?? [],
+      )
+      .filter(({ ports }) => ports?.some(({ port }) => port === 5432));
+    expect(egress.length).toBeGreaterThan(0);
+    for (const rule of egress) expect(rule).not.toHaveProperty("to");
   });
 });
 
