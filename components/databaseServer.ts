@@ -15,6 +15,8 @@ export interface DatabaseServerArgs {
   instanceClass: string;
   /** GiB the storage may grow to by itself. */
   maxStorageGib: number;
+  /** VPC of the subnets. */
+  vpcId: pulumi.Input<string>;
   /** Subnets in two zones at least. */
   subnetIds: pulumi.Input<pulumi.Input<string>[]>;
   /** The only security group: who may connect is decided by it. */
@@ -40,7 +42,7 @@ const exportedLogs = ["postgresql", "upgrade"];
 
 export function foundation(
   name: string,
-  { region, postgresVersion, subnetIds, deletionProtection, tags }: DatabaseServerArgs,
+  { region, postgresVersion, vpcId, subnetIds, deletionProtection, tags }: DatabaseServerArgs,
   parameters: readonly Parameter[],
   parent: pulumi.Resource,
 ): Foundation {
@@ -61,15 +63,22 @@ export function foundation(
     },
     { parent },
   );
-  const subnetGroup = new aws.rds.SubnetGroup(
-    name,
-    { region, description: `Authensor: ${name}`, subnetIds, tags },
-    { parent },
-  );
   // The identifier is fixed before the instance exists, so that its log groups can be made first: RDS would make them
   // without an end to their retention. Replacing the key replaces the instance, which then needs another name.
   const suffix = new random.RandomId(name, { byteLength: 4, keepers: { key: key.keyId } }, { parent }).hex;
   const identifier = pulumi.interpolate`${name}-${suffix}`;
+  const subnetGroup = new aws.rds.SubnetGroup(
+    name,
+    {
+      region,
+      // RDS takes no subnets of another VPC into a group that exists: with its VPC in its name, it becomes another group.
+      name: pulumi.interpolate`${identifier}-${vpcId}`,
+      description: `Authensor: ${name}`,
+      subnetIds,
+      tags,
+    },
+    { parent },
+  );
   const logGroups = exportedLogs.map(
     (log) =>
       new aws.cloudwatch.LogGroup(

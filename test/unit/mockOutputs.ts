@@ -35,8 +35,8 @@ const computed: Record<string, Compute> = {
     arn: arn("rds", inputs, `pg:${name}`),
   }),
   "aws:rds/subnetGroup:SubnetGroup": (inputs, name) => ({
-    id: `${name}-abc1234`,
-    name: `${name}-abc1234`,
+    id: inputs.name ?? `${name}-abc1234`,
+    name: inputs.name ?? `${name}-abc1234`,
     arn: arn("rds", inputs, `subgrp:${name}`),
   }),
   "aws:kms/key:Key": (inputs, name) => ({

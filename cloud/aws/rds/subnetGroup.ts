@@ -40,5 +40,13 @@ export const subnetGroup: Handler = {
     const name = (text(inputs.name) ?? context.physicalName).toLowerCase();
     return Promise.resolve({ id: name, outputs: outputsOf(inputs, name, context) });
   },
-  update: (current, inputs, context) => Promise.resolve(outputsOf(inputs, current.id, context)),
+  update(current, inputs, context) {
+    const outputs = outputsOf(inputs, current.id, context);
+    if (outputs.vpcId !== current.outputs.vpcId)
+      throw new AwsError(
+        "InvalidParameterValue",
+        "The new Subnets are not in the same Vpc as the existing subnet group",
+      );
+    return Promise.resolve(outputs);
+  },
 };
