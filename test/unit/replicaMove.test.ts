@@ -62,7 +62,6 @@ async function up(
       sourceArn: "arn:aws:rds:eu-central-1:000000000000:db:p",
       postgresVersion: "17",
       instanceClass: "db.t4g.medium",
-      primaryInstanceClass: "db.t4g.medium",
       storageGib: 20,
       maxStorageGib: 100,
       maxConnections: 200,
