@@ -3,6 +3,8 @@
  * Pulumi provider has them. A handler knows nothing of who calls it, and nothing of the program whose resources it makes.
  */
 
+import type { Images } from "./kubernetes/images";
+
 export type Properties = Record<string, unknown>;
 
 /** A resource that exists, as the state file remembers it. */
@@ -10,7 +12,7 @@ export interface Resource {
   urn: string;
   /** Pulumi type token, for example "aws:rds/instance:Instance". */
   type: string;
-  /** The Pulumi name, for example "authensor-primary". */
+  /** The Pulumi name, for example "orders-primary". */
   name: string;
   /** The physical id, as the real service would give it. */
   id: string;
@@ -34,10 +36,20 @@ export interface Context {
   port(key: string): Promise<number>;
   /** Every live resource of a type, for look-ups by ARN, id or name across resources. */
   resources(type: string): Resource[];
+  /** What stands here for what only a cloud has. */
+  substitutes: Substitutes;
   /** Progress for the person who waits, one line. */
   log(line: string): void;
   /** Aborted on Ctrl-C: waits must end when it does. */
   signal: AbortSignal;
+}
+
+/** Facts that the handlers know of no program's resources: given by whoever uses the local cloud. */
+export interface Substitutes {
+  /** What runs for a container, by the last part of its image's repository name. */
+  images: Images;
+  /** GiB of memory of a database server of this instance class; undefined where that is not known. */
+  memoryGib(instanceClass: string): number | undefined;
 }
 
 export interface ServiceUser {
@@ -45,6 +57,9 @@ export interface ServiceUser {
   gid: number;
   name: string;
 }
+
+/** What a resource had stored is gone. Nothing but a deployment from nothing brings it back. */
+export class Lost extends Error {}
 
 export interface Created {
   id: string;
@@ -67,9 +82,9 @@ export interface Handler {
    * Returns what it did in a few words ("restarted"), or undefined where nothing was amiss. May return new outputs.
    */
   heal?(current: Resource, context: Context): Promise<{ did: string; outputs?: Properties } | undefined>;
-  /** Ends processes and keeps data: `make down`. */
+  /** Ends processes and keeps data. */
   stop?(current: Resource, context: Context): Promise<void>;
-  /** One line for `make status`: is it alive, where, how well. */
+  /** One line for a person: is it alive, where, how well. */
   status?(current: Resource, context: Context): Promise<{ healthy: boolean; text: string }>;
 }
 

@@ -13,7 +13,7 @@ export function handlerOf(type: string): Handler | undefined {
   return Object.hasOwn(handlers, type) ? handlers[type] : undefined;
 }
 
-/** The types behind which something runs, or has run, on this machine: what `make status` is about. */
+/** The types behind which something runs, or has run, on this machine: what a person asks after. */
 export const running: readonly string[] = [
   "aws:rds/instance:Instance",
   kubernetesToken.job,

@@ -1,11 +1,15 @@
 /** One local cloud: its directory, its lock, its state and the engine over it. */
-import { existsSync, statSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, realpathSync, statSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { Engine } from "../cloud/engine/engine";
+import type { ServiceUser } from "../cloud/handler";
 import { handlerOf } from "../cloud/handlers";
+import { ownDirectory } from "../cloud/host/files";
 import { takeLock } from "../cloud/host/lock";
-import { dataDirectory, findServiceUser, localDirectory, makeDataDirectory } from "../cloud/host/machine";
+import { findServiceUser } from "../cloud/host/user";
 import type { Progress } from "../cloud/progress";
+import { substitutes } from "./substitutes";
 import { State, Unreadable } from "../cloud/engine/state";
 
 export const checkout = resolve(__dirname, "..");
@@ -38,7 +42,7 @@ export interface OpenOptions {
 
 export function openEnvironment(options: OpenOptions): Environment {
   const { command, progress, signal, readOnly } = options;
-  const directory = localDirectory(checkout);
+  const directory = localDirectory();
   const release = readOnly ? () => undefined : takeLock(directory, command);
   try {
     const file = join(directory, "state.json");
@@ -46,7 +50,7 @@ export function openEnvironment(options: OpenOptions): Environment {
     if (exists) checkOwner(file);
     const serviceUser = findServiceUser();
     const state = loadState(file, dataDirectory(directory, serviceUser), options);
-    const engine = new Engine({ state, handlerOf, progress, signal, ...(serviceUser && { serviceUser }) });
+    const engine = new Engine({ state, handlerOf, progress, signal, substitutes, ...(serviceUser && { serviceUser }) });
     const outputsFile = join(directory, "outputs.json");
     const makeRoot = () => makeDataDirectory(state.root, serviceUser);
     return { directory, outputsFile, state, engine, exists, makeRoot, release };
@@ -63,6 +67,26 @@ function loadState(file: string, root: string, { evenUnreadable }: OpenOptions):
     if (evenUnreadable && error instanceof Unreadable) return new State(file, root);
     throw error;
   }
+}
+
+/** Where state and outputs are. */
+function localDirectory(): string {
+  const directory = resolve(process.env["AUTHENSOR_LOCAL_DIR"] ?? join(checkout, ".local"));
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  return directory;
+}
+
+/** Where servers keep data: for root outside the checkout, which the servers' user may not be able to enter. */
+function dataDirectory(local: string, user: ServiceUser | undefined): string {
+  if (!user) return join(local, "data");
+  const hash = createHash("sha256").update(realpathSync(local)).digest("hex").slice(0, 12);
+  return join("/var/lib/authensor-local", hash);
+}
+
+function makeDataDirectory(directory: string, user: ServiceUser | undefined): void {
+  mkdirSync(dirname(directory), { recursive: true, mode: 0o755 });
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  ownDirectory(directory, user);
 }
 
 /** Servers and files of another user can neither be stopped nor read. */

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { Client } from "pg";
 import type { LocalOutputs } from "./outputs";
-import { waitUntil } from "../cloud/host/process";
+import { waitUntil } from "../cloud/host/wait";
 
 export interface Journey {
   receiptId: string;

@@ -1,6 +1,7 @@
 /** Installs what the machine lacks: with apt as root or through sudo, with brew on macOS; elsewhere says what is missing. */
 import { spawnSync } from "node:child_process";
-import { findPgbouncer, findPostgres, isRoot, oldestPostgres, type Postgres } from "../cloud/host/machine";
+import { findPostgres, findProgram, oldestPostgres, type Postgres } from "../cloud/host/programs";
+import { isRoot } from "../cloud/host/user";
 
 export interface Prerequisites {
   postgres: Postgres;
@@ -27,7 +28,7 @@ export function ensurePrerequisites(log: (line: string) => void): Prerequisites 
 
 function look() {
   const postgres = findPostgres();
-  const pgbouncer = findPgbouncer();
+  const pgbouncer = findProgram("pgbouncer");
   const missing = [
     ...(postgres ? [] : [`PostgreSQL ${oldestPostgres} or newer (server and tools)`]),
     ...(pgbouncer ? [] : ["PgBouncer"]),
@@ -70,7 +71,7 @@ fi
 `;
 
 function withApt(what: string): void {
-  const needs = [`NEED_POSTGRES=${findPostgres() ? "" : "1"}`, `NEED_PGBOUNCER=${findPgbouncer() ? "" : "1"}`];
+  const needs = [`NEED_POSTGRES=${findPostgres() ? "" : "1"}`, `NEED_PGBOUNCER=${findProgram("pgbouncer") ? "" : "1"}`];
   if (isRoot()) return command("env", [...needs, "/bin/sh", "-c", aptScript], what);
   if (!has("sudo")) throw new Missing(`install ${what} (apt-get needs root, and there is no sudo), then try again`);
   command("sudo", ["env", ...needs, "/bin/sh", "-c", aptScript], what);

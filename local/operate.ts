@@ -3,7 +3,9 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { handlerOf, running } from "../cloud/handlers";
 import type { Environment } from "./environment";
+import { forgetAlias } from "../cloud/host/alias";
 import { findCronJob, runCronJob } from "../cloud/kubernetes/job";
+import { token } from "../cloud/kubernetes/objects";
 import { label } from "../cloud/engine/label";
 import { stopAll } from "../cloud/host/process";
 import type { Progress } from "../cloud/progress";
@@ -28,13 +30,15 @@ export async function health({ engine, state }: Environment): Promise<Row[]> {
         if (entry.phase !== "live") return { what, healthy: false, text: "not finished: run make local" };
         try {
           const status = await handlerOf(entry.type)?.status?.(entry, engine.context(entry));
-          return { what, healthy: status?.healthy ?? true, text: status?.text ?? "" };
+          return { what, healthy: status?.healthy ?? true, text: `${status?.text ?? ""}${howToRun(entry)}` };
         } catch (error) {
           return { what, healthy: false, text: (error as Error).message };
         }
       }),
   );
 }
+
+const howToRun = ({ type, name }: Entry) => (type === token.cronJob ? `: make cron NAME=${name}` : "");
 
 export function table(rows: readonly Row[]): string {
   const width = Math.max(...rows.map(({ what }) => what.length));
@@ -69,6 +73,7 @@ export async function removeEverything({ directory, outputsFile, state }: Enviro
   rmSync(outputsFile, { force: true });
   rmSync(join(directory, "certificates"), { recursive: true, force: true });
   rmSync(state.root, { recursive: true, force: true });
+  forgetAlias(state.root);
   rmSync(join(directory, "state.json.new"), { force: true });
   rmSync(join(directory, "state.json"), { force: true });
 }
@@ -78,7 +83,7 @@ export async function runCron({ engine, state }: Environment, name: string): Pro
   const found = findCronJob(state.entries, name);
   const entry = state.entries.find((e) => e === found);
   if (!entry) {
-    const known = state.entries.filter(({ type }) => type.endsWith(":CronJob")).map((e) => e.name);
+    const known = state.entries.filter(({ type }) => type === token.cronJob).map((e) => e.name);
     throw new Error(`no CronJob ${name} here${known.length > 0 ? `; there is ${known.join(", ")}` : ""}`);
   }
   return runCronJob(entry, engine.context(entry), (text) => void process.stdout.write(text));

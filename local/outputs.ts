@@ -3,9 +3,9 @@
  * machine has them. Written for the owner's eyes only, never printed.
  */
 import { createHash } from "node:crypto";
-import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Properties, Resource } from "../cloud/handler";
+import { makeDirectory, writeWhole } from "../cloud/host/files";
 import { configurationKey } from "../cloud/kubernetes/configuration";
 import { token } from "../cloud/kubernetes/objects";
 import { serviceAddresses } from "../cloud/kubernetes/registry";
@@ -51,8 +51,7 @@ export function resolveOutputs(outputs: Properties, state: State, directory: str
 }
 
 export function writeOutputs(outputs: Properties, file: string): void {
-  writeFileSync(`${file}.new`, `${JSON.stringify(outputs, null, 2)}\n`, { mode: 0o600 });
-  renameSync(`${file}.new`, file);
+  writeWhole(file, `${JSON.stringify(outputs, null, 2)}\n`);
 }
 
 const text = (value: Buffer | undefined) => value?.toString("utf8") ?? "";
@@ -89,9 +88,9 @@ function podSpecs(namespace: string, resources: Lookup): PodSpec[] {
 /** Named by its content: URLs that were handed out stay true until the certificate itself changes. */
 function outside(content: string, name: string, directory: string): string {
   const certificates = join(directory, "certificates");
-  mkdirSync(certificates, { recursive: true, mode: 0o700 });
+  makeDirectory(certificates);
   const hash = createHash("sha256").update(content).digest("hex").slice(0, 8);
   const file = join(certificates, `${name.replace(/\.pem$/, "")}-${hash}.pem`);
-  writeFileSync(file, content, { mode: 0o600 });
+  writeWhole(file, content);
   return file;
 }

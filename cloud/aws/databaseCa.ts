@@ -3,8 +3,9 @@
  * clients verify against it through the same setting that points at Amazon's bundle there.
  */
 import { X509Certificate } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { writeWhole } from "../host/files";
 import { generateKey, privateKeyPem, request, selfSign, signRequest, type Issuer } from "../tls/x509";
 
 const year = 365 * 24; // hours
@@ -32,8 +33,8 @@ export async function ensureDatabaseCa(directory: string): Promise<string> {
     key,
   );
   // The certificate last: where it is, the key is its own.
-  writeWhole(paths.key, key, 0o600);
-  writeWhole(paths.certificate, pem, 0o644);
+  writeWhole(paths.key, key);
+  writeWhole(paths.certificate, pem, { mode: 0o644 });
   return paths.certificate;
 }
 
@@ -71,10 +72,3 @@ function issuerIn(directory: string): Issuer {
 }
 
 const lasts = (pem: string): boolean => new Date(new X509Certificate(pem).validTo).getTime() > Date.now() + renewBefore;
-
-function writeWhole(path: string, text: string, mode: number): void {
-  const fresh = `${path}.${process.pid}.new`;
-  writeFileSync(fresh, text, { mode });
-  chmodSync(fresh, mode);
-  renameSync(fresh, path);
-}

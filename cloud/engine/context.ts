@@ -1,9 +1,9 @@
 /** What a handler is given to work with: a directory, ports, a look at the other resources, and a way to be interrupted. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import type { Context, ServiceUser } from "../handler";
+import type { Context, ServiceUser, Substitutes } from "../handler";
 import { label } from "./label";
-import { ownDirectory } from "../host/machine";
+import { ownDirectory } from "../host/files";
 import { freePort, stillOurs } from "../host/ports";
 import type { Progress } from "../progress";
 import type { Entry, State } from "./state";
@@ -12,10 +12,11 @@ export interface Surroundings {
   state: State;
   progress: Progress;
   signal: AbortSignal;
+  substitutes: Substitutes;
   serviceUser?: ServiceUser;
 }
 
-export function contextOf(entry: Entry, { state, progress, signal, serviceUser }: Surroundings): Context {
+export function contextOf(entry: Entry, { state, progress, signal, substitutes, serviceUser }: Surroundings): Context {
   const directory = join(state.root, entry.physicalName);
   let made = false;
   return {
@@ -32,6 +33,7 @@ export function contextOf(entry: Entry, { state, progress, signal, serviceUser }
       return directory;
     },
     serviceUser,
+    substitutes,
     port: (key) => port(entry, key, directory, state),
     resources: (type) =>
       state.entries.filter((e) => e.type === type && e.phase !== "creating" && e.phase !== "condemned"),

@@ -3,9 +3,8 @@
  * the next command everything that may have been begun. Holds secrets, hence mode 0600.
  */
 import { randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { open, rename } from "node:fs/promises";
 import type { Resource } from "../handler";
+import { readIfThere, writeDurably } from "../host/files";
 
 /**
  * creating: begun, perhaps half made. updating: exists, perhaps half changed. condemned: to be deleted, because another
@@ -20,8 +19,11 @@ export interface Entry extends Resource {
   protect: boolean;
 }
 
+/** Raised when an older deployment, as this file and the resources' directories have it, can no longer be gone on with. */
+const version = 2;
+
 interface StateFile {
-  version: 1;
+  version: number;
   /** Whether the last run that changed something came to its end. */
   finished: boolean;
   /** Where the resources' directories are. */
@@ -31,6 +33,7 @@ interface StateFile {
   resources: Entry[];
 }
 
+/** What is there cannot be gone on with: it has to be deleted and made anew. */
 export class Unreadable extends Error {}
 
 export class State {
@@ -47,13 +50,8 @@ export class State {
 
   /** Reads the state, or begins an empty one whose resources will have their directories under `root`. */
   static load(file: string, root: string): State {
-    let text: string;
-    try {
-      text = readFileSync(file, "utf8");
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return new State(file, root);
-      throw error;
-    }
+    const text = readIfThere(file);
+    if (text === undefined) return new State(file, root);
     const content = parse(text, file);
     const state = new State(file, content.root);
     Object.assign(state.ports, content.ports);
@@ -95,30 +93,21 @@ export class State {
 
   private async write(): Promise<void> {
     const resources = [...this.byName.values()].map(({ json }) => json).join(",\n");
-    const head = JSON.stringify({ version: 1, finished: this.finished, root: this.root, ports: this.ports }).slice(
-      0,
-      -1,
-    );
-    const temporary = `${this.file}.new`;
-    const file = await open(temporary, "w", 0o600);
-    try {
-      await file.writeFile(`${head},"resources":[\n${resources}\n]}\n`);
-      await file.datasync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, this.file);
+    const head = JSON.stringify({ version, finished: this.finished, root: this.root, ports: this.ports }).slice(0, -1);
+    await writeDurably(this.file, `${head},"resources":[\n${resources}\n]}\n`);
   }
 }
 
 function parse(text: string, file: string): StateFile {
+  let content: Partial<StateFile> | null;
   try {
-    const content = JSON.parse(text) as StateFile;
-    if (content.version === 1) return content;
+    content = JSON.parse(text) as Partial<StateFile> | null;
   } catch {
-    // the message below says what to do
+    throw new Unreadable(`${file} is damaged`);
   }
-  throw new Unreadable(`${file} is not a state file of this version: run "make clean" and start anew`);
+  if (content?.version === version) return content as StateFile;
+  const age = (content?.version ?? 0) < version ? "an older" : "a newer";
+  throw new Unreadable(`this local deployment was made by ${age} version of the program (${file})`);
 }
 
 /** What Pulumi's autonaming would choose. */

@@ -2,7 +2,8 @@
 import { randomBytes } from "node:crypto";
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { processMark } from "./process";
+import { readIfThere } from "./files";
+import { processMark } from "./pidFile";
 
 export class Locked extends Error {}
 
@@ -15,7 +16,7 @@ export function takeLock(directory: string, command: string): () => void {
   try {
     for (let attempt = 0; attempt < 20; attempt++) {
       if (linked(ticket, file)) return () => release(file, mine);
-      const holder = read(file);
+      const holder = readIfThere(file);
       if (holder === undefined) continue; // given back in between
       if (alive(holder)) throw new Locked(message(holder, directory));
       takeAway(file, holder, ticket);
@@ -49,15 +50,7 @@ function takeAway(file: string, stale: string, ticket: string): void {
 }
 
 function release(file: string, mine: string): void {
-  if (read(file) === mine) rmSync(file, { force: true });
-}
-
-function read(file: string): string | undefined {
-  try {
-    return readFileSync(file, "utf8");
-  } catch {
-    return undefined;
-  }
+  if (readIfThere(file) === mine) rmSync(file, { force: true });
 }
 
 function alive(holder: string): boolean {

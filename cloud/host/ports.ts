@@ -4,7 +4,8 @@
  */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { createServer } from "node:net";
-import { pidFiles, running, sleep } from "./process";
+import { pidFiles, running } from "./pidFile";
+import { sleep } from "./wait";
 
 const lowest = 20_000;
 const highest = 32_000; // Linux hands out 32768 and up to outgoing connections, macOS 49152 and up

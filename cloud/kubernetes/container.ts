@@ -1,12 +1,19 @@
 /** One container of a pod as a process of this machine: started, probed, ended. */
-import { existsSync, lstatSync, readlinkSync, symlinkSync } from "node:fs";
-import { dirname, join, relative } from "node:path";
+import { existsSync } from "node:fs";
+import { delimiter, dirname, join } from "node:path";
 import type { Context, ServiceUser } from "../handler";
-import { quoteLog, run, running, sleep, start } from "../host/process";
+import { wordSafe } from "../host/alias";
+import { makeDirectory } from "../host/files";
+import { searchPath } from "../host/programs";
+import { run } from "../host/command";
+import { quoteLog } from "../host/logs";
+import { running } from "../host/pidFile";
+import { start } from "../host/process";
+import { sleep } from "../host/wait";
 import { environmentOf, expand, type PodIdentity } from "./environment";
-import { executableFor, searchPath, type Executable } from "./images";
-import { makeDirectory, materialise, mountedTexts, mountPaths, readMounts } from "./mounts";
-import { digest } from "./objects";
+import { dockerRun } from "./docker";
+import { executableFor, type Executable } from "./images";
+import { materialise, mountedTexts, mountPaths, readMounts } from "./mounts";
 import { execute, tryProbe, type Inside } from "./probes";
 import { serviceAddresses, serviceKey } from "./registry";
 import type { Container, LifecycleHandler, PodSpec, Probe } from "./podSpec";
@@ -30,6 +37,8 @@ export interface Launched {
   services: Record<string, number>;
   /** The name of the docker container, where it is one. */
   docker?: string;
+  /** Whether its stop signal goes to its whole process group. */
+  wholeGroup?: boolean;
 }
 
 export interface Place {
@@ -76,7 +85,7 @@ export async function launch(
   const home = join(inside, "home", container.name);
   makeDirectory(home, user);
   const env = {
-    PATH: searchPath(),
+    PATH: searchPath().join(delimiter),
     HOME: executable.home ?? home,
     TMPDIR: "/tmp",
     TZ: "UTC",
@@ -89,14 +98,14 @@ export async function launch(
   const docker = executable.docker && `${pod.namespace}-${pod.name}-${container.name}`;
   const started = await start({
     name: `container ${container.name} of pod ${pod.name}`,
-    ...(docker === undefined ? locally(executable, to) : inDocker(executable, docker, paths, Object.keys(env))),
+    ...(docker === undefined ? locally(executable, to) : dockerRun(executable, docker, paths, Object.keys(env))),
     env,
     cwd,
     pidFile: pidFileOf(directory, container.name),
     logFile: logFileOf(directory, container.name),
     ...(user && { user }),
   });
-  const { what, choice } = executable;
+  const { what, choice, wholeGroup } = executable;
   return {
     launched: {
       what,
@@ -107,48 +116,15 @@ export async function launch(
       mounts: [...to.mounts],
       services: used,
       ...(docker !== undefined && { docker }),
+      ...(wholeGroup && { wholeGroup }),
     },
     exited: started.exited,
   };
 }
 
-/**
- * The same directory by a name that is one word: a path inside a container has no spaces, and stands unquoted in shell
- * lines, NODE_OPTIONS and connection strings; a checkout's path may have some.
- */
-export function wordSafe(directory: string, root: string): string {
-  if (/^[\w./-]+$/.test(directory)) return directory;
-  const alias = join("/tmp", `authensor-${process.getuid?.() ?? 0}-${digest(root)}`);
-  try {
-    symlinkSync(root, alias);
-  } catch (error) {
-    const existing = lstatSync(alias, { throwIfNoEntry: false });
-    const ours = existing?.uid === process.getuid?.() && existing?.isSymbolicLink() === true;
-    if (!ours || readlinkSync(alias) !== root) throw error;
-  }
-  return join(alias, relative(root, directory));
-}
-
 function locally(executable: Executable, to: Translation): { command: string; args: string[] } {
   const { command, args, ownCommand } = executable;
   return ownCommand ? { command: translateText(command, to), args: translateArguments(args, to) } : { command, args };
-}
-
-function inDocker(executable: Executable, name: string, mounts: ReadonlyMap<string, string>, env: readonly string[]) {
-  const { command, args, docker } = executable;
-  const owner = `${process.getuid?.() ?? 0}:${process.getgid?.() ?? 0}`;
-  const passed = env.filter((variable) => !["PATH", "HOME", "TMPDIR", "HOSTNAME"].includes(variable));
-  return {
-    command: "docker",
-    args: [
-      ...["run", "--rm", "--name", name, "--network", "host", "--user", owner],
-      ...passed.flatMap((variable) => ["--env", variable]), // values come from the client's environment, not its arguments
-      ...[...mounts].flatMap(([path, real]) => ["--volume", `${real}:${path}`]),
-      ...(command === "" ? [] : ["--entrypoint", command]),
-      docker?.image ?? "",
-      ...args,
-    ],
-  };
 }
 
 const serviceName = /(?<![\w.-])([a-z0-9][-a-z0-9]*)\.([a-z0-9][-a-z0-9]*)\.svc(?:\.cluster\.local)?(?![\w-])/g;
@@ -223,9 +199,7 @@ export async function endContainer(
     if (error instanceof Error) context.log(`pod ${place.pod.name}: preStop hook failed: ${error.message}`);
   }
   const stopSignal = (container.lifecycle?.stopSignal ?? "SIGTERM") as NodeJS.Signals;
-  // A shell line's own processes are not told by their shell.
-  if (running(pidFile) === inside.pid)
-    send(launched.what === "CONTROL_PLANE_COMMAND" ? -inside.pid : inside.pid, stopSignal);
+  if (running(pidFile) === inside.pid) send(launched.wholeGroup ? -inside.pid : inside.pid, stopSignal);
   // Like a kubelet, two seconds at least after the hook.
   const patience = Math.max(deadline, Date.now() + Math.min(2000, graceSeconds * 1000));
   while (running(pidFile) !== undefined && Date.now() < patience) await sleep(20, context.signal);

@@ -1,5 +1,5 @@
 import type { Context, Handler, Properties, Resource } from "../handler";
-import { sleep } from "../host/process";
+import { sleep } from "../host/wait";
 import { admitObject, identify, metadataOf, stored, type Identity } from "./objects";
 import { Pod } from "./pod";
 import { rollOut } from "./rollout";

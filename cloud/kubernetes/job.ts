@@ -1,7 +1,7 @@
 /** Jobs run to their end before they count as made; CronJobs are kept, and run when asked to. */
 import { readFileSync } from "node:fs";
 import type { Context, Handler, Properties, Resource } from "../handler";
-import { sleep } from "../host/process";
+import { sleep } from "../host/wait";
 import { failureAction } from "./failurePolicy";
 import { executableFor } from "./images";
 import { admitObject, identify, metadataOf, stored, token } from "./objects";
@@ -127,8 +127,7 @@ export const cronJobHandler: Handler = {
 
   status(current) {
     const { spec } = admit("CronJob", current.name, cronJobSchema, current.inputs);
-    const text = `${spec.schedule} in a cluster, on demand here: make cron NAME=${current.name}`;
-    return Promise.resolve({ healthy: true, text });
+    return Promise.resolve({ healthy: true, text: `${spec.schedule} in a cluster, only on demand here` });
   },
 };
 

@@ -1,7 +1,7 @@
 /** Volumes: ConfigMaps, Secrets and the rest as files under the pod's directory, for each container at its mount paths. */
-import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import type { ServiceUser } from "../handler";
+import { makeDirectory, writeWhole } from "../host/files";
 import { configuration } from "./configuration";
 import { fieldOf, type PodIdentity } from "./environment";
 import type { Cluster } from "./objects";
@@ -121,7 +121,8 @@ export function materialise(
       const content = isSetting([name === "" ? path : name, file])
         ? translateFile(file.content.toString(), to)
         : file.content;
-      writeIfChanged(target, content, file.mode, owner);
+      makeDirectory(dirname(target), owner);
+      writeWhole(target, content, { mode: file.mode, owner });
     }
   }
 }
@@ -130,20 +131,3 @@ export function materialise(
 const verbatim = /\.([cm]?js|map|sql|pem|crt|key)$/;
 const isSetting = ([name, file]: readonly [string, MountedFile]) =>
   !verbatim.test(name) && !file.content.includes(0) && !file.content.includes("-----BEGIN ");
-
-function writeIfChanged(path: string, content: string | Buffer, mode: number, owner?: ServiceUser): void {
-  const wanted = Buffer.from(content);
-  if (existsSync(path) && readFileSync(path).equals(wanted)) return;
-  makeDirectory(dirname(path), owner);
-  const fresh = `${path}.new`;
-  rmSync(fresh, { force: true });
-  writeFileSync(fresh, wanted, { mode });
-  if (owner) chownSync(fresh, owner.uid, owner.gid);
-  renameSync(fresh, path);
-}
-
-export function makeDirectory(path: string, owner?: ServiceUser): void {
-  const first = mkdirSync(path, { recursive: true, mode: 0o700 });
-  if (!owner || first === undefined) return;
-  for (let made = path; made.length >= first.length; made = dirname(made)) chownSync(made, owner.uid, owner.gid);
-}

@@ -15,7 +15,7 @@ export const token = {
 } as const;
 
 /** Where a handler keeps what belongs to an object on this machine; written by controllers, as annotations are. */
-export const directoryAnnotation = "authensor.local/directory";
+export const directoryAnnotation = "local-cloud/directory";
 
 /** The look-ups that need no more than the resources that exist: what tests and outputs have too. */
 export type Cluster = Pick<Context, "resources">;

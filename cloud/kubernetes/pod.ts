@@ -2,7 +2,10 @@
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Context } from "../handler";
-import { quoteLog, running, sleep } from "../host/process";
+import { makeDirectory, writeWhole } from "../host/files";
+import { quoteLog } from "../host/logs";
+import { running } from "../host/pidFile";
+import { sleep } from "../host/wait";
 import {
   describeEnd,
   endContainer,
@@ -16,12 +19,12 @@ import {
 } from "./container";
 import { environmentOf } from "./environment";
 import { sameChoice } from "./images";
-import { makeDirectory, readMounts } from "./mounts";
+import { readMounts } from "./mounts";
 import { digest } from "./objects";
 import { entryOf, newRecord, type PodRecord } from "./podRecord";
 import { tryProbe } from "./probes";
 import { NotReady, untilReady } from "./readiness";
-import { publishPod, serviceAddresses, servicePort, withdrawPod, write } from "./registry";
+import { publishPod, serviceAddresses, servicePort, withdrawPod } from "./registry";
 import type { Container, PodTemplate } from "./podSpec";
 
 /** A container that dies this often on its way to readiness is not tried again. */
@@ -89,13 +92,13 @@ export class Pod {
       const launched = this.record.launched[container.name];
       return (
         launched !== undefined &&
-        sameChoice(container.image, launched.choice) &&
+        sameChoice(container.image, launched.choice, this.context.substitutes.images) &&
         Object.entries(launched.services).every(([key, port]) => servicePort(services, key) === port)
       );
     });
   }
 
-  /** "pgbouncer (127.0.0.1:20123)". */
+  /** "node (127.0.0.1:20123)". */
   get text(): string {
     const programs = [...new Set(Object.values(this.record.launched).map(({ what }) => what))].join("+");
     const ports = Object.values(this.record.ports).map((port) => `127.0.0.1:${port}`);
@@ -296,6 +299,6 @@ export class Pod {
 
   private save(): void {
     makeDirectory(this.directory, this.context.serviceUser);
-    write(join(this.directory, "pod.json"), this.record, 0o600);
+    writeWhole(join(this.directory, "pod.json"), JSON.stringify(this.record));
   }
 }

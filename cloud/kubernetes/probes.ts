@@ -3,7 +3,7 @@ import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { connect } from "node:net";
 import type { ServiceUser } from "../handler";
-import { run } from "../host/process";
+import { run } from "../host/command";
 import type { Container, LifecycleHandler, Probe } from "./podSpec";
 import { podAddress, translateInside, type Translation } from "./translate";
 

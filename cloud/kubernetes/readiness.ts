@@ -1,5 +1,6 @@
 /** Waits for a container to become ready, as its probes define it. */
-import { running, sleep } from "../host/process";
+import { running } from "../host/pidFile";
+import { sleep } from "../host/wait";
 import { describeEnd, insideOf, pidFileOf, type Exit, type Launched, type Place } from "./container";
 import { tryProbe } from "./probes";
 import type { Container, Probe } from "./podSpec";

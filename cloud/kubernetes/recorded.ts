@@ -8,7 +8,7 @@ import { admitObject, findObject, identify, identifyGlobal, metadataOf, stored, 
 type Check = (spec: Properties, namespace: string, context: Context) => string | undefined;
 
 interface Kind {
-  /** Said by `make status`. */
+  /** Its status, for a person. */
   text: string;
   global?: boolean;
   check?: Check;

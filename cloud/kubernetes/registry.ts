@@ -1,6 +1,7 @@
 /** How pods and services find one another: each writes what others need into its namespace's directory. */
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { makeDirectory, writeWhole } from "../host/files";
 import { directoryOf, namespaceDirectory, requireNamespace, token, type Cluster } from "./objects";
 import type { ServiceAddress } from "./translate";
 
@@ -14,7 +15,7 @@ export interface PodEntry {
 }
 
 export function publishPod(cluster: Cluster, namespace: string, pod: PodEntry): void {
-  write(join(requireNamespace(namespace, cluster), "pods", `${pod.name}.json`), pod);
+  publish(join(requireNamespace(namespace, cluster), "pods", `${pod.name}.json`), pod);
 }
 
 export const withdrawPod = (cluster: Cluster, namespace: string, name: string) =>
@@ -30,7 +31,7 @@ export const matches = (labels: Readonly<Record<string, string>>, selector: Read
   Object.entries(selector).every(([key, value]) => labels[key] === value);
 
 export function publishService(cluster: Cluster, service: ServiceAddress): void {
-  write(join(requireNamespace(service.namespace, cluster), "services", `${service.name}.json`), service);
+  publish(join(requireNamespace(service.namespace, cluster), "services", `${service.name}.json`), service);
 }
 
 export const withdrawService = (cluster: Cluster, namespace: string, name: string) =>
@@ -72,10 +73,8 @@ function readAll<T>(directory: string): T[] {
   });
 }
 
-/** Replaces a file whole: a reader sees the old content or the new. */
-export function write(path: string, content: unknown, mode = 0o644): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const fresh = `${path}.${process.pid}.new`;
-  writeFileSync(fresh, JSON.stringify(content), { mode });
-  renameSync(fresh, path);
+/** For every reader in the namespace, whoever it runs as. */
+function publish(path: string, content: PodEntry | ServiceAddress): void {
+  makeDirectory(dirname(path));
+  writeWhole(path, JSON.stringify(content), { mode: 0o644 });
 }

@@ -1,12 +1,17 @@
 import { existsSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import type { Context, Handler, Properties, Resource } from "../handler";
-import { lastLines, running, sleep, start, stop, waitUntil } from "../host/process";
-import { bundled, reachable } from "./images";
+import { writeWhole } from "../host/files";
+import { lastLines } from "../host/logs";
+import { running } from "../host/pidFile";
+import { start, stop } from "../host/process";
+import { sleep, waitUntil } from "../host/wait";
+import { bundled } from "./bundle";
+import { userOf } from "./images";
 import { admitObject, identify, metadataOf, stored, type Identity } from "./objects";
 import type { ProxyConfiguration } from "./proxy";
 import { open } from "./probes";
-import { matches, podsDirectory, publishedPods, publishService, withdrawService, write } from "./registry";
+import { matches, podsDirectory, publishedPods, publishService, withdrawService } from "./registry";
 import { admit, serviceSchema, type Service } from "./spec";
 import { podAddress } from "./translate";
 
@@ -112,7 +117,7 @@ async function serve(
     })),
   };
   const file = join(context.directory, "proxy.json");
-  write(file, configuration);
+  writeWhole(file, JSON.stringify(configuration), { mode: 0o644 });
   const alive = running(pidFile(context));
   try {
     if (alive === undefined) await startForwarder(file, identity, context);
@@ -127,8 +132,7 @@ async function serve(
 }
 
 async function startForwarder(file: string, identity: Identity, context: Context): Promise<void> {
-  const user =
-    context.serviceUser && reachable(process.execPath, context.serviceUser) ? context.serviceUser : undefined;
+  const user = userOf(process.execPath, context);
   const name = `forwarder of service ${identity.name}`;
   const files = { pidFile: pidFile(context), logFile: join(context.directory, "proxy.log") };
   if (existsSync(files.logFile)) renameSync(files.logFile, `${files.logFile}.before`); // it may say why the last one ended

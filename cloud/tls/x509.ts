@@ -1,4 +1,4 @@
-/** Certificates of the local cloud: genuine X.509, as OpenSSL, libpq, PgBouncer and Node verify it. */
+/** Certificates of the local cloud: genuine X.509, as OpenSSL, libpq and Node verify it. */
 import "reflect-metadata"; // @peculiar/x509 does not load without it
 import * as x509 from "@peculiar/x509";
 import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, webcrypto } from "node:crypto";

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { LocalOutputs } from "../../local/outputs";
-import { pidFiles, running } from "../../cloud/host/process";
+import { pidFiles, running } from "../../cloud/host/pidFile";
 import type { Entry } from "../../cloud/engine/state";
 
 const launcher = resolve(__dirname, "../../authensor");

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { Client } from "pg";
 import { afterAll, describe, expect, test } from "vitest";
 import { firstReceipt } from "../../local/firstReceipt";
-import { processMark, waitUntil } from "../../cloud/host/process";
+import { processMark } from "../../cloud/host/pidFile";
+import { waitUntil } from "../../cloud/host/wait";
 import { changes, LocalCloud, type Result } from "./commands";
 
 /** One cloud for the whole file: each test finds it as the one before has left it, which is up and healthy. */
@@ -259,7 +260,16 @@ describe("stopping", () => {
     expect(pids.length).toBeGreaterThan(5);
     writeFileSync(join(cloud.directory, "state.json"), "not a state");
     const unreadable = await cloud.run("up");
-    expect(unreadable).toMatchObject({ code: 1, stderr: expect.stringContaining('run "make clean"') as string });
+    expect(unreadable.code).toBe(1);
+    expect(unreadable.stderr).toMatch(/^error: .*state\.json is damaged: run "make clean", then "make local"\n$/);
+    writeFileSync(join(cloud.directory, "state.json"), '{"version":1,"resources":[]}');
+    for (const command of ["up", "status", "down"]) {
+      const { code, stderr } = await cloud.run(command);
+      expect(code).toBe(1);
+      expect(stderr).toMatch(
+        /^error: .* made by an older version of the program .*: run "make clean", then "make local"\n$/,
+      );
+    }
     expectDone(await cloud.run("clean"));
     expect(pids.filter((pid) => processMark(pid) !== undefined)).toEqual([]);
     expect(existsSync(root)).toBe(false);

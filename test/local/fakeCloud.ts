@@ -5,9 +5,10 @@ import { join } from "node:path";
 import { handlers } from "../../cloud/aws";
 import { databaseCaDirectory, ensureDatabaseCa } from "../../cloud/aws/databaseCa";
 import type { Context, Handler, Properties, Resource } from "../../cloud/handler";
-import { findServiceUser } from "../../cloud/host/machine";
+import { findServiceUser } from "../../cloud/host/user";
 import { freePort, stillOurs } from "../../cloud/host/ports";
 import { stopAll } from "../../cloud/host/process";
+import { substitutes } from "../../local/substitutes";
 
 export class FakeCloud {
   readonly serviceUser = findServiceUser();
@@ -43,6 +44,7 @@ export class FakeCloud {
       physicalName: `${name}-1234567`,
       directory,
       serviceUser: this.serviceUser,
+      substitutes,
       port: async (key) => {
         const remembered = this.#ports.get(`${name}/${key}`);
         if (remembered !== undefined && (await stillOurs(remembered, directory))) return remembered;

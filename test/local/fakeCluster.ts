@@ -6,9 +6,11 @@ import { join } from "node:path";
 import type { Context, Properties, Resource } from "../../cloud/handler";
 import { handlers } from "../../cloud/kubernetes";
 import { token } from "../../cloud/kubernetes/objects";
-import { findServiceUser, ownDirectory } from "../../cloud/host/machine";
+import { ownDirectory } from "../../cloud/host/files";
+import { findServiceUser } from "../../cloud/host/user";
 import { freePort, stillOurs } from "../../cloud/host/ports";
 import { stopAll } from "../../cloud/host/process";
+import { substitutes } from "../../local/substitutes";
 
 export type Kind = keyof typeof token | (string & {});
 const typeOf = (kind: Kind) => (token as Record<string, string>)[kind] ?? kind;
@@ -77,7 +79,7 @@ export class FakeCluster {
   async end(): Promise<void> {
     await stopAll(this.root, { graceMs: 0 });
     for (const context of this.contexts.values()) await stopAll(context.directory, { graceMs: 0 });
-    for (const name of readdirSync("/tmp").filter((entry) => entry.startsWith("authensor-"))) {
+    for (const name of readdirSync("/tmp").filter((entry) => entry.startsWith("local-cloud-"))) {
       const link = join("/tmp", name);
       if (lstatSync(link).isSymbolicLink() && readlinkSync(link) === this.root) rmSync(link);
     }
@@ -106,6 +108,7 @@ export class FakeCluster {
       physicalName,
       directory,
       serviceUser: this.serviceUser,
+      substitutes,
       signal: this.abort.signal,
       log: (line) => void this.logged.push(line),
       resources: (wanted) => this.resources(wanted),

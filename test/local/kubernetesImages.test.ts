@@ -104,8 +104,9 @@ describe("a Docker engine", () => {
     vi.stubEnv("CONTROL_PLANE_COMMAND", "");
     vi.stubEnv("PATH", `${bin}:${process.env["PATH"]}`);
     const { handlers } = await import("../../cloud/kubernetes/index.js");
+    const { substitutes } = await import("../../local/substitutes.js");
     const handler = handlers["kubernetes:apps/v1:Deployment"];
-    const context = cluster.contextOf("deployment", "docker");
+    const context = { ...cluster.contextOf("deployment", "docker"), substitutes };
     const metadata = { name: "docker", namespace: "testing" };
     await handler?.create({ ...controlPlane("example.org/authensor/control-plane:9"), metadata }, context);
     // Elsewhere an engine is a virtual machine with a network of its own: it is not asked, the stand-in takes over.

@@ -3,7 +3,8 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Resource } from "../../cloud/handler";
-import { pidFiles, processMark, running, sleep } from "../../cloud/host/process";
+import { pidFiles, processMark, running } from "../../cloud/host/pidFile";
+import { sleep } from "../../cloud/host/wait";
 import { FakeCluster } from "./fakeCluster";
 import { ask, clusterWithPrograms, pidsOf, podsOf, portOf, server, web, type Answer } from "./webProgram";
 

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Properties, Resource } from "../../cloud/handler";
-import { running, sleep } from "../../cloud/host/process";
+import { running } from "../../cloud/host/pidFile";
+import { sleep } from "../../cloud/host/wait";
 import { startPostgres, superuser, type TestPostgres } from "../postgres";
 import { FakeCluster, servicePortOf } from "./fakeCluster";
 

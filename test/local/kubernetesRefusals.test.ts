@@ -34,11 +34,7 @@ describe("a wrong reference fails the deployment, with the kubelet's words", () 
       /references non-existent configmap key: x/,
     ],
     ["an undeclared volume", web({}, { volumes: [] }), /volumeMounts \/app: Not found: "programs"/],
-    [
-      "an unknown image",
-      web({ image: "redis:7" }),
-      /image "redis:7": nothing on this machine stands for "redis" \(known: pgbouncer, node, control-plane/,
-    ],
+    ["an unknown image", web({ image: "redis:7" }), /image "redis:7": this machine has no program for "redis"/],
     ["an unknown program", web({ command: ["nodejs-of-old"] }), /exec: "nodejs-of-old": executable file not found/],
     ["an unknown service account", web({}, { serviceAccountName: "robot" }), /serviceaccount "robot" not found/],
     ["an unknown namespace", { ...web(), metadata: { namespace: "nowhere" } }, /namespaces "nowhere" not found/],

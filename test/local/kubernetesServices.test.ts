@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Properties, Resource } from "../../cloud/handler";
 import { canListen } from "../../cloud/host/ports";
-import { running, sleep } from "../../cloud/host/process";
+import { running } from "../../cloud/host/pidFile";
+import { sleep } from "../../cloud/host/wait";
 import { FakeCluster, servicePortOf, template } from "./fakeCluster";
 import { ask, clusterWithPrograms, fetchText, pidsOf, podsOf, portOf, web } from "./webProgram";
 

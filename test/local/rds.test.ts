@@ -6,7 +6,7 @@ import { Client, type QueryResultRow } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ensureDatabaseCa } from "../../cloud/aws/databaseCa";
 import type { Properties } from "../../cloud/handler";
-import { waitUntil } from "../../cloud/host/process";
+import { waitUntil } from "../../cloud/host/wait";
 import { FakeCloud } from "./fakeCloud";
 
 const [instance, group] = ["aws:rds/instance:Instance", "aws:rds/parameterGroup:ParameterGroup"];

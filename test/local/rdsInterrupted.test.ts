@@ -3,7 +3,8 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { stopAll, waitUntil } from "../../cloud/host/process";
+import { stopAll } from "../../cloud/host/process";
+import { waitUntil } from "../../cloud/host/wait";
 import { makePair } from "./makePair";
 
 let root = "";

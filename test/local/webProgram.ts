@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { get } from "node:http";
 import { join } from "node:path";
 import type { Properties, Resource } from "../../cloud/handler";
-import { running } from "../../cloud/host/process";
+import { running } from "../../cloud/host/pidFile";
 import { FakeCluster, template } from "./fakeCluster";
 
 export const server = `

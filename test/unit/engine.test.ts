@@ -4,8 +4,10 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Engine, type Registration } from "../../cloud/engine/engine";
 import type { Handler, Properties, Resource } from "../../cloud/handler";
-import { running, start } from "../../cloud/host/process";
+import { running } from "../../cloud/host/pidFile";
+import { start } from "../../cloud/host/process";
 import { silent } from "../../cloud/progress";
+import { substitutes } from "../../local/substitutes";
 import { State } from "../../cloud/engine/state";
 
 let directory: string;
@@ -55,6 +57,7 @@ async function run(
     state: loadState(),
     handlerOf: (type) => (type === "test:index:Thing" ? handler : undefined),
     progress: silent,
+    substitutes,
     signal: signal ?? new AbortController().signal,
   });
   for (const registration of registrations) await engine.register(registration);
@@ -70,6 +73,7 @@ describe("a run", () => {
       state: loadState(),
       handlerOf: () => recorder(),
       progress: silent,
+      substitutes,
       signal: new AbortController().signal,
     });
     const created = await engine.register(resource("a", { size: 1 }));

@@ -5,7 +5,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { readProject } from "../../local/config";
 import { changedPaths, covers, withIgnored } from "../../cloud/engine/diff";
 import { takeLock } from "../../cloud/host/lock";
-import { processMark } from "../../cloud/host/process";
+import { processMark } from "../../cloud/host/pidFile";
 
 const directory = mkdtempSync(join(tmpdir(), "config-test-"));
 afterAll(() => rmSync(directory, { recursive: true }));

@@ -11,6 +11,7 @@ import { belowSource, settingsOf, type Parameter } from "../../cloud/aws/rds/par
 import { Server } from "../../cloud/aws/rds/server";
 import { checkIdentifier, checkInstance } from "../../cloud/aws/rds/validate";
 import type { Context, Properties, Resource } from "../../cloud/handler";
+import { substitutes } from "../../local/substitutes";
 
 const scratch = mkdtempSync(join(tmpdir(), "rds-"));
 afterAll(() => rmSync(scratch, { recursive: true }));
@@ -88,7 +89,10 @@ const world: Resource[] = [
   primary,
 ];
 
-const among = (resources: Resource[]) => ({ resources: (type: string) => resources.filter((r) => r.type === type) });
+const among = (resources: Resource[]) => ({
+  resources: (type: string) => resources.filter((r) => r.type === type),
+  substitutes,
+});
 
 const replacing = (changed: Resource) => world.map((r) => (r.id === changed.id ? changed : r));
 

@@ -4,7 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { canListen, freePort, stillOurs } from "../../cloud/host/ports";
-import { processMark, run, running, runToEnd, start, stop, stopAll, waitUntil } from "../../cloud/host/process";
+import { run } from "../../cloud/host/command";
+import { processMark, running } from "../../cloud/host/pidFile";
+import { runToEnd, start, stop, stopAll } from "../../cloud/host/process";
+import { waitUntil } from "../../cloud/host/wait";
 
 const directory = mkdtempSync(join(tmpdir(), "process-test-"));
 let count = 0;

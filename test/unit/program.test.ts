@@ -6,6 +6,7 @@ import { Engine } from "../../cloud/engine/engine";
 import type { Context, Handler, Properties } from "../../cloud/handler";
 import { configure, runProgram } from "../../cloud/engine/program";
 import { silent } from "../../cloud/progress";
+import { substitutes } from "../../local/substitutes";
 import { State } from "../../cloud/engine/state";
 
 let directory: string;
@@ -49,7 +50,7 @@ function run(body: string): Promise<Properties> {
   return runProgram({
     project,
     main: join(directory, "index.ts"),
-    engine: new Engine({ state, handlerOf, progress: silent, signal }),
+    engine: new Engine({ state, handlerOf, progress: silent, signal, substitutes }),
   });
 }
 

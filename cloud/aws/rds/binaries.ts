@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { findPostgres, oldestPostgres, type Postgres } from "../../host/machine";
+import { findPostgres, oldestPostgres, type Postgres } from "../../host/programs";
 import { parseCatalog, type Catalog } from "./parameters";
 
 const found = new Map<number | undefined, Postgres>();

@@ -1,7 +1,7 @@
 /** Brings the server behind an instance to what the instance's inputs say, from whatever it is in. */
 import { rmSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { Context, Properties } from "../../handler";
+import { Lost, type Context, type Properties } from "../../handler";
 import { regionOf, text } from "../account";
 import { databaseCaDirectory } from "../databaseCa";
 import { catalogOf, postgres } from "./binaries";
@@ -90,7 +90,7 @@ export async function converge(
 
   if (made === undefined) {
     if (link) await seed(server, link);
-    else if (existing) throw new Error(`the data of ${server.name} is gone from ${server.data}: run "make clean"`);
+    else if (existing) throw new Lost(`the data of ${server.name} is gone from ${server.data}`);
     else await createPrimary(inputs, server);
     return [existing ? "made anew from its source" : "made"];
   }

@@ -10,6 +10,7 @@ import { outputsOf } from "./outputs";
 import { dropSlot, type Link } from "./replication";
 import { setPassword } from "./roles";
 import type { Server } from "./server";
+import { forgetSocketDirectory } from "./socketDirectory";
 import { checkIdentifier, checkInstance, passwordOf } from "./validate";
 
 async function outputs(inputs: Properties, identifier: string, server: Server, context: Context): Promise<Properties> {
@@ -84,7 +85,7 @@ export const instance: Handler = {
   async stop(current, context) {
     const server = serverBehind(current, context);
     await server.stop();
-    server.forgetSocketDirectory();
+    forgetSocketDirectory(server.directory);
   },
 
   async delete(current, context) {
@@ -97,7 +98,7 @@ export const instance: Handler = {
     const server = serverBehind(current, context);
     await server.stop("immediate");
     await forgetSlot(current, context);
-    server.forgetSocketDirectory();
+    forgetSocketDirectory(server.directory);
   },
 
   async status(current, context) {

@@ -4,12 +4,14 @@ import { AwsError, parseArn, regionOf, text } from "../account";
 import { catalogOf, loadableModules, postgres } from "./binaries";
 import { majorOf, parameterGroupType, parametersOf } from "./parameterGroup";
 import { checkParameters, settingsOf, type Parameter, type Settings } from "./parameters";
-// eslint-disable-next-line no-restricted-imports -- the next change hands it in
-import { instanceCapacity } from "../../../components/instanceClass";
 
 export const instanceType = "aws:rds/instance:Instance";
 
 export type Resources = Pick<Context, "resources">;
+export type Known = Pick<Context, "resources" | "substitutes">;
+
+/** Of an instance class that nothing is known of. */
+const usualMemoryGib = 16;
 
 /** What AWS computes where the program says nothing, and a promoted replica inherits from its former source. */
 const remembered = ["engine", "engineVersion", "username", "dbName", "storageEncrypted", "kmsKeyId"];
@@ -66,13 +68,13 @@ export function groupOf(inputs: Properties, context: Resources): Resource | unde
 }
 
 /** The settings of the server behind an instance. */
-export function settingsFor(inputs: Properties, context: Resources): Settings {
+export function settingsFor(inputs: Properties, context: Known): Settings {
   const group = groupOf(inputs, context);
   const major = majorVersionOf(inputs, context);
   const server = postgres(major);
   const parameters: Parameter[] = group ? parametersOf(group.inputs) : [];
   const { leftOut } = checkParameters(parameters, catalogOf(server), major, () => true);
-  const memoryGib = instanceCapacity(String(inputs.instanceClass))?.memoryGib ?? 16;
+  const memoryGib = context.substitutes.memoryGib(String(inputs.instanceClass)) ?? usualMemoryGib;
   return settingsOf(parameters, leftOut, {
     major: server.major,
     memory: memoryGib * 1024 ** 3,

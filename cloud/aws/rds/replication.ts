@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { sleep, waitUntil } from "../../host/process";
+import { sleep, waitUntil } from "../../host/wait";
 import { ensureDatabaseCa } from "../databaseCa";
 import { replicationUser } from "./configuration";
 import type { Server } from "./server";

@@ -1,22 +1,15 @@
 /** A PostgreSQL server in a directory: its files, its process, and the service's own way into it. */
-import {
-  chmodSync,
-  chownSync,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { Client, type QueryResultRow } from "pg";
 import type { ServiceUser } from "../../handler";
-import { lastLines, quoteLog, running, runToEnd, sleep, start, stop, stopAll, waitUntil } from "../../host/process";
-import { hex } from "../account";
+import { lastLines, quoteLog } from "../../host/logs";
+import { running } from "../../host/pidFile";
+import { runToEnd, start, stop, stopAll } from "../../host/process";
+import { sleep, waitUntil } from "../../host/wait";
+import { readIfThere, writeWhole } from "../../host/files";
 import { issueServerCertificate, stillGood } from "../databaseCa";
-import type { Postgres } from "../../host/machine";
+import type { Postgres } from "../../host/programs";
 import {
   clientRules,
   differences,
@@ -26,10 +19,9 @@ import {
   valuesIn,
   type Configuration,
 } from "./configuration";
+import { readLockFile, removeForeignLockFile } from "./lockFile";
 import type { Settings } from "./parameters";
-
-/** Unix sockets' paths are limited to 107 bytes on Linux and 103 on macOS; ".s.PGSQL.12345" is among them. */
-const longestSocketDirectory = 85;
+import { ensureSocketDirectory, socketDirectoryOf } from "./socketDirectory";
 
 export class Server {
   readonly data: string;
@@ -38,7 +30,7 @@ export class Server {
   readonly logFile: string;
 
   constructor(
-    /** For messages: "authensor-primary". */
+    /** For messages: "orders-primary". */
     readonly name: string,
     readonly directory: string,
     readonly binaries: Postgres,
@@ -46,7 +38,7 @@ export class Server {
     readonly signal: AbortSignal,
   ) {
     this.data = join(directory, "data");
-    this.socketDirectory = directory.length <= longestSocketDirectory ? directory : `/tmp/rds-${hex(directory, 16)}`;
+    this.socketDirectory = socketDirectoryOf(directory);
     this.pidFile = join(directory, "postgres.pid");
     this.logFile = join(directory, "postgres.log");
   }
@@ -87,15 +79,8 @@ export class Server {
   }
 
   /** Writes a file for the server, whole or not at all. Returns whether it differs from what was there. */
-  write(name: string, content: string, mode = 0o600): boolean {
-    const path = join(this.directory, name);
-    if (readIfThere(path) === content) return false;
-    const fresh = `${path}.new`;
-    writeFileSync(fresh, content, { mode });
-    chmodSync(fresh, mode);
-    if (this.user) chownSync(fresh, this.user.uid, this.user.gid);
-    renameSync(fresh, path);
-    return true;
+  write(name: string, content: string): boolean {
+    return writeWhole(join(this.directory, name), content, { owner: this.user });
   }
 
   read(name: string): string | undefined {
@@ -138,9 +123,9 @@ export class Server {
 
   /** Starts it on a port of its configuration and returns once it answers, as a primary or as a standby. */
   async start(timeoutMs = 60_000): Promise<void> {
-    this.ensureSocketDirectory();
+    ensureSocketDirectory(this.directory, this.user);
     for (let attempt = 0; ; attempt++) {
-      this.forgetForeignLock();
+      if (!this.alive) removeForeignLockFile(this.data);
       // One log for each start: it is quoted when the start fails, and none grows for ever.
       if (!this.alive && existsSync(this.logFile)) renameSync(this.logFile, `${this.logFile}.old`);
       await start({
@@ -223,7 +208,7 @@ export class Server {
 
   /** The port it listens on; while it is down, the one it will. */
   get port(): number {
-    const [, , , live] = this.alive ? (readIfThere(join(this.data, "postmaster.pid"))?.split("\n") ?? []) : [];
+    const live = this.alive ? readLockFile(this.data)?.port : undefined;
     const port = live || valuesIn(this.read("postgresql.conf") ?? "").port;
     if (port === undefined) throw new Error(`${this.directory}/postgresql.conf names no port`);
     return Number(port);
@@ -231,8 +216,7 @@ export class Server {
 
   private async answers(): Promise<boolean> {
     // Asked before it is ready, it would log a failed connection each time.
-    const status = readIfThere(join(this.data, "postmaster.pid"))?.split("\n")[7]?.trim();
-    if (status !== "ready") return false;
+    if (readLockFile(this.data)?.status !== "ready") return false;
     await this.query("select 1");
     return true;
   }
@@ -245,57 +229,6 @@ export class Server {
   lastLog(): string {
     return lastLines(this.logFile, 30);
   }
-
-  /** Removes the directory of the socket where it had to be made elsewhere. */
-  forgetSocketDirectory(): void {
-    if (this.socketDirectory !== this.directory) rmSync(this.socketDirectory, { recursive: true, force: true });
-  }
-
-  private ensureSocketDirectory(): void {
-    if (this.socketDirectory === this.directory) return;
-    mkdirSync(this.socketDirectory, { recursive: true, mode: 0o700 });
-    const { uid } = lstatSync(this.socketDirectory);
-    if (uid !== process.getuid?.() && uid !== this.user?.uid)
-      throw new Error(`${this.socketDirectory} belongs to another user`);
-    if (this.user) chownSync(this.socketDirectory, this.user.uid, this.user.gid);
-  }
-
-  /**
-   * After a reboot the pid in PostgreSQL's own lock file may be another program's by now, and PostgreSQL would believe
-   * that it is still running. Ours is told from others by the mark in `pidFile`. A lock file whose process is gone is
-   * left to PostgreSQL, which then looks for survivors among its children.
-   */
-  private forgetForeignLock(): void {
-    if (this.alive) return;
-    const lock = join(this.data, "postmaster.pid");
-    const pid = Number(readIfThere(lock)?.split("\n")[0]);
-    if (!Number.isInteger(pid) || pid <= 1) return rmSync(lock, { force: true });
-    if (!isProcess(pid) || worksIn(pid, this.data)) return;
-    rmSync(lock, { force: true });
-  }
-}
-
-function readIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return undefined;
-  }
-}
-
-function isProcess(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
-}
-
-/** Whether a process is a PostgreSQL of this data directory; what cannot be told counts as one, so that nothing is lost. */
-function worksIn(pid: number, data: string): boolean {
-  if (process.platform !== "linux") return true;
-  return readIfThere(`/proc/${pid}/cmdline`)?.includes(data) ?? true;
 }
 
 const withLog = (error: unknown, logFile: string): Error =>

@@ -10,6 +10,7 @@ import {
   majorVersionOf,
   settingsFor,
   sourceOf,
+  type Known,
   type Resources,
 } from "./lookup";
 
@@ -17,7 +18,7 @@ const invalid = (message: string) => new AwsError("InvalidParameterValue", messa
 const combination = (message: string) => new AwsError("InvalidParameterCombination", message);
 
 /** Checks an instance's inputs; `current` is the instance that they are to change. */
-export function checkInstance(given: Properties, context: Resources, current?: Resource): void {
+export function checkInstance(given: Properties, context: Known, current?: Resource): void {
   const inputs = completed(given, current);
   const region = regionOf(inputs, context);
   checkUnsupported(inputs);
@@ -101,7 +102,7 @@ function checkPassword(inputs: Properties): void {
   }
 }
 
-function checkReplica(inputs: Properties, source: Resource, region: string, context: Resources): void {
+function checkReplica(inputs: Properties, source: Resource, region: string, context: Known): void {
   const own = ["username", "password", "passwordWo", "dbName", "engine", "manageMasterUserPassword"];
   const given = own.filter((property) => inputs[property] !== undefined);
   if (given.length > 0) throw combination(`a replica has its source's ${given.join(", ")}: leave them unset`);
@@ -222,7 +223,7 @@ function checkEnd(inputs: Properties, isReplica: boolean): void {
     throw invalid(`finalSnapshotIdentifier ${snapshot} is not a valid identifier`);
 }
 
-function checkChange(inputs: Properties, current: Resource, source: Resource | undefined, context: Resources): void {
+function checkChange(inputs: Properties, current: Resource, source: Resource | undefined, context: Known): void {
   for (const property of ["username", "dbName", "engine"]) {
     const [before, after] = [text(current.outputs[property]), text(inputs[property])];
     if (source === undefined && after !== undefined && after !== before)

@@ -1,0 +1,12 @@
+/** What a server wrote last: what a person needs when it has failed. */
+import { readIfThere } from "./files";
+
+/** The end of a log, indented, under a line that names the file. */
+export function quoteLog(logFile: string, lines = 15): string {
+  const tail = lastLines(logFile, lines);
+  return tail === "" ? `its log ${logFile} is empty` : `its log ${logFile} ends:\n${tail.replace(/^/gm, "  | ")}`;
+}
+
+export function lastLines(file: string, lines = 15): string {
+  return (readIfThere(file) ?? "").trimEnd().split("\n").slice(-lines).join("\n");
+}

@@ -1,0 +1,45 @@
+/** The control plane on this machine: the user's own command, else the image where a Docker engine answers, else a stand-in. */
+import { join } from "node:path";
+import type { Context } from "../cloud/handler";
+import { bundled } from "../cloud/kubernetes/bundle";
+import { inEngine } from "../cloud/kubernetes/docker";
+import { userOf, type Executable, type Image } from "../cloud/kubernetes/images";
+import { digest } from "../cloud/kubernetes/objects";
+
+const ownCommand = () => process.env["CONTROL_PLANE_COMMAND"] ?? "";
+
+export const controlPlane: Image = {
+  executable(run, context) {
+    const command = ownCommand();
+    return command === "" ? (inEngine(run, context) ?? standIn(context)) : shellLine(command);
+  },
+  /** Without a question to Docker: that an engine comes or goes is no change. */
+  sameChoice(earlier) {
+    const command = ownCommand();
+    return command === "" ? !earlier.startsWith("command ") : earlier === choiceOf(command);
+  },
+};
+
+const choiceOf = (command: string) => `command ${digest(command)}`;
+
+/** The user's own program, in a directory of their own: it runs as them, from where they called. */
+function shellLine(command: string): Executable {
+  const home = process.env["HOME"];
+  return {
+    what: "CONTROL_PLANE_COMMAND",
+    choice: choiceOf(command),
+    command: "/bin/sh",
+    args: ["-c", command],
+    ownCommand: false,
+    wholeGroup: true,
+    user: undefined,
+    cwd: process.cwd(),
+    ...(home !== undefined && { home }),
+  };
+}
+
+async function standIn(context: Context): Promise<Executable> {
+  const script = await bundled(join(__dirname, "standIn/main.ts"), join(context.directory, "stand-in.js"));
+  const user = userOf(process.execPath, context);
+  return { what: "stand-in", choice: "stand-in", command: process.execPath, args: [script], ownCommand: false, user };
+}

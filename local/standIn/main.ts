@@ -1,0 +1,72 @@
+/**
+ * Stands in for Authensor's control plane where neither its program nor a Docker engine is at hand: the container's
+ * contract (health, /evaluate, receipts), with no policy but the vendor's fail-closed one. Every action is denied, and
+ * every denial is receipted, with the very statements the real one sends. The vendor's API is described in its
+ * repository, packages/control-plane/src/routes and services/receipt-service.ts.
+ */
+import { createServer, type IncomingMessage } from "node:http";
+import { HttpError, send } from "./http";
+import { bootstrapAdminKey } from "./keys";
+import { pool } from "./pool";
+import { evaluate, getReceipt, listReceipts, verifyReceipts } from "./receipts";
+
+const port = Number(process.env["PORT"] ?? 3000);
+
+async function answer(request: IncomingMessage): Promise<unknown> {
+  const url = new URL(request.url ?? "/", "http://localhost");
+  const route = `${request.method} ${url.pathname}`;
+  if (route === "GET /health") return { status: "ok", timestamp: new Date().toISOString() };
+  if (route === "GET /health/ready") return ready();
+  if (route === "POST /evaluate") return evaluate(request);
+  if (route === "GET /receipts") return listReceipts(request, url);
+  if (route === "GET /receipts/verify") return verifyReceipts(request);
+  const id = /^GET \/receipts\/([^/]+)$/.exec(route)?.[1];
+  if (id !== undefined) return getReceipt(request, id);
+  throw new HttpError(404, "NOT_FOUND", "the stand-in has no such route");
+}
+
+async function ready() {
+  try {
+    await pool.query("select 1");
+    return { status: "ready", checks: { database: "ok" } };
+  } catch (error) {
+    const checks = { database: "error", error: (error as Error).message };
+    throw new HttpError(503, "NOT_READY", checks.error, { status: "error", checks });
+  }
+}
+
+const server = createServer((request, response) => {
+  answer(request).then(
+    (payload) => send(response, 200, payload),
+    (error: Error) => {
+      if (error instanceof HttpError) return send(response, error.status, error.payload);
+      console.error(`${request.method} ${request.url}: ${error.stack ?? error.message}`);
+      send(response, 500, { error: { code: "INTERNAL", message: "see the log" } });
+    },
+  );
+});
+
+async function main(): Promise<void> {
+  await bootstrapAdminKey();
+  server.listen(port, () => {
+    console.log("This is a stand-in for Authensor's control plane: it denies every action and receipts every denial.");
+    console.log("Set CONTROL_PLANE_COMMAND, or start a Docker engine, to run the real one.");
+    console.log(`Listening on port ${port}`);
+  });
+}
+
+let ending = false;
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  process.on(signal, () => {
+    if (ending) return;
+    ending = true;
+    // Requests that are being answered still are; idle connections are not waited for.
+    server.close(() => void pool.end().then(() => process.exit(0)));
+    server.closeIdleConnections();
+  });
+}
+
+main().catch((error: Error) => {
+  console.error(`the stand-in cannot start: ${error.message}`);
+  process.exit(1);
+});
