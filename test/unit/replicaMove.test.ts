@@ -13,6 +13,7 @@ import { silent } from "../../cloud/progress";
 import { lookUpCluster, lookUpZones } from "../../components/clusterNetwork";
 import { Network } from "../../components/network";
 import { Replica } from "../../components/replica";
+import { substitutes } from "../../local/substitutes";
 
 let directory: string;
 let steps: string[];
@@ -49,6 +50,7 @@ async function up(
     handlerOf: (type) => (type === instance ? noServer : handlerOf(type)),
     progress: { ...silent, begin: () => (line) => void (line && steps.push(line)) },
     signal: new AbortController().signal,
+    substitutes,
   });
   const monitor = new Monitor({ project: "p", stack: "s", invokes, register: (wanted) => engine.register(wanted) });
   monitor.install();
