@@ -1,21 +1,9 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { parse } from "yaml";
 import program from "../..";
 import type { Deployment, PodTemplate } from "./kubernetesTypes";
 import { lookups } from "./mockOutputs";
 import { record, unknown, type Options, type Values, type World } from "./mocks";
-
-type Stack = "dev" | "prod" | "local";
-
-function configOf(stack: Stack): Record<string, string> {
-  const file = readFileSync(join(__dirname, `../../Pulumi.${stack}.yaml`), "utf8");
-  const { config } = parse(file) as { config: Record<string, unknown> };
-  return Object.fromEntries(
-    Object.entries(config).map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)]),
-  );
-}
+import { configOf, stacks, type Stack } from "./stacks";
 
 const run = (stack: Stack, options: Pick<Options, "preview" | "config" | "invokes"> = {}) =>
   record<unknown>(program, { stack, ...options, config: { ...configOf(stack), ...options.config } });
@@ -27,7 +15,6 @@ let worlds: Record<Stack, World<unknown>>;
 beforeAll(async () => {
   worlds = { dev: await run("dev"), prod: await run("prod"), local: await run("local") };
 });
-const stacks: Stack[] = ["dev", "prod", "local"];
 
 describe.each(stacks)("the program for %s", (stack) => {
   test("puts no password, token or key into an input or an output that is not secret", () => {

@@ -1,0 +1,121 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import program from "../..";
+import { actionsOf } from "./deployActions";
+import { record, type World } from "./mocks";
+import { configOf, stacks } from "./stacks";
+
+interface Statement {
+  Sid: string;
+  Effect: string;
+  Action: string[];
+  Resource: string | string[];
+  Condition?: Record<string, Record<string, string | string[]>>;
+}
+
+const file = readFileSync(join(__dirname, "../../docs/iam/deploy.json"), "utf8");
+const statements = (JSON.parse(file) as { Statement: Statement[] }).Statement;
+const listed = <T>(value: T | T[]) => (Array.isArray(value) ? value : [value]);
+const allowed = new Set(statements.flatMap(({ Action }) => listed(Action)));
+
+let worlds: World<unknown>[];
+let used: Set<string>;
+beforeAll(async () => {
+  worlds = [];
+  for (const stack of stacks) worlds.push(await record<unknown>(program, { stack, config: configOf(stack) }));
+  const types = worlds.flatMap((world) => world.resources.filter(({ custom }) => custom).map(({ type }) => type));
+  const lookUps = worlds.flatMap((world) => world.invoked.map(({ token }) => token));
+  used = new Set([...types, ...lookUps].filter((type) => type.startsWith("aws:")));
+});
+
+test("README names the version of the Pulumi command line that Pulumi.yaml requires", () => {
+  const read = (path: string) => readFileSync(join(__dirname, "../..", path), "utf8");
+  const [, required] = /^requiredPulumiVersion: ">=(\d+\.\d+)\.0"$/m.exec(read("Pulumi.yaml")) ?? [];
+  expect(read("README.md")).toContain(`(https://www.pulumi.com/docs/install/) ${required} or later`);
+});
+
+describe("the policy for whoever deploys", () => {
+  test("is known for every resource and every look-up of every stack", () => {
+    expect([...used].filter((type) => actionsOf[type] === undefined)).toEqual([]);
+  });
+
+  test("allows every action that one of them needs", () => {
+    const needed = new Set([...used].flatMap((type) => actionsOf[type] ?? []));
+    expect([...needed].filter((action) => !allowed.has(action))).toEqual([]);
+  });
+
+  test("allows no action that none of them needs, and none by a wildcard", () => {
+    const needed = new Set([...used].flatMap((type) => actionsOf[type] ?? []));
+    expect([...allowed].filter((action) => !needed.has(action))).toEqual([]);
+    for (const action of allowed) expect(action).toMatch(/^[a-z0-9]+:[A-Za-z0-9]+$/);
+    for (const { Effect } of statements) expect(Effect).toBe("Allow");
+  });
+
+  test("is limited to production's regions, IAM aside, which knows none", () => {
+    const { values } = worlds[stacks.indexOf("prod")]!.stackOutputs;
+    const regions = Object.values(values.regions as Record<string, string>).sort();
+    for (const { Sid, Action, Condition } of statements) {
+      const isIam = listed(Action).every((action) => action.startsWith("iam:"));
+      const limit = Condition?.StringEquals?.["aws:RequestedRegion"];
+      expect([Sid, limit && [...listed(limit)].sort()]).toEqual([Sid, isIam ? undefined : regions]);
+    }
+  });
+
+  test("names no resource of another environment; what has no name of ours is held by the environment's tag, or only looked at", () => {
+    const unlimited = statements.filter(
+      ({ Resource, Condition }) =>
+        !listed(Resource).every((arn) => /[:/]authensor-prod-\*$/.test(arn)) &&
+        !JSON.stringify(Condition ?? {}).includes("Tag/authensor:environment"),
+    );
+    const why: Record<string, string> = {
+      Look: "looks",
+      LookAtTheCluster: "looks",
+      MakeInVpc: "the VPC of what is made: the cluster's is not ours",
+      Accept: "a peering has no tag in the accepter's region yet",
+      Route: "the route tables of the cluster's subnets are not ours",
+      Database: "auto-backup ids are RDS'",
+      DefaultGroups: "of RDS",
+      RdsOwnRole: "of RDS",
+    };
+    expect(unlimited.map(({ Sid }) => Sid).sort()).toEqual(Object.keys(why).sort());
+  });
+
+  test("finds its tag on everything that it holds by a tag, and its prefix in every name", () => {
+    const world = worlds[stacks.indexOf("prod")]!;
+    const tagged = world.resources.filter(({ type, inputs }) => type.startsWith("aws:") && "tags" in inputs);
+    for (const { type, name, inputs } of tagged)
+      expect([type, name, (inputs.tags as Record<string, string>)["authensor:environment"]]).toEqual([
+        type,
+        name,
+        "prod",
+      ]);
+    const byTag = ["Vpc", "Subnet", "RouteTable", "SecurityGroup", "SecurityGroupIngressRule", "VpcPeeringConnection"];
+    for (const kind of [...byTag, "VpcPeeringConnectionAccepter", "DefaultSecurityGroup", "Key"])
+      expect(
+        tagged.some(({ type }) => type.endsWith(`:${kind}`)),
+        kind,
+      ).toBe(true);
+    const byName = /^aws:(rds|s3|iam|secretsmanager|kms)/;
+    for (const { type, name } of world.resources.filter(({ type }) => byName.test(type)))
+      expect([type, name.startsWith("authensor-prod-")]).toEqual([type, true]);
+  });
+
+  test("passes the monitoring role to RDS' monitoring alone, and lets RDS use keys for its own resources alone", () => {
+    const bySid = Object.fromEntries(statements.map((statement) => [statement.Sid, statement]));
+    expect(statements.filter(({ Action }) => listed(Action).includes("iam:PassRole"))).toEqual([
+      bySid["PassMonitoringRole"],
+    ]);
+    expect(bySid["PassMonitoringRole"]?.Condition).toEqual({
+      StringEquals: { "iam:PassedToService": "monitoring.rds.amazonaws.com" },
+    });
+    expect(bySid["LetRdsUseKeys"]?.Condition?.Bool).toEqual({ "kms:GrantIsForAWSResource": "true" });
+    expect(bySid["MonitoringPolicy"]?.Condition?.ArnEquals?.["iam:PolicyARN"]).toBe(
+      "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole",
+    );
+  });
+
+  test("fits into a role's inline policies: 10,240 characters", () => {
+    expect(file.replaceAll(/\s/g, "").length).toBeLessThanOrEqual(10_240);
+  });
+});
