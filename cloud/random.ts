@@ -1,5 +1,5 @@
 /** `@pulumi/random`: values of the operating system's generator, made once and then kept in the state. */
-import { randomBytes, randomInt, randomUUID } from "node:crypto";
+import { randomBytes, randomInt } from "node:crypto";
 import type { Created, Handler, Properties } from "./handler";
 
 const classes = {
@@ -69,11 +69,6 @@ const password = once((inputs) => ({
   outputs: { ...textDefaults, ...inputs, result: randomText(inputs) },
 }));
 
-const string = once((inputs) => {
-  const result = randomText(inputs);
-  return { id: result, outputs: { ...textDefaults, ...inputs, result } };
-});
-
 const id = once((inputs) => {
   const bytes = randomBytes(count(inputs.byteLength, 0));
   if (bytes.length === 0) throw new Error("byteLength must be at least 1");
@@ -91,33 +86,7 @@ const id = once((inputs) => {
   };
 });
 
-const bytes = once((inputs) => {
-  const made = randomBytes(count(inputs.length, 0));
-  return { id: "none", outputs: { ...inputs, base64: made.toString("base64"), hex: made.toString("hex") } };
-});
-
-const integer = once((inputs) => {
-  const result = randomInt(count(inputs.min, 0), count(inputs.max, 0) + 1);
-  return { id: String(result), outputs: { ...inputs, result } };
-});
-
-const uuid = once((inputs) => {
-  const result = randomUUID();
-  return { id: result, outputs: { ...inputs, result } };
-});
-
-const shuffle = once((inputs) => {
-  const given = inputs.inputs as unknown[];
-  const results = shuffled(given).slice(0, count(inputs.resultCount, given.length));
-  return { id: "-", outputs: { ...inputs, results } };
-});
-
 export const handlers: Record<string, Handler> = {
   "random:index/randomPassword:RandomPassword": password,
-  "random:index/randomString:RandomString": string,
   "random:index/randomId:RandomId": id,
-  "random:index/randomBytes:RandomBytes": bytes,
-  "random:index/randomInteger:RandomInteger": integer,
-  "random:index/randomUuid:RandomUuid": uuid,
-  "random:index/randomShuffle:RandomShuffle": shuffle,
 };

@@ -1,10 +1,13 @@
 /** A real PgBouncer in front of a test server, in transaction mode as in production. Needs `pgbouncer` on this machine. */
-import { execFileSync, spawn, type ChildProcess } from "node:child_process";
+import { spawn, type ChildProcess } from "node:child_process";
 import { chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { freePort } from "../cloud/host/ports";
+import { findProgram } from "../cloud/host/programs";
+import { findServiceUser } from "../cloud/host/user";
 import { createdRoles } from "../ops/roles";
 import type { TestPostgres } from "./postgres";
 
@@ -40,10 +43,12 @@ ignore_startup_parameters = extra_float_digits
     writeFileSync(join(dir, "pgbouncer.ini"), configuration);
     writeFileSync(join(dir, "users"), createdRoles.map((role) => `"${role}" ""\n`).join(""));
     // PgBouncer, too, refuses to run as root.
-    const id = (flag: string) => Number(execFileSync("id", [flag, "postgres"], { encoding: "utf8" }));
-    const user = process.getuid?.() === 0 ? { uid: id("-u"), gid: id("-g") } : {};
-    if (user.uid !== undefined) for (const file of [dir, join(dir, "users")]) chownSync(file, user.uid, user.gid ?? 0);
-    const child = spawn("pgbouncer", [join(dir, "pgbouncer.ini")], { ...user, cwd: dir, stdio: "ignore" });
+    const user = findServiceUser();
+    if (user) for (const file of [dir, join(dir, "users")]) chownSync(file, user.uid, user.gid);
+    const program = findProgram("pgbouncer");
+    if (program === undefined) throw new Error("PgBouncer is not installed");
+    const as = user ? { uid: user.uid, gid: user.gid } : {};
+    const child = spawn(program, [join(dir, "pgbouncer.ini")], { ...as, cwd: dir, stdio: "ignore" });
     const pooler = new TestPooler(port, dir, child);
     for (let attempt = 0; attempt < 100; attempt++, await sleep(50)) {
       if (await listens(port)) return pooler;
@@ -73,12 +78,3 @@ const listens = (port: number): Promise<boolean> =>
       resolve(true);
     }).once("error", () => resolve(false));
   });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no free port");
-  return address.port;
-}

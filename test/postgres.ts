@@ -1,22 +1,15 @@
 /** Real, throw-away PostgreSQL servers for tests: one per test file, gone when the test process is, however that ends. */
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import {
-  accessSync,
-  chownSync,
-  constants,
-  existsSync,
-  mkdtempSync,
-  readFileSync,
-  readdirSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { createServer } from "node:net";
+import { chownSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
+import type { ServiceUser } from "../cloud/handler";
+import { freePort } from "../cloud/host/ports";
+import { findPostgres, oldestPostgres } from "../cloud/host/programs";
+import { findServiceUser } from "../cloud/host/user";
 import { silentLog } from "../ops/log";
 import { migrateUp } from "../ops/migrate/up";
 import { roles } from "../ops/roles";
@@ -44,54 +37,16 @@ export interface DatabaseOptions {
   name?: string;
 }
 
-/** The newest PostgreSQL (15 or later) on this machine; `PG_BIN_DIR` overrides the search. */
-export function findPostgres(): string {
-  const override = process.env["PG_BIN_DIR"];
-  if (override) return override;
-  const list = (dir: string) => {
-    try {
-      return readdirSync(dir).map((entry) => join(dir, entry));
-    } catch {
-      return [];
-    }
-  };
-  const candidates = [
-    ...list("/usr/lib/postgresql").map((dir) => join(dir, "bin")),
-    ...["/opt/homebrew/opt", "/usr/local/opt"]
-      .flatMap(list)
-      .filter((dir) => /postgresql/.test(dir))
-      .map((dir) => join(dir, "bin")),
-    ...(process.env["PATH"] ?? "").split(delimiter),
-  ];
-  let best = { major: 0, dir: "" };
-  for (const dir of candidates) {
-    try {
-      accessSync(join(dir, "initdb"), constants.X_OK);
-      const major = Number(/\d+/.exec(execFileSync(join(dir, "postgres"), ["--version"], { encoding: "utf8" }))?.[0]);
-      if (major > best.major) best = { major, dir };
-    } catch {
-      continue;
-    }
-  }
-  if (best.major < 15) throw new Error("no PostgreSQL 15 or later found: install it, or set PG_BIN_DIR");
-  return best.dir;
+/** The programs of the newest PostgreSQL on this machine; `PG_BIN_DIR` names another one. */
+function binaries(): string {
+  const bin = process.env["PG_BIN_DIR"] ?? findPostgres()?.bin;
+  if (bin === undefined)
+    throw new Error(`no PostgreSQL ${oldestPostgres} or later found: install it, or set PG_BIN_DIR`);
+  return bin;
 }
 
-/** PostgreSQL refuses to run as root: its service user then, else oneself. */
-function serverUser(): { uid?: number; gid?: number } {
-  if (process.getuid?.() !== 0) return {};
-  const id = (flag: string) => Number(execFileSync("id", [flag, superuser], { encoding: "utf8" }));
-  return { uid: id("-u"), gid: id("-g") };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no free port");
-  return address.port;
-}
+/** For child processes. */
+const owner = (user: ServiceUser | undefined) => (user ? { uid: user.uid, gid: user.gid } : {});
 
 export class TestDatabase {
   constructor(
@@ -118,11 +73,11 @@ export class TestDatabase {
 }
 
 export class TestPostgres {
-  readonly bin = findPostgres();
+  readonly bin = binaries();
   readonly dir = mkdtempSync(join(tmpdir(), "pgtest-"));
   readonly dataDir = join(this.dir, "data");
   port = 0;
-  private readonly user = serverUser();
+  private readonly user = findServiceUser();
   private readonly clients: pg.Client[] = [];
   private guard: ChildProcess | undefined;
   private template: Promise<void> | undefined;
@@ -147,8 +102,8 @@ export class TestPostgres {
   async initialise(): Promise<void> {
     const passwordFile = join(this.dir, "password");
     writeFileSync(passwordFile, "owner\n");
-    if (this.user.uid !== undefined) {
-      for (const path of [this.dir, passwordFile]) chownSync(path, this.user.uid, this.user.gid ?? this.user.uid);
+    if (this.user) {
+      for (const path of [this.dir, passwordFile]) chownSync(path, this.user.uid, this.user.gid);
     }
     const auth = this.options.auth === "scram" ? "scram-sha-256" : "trust";
     const initdb = [
@@ -164,7 +119,7 @@ export class TestPostgres {
       "--locale=C",
       "-N",
     ];
-    execFileSync(join(this.bin, "initdb"), initdb, { ...this.user, cwd: this.dir, stdio: "pipe" });
+    execFileSync(join(this.bin, "initdb"), initdb, { ...owner(this.user), cwd: this.dir, stdio: "pipe" });
     this.writeConfiguration();
     await this.start();
     const client = await this.connect(this.url(superuser));
@@ -191,7 +146,7 @@ export class TestPostgres {
       for (const [name, text] of Object.entries(files)) {
         const path = join(this.dir, name);
         writeFileSync(path, text, { mode: 0o600 });
-        if (this.user.uid !== undefined) chownSync(path, this.user.uid, this.user.gid ?? this.user.uid);
+        if (this.user) chownSync(path, this.user.uid, this.user.gid);
       }
       Object.assign(parameters, {
         ssl: "on",
@@ -213,7 +168,7 @@ export class TestPostgres {
       const script =
         '"$@" >>"$LOG" 2>&1 </dev/null & server=$!; (wait $server) & cat >/dev/null; kill -QUIT $server 2>/dev/null; wait $server';
       const argv = [join(this.bin, "postgres"), "-D", this.dataDir, "-p", String(port)];
-      const options = { ...this.user, cwd: this.dir, env: { ...process.env, LOG: log }, detached: true };
+      const options = { ...owner(this.user), cwd: this.dir, env: { ...process.env, LOG: log }, detached: true };
       this.guard = spawn("sh", ["-c", script, "sh", ...argv], { ...options, stdio: ["pipe", "ignore", "ignore"] });
       this.guard.unref();
       if (await this.answers(port, logged)) {

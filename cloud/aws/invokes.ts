@@ -5,7 +5,6 @@
 import type { Invoke, Properties } from "../handler";
 import { accountId, arn, AwsError, ec2Id, hex, text, texts } from "./account";
 import { regionOf, routeTablesOf, subnetsOf, subnetTags, vpcCidr, vpcOf, zones, type Subnet } from "./clusterNetwork";
-import { policyDocument } from "./policyDocument";
 
 interface Filter {
   name: string;
@@ -148,7 +147,6 @@ function routeTables(inputs: Properties): Properties {
 
 const lookups: Record<string, (inputs: Properties) => Properties> = {
   "aws:eks/getCluster:getCluster": cluster,
-  "aws:eks/getClusterAuth:getClusterAuth": (inputs) => ({ ...inputs, id: inputs.name, token: "k8s-aws-v1.local" }),
   "aws:ec2/getVpc:getVpc": vpc,
   "aws:ec2/getSubnets:getSubnets": (inputs) => {
     const region = regionOf(inputs);
@@ -160,18 +158,6 @@ const lookups: Record<string, (inputs: Properties) => Properties> = {
     return describeSubnet(onlyOne(found, "EC2 Subnet"), regionOf(inputs));
   },
   "aws:ec2/getRouteTables:getRouteTables": routeTables,
-  "aws:ec2/getRouteTable:getRouteTable": (inputs) => {
-    const { ids } = routeTables({
-      ...inputs,
-      filters: [
-        ...((inputs.filters ?? []) as Filter[]),
-        ...(inputs.subnetId ? [{ name: "association.subnet-id", values: [inputs.subnetId] }] : []),
-        ...(inputs.routeTableId ? [{ name: "route-table-id", values: [inputs.routeTableId] }] : []),
-      ],
-    }) as { ids: string[] };
-    const id = onlyOne(ids, "EC2 Route Table");
-    return { ...inputs, id, routeTableId: id, vpcId: vpcOf(regionOf(inputs)), associations: [], routes: [] };
-  },
   "aws:index/getAvailabilityZones:getAvailabilityZones": (inputs) => {
     const region = regionOf(inputs);
     const found = select([...zones], inputs, (zone) => ({
@@ -187,23 +173,6 @@ const lookups: Record<string, (inputs: Properties) => Properties> = {
     const zoneIds = names.map((name) => `${hex(region, 4)}-az${zones.indexOf(name.slice(-1) as "a") + 1}`);
     return { ...inputs, id: region, region, names, zoneIds, groupNames: [region] };
   },
-  "aws:index/getCallerIdentity:getCallerIdentity": () => ({
-    id: accountId,
-    accountId,
-    arn: arn("iam", "", "user/local"),
-    userId: "AIDALOCALLOCALLOCALLO",
-  }),
-  "aws:index/getRegion:getRegion": (inputs) => {
-    const region = regionOf(inputs);
-    return { id: region, region, name: region, description: region, endpoint: `ec2.${region}.amazonaws.com` };
-  },
-  "aws:index/getPartition:getPartition": () => ({
-    id: "aws",
-    partition: "aws",
-    dnsSuffix: "amazonaws.com",
-    reverseDnsPrefix: "com.amazonaws",
-  }),
-  "aws:iam/getPolicyDocument:getPolicyDocument": policyDocument,
 };
 
 export const invokes: Record<string, Invoke> = Object.fromEntries(

@@ -43,14 +43,12 @@ const iam = (kind: string): Compute => {
 
 const onBucket: Compute = (facts) => ({ id: input(facts, "bucket") });
 
-const kmsKey: Compute = ({ region, seed }) => {
-  const keyId = uuid(seed);
-  return { id: keyId, keyId, arn: arn("kms", region, `key/${keyId}`) };
-};
-
+/** What AWS computes, by type. A type that the program begins to make is one entry here. */
 const computed: Record<string, Compute> = {
-  "aws:kms/key:Key": kmsKey,
-  "aws:kms/replicaKey:ReplicaKey": kmsKey,
+  "aws:kms/key:Key": ({ region, seed }) => {
+    const keyId = uuid(seed);
+    return { id: keyId, keyId, arn: arn("kms", region, `key/${keyId}`) };
+  },
   "aws:kms/alias:Alias": (facts) => {
     const name = text(facts.inputs.name) ?? `alias/${facts.name}`;
     const target = input(facts, "targetKeyId");
@@ -86,17 +84,11 @@ const computed: Record<string, Compute> = {
   "aws:ec2/peeringConnectionOptions:PeeringConnectionOptions": (facts) => ({
     id: input(facts, "vpcPeeringConnectionId"),
   }),
-  "aws:ec2/vpcEndpoint:VpcEndpoint": ec2("vpce", "vpc-endpoint", () => ({ state: "available" })),
-  "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": ec2("sgr", "security-group-rule", ruleOf),
-  "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": ec2("sgr", "security-group-rule", ruleOf),
+  "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": ec2("sgr", "security-group-rule", ({ seed }) => ({
+    securityGroupRuleId: ec2Id("sgr", seed),
+  })),
 
   "aws:iam/role:Role": iam("role"),
-  "aws:iam/policy:Policy": (facts) => {
-    const policy = iam("policy")(facts);
-    return { ...policy, id: String(policy.arn) };
-  },
-  "aws:iam/instanceProfile:InstanceProfile": iam("instance-profile"),
-  "aws:iam/rolePolicy:RolePolicy": (facts) => ({ id: `${input(facts, "role")}:${facts.name}`, name: facts.name }),
   "aws:iam/rolePolicyAttachment:RolePolicyAttachment": (facts) => ({
     id: `${input(facts, "role")}-${hex(input(facts, "policyArn"), 26)}`,
   }),
@@ -132,52 +124,16 @@ const computed: Record<string, Compute> = {
       "bucketPublicAccessBlock:BucketPublicAccessBlock",
       "bucketPolicy:BucketPolicy",
       "bucketLifecycleConfiguration:BucketLifecycleConfiguration",
-      "bucketLogging:BucketLogging",
-      "bucketNotification:BucketNotification",
-      "bucketMetric:BucketMetric",
-      "bucketReplicationConfig:BucketReplicationConfig",
     ].map((type) => [`aws:s3/${type}`, onBucket]),
   ),
 
   "aws:cloudwatch/logGroup:LogGroup": named("logs", (name) => `log-group:${name}`),
-  "aws:cloudwatch/metricAlarm:MetricAlarm": named("cloudwatch", (name) => `alarm:${name}`),
-  "aws:cloudwatch/compositeAlarm:CompositeAlarm": named("cloudwatch", (name) => `alarm:${name}`),
-  "aws:cloudwatch/dashboard:Dashboard": ({ inputs, name }) => {
-    const dashboardName = text(inputs.dashboardName) ?? name;
-    return { id: dashboardName, dashboardName, dashboardArn: arn("cloudwatch", "", `dashboard/${dashboardName}`) };
-  },
-  "aws:sns/topic:Topic": ({ name, region }) => {
-    const topic = arn("sns", region, name);
-    return { id: topic, arn: topic, name, owner: accountId };
-  },
-  "aws:sns/topicPolicy:TopicPolicy": (facts) => ({ id: input(facts, "arn"), owner: accountId }),
-  "aws:sns/topicSubscription:TopicSubscription": (facts) => {
-    const subscription = `${input(facts, "topic")}:${uuid(facts.seed)}`;
-    return { id: subscription, arn: subscription, ownerId: accountId, pendingConfirmation: true };
-  },
 
   "aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication": ({ region, seed }) => {
     const id = arn("rds", region, `auto-backup:ab-${hex(seed, 32)}`);
     return { id, arn: id };
   },
-  "aws:eks/podIdentityAssociation:PodIdentityAssociation": (facts) => {
-    const associationId = `a-${hex(facts.seed, 17)}`;
-    const associationArn = arn(
-      "eks",
-      facts.region,
-      `podidentityassociation/${input(facts, "clusterName")}/${associationId}`,
-    );
-    return { id: associationId, associationId, associationArn };
-  },
-  "aws:ssm/parameter:Parameter": ({ name, region, inputs }) => {
-    const path = text(inputs.name) ?? name;
-    return { id: path, name: path, arn: arn("ssm", region, `parameter/${path.replace(/^\//, "")}`), version: 1 };
-  },
 };
-
-function ruleOf({ seed }: Facts): Properties {
-  return { securityGroupRuleId: ec2Id("sgr", seed) };
-}
 
 /** Properties that programs name things by, and that Pulumi fills in where they leave them out. */
 const nameOf = (inputs: Properties, { physicalName }: Pick<Context, "physicalName">): string => {

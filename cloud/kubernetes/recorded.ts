@@ -31,17 +31,9 @@ const autoscaler: Check = (spec, namespace, context) => {
 };
 
 const kinds: Record<string, Kind> = {
-  "kubernetes:core/v1:ServiceAccount": { text: "recorded" },
   "kubernetes:policy/v1:PodDisruptionBudget": { text: "recorded: nothing evicts pods here", check: disruptionBudget },
   "kubernetes:autoscaling/v2:HorizontalPodAutoscaler": { text: "recorded: not scaled by load here", check: autoscaler },
   "kubernetes:networking.k8s.io/v1:NetworkPolicy": { text: "recorded: not enforced on one machine" },
-  "kubernetes:rbac.authorization.k8s.io/v1:Role": { text: "recorded" },
-  "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding": { text: "recorded" },
-  "kubernetes:rbac.authorization.k8s.io/v1:ClusterRole": { text: "recorded", global: true },
-  "kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding": { text: "recorded", global: true },
-  "kubernetes:scheduling.k8s.io/v1:PriorityClass": { text: "recorded", global: true },
-  "kubernetes:core/v1:ResourceQuota": { text: "recorded: no quota applies here" },
-  "kubernetes:core/v1:LimitRange": { text: "recorded: no limit applies here" },
 };
 
 export const recordedHandlers: Record<string, Handler> = Object.fromEntries(

@@ -2,12 +2,12 @@
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { randomUUID } from "node:crypto";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { freePort } from "../../cloud/host/ports";
 import { databaseUrl } from "../../components/databaseUrl";
 import {
   paths,
@@ -29,14 +29,6 @@ async function certificate() {
   const names = { subject: { commonName: "localhost" }, dnsNames: ["localhost"] };
   const { pem } = await selfSign(names, { hours: 1, uses: ["serverAuth"], isCa: true }, key);
   return { certificate: pem, key };
-}
-
-async function freePort(): Promise<number> {
-  const listener = createServer();
-  await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
-  const { port } = listener.address() as AddressInfo;
-  await new Promise((resolve) => listener.close(resolve));
-  return port;
 }
 
 /** A pod of the pooler: the rendered files under the paths that the configuration names, here below one directory. */

@@ -1,11 +1,11 @@
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { freePort } from "../../cloud/host/ports";
 import { roles } from "../../ops/roles";
 import { startPostgres, superuser, type TestDatabase, type TestPostgres } from "../postgres";
 import { insertReceipts, newReceipt } from "../receipts";
@@ -130,12 +130,3 @@ it("verifies on a standby, where nothing can be written, as of what it has repla
     run("pg_ctl", "-D", data, "-m", "immediate", "stop");
   }
 });
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
-  const address = probe.address();
-  await new Promise((resolve) => probe.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no free port");
-  return address.port;
-}

@@ -80,73 +80,6 @@ describe("look-ups", () => {
   });
 });
 
-describe("a policy document", () => {
-  const document = async (inputs: Properties) =>
-    JSON.parse((await lookUp("iam/getPolicyDocument:getPolicyDocument", inputs)).json ?? "") as {
-      Statement: Properties[];
-    };
-
-  test("is the JSON that IAM takes: one value alone, several as a list, principals by type, conditions by test", async () => {
-    expect(
-      await document({
-        statements: [
-          {
-            sid: "Write",
-            actions: ["s3:PutObject"],
-            resources: ["arn:aws:s3:::b/*", "arn:aws:s3:::b"],
-            principals: [
-              { type: "AWS", identifiers: ["arn:aws:iam::1:role/a"] },
-              { type: "Service", identifiers: ["rds.amazonaws.com", "backup.amazonaws.com"] },
-            ],
-            conditions: [
-              { test: "Bool", variable: "aws:SecureTransport", values: ["true"] },
-              { test: "StringEquals", variable: "aws:SourceAccount", values: ["1", "2"] },
-            ],
-          },
-          {
-            effect: "Deny",
-            notActions: ["s3:Get*"],
-            resources: ["*"],
-            principals: [{ type: "*", identifiers: ["*"] }],
-          },
-        ],
-      }),
-    ).toEqual({
-      Version: "2012-10-17",
-      Statement: [
-        {
-          Sid: "Write",
-          Effect: "Allow",
-          Action: "s3:PutObject",
-          Resource: ["arn:aws:s3:::b/*", "arn:aws:s3:::b"],
-          Principal: { AWS: "arn:aws:iam::1:role/a", Service: ["rds.amazonaws.com", "backup.amazonaws.com"] },
-          Condition: {
-            Bool: { "aws:SecureTransport": "true" },
-            StringEquals: { "aws:SourceAccount": ["1", "2"] },
-          },
-        },
-        { Effect: "Deny", NotAction: "s3:Get*", Resource: "*", Principal: "*" },
-      ],
-    });
-  });
-
-  test("merges its sources, lets overrides take the place of a statement, and refuses one Sid twice", async () => {
-    const source = (Sid: string, Effect: string) =>
-      JSON.stringify({ Version: "2012-10-17", Statement: [{ Sid, Effect, Action: "s3:*", Resource: "*" }] });
-    const merged = await document({
-      sourcePolicyDocuments: [source("A", "Allow"), source("B", "Allow")],
-      overridePolicyDocuments: [source("A", "Deny")],
-    });
-    expect(merged.Statement.map(({ Sid, Effect }) => [Sid, Effect])).toEqual([
-      ["A", "Deny"],
-      ["B", "Allow"],
-    ]);
-    await expect(document({ sourcePolicyDocuments: [source("A", "Allow"), source("A", "Deny")] })).rejects.toThrow(
-      /duplicate Sid \(A\)/,
-    );
-  });
-});
-
 const context = (type: string, physicalName: string, resources: Resource[] = []): Context =>
   ({
     type,
@@ -177,13 +110,12 @@ describe("recorded resources", () => {
       { bucketRegionalDomainName: `thing-1a2b3c4.s3.${region}.amazonaws.com` },
     ],
     ["aws:s3/bucketPolicy:BucketPolicy", { region, bucket: "b" }, /^b$/, {}],
-    ["aws:sns/topic:Topic", { region, name: "alarms" }, /^arn:aws:sns:eu-central-1:0{12}:alarms$/, { name: "alarms" }],
     ["aws:secretsmanager/secret:Secret", { region, namePrefix: "db/" }, /:secret:db\/[0-9a-f]{20}-[0-9a-f]{6}$/, {}],
     [
-      "aws:cloudwatch/metricAlarm:MetricAlarm",
+      "aws:cloudwatch/logGroup:LogGroup",
       { region },
       /^thing-1a2b3c4$/,
-      { arn: `arn:aws:cloudwatch:${region}:${accountId}:alarm:` },
+      { arn: `arn:aws:logs:${region}:${accountId}:log-group:` },
     ],
   ])("%s has the id and outputs AWS would give it", (type, inputs, id, outputs) => {
     const made = recordedOutputs(inputs, context(type, "thing-1a2b3c4"));

@@ -41,7 +41,9 @@ describe("random values", () => {
   });
 
   test("minimums that exceed the length are refused", async () => {
-    await expect(async () => make("randomString:RandomString", { length: 2, minLower: 3 })).rejects.toThrow(/length 2/);
+    await expect(async () => make("randomPassword:RandomPassword", { length: 2, minLower: 3 })).rejects.toThrow(
+      /length 2/,
+    );
   });
 
   test("a random id is the same bytes in every notation", async () => {

@@ -87,7 +87,7 @@ export function checkKey(arn: string, property: string, region: string, context:
   const parsed = parseArn(arn);
   if (parsed?.service !== "kms")
     throw new AwsError("InvalidParameterValue", `"${property}" (${arn}) is not the ARN of a KMS key`);
-  const types = ["aws:kms/key:Key", "aws:kms/replicaKey:ReplicaKey", "aws:kms/alias:Alias"];
+  const types = ["aws:kms/key:Key", "aws:kms/alias:Alias"];
   const exists = types.some((type) => context.resources(type).some(({ outputs }) => outputs.arn === arn));
   if (parsed.region !== region || !exists) {
     const where = parsed.region === region ? "does not exist" : `is of ${parsed.region}, the instance of ${region}`;

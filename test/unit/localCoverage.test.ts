@@ -1,0 +1,31 @@
+/** The local cloud and the program, compared: what the one makes, and what the other has something for. */
+import { join } from "node:path";
+import { beforeAll, expect, test } from "vitest";
+import program from "../..";
+import { handlers, invokes } from "../../cloud/handlers";
+import { readProject } from "../../local/config";
+import { record } from "./mocks";
+
+const checkout = join(__dirname, "../..");
+
+/** Settings that make the program construct something that it would not without them: a new one of these belongs here. */
+const everythingOptional: string[] = [];
+
+let constructed: Set<string>;
+let asked: Set<string>;
+beforeAll(async () => {
+  const { config } = readProject(checkout, join(checkout, "Pulumi.local.yaml"), everythingOptional);
+  const world = await record<unknown>(program, { stack: "local", config });
+  constructed = new Set(world.resources.flatMap(({ type, custom }) => (custom ? type : [])));
+  asked = new Set(world.invoked.map(({ token }) => token));
+});
+
+test("every type that the program makes has a handler, and there is none that it does not make", () => {
+  const providers = [...constructed].filter((type) => type.startsWith("pulumi:providers:"));
+  expect(providers).not.toEqual([]);
+  expect(Object.keys(handlers).sort()).toEqual([...constructed].filter((type) => !providers.includes(type)).sort());
+});
+
+test("every look-up that the program makes is answered, and there is none that it does not make", () => {
+  expect(Object.keys(invokes).sort()).toEqual([...asked].sort());
+});
