@@ -77,7 +77,7 @@ export const actionsOf: Readonly<Record<string, readonly string[]>> = {
   "aws:kms/key:Key": of(
     "kms",
     ...["CreateKey", "DescribeKey", "GetKeyPolicy", "GetKeyRotationStatus", "ListResourceTags", "EnableKeyRotation"],
-    ...["UpdateKeyDescription", "TagResource", "UntagResource", "ScheduleKeyDeletion"],
+    ...["UpdateKeyDescription", "PutKeyPolicy", "TagResource", "UntagResource", "ScheduleKeyDeletion"],
   ),
   "aws:kms/alias:Alias": of("kms", "CreateAlias", "ListAliases", "UpdateAlias", "DeleteAlias"),
 
@@ -140,6 +140,8 @@ export const actionsOf: Readonly<Record<string, readonly string[]>> = {
   ],
 
   // Look-ups.
+  // Nobody needs a permission to ask who they are.
+  "aws:index/getCallerIdentity:getCallerIdentity": [],
   "aws:eks/getCluster:getCluster": of("eks", "DescribeCluster"),
   "aws:ec2/getVpc:getVpc": ec2("DescribeVpcs", "DescribeVpcAttribute", "DescribeRouteTables"),
   "aws:ec2/getSubnets:getSubnets": ec2("DescribeSubnets"),
