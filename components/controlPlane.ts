@@ -14,6 +14,7 @@ import {
   restrictedPod,
   spread,
 } from "./podSecurity";
+import { podStart, rolloutTimeouts } from "./rollout";
 
 /** Fixed: agents hold this address. */
 export const controlPlaneService = "control-plane";
@@ -82,6 +83,7 @@ export class ControlPlane extends pulumi.ComponentResource {
           selector: { matchLabels: labels },
           strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: controlPlaneSurge, maxUnavailable: 0 } },
           revisionHistoryLimit: 3,
+          progressDeadlineSeconds: podStart,
           template: {
             metadata: { labels: { ...labels, ...pgbouncerClient } },
             spec: {
@@ -145,7 +147,7 @@ export class ControlPlane extends pulumi.ComponentResource {
         },
       },
       // From the first scaling on the number of pods is the autoscaler's.
-      { ...child, ignoreChanges: ["spec.replicas"] },
+      { ...child, ignoreChanges: ["spec.replicas"], customTimeouts: rolloutTimeouts(args.maxPods) },
     );
     this.service = new k8s.core.v1.Service(
       name,
@@ -153,6 +155,8 @@ export class ControlPlane extends pulumi.ComponentResource {
         metadata: { ...metadata, name: controlPlaneService },
         spec: {
           type: "ClusterIP",
+          // An address of both families where the cluster has both.
+          ipFamilyPolicy: "PreferDualStack",
           selector: labels,
           ports: [{ name: "http", port: controlPlanePort, targetPort: "http", protocol: "TCP" }],
         },

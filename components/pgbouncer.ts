@@ -1,14 +1,18 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { connectionLifetime } from "../ops/guard/limits";
 import type { Pool } from "./connectionBudget";
 import {
   type AdmittedRole,
-  longestStatement,
+  longestTransaction,
   paths,
   pgbouncerPort,
   renderPgbouncerConfig,
+  renderServices,
   renderUserlist,
 } from "./pgbouncerConfig";
+import { drain, queryEveryPool } from "./pgbouncerHooks";
+import { pgbouncerMemory } from "./pgbouncerMemory";
 import {
   databaseEgress,
   disruptable,
@@ -19,14 +23,17 @@ import {
   restrictedPod,
   spread,
 } from "./podSecurity";
+import { podStart, rolloutTimeouts } from "./rollout";
 
 /** Fixed: it is part of the address that every client's URL holds. */
 export const pgbouncerService = "pgbouncer";
 
 /** Seconds until every node has heard that a terminating pod takes no new connections. */
 const endpointDrain = 5;
-/** Seconds a terminating pod may take: the drain, the longest statement, and what it takes to leave. */
-export const gracePeriod = endpointDrain + longestStatement + 15;
+/** Seconds to wait for clients to leave by themselves: the life of the control plane's connections, and a query's end. */
+const clientDrain = connectionLifetime + 5;
+/** Seconds a terminating pod may take: both drains, the longest transaction, and what it takes to leave. */
+export const gracePeriod = endpointDrain + clientDrain + longestTransaction + 15;
 /** The image's user. */
 const uid = 998;
 
@@ -49,8 +56,9 @@ export interface PgbouncerArgs {
 }
 
 /**
- * PgBouncer in transaction mode, one pool per role, TLS on both sides. A rollout drops no transaction: a pod that goes
- * is first taken out of the Service, then told to finish what runs (SIGINT), and only then gone.
+ * PgBouncer in transaction mode, one pool per role, TLS on both sides. A rollout drops no transaction, and no request of a client
+ * whose connections are short-lived: a pod that goes is first taken out of the Service, then left by its clients, then told
+ * to finish what runs (SIGINT), and only then gone. One that comes serves once a query has gone through each of its pools.
  */
 export class Pgbouncer extends pulumi.ComponentResource {
   readonly service: k8s.core.v1.Service;
@@ -83,7 +91,10 @@ export class Pgbouncer extends pulumi.ComponentResource {
       {
         metadata,
         immutable: true,
-        stringData: { "userlist.txt": pulumi.secret(pulumi.output(args.passwords).apply(renderUserlist)) },
+        stringData: {
+          "userlist.txt": pulumi.secret(pulumi.output(args.passwords).apply(renderUserlist)),
+          [servicesFile]: pulumi.secret(pulumi.output(args.passwords).apply(renderServices)),
+        },
       },
       child,
     );
@@ -99,6 +110,7 @@ export class Pgbouncer extends pulumi.ComponentResource {
     );
 
     const probe = { tcpSocket: { port: "pgbouncer" } };
+    const memory = pgbouncerMemory(args.maxClients);
     this.deployment = new k8s.apps.v1.Deployment(
       name,
       {
@@ -108,6 +120,7 @@ export class Pgbouncer extends pulumi.ComponentResource {
           selector: { matchLabels: labels },
           strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
           revisionHistoryLimit: 3,
+          progressDeadlineSeconds: podStart,
           template: {
             metadata: { labels },
             spec: {
@@ -122,14 +135,25 @@ export class Pgbouncer extends pulumi.ComponentResource {
                   image: args.image,
                   command: ["pgbouncer", `${paths.config}/pgbouncer.ini`],
                   ports: [{ name: "pgbouncer", containerPort: pgbouncerPort, protocol: "TCP" }],
-                  lifecycle: { preStop: { exec: { command: ["/bin/sh", "-c", drain] } } },
-                  startupProbe: { ...probe, periodSeconds: 1, failureThreshold: 60 },
+                  env: [{ name: "PGSERVICEFILE", value: `${paths.auth}/${servicesFile}` }],
+                  lifecycle: { preStop: { exec: { command: ["/bin/sh", "-c", drain(endpointDrain, clientDrain)] } } },
+                  // Until it succeeds, however long that takes: a restart would not mend a wrong password or certificate, and
+                  // would only make the pod wait longer and longer once the database is back.
+                  startupProbe: {
+                    exec: { command: ["/bin/sh", "-c", queryEveryPool] },
+                    periodSeconds: 1,
+                    timeoutSeconds: 30,
+                    failureThreshold: 86_400,
+                  },
                   // The port only, not the database behind it: while that is away, waiting here is better than an
                   // empty Service, and restarting PgBouncer would bring nothing back.
                   readinessProbe: { ...probe, periodSeconds: 5, failureThreshold: 2 },
                   livenessProbe: { ...probe, periodSeconds: 10, failureThreshold: 6 },
-                  // One thread: more than one CPU is of no use. Memory is 2 to 4 KiB per connection and TLS' buffers.
-                  resources: { requests: { cpu: "100m", memory: "64Mi" }, limits: { cpu: "1", memory: "256Mi" } },
+                  // One thread: more than one CPU is of no use.
+                  resources: {
+                    requests: { cpu: "100m", memory: memory.request },
+                    limits: { cpu: "1", memory: memory.limit },
+                  },
                   securityContext: restrictedContainer,
                   volumeMounts: [
                     { name: "config", mountPath: paths.config, readOnly: true },
@@ -151,7 +175,7 @@ export class Pgbouncer extends pulumi.ComponentResource {
           },
         },
       },
-      child,
+      { ...child, customTimeouts: rolloutTimeouts(args.pods) },
     );
     this.service = new k8s.core.v1.Service(
       name,
@@ -159,6 +183,8 @@ export class Pgbouncer extends pulumi.ComponentResource {
         metadata: { ...metadata, name: pgbouncerService },
         spec: {
           type: "ClusterIP",
+          // An address of both families where the cluster has both.
+          ipFamilyPolicy: "PreferDualStack",
           selector: labels,
           ports: [{ name: "pgbouncer", port: pgbouncerPort, targetPort: "pgbouncer", protocol: "TCP" }],
         },
@@ -194,14 +220,5 @@ export class Pgbouncer extends pulumi.ComponentResource {
   }
 }
 
-/**
- * Runs before Kubernetes' own signal. SIGINT finishes open transactions and then leaves, in every version; SIGTERM would
- * cut them off before 1.23, and since then waits for clients that, being pools, never go. A second signal would cut them
- * off as well, so this waits for the end.
- */
-const drain = [
-  `sleep ${endpointDrain}`,
-  `pid="$(cat ${paths.run}/pgbouncer.pid)"`,
-  'kill -INT "$pid"',
-  'while kill -0 "$pid" 2>/dev/null; do sleep 0.2; done',
-].join("; ");
+/** Beside the user list: the same passwords, in the form that psql reads. */
+const servicesFile = "services.conf";

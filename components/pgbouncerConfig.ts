@@ -3,8 +3,8 @@ import type { Pool } from "./connectionBudget";
 
 export const pgbouncerPort = 6432;
 
-/** The longest that a statement may take through PgBouncer, seconds; a rollout waits this long for the last of them. */
-export const longestStatement = 60;
+/** The longest that a transaction may take through PgBouncer, seconds; a rollout waits this long for the last of them. */
+export const longestTransaction = 60;
 
 /** Where the pod finds its files. The local cloud maps these paths to real directories. */
 export const paths = {
@@ -45,8 +45,8 @@ export interface PgbouncerConfig {
 }
 
 /**
- * PgBouncer's configuration. Only settings that both 1.18 (Debian 12) and 1.25 know, so that what is tested is what
- * runs; where a default differs between them and matters, it is set.
+ * PgBouncer's configuration, for 1.25.2 and later. All settings but transaction_timeout are known to 1.18 (Debian 12) as
+ * well, so that what is tested is what runs; where a default differs between them and matters, it is set.
  */
 export function renderPgbouncerConfig({ host, port, pools, maxClients }: PgbouncerConfig): string {
   const entry = (pool: Pool) =>
@@ -116,7 +116,9 @@ query_wait_timeout = 15
 idle_transaction_timeout = 30
 ; The net below the roles' own statement_timeout (sql/001_roles.sql), for a server that no longer answers; a rollout's grace
 ; period is longer than this. An auditor's longer reads belong on the replica, which is not behind a pooler.
-query_timeout = ${longestStatement}
+query_timeout = ${longestTransaction}
+; Many short statements make a long transaction too, and a pod that goes waits for it. 1.25 and later.
+transaction_timeout = ${longestTransaction}
 ; A client that connects and does not log in.
 client_login_timeout = 15
 ; A server that does not answer: half a failover is worse than a quick error and the next try.
@@ -156,6 +158,31 @@ export type AdmittedRole = (typeof admitted)[number];
 /** PgBouncer's auth_file. Plain passwords: with SCRAM it needs them to log in to the server itself. */
 export function renderUserlist(passwords: Record<AdmittedRole, string>): string {
   return admitted.map((role) => `${quote(roles[role])} ${quote(passwords[role])}\n`).join("");
+}
+
+/**
+ * psql's connection service file (libpq, "The Connection Service File"): how to come in through each pool as one of its clients does,
+ * password and verified certificate included. A file, so that the password is in no argument and no environment variable.
+ */
+export function renderServices(passwords: Record<PooledRole, string>): string {
+  return (Object.keys(pooledDatabase) as Pool[])
+    .map((pool) => {
+      const settings = {
+        // This very pod; its certificate names it.
+        host: "localhost",
+        port: pgbouncerPort,
+        dbname: pooledDatabase[pool],
+        user: roles[pooledRole[pool]],
+        password: passwords[pooledRole[pool]],
+        sslmode: "verify-full",
+        sslrootcert: `${paths.trust}/pgbouncer-ca.pem`,
+        connect_timeout: 20,
+        application_name: "authensor-startup",
+      };
+      const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`);
+      return `[${pool}]\n${lines.join("")}`;
+    })
+    .join("\n");
 }
 
 function quote(text: string): string {

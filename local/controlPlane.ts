@@ -39,7 +39,9 @@ function shellLine(command: string): Executable {
 }
 
 async function standIn(context: Context): Promise<Executable> {
-  const script = await bundled(join(__dirname, "standIn/main.ts"), join(context.directory, "stand-in.js"));
+  // Its driver is a package beside it, as the real one's is: what Node loads before the program finds it there.
+  await bundled(require.resolve("pg"), join(context.directory, "node_modules/pg/index.js"));
+  const script = await bundled(join(__dirname, "standIn/main.ts"), join(context.directory, "stand-in.js"), ["pg"]);
   const user = userOf(process.execPath, context);
   return { what: "stand-in", choice: "stand-in", command: process.execPath, args: [script], ownCommand: false, user };
 }

@@ -81,7 +81,7 @@ export async function launch(
     ports: place.ports,
     used: (service, port) => (used[serviceKey(service, port)] = service.ports[port] ?? 0),
   };
-  materialise(contents, paths, to, user);
+  materialise(contents, paths, to, { owner: user, suit: executable.suit });
   const home = join(inside, "home", container.name);
   makeDirectory(home, user);
   const env = {
@@ -199,10 +199,13 @@ export async function endContainer(
     if (error instanceof Error) context.log(`pod ${place.pod.name}: preStop hook failed: ${error.message}`);
   }
   const stopSignal = (container.lifecycle?.stopSignal ?? "SIGTERM") as NodeJS.Signals;
-  if (running(pidFile) === inside.pid) send(launched.wholeGroup ? -inside.pid : inside.pid, stopSignal);
+  // A shell may end before what it has started.
+  const group = launched.wholeGroup ? -inside.pid : undefined;
+  const alive = () => running(pidFile) !== undefined || (group !== undefined && send(group, 0));
+  if (running(pidFile) === inside.pid) send(group ?? inside.pid, stopSignal);
   // Like a kubelet, two seconds at least after the hook.
   const patience = Math.max(deadline, Date.now() + Math.min(2000, graceSeconds * 1000));
-  while (running(pidFile) !== undefined && Date.now() < patience) await sleep(20, context.signal);
+  while (alive() && Date.now() < patience) await sleep(20, context.signal);
   await killContainer(container.name, place.directory, launched.docker);
   send(-inside.pid, "SIGKILL"); // what the ended process has left behind
 }
@@ -225,11 +228,13 @@ export async function killContainer(name: string, directory: string, docker?: st
   for (let i = 0; running(pidFile) === pid && i < 250; i++) await sleep(10);
 }
 
-function send(pid: number, signal: NodeJS.Signals): void {
+/** Whether there was a process to send it to; 0 only asks. */
+function send(pid: number, signal: NodeJS.Signals | 0): boolean {
   try {
-    process.kill(pid, signal);
+    return process.kill(pid, signal);
   } catch (error) {
     if (!["ESRCH", "EPERM"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+    return false;
   }
 }
 

@@ -107,7 +107,7 @@ export function materialise(
   mounts: Mounts,
   paths: ReadonlyMap<string, string>,
   to: Translation,
-  owner?: ServiceUser,
+  { owner, suit = (text) => text }: { owner?: ServiceUser | undefined; suit?: ((text: string) => string) | undefined },
 ): void {
   for (const [path, mount] of mounts) {
     const real = paths.get(path) ?? "";
@@ -119,7 +119,7 @@ export function materialise(
     for (const [name, file] of mount.files) {
       const target = join(real, name);
       const content = isSetting([name === "" ? path : name, file])
-        ? translateFile(file.content.toString(), to)
+        ? suit(translateFile(file.content.toString(), to))
         : file.content;
       makeDirectory(dirname(target), owner);
       writeWhole(target, content, { mode: file.mode, owner });

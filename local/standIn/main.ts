@@ -1,8 +1,9 @@
 /**
  * Stands in for Authensor's control plane where neither its program nor a Docker engine is at hand: the container's
  * contract (health, /evaluate, receipts), with no policy but the vendor's fail-closed one. Every action is denied, and
- * every denial is receipted, with the very statements the real one sends. The vendor's API is described in its
- * repository, packages/control-plane/src/routes and services/receipt-service.ts.
+ * every denial is receipted, with the very statements the real one sends. Like the real one it handles no signal and no lost
+ * connection: the guard that its pod has Node load does. The vendor's API is described in its repository,
+ * packages/control-plane/src/routes and services/receipt-service.ts.
  */
 import { createServer, type IncomingMessage } from "node:http";
 import { HttpError, send } from "./http";
@@ -52,17 +53,6 @@ async function main(): Promise<void> {
     console.log("This is a stand-in for Authensor's control plane: it denies every action and receipts every denial.");
     console.log("Set CONTROL_PLANE_COMMAND, or start a Docker engine, to run the real one.");
     console.log(`Listening on port ${port}`);
-  });
-}
-
-let ending = false;
-for (const signal of ["SIGTERM", "SIGINT"] as const) {
-  process.on(signal, () => {
-    if (ending) return;
-    ending = true;
-    // Requests that are being answered still are; idle connections are not waited for.
-    server.close(() => void pool.end().then(() => process.exit(0)));
-    server.closeIdleConnections();
   });
 }
 

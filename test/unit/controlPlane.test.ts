@@ -194,7 +194,12 @@ describe("the control plane", () => {
   test("has the service name that agents know", async () => {
     expect((await build()).one("kubernetes:core/v1:Service").inputs).toMatchObject({
       metadata: { name: "control-plane", namespace: "ns" },
-      spec: { type: "ClusterIP", selector: labels, ports: [{ port: 3000, targetPort: "http" }] },
+      spec: {
+        type: "ClusterIP",
+        ipFamilyPolicy: "PreferDualStack",
+        selector: labels,
+        ports: [{ port: 3000, targetPort: "http" }],
+      },
     });
   });
 });

@@ -1,6 +1,15 @@
 import { describe, expect, test } from "vitest";
 import { gracePeriod, Pgbouncer, type PgbouncerArgs } from "../../components/pgbouncer";
-import { longestStatement } from "../../components/pgbouncerConfig";
+import {
+  type AdmittedRole,
+  longestTransaction,
+  pooledDatabase,
+  renderServices,
+  renderUserlist,
+} from "../../components/pgbouncerConfig";
+import { drain, queryEveryPool } from "../../components/pgbouncerHooks";
+import { podStart, rolloutTimeouts } from "../../components/rollout";
+import { connectionLifetime } from "../../ops/guard/limits";
 import { record } from "./mocks";
 import type { Deployment, NetworkPolicy } from "./kubernetesTypes";
 
@@ -79,29 +88,21 @@ describe("PgBouncer", () => {
       runAsNonRoot: true,
     });
     expect(container!.resources).toEqual({
-      requests: { cpu: "100m", memory: "64Mi" },
-      limits: { cpu: "1", memory: "256Mi" },
+      requests: { cpu: "100m", memory: "78Mi" },
+      limits: { cpu: "1", memory: "156Mi" },
     });
     const writable = container!.volumeMounts.filter(({ readOnly }) => readOnly !== true);
     expect(writable.map(({ mountPath }) => mountPath)).toEqual(["/run/pgbouncer"]);
   });
 
-  test("lets a terminating pod finish: out of the service first, then SIGINT, then the end, all within the grace period", async () => {
+  test("lets a terminating pod be left by its clients and then finish, all within the grace period", async () => {
     const { spec } = (await deploymentOf()).spec.template;
+    const clients = connectionLifetime + 5;
     expect(spec.containers[0]!.lifecycle).toEqual({
-      preStop: {
-        exec: {
-          command: [
-            "/bin/sh",
-            "-c",
-            'sleep 5; pid="$(cat /run/pgbouncer/pgbouncer.pid)"; kill -INT "$pid"; ' +
-              'while kill -0 "$pid" 2>/dev/null; do sleep 0.2; done',
-          ],
-        },
-      },
+      preStop: { exec: { command: ["/bin/sh", "-c", drain(5, clients)] } },
     });
     expect(spec.terminationGracePeriodSeconds).toBe(gracePeriod);
-    expect(gracePeriod).toBeGreaterThan(5 + longestStatement);
+    expect(gracePeriod).toBeGreaterThan(5 + clients + longestTransaction);
   });
 
   test("runs on the rendered configuration, with the volumes that it names mounted", async () => {
@@ -143,8 +144,8 @@ describe("PgBouncer", () => {
     const userlist = world.one("kubernetes:core/v1:Secret", "p-userlist");
     expect(userlist.secrets).toEqual(["stringData"]);
     expect(userlist.inputs.stringData).toEqual({
-      "userlist.txt":
-        '"authensor_app" "pa"\n"authensor_telemetry" "pt"\n"authensor_auditor" "pu"\n"authensor_monitor" "pm"\n',
+      "userlist.txt": renderUserlist(args.passwords as Record<AdmittedRole, string>),
+      "services.conf": renderServices(args.passwords as Record<AdmittedRole, string>),
     });
     const tls = world.one("kubernetes:core/v1:Secret", "p-tls");
     expect(tls.inputs).toMatchObject({
@@ -194,9 +195,53 @@ describe("PgBouncer", () => {
     expect(template.metadata.labels).toEqual(labels);
   });
 
-  test("is ready by its port alone: a database that is away must not empty the service", async () => {
+  test("starts serving once a query has gone through every pool: a wrong password or certificate stops the rollout", async () => {
     const [container] = (await deploymentOf()).spec.template.spec.containers;
-    for (const probe of [container!.startupProbe, container!.readinessProbe, container!.livenessProbe])
+    expect(container!.startupProbe).toMatchObject({ exec: { command: ["/bin/sh", "-c", queryEveryPool] } });
+    for (const pool of Object.keys(pooledDatabase)) expect(queryEveryPool).toContain(`service=${pool}`);
+    expect(container!.env).toEqual([{ name: "PGSERVICEFILE", value: "/etc/pgbouncer/auth/services.conf" }]);
+    // No restart mends it, and each would make the pod wait longer once the database is back.
+    const { failureThreshold, periodSeconds } = container!.startupProbe as Record<string, number>;
+    expect(failureThreshold! * periodSeconds!).toBeGreaterThanOrEqual(24 * 3600);
+  });
+
+  test("is then ready by its port alone: a database that goes away must not empty the service", async () => {
+    const [container] = (await deploymentOf()).spec.template.spec.containers;
+    for (const probe of [container!.readinessProbe, container!.livenessProbe])
       expect(probe).toMatchObject({ tcpSocket: { port: "pgbouncer" } });
+  });
+
+  test("listens on both families of addresses, and its Service has both where the cluster does", async () => {
+    const world = await build();
+    expect(world.one("kubernetes:core/v1:Service").inputs).toMatchObject({
+      spec: { ipFamilyPolicy: "PreferDualStack" },
+    });
+    expect(JSON.stringify(world.one("kubernetes:core/v1:ConfigMap").inputs)).toContain("listen_addr = *");
+  });
+
+  test.each([
+    [20, "65Mi", "130Mi"],
+    [500, "78Mi", "156Mi"],
+    [900, "88Mi", "176Mi"],
+    [20_000, "592Mi", "1184Mi"],
+  ])("with %i clients needs %s, and may take %s", async (maxClients, request, limit) => {
+    const [container] = (await deploymentOf({ maxClients })).spec.template.spec.containers;
+    expect(container!.resources).toMatchObject({ requests: { memory: request }, limits: { memory: limit } });
+  });
+});
+
+describe("a rollout of so many pods", () => {
+  test.each([
+    [1, "600s"],
+    [5, "600s"],
+    [6, "660s"],
+    [50, "3300s"],
+    [100, "6300s"],
+  ])("%i may take %s, never less than Pulumi's own ten minutes", (pods, time) => {
+    expect(rolloutTimeouts(pods)).toEqual({ create: time, update: time });
+  });
+
+  test("is called stuck while Pulumi still waits, so that it can say why", () => {
+    expect(podStart).toBeLessThan(600);
   });
 });

@@ -1,5 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { longestStatement, renderPgbouncerConfig, renderUserlist } from "../../components/pgbouncerConfig";
+import {
+  longestTransaction,
+  renderPgbouncerConfig,
+  renderServices,
+  renderUserlist,
+} from "../../components/pgbouncerConfig";
 
 const config = renderPgbouncerConfig({
   host: "primary.example.com",
@@ -78,7 +83,8 @@ describe("PgBouncer's configuration", () => {
       ignore_startup_parameters: "extra_float_digits",
       query_wait_timeout: "15",
       idle_transaction_timeout: "30",
-      query_timeout: String(longestStatement),
+      query_timeout: String(longestTransaction),
+      transaction_timeout: String(longestTransaction),
       client_login_timeout: "15",
       server_connect_timeout: "5",
       server_login_retry: "1",
@@ -112,8 +118,8 @@ describe("PgBouncer's configuration", () => {
   });
 
   test("lets no client wait as long as a statement may take: it hears no before it gives up itself", () => {
-    expect(Number(settings.query_wait_timeout)).toBeLessThan(longestStatement);
-    expect(Number(settings.idle_transaction_timeout)).toBeLessThan(longestStatement);
+    expect(Number(settings.query_wait_timeout)).toBeLessThan(longestTransaction);
+    expect(Number(settings.idle_transaction_timeout)).toBeLessThan(longestTransaction);
   });
 });
 
@@ -129,5 +135,27 @@ describe("the user list", () => {
   test("quotes as PgBouncer reads it", () => {
     const text = renderUserlist({ app: 'a"b', telemetry: "t", auditor: "u", monitor: "m" });
     expect(text).toContain('"authensor_app" "a""b"\n');
+  });
+});
+
+describe("psql's service file", () => {
+  const text = renderServices({ app: "a1", telemetry: "t2", auditor: "u3" });
+  const services = text.split("\n\n").map((service) => {
+    const [header, ...rest] = service.trim().split("\n");
+    return [header, Object.fromEntries(rest.map((line) => line.split(/=(.*)/s).slice(0, 2)))] as const;
+  });
+
+  test("comes in through every pool as its role, and verifies the pod's certificate", () => {
+    const each = { host: "localhost", port: "6432", sslmode: "verify-full" };
+    expect(services).toMatchObject([
+      ["[controlPlane]", { ...each, dbname: "authensor_control_plane", user: "authensor_app", password: "a1" }],
+      ["[app]", { ...each, dbname: "authensor", user: "authensor_app", password: "a1" }],
+      ["[telemetry]", { ...each, dbname: "authensor_telemetry", user: "authensor_telemetry", password: "t2" }],
+      ["[auditor]", { ...each, dbname: "authensor_auditor", user: "authensor_auditor", password: "u3" }],
+    ]);
+  });
+
+  test("has no spaces around its equals signs, which libpq would take as part of the value", () => {
+    expect(text).not.toMatch(/ =|= /);
   });
 });

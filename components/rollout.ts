@@ -1,0 +1,14 @@
+/** Seconds a pod may take until it is ready, the wait for a new node and its images included; then Kubernetes calls the rollout stuck. */
+export const podStart = 300;
+
+/** Seconds a pod takes at most where there is room for it. A rollout replaces one after the other. */
+const podTurn = 60;
+
+/**
+ * How long Pulumi waits for a Deployment of so many pods. Its own ten minutes end too early for a large one; with fewer it
+ * would report a rollout that is only slow as failed.
+ */
+export function rolloutTimeouts(pods: number): { create: string; update: string } {
+  const seconds = Math.max(600, podStart + pods * podTurn);
+  return { create: `${seconds}s`, update: `${seconds}s` };
+}

@@ -1,0 +1,33 @@
+/** PgBouncer on this machine, which may be older than the image that the configuration is made for. */
+import { spawnSync } from "node:child_process";
+import { findProgram } from "../cloud/host/programs";
+import { installed, type Image } from "../cloud/kubernetes/images";
+
+export const pgbouncer: Image = {
+  async executable(run, context) {
+    const { stdout: version } = spawnSync(path(), ["--version"], { encoding: "utf8" });
+    return {
+      ...(await installed("pgbouncer", path).executable(run, context)),
+      suit: (ini) => suitPgbouncer(ini, version),
+    };
+  },
+};
+
+function path(): string {
+  const found = findProgram("pgbouncer");
+  if (found === undefined) throw new Error("PgBouncer is not installed");
+  return found;
+}
+
+/** The version that brought each setting, from PgBouncer's changelog: those that are newer than 1.18 (Debian 12's) and in use. */
+const since: Readonly<Record<string, readonly [major: number, minor: number]>> = { transaction_timeout: [1, 25] };
+
+/** The same text for that version ("PgBouncer 1.18.0"): one setting that it does not know would keep it from starting. */
+export function suitPgbouncer(ini: string, version: string): string {
+  const [major = 0, minor = 0] = (/(\d+)\.(\d+)/.exec(version)?.slice(1) ?? []).map(Number);
+  return ini.replace(/^(\w+)[ \t]*=.*$/gm, (line, name: string) => {
+    const needed = since[name];
+    const known = needed === undefined || major > needed[0] || (major === needed[0] && minor >= needed[1]);
+    return known ? line : `; PgBouncer ${major}.${minor}, which runs here, does not know: ${line}`;
+  });
+}
