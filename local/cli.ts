@@ -1,5 +1,6 @@
 /** The commands of the Makefile. Exit codes: 0 done and healthy, 1 failed, 2 wrong usage or settings. */
 import { Command, CommanderError } from "commander";
+import { UsageError } from "./config";
 import { readProblems } from "./problems";
 import { openEnvironment, type Environment, type OpenOptions } from "./environment";
 import { health, removeEverything, runCron, stopEverything, table } from "./operate";
@@ -17,8 +18,10 @@ process.on("SIGINT", onInterrupt).on("SIGTERM", onInterrupt).on("SIGHUP", onInte
 /** The first lets what is under way be written down; the second does not wait, and the state allows for that too. */
 function onInterrupt(): void {
   if (interrupt.signal.aborted) process.exit(1);
-  progress.line("stopping (once more: at once)");
-  interrupt.abort(new Error('interrupted: "make local" continues, "make down" stops, "make clean" deletes'));
+  progress.line("stopping; press Ctrl-C again to stop at once");
+  interrupt.abort(
+    new Error("interrupted; run `make local` to continue, `make down` to stop, `make clean` to delete everything"),
+  );
 }
 
 async function withEnvironment<T>(
@@ -32,6 +35,10 @@ async function withEnvironment<T>(
   } finally {
     environment.release();
   }
+}
+
+function requireDeployment({ exists }: Environment): void {
+  if (!exists) throw new Error("no local deployment; run `make local`");
 }
 
 const cli = new Command("authensor")
@@ -64,12 +71,12 @@ cli
   .description("what runs where, and how well; 1 if anything is not healthy")
   .action(async () => {
     const look = async (environment: Environment) => {
-      if (!environment.exists) throw new Error("nothing is here yet: make local");
+      requireDeployment(environment);
       const rows = await health(environment);
       console.log(table(rows));
       const ill = rows.filter(({ healthy }) => !healthy).map(({ what }) => what);
-      if (ill.length > 0) throw new Error(`not healthy: ${ill.join(", ")} (make local brings it back)`);
-      if (!environment.state.finished) throw new Error("the last make local did not come to its end: run it again");
+      if (ill.length > 0) throw new Error(`not healthy: ${ill.join(", ")}; run \`make local\` to repair it`);
+      if (!environment.state.finished) throw new Error("the last `make local` did not finish; run it again");
     };
     await withEnvironment("make status", look, { readOnly: true });
   });
@@ -81,7 +88,9 @@ cli
     withEnvironment("make down", async (environment) => {
       const stopped = await stopEverything(environment, progress);
       progress.line(
-        stopped > 0 ? "everything is stopped; make local continues with the same data" : "nothing was here",
+        stopped > 0
+          ? "everything is stopped; run `make local` to continue with the same data"
+          : "there is no local deployment: nothing to stop",
       );
     }),
   );
@@ -93,7 +102,7 @@ cli
     const remove = async (environment: Environment) => {
       if (environment.exists) await stopEverything(environment, progress);
       await removeEverything(environment);
-      progress.line("everything is deleted");
+      progress.line(environment.exists ? "everything is deleted" : "there is no local deployment: nothing to delete");
     };
     return withEnvironment("make clean", remove, { evenUnreadable: true });
   });
@@ -101,9 +110,13 @@ cli
 cli
   .command("cron")
   .description("run a CronJob now")
-  .argument("<name>", "for example partitions")
-  .action(async (name: string) => {
-    process.exitCode = await withEnvironment("make cron", (environment) => runCron(environment, name));
+  .argument("[name]", "for example partitions")
+  .action(async (name?: string) => {
+    if (name === undefined) throw new UsageError("which CronJob? For example `make cron NAME=partitions`");
+    process.exitCode = await withEnvironment("make cron", (environment) => {
+      requireDeployment(environment);
+      return runCron(environment, name);
+    });
   });
 
 async function main(): Promise<void> {

@@ -94,6 +94,6 @@ function checkOwner(file: string): void {
   const owner = statSync(file).uid;
   const self = process.getuid?.();
   if (self !== undefined && owner !== self) {
-    throw new NotOurs(`${file} belongs to user ${owner}, and this is user ${self}: run the command as user ${owner}`);
+    throw new NotOurs(`${file} belongs to user ${owner}, but you are user ${self}; run the command as user ${owner}`);
   }
 }

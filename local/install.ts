@@ -15,14 +15,14 @@ export function ensurePrerequisites(log: (line: string) => void): Prerequisites 
   const before = look();
   if (before.missing.length === 0) return before.found();
   const what = before.missing.join(" and ");
-  log(`${what} missing: installing`);
+  log(`installing ${what}`);
   if (has("apt-get")) withApt(what);
   else if (process.platform === "darwin" && has("brew"))
     command("brew", ["install", "postgresql@17", "pgbouncer"], what);
-  else throw new Missing(`install ${what}, then try again (there is neither apt-get nor brew to do it with)`);
+  else throw new Missing(`install ${what}, then run the command again (this machine has neither apt-get nor brew)`);
   const after = look();
   if (after.missing.length > 0)
-    throw new Missing(`${after.missing.join(" and ")} still missing after the installation`);
+    throw new Missing(`${after.missing.join(" and ")} is still missing after the installation`);
   return after.found();
 }
 
@@ -73,14 +73,15 @@ fi
 function withApt(what: string): void {
   const needs = [`NEED_POSTGRES=${findPostgres() ? "" : "1"}`, `NEED_PGBOUNCER=${findProgram("pgbouncer") ? "" : "1"}`];
   if (isRoot()) return command("env", [...needs, "/bin/sh", "-c", aptScript], what);
-  if (!has("sudo")) throw new Missing(`install ${what} (apt-get needs root, and there is no sudo), then try again`);
+  if (!has("sudo"))
+    throw new Missing(`install ${what}, then run the command again (apt-get needs root, and there is no sudo)`);
   command("sudo", ["env", ...needs, "/bin/sh", "-c", aptScript], what);
 }
 
 function command(name: string, args: string[], what: string): void {
   // Its output goes to stderr: stdout is the deployment's.
   const { status } = spawnSync(name, args, { stdio: ["inherit", 2, 2] });
-  if (status !== 0) throw new Missing(`install ${what}, then try again (${name} could not, see above)`);
+  if (status !== 0) throw new Missing(`install ${what}, then run the command again (${name} failed, see above)`);
 }
 
 function has(program: string): boolean {

@@ -27,7 +27,7 @@ export async function health({ engine, state }: Environment): Promise<Row[]> {
       .sort((a, b) => order(a) - order(b))
       .map(async (entry): Promise<Row> => {
         const what = label(entry);
-        if (entry.phase !== "live") return { what, healthy: false, text: "not finished: run make local" };
+        if (entry.phase !== "live") return { what, healthy: false, text: "not finished; run `make local`" };
         try {
           const status = await handlerOf(entry.type)?.status?.(entry, engine.context(entry));
           return { what, healthy: status?.healthy ?? true, text: `${status?.text ?? ""}${howToRun(entry)}` };
@@ -84,7 +84,7 @@ export async function runCron({ engine, state }: Environment, name: string): Pro
   const entry = state.entries.find((e) => e === found);
   if (!entry) {
     const known = state.entries.filter(({ type }) => type === token.cronJob).map((e) => e.name);
-    throw new Error(`no CronJob ${name} here${known.length > 0 ? `; there is ${known.join(", ")}` : ""}`);
+    throw new Error(`no CronJob ${name}; known: ${known.join(", ") || "none"}`);
   }
   return runCronJob(entry, engine.context(entry), (text) => void process.stdout.write(text));
 }

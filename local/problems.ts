@@ -13,11 +13,10 @@ export function readProblems(error: unknown, signal: AbortSignal): { message: st
   if (error instanceof Locked || error instanceof UsageError || error instanceof NotOurs) {
     return { message: `error: ${error.message}`, exitCode: 2 };
   }
-  // By name: a run that ends before it has loaded the program does not wait for the settings either.
-  if (error.constructor.name === "SettingsError") return { message: `error: ${error.message}`, exitCode: 2 };
-  const message = startsOver(error) ? `${error.message}: run "make clean", then "make local"` : error.message;
-  const expected =
-    message !== error.message || error instanceof ResourceFailed || error instanceof Missing || isRunError(error);
+  // Wrong settings, and what the program refuses of the cloud they lead to: it has made nothing by then.
+  if (isRunError(error)) return { message: `error: ${error.message}`, exitCode: 2 };
+  const message = startsOver(error) ? `${error.message}; run \`make clean\`, then \`make local\`` : error.message;
+  const expected = message !== error.message || error instanceof ResourceFailed || error instanceof Missing;
   const details = expected || process.env["DEBUG"] === undefined ? "" : `\n${error.stack}`;
   return { message: `error: ${message}${details}`, exitCode: 1 };
 }
@@ -25,4 +24,5 @@ export function readProblems(error: unknown, signal: AbortSignal): { message: st
 /** Nothing but a deployment from nothing helps. */
 const startsOver = (error: Error) => error instanceof Unreadable || error.cause instanceof Lost;
 
+/** Pulumi's own mark: the program is not loaded, and thus no class of it, where a command ends early. */
 const isRunError = (error: Error) => "__pulumiRunError" in error;

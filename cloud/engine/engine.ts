@@ -59,7 +59,7 @@ export class Engine {
     this.seen.add(urn);
     const handler = this.options.handlerOf(type);
     if (!handler) {
-      throw new ResourceFailed(`${label({ type, name })}: the local cloud has nothing that stands for ${type}`);
+      throw new ResourceFailed(`${label({ type, name })}: the local cloud has no handler for ${type}; add one`);
     }
 
     const entries = state.entries.filter((e) => e.urn === urn && e.phase !== "condemned");
@@ -81,7 +81,9 @@ export class Engine {
     const condemned = state.entries.filter((e) => e.phase === "condemned" || !this.seen.has(e.urn));
     const guarded = condemned.find((e) => e.protect && !this.seen.has(e.urn));
     if (guarded) {
-      throw new ResourceFailed(`${label(guarded)}: the program no longer has it, but it is protected: not deleted`);
+      throw new ResourceFailed(
+        `${label(guarded)}: is no longer in the program, but it is protected; it was not deleted`,
+      );
     }
     await inReverse(condemned, (entry) => this.delete(entry));
     state.finished = true;
@@ -103,7 +105,7 @@ export class Engine {
   private async replace(old: Entry, wanted: Registration, handler: Handler, begun: Entry | undefined, paths: Path[]) {
     if (old.protect) {
       const why = `${describePaths(paths)} cannot be changed in place`;
-      throw new ResourceFailed(`${label(old)}: ${why}, and it is protected: not replaced`);
+      throw new ResourceFailed(`${label(old)}: ${why}, and it is protected; it was not replaced`);
     }
     if (alone(wanted, handler)) this.condemn(old);
     await this.makeRoom(wanted, handler);

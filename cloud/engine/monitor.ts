@@ -82,7 +82,7 @@ export class Monitor {
     this.answer(callback, async () => {
       const token = request.getTok();
       const invoke = this.options.invokes[token];
-      if (!invoke) throw new Error(`${token}: the local cloud has no such data source`);
+      if (!invoke) throw new Error(`${token}: the local cloud has no answer to this look-up; add one`);
       const response = new provider.InvokeResponse();
       response.setReturn(await toStruct(await invoke(withoutSecrets(request.getArgs()).values), new Set()));
       return response;
@@ -92,7 +92,7 @@ export class Monitor {
   readResource(request: resource.ReadResourceRequest, callback: Callback<resource.ReadResourceResponse>): void {
     this.answer(callback, () => {
       const what = `${request.getType()} ${request.getName()} (${request.getId()})`;
-      return Promise.reject(new Error(`${what}: the local cloud has nothing that it did not make itself`));
+      return Promise.reject(new Error(`${what}: the local cloud cannot read resources that it did not make`));
     });
   }
 

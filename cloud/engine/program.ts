@@ -74,7 +74,7 @@ function listenForTrouble(monitor: Monitor) {
   const happened = new Promise<never>((_, reject) => (happen = reject));
   happened.catch(() => undefined);
   const hear = (error: unknown) => void (monitor.failure ?? happen(error));
-  const starve = () => happen(new Error("the program waits for something that never comes"));
+  const starve = () => happen(new Error("the program waits for a value that nothing will ever give"));
   process.on("uncaughtException", hear);
   process.on("unhandledRejection", hear);
   process.once("beforeExit", starve);

@@ -21,7 +21,7 @@ export function takeLock(directory: string, command: string): () => void {
       if (alive(holder)) throw new Locked(message(holder, directory));
       takeAway(file, holder, ticket);
     }
-    throw new Locked(`cannot take the lock ${file}: other commands keep taking it`);
+    throw new Locked(`cannot take the lock ${file}: other commands keep taking it; run the command again`);
   } finally {
     rmSync(ticket, { force: true });
   }
@@ -61,5 +61,5 @@ function alive(holder: string): boolean {
 function message(holder: string, directory: string): string {
   const [pid, , since = "", ...command] = holder.trim().split(" ");
   const began = since.slice(11, 19);
-  return `"${command.join(" ")}" is at work in ${directory} since ${began} UTC (process ${pid}): wait for it, or end it`;
+  return `"${command.join(" ")}" is running in ${directory} since ${began} UTC (process ${pid}); wait until it ends, or stop it`;
 }

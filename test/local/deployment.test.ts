@@ -44,7 +44,7 @@ describe("a first run", () => {
     expect((await first.result).signal).toBe("SIGKILL");
     const status = await cloud.run("status");
     expect(status.code).toBe(1);
-    expect(status.stderr).toMatch(/^error: (not healthy: |the last make local did not come to its end)/m);
+    expect(status.stderr).toMatch(/^error: (not healthy: |the last `make local` did not finish)/m);
     expectDone(await cloud.run("down"));
     expect(cloud.pids()).toEqual([]);
   });
@@ -55,7 +55,7 @@ describe("a first run", () => {
     second.child.kill("SIGINT");
     const { code, stderr } = await second.result;
     expect(code).toBe(1);
-    expect(stderr).toMatch(/^error: interrupted: "make local" continues/m);
+    expect(stderr).toMatch(/^error: interrupted; run `make local` to continue/m);
   });
 
   test("brings everything up, proves a receipt, and says what to try next", async () => {
@@ -129,7 +129,7 @@ describe("what was brought up", () => {
     expect(known.stdout).toContain('"program":"partitions"');
     const unknown = await cloud.run("cron", "nonsense");
     expect(unknown.code).toBe(1);
-    expect(unknown.stderr).toMatch(/no CronJob nonsense here; there is .*partitions/);
+    expect(unknown.stderr).toMatch(/no CronJob nonsense; known: .*partitions/);
   });
 });
 
@@ -140,7 +140,7 @@ describe("another run", () => {
     await waitUntil("the first run has the lock", () => existsSync(join(cloud.directory, "lock")));
     const second = await cloud.run("down");
     expect(second.code).toBe(2);
-    expect(second.stderr).toMatch(/^error: "make local" is at work in .* \(process \d+\)/m);
+    expect(second.stderr).toMatch(/^error: "make local" is running in .* \(process \d+\)/m);
     const result = await first.result;
     expectDone(result);
     expect(result.stdout).toMatch(/^ *[\d.]+ s {2}\d+ unchanged$/m);
@@ -261,13 +261,13 @@ describe("stopping", () => {
     writeFileSync(join(cloud.directory, "state.json"), "not a state");
     const unreadable = await cloud.run("up");
     expect(unreadable.code).toBe(1);
-    expect(unreadable.stderr).toMatch(/^error: .*state\.json is damaged: run "make clean", then "make local"\n$/);
+    expect(unreadable.stderr).toMatch(/^error: .*state\.json is damaged; run `make clean`, then `make local`\n$/);
     writeFileSync(join(cloud.directory, "state.json"), '{"version":1,"resources":[]}');
     for (const command of ["up", "status", "down"]) {
       const { code, stderr } = await cloud.run(command);
       expect(code).toBe(1);
       expect(stderr).toMatch(
-        /^error: .* made by an older version of the program .*: run "make clean", then "make local"\n$/,
+        /^error: .* made by an older version of the program .*; run `make clean`, then `make local`\n$/,
       );
     }
     expectDone(await cloud.run("clean"));
@@ -276,7 +276,7 @@ describe("stopping", () => {
     expect(readdirSync(cloud.directory)).toEqual([]);
     expectDone(await cloud.run("clean"));
     const status = await cloud.run("status");
-    expect(status).toMatchObject({ code: 1, stderr: "error: nothing is here yet: make local\n" });
+    expect(status).toMatchObject({ code: 1, stderr: "error: no local deployment; run `make local`\n" });
   });
 });
 

@@ -278,7 +278,7 @@ describe("a changed parameter", () => {
       await query("primary", `insert into kept values ('with ${most}')`);
       await reaches("replica", `select exists (select from kept where note = 'with ${most}')`);
     }
-    expect(cloud.log.join("\n")).toMatch(/primary: restarts for max_connections: on RDS this waits for a reboot/);
+    expect(cloud.log.join("\n")).toMatch(/primary: restarts now for max_connections; RDS would wait for a reboot/);
   });
 
   test("that forces no TLS lets plain text in, and again keeps it out", async () => {

@@ -159,7 +159,7 @@ describe("a run", () => {
 
   test("refuses a type that nothing stands for", async () => {
     const unknown = { ...resource("a"), type: "aws:ec2/teleporter:Teleporter" };
-    await expect(run([unknown])).rejects.toThrow("ec2.Teleporter a: the local cloud has nothing that stands for");
+    await expect(run([unknown])).rejects.toThrow("ec2.Teleporter a: the local cloud has no handler for");
   });
 
   test("refuses two resources of the same type and name", async () => {

@@ -61,7 +61,7 @@ describe("differences", () => {
 describe("the lock", () => {
   test("is had by one at a time, and given back", () => {
     const release = takeLock(directory, "make local");
-    expect(() => takeLock(directory, "make down")).toThrow(/"make local" is at work in .* \(process \d+\)/);
+    expect(() => takeLock(directory, "make down")).toThrow(/"make local" is running in .* \(process \d+\)/);
     release();
     takeLock(directory, "make down")();
   });
@@ -72,7 +72,7 @@ describe("the lock", () => {
       takeLock(directory, "make local")();
     }
     writeFileSync(join(directory, "lock"), `${process.pid} ${processMark(process.pid)} x make local\n`);
-    expect(() => takeLock(directory, "make down")).toThrow("is at work");
+    expect(() => takeLock(directory, "make down")).toThrow("is running in");
     rmSync(join(directory, "lock"));
   });
 });

@@ -104,11 +104,13 @@ describe("a program", () => {
 
   test("fails where it asks for a data source that the local cloud does not have", async () => {
     await expect(run(`await pulumi.runtime.invoke("aws:ec2/getTeleporter:getTeleporter", {});`)).rejects.toThrow(
-      "aws:ec2/getTeleporter:getTeleporter: the local cloud has no such data source",
+      "aws:ec2/getTeleporter:getTeleporter: the local cloud has no answer to this look-up",
     );
   });
 
   test("fails where it asks for a resource that the local cloud did not make", async () => {
-    await expect(run(`new Thing("a", {}, { id: "i-123" });`)).rejects.toThrow(/Thing a .i-123.*did not make itself/);
+    await expect(run(`new Thing("a", {}, { id: "i-123" });`)).rejects.toThrow(
+      /Thing a .i-123.*cannot read resources that it did not make/,
+    );
   });
 });

@@ -114,7 +114,7 @@ describe("another replicaCidr on a stack that exists", () => {
   test("is refused while the replica is protected, before the replica is touched", async () => {
     await up({ deletionProtection: true });
     await expect(up({ replicaCidr: "10.91.0.0/20", deletionProtection: true })).rejects.toThrow(
-      "rds.Instance r: dbSubnetGroupName, vpcSecurityGroupIds.0 cannot be changed in place, and it is protected: not replaced",
+      "rds.Instance r: dbSubnetGroupName, vpcSecurityGroupIds.0 cannot be changed in place, and it is protected; it was not replaced",
     );
     expect(steps.filter((step) => step.startsWith("instance "))).toEqual([]);
   });

@@ -188,7 +188,7 @@ async function apply(changed: string[], server: Server, link: Link | undefined, 
     await server.reload();
     return [names === "" ? "follows its source" : `now with ${names}`];
   }
-  context.log(`restarts for ${some(atStart)}: on RDS this waits for a reboot`);
+  context.log(`restarts now for ${some(atStart)}; RDS would wait for a reboot`);
   await server.stop();
   return [`${await restart(server, link)} with ${names}`];
 }

@@ -53,7 +53,7 @@ export const instance: Handler = {
     const major = majorVersionOf(inputs, context);
     const server = serverOf(identifier, context.directory, context, major);
     if (server.binaries.major !== major && inputs.replicateSourceDb === undefined)
-      context.log(`PostgreSQL ${server.binaries.major} of this machine stands for the ${major} that is asked for`);
+      context.log(`PostgreSQL ${major} is not on this machine; ${server.binaries.major} runs in its place`);
     await converge(inputs, server, context, { existing: false });
     // Made by a run that was interrupted before it could say so: with the password of then.
     if (inputs.replicateSourceDb === undefined) await changePassword(inputs, server);

@@ -72,7 +72,7 @@ function report({ leftOut, notes }: Checked, inputs: Properties, context: Contex
   for (const note of notes) context.log(note);
   if (leftOut.length === 0) return;
   const { major } = postgres(majorOf(text(inputs.family)));
-  context.log(`left out, as PostgreSQL ${major} of this machine does not have it: ${leftOut.join(", ")}`);
+  context.log(`PostgreSQL ${major} of this machine does not know ${leftOut.join(", ")}; left out`);
 }
 
 export const parameterGroup: Handler = {
