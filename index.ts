@@ -21,17 +21,20 @@ import { Primary } from "./components/primary";
 import { Replica } from "./components/replica";
 import { Scheduled } from "./components/scheduled";
 import { scheduledNames, type ScheduledProgram, scheduledPrograms } from "./components/scheduledPrograms";
+import { logRetentionOf } from "./components/serverLogs";
 import { Tenancy } from "./components/tenancy";
 import { readSettings } from "./settings";
 
 /** The whole deployment, from the primary to the control plane on top of it; what it returns are the stack's outputs. */
 async function program() {
   const settings = readSettings();
-  const { regions, database, replica: replicaSettings, backup, pgbouncer: pooler, ops, environment } = settings;
+  const { regions, kmsKeyArns, database, replica: standby, backup, pgbouncer: pooler, ops, environment } = settings;
   const name = `authensor-${environment}`;
   const tags = { ...settings.tags, "authensor:environment": environment };
+  // Without a replica nothing of its region is looked up, made or trusted.
+  const replicaRegion = standby.wanted ? regions.replica : undefined;
   // First of all: what is wrong with a file is said before anything is made.
-  const trustedCa = databaseCa([regions.primary, regions.replica], database.caFile);
+  const trustedCa = databaseCa([regions.primary, ...(replicaRegion ? [replicaRegion] : [])], database.caFile);
 
   const cloud = new aws.Provider("aws", {
     region: regions.primary as aws.Region,
@@ -40,7 +43,14 @@ async function program() {
     defaultTags: { tags: { "managed-by": "pulumi", project: pulumi.getProject() } },
   });
   const cluster = await lookUpCluster(settings.eksClusterName, regions.primary, { provider: cloud });
-  const replicaZones = await lookUpZones(regions.replica, replicaSettings.zones, { provider: cloud });
+  const replicaPlace =
+    replicaRegion === undefined
+      ? undefined
+      : {
+          region: replicaRegion,
+          cidr: standby.cidr,
+          zones: await lookUpZones(replicaRegion, standby.zones, { provider: cloud }),
+        };
   const kubernetes = new k8s.Provider("kubernetes", {
     kubeconfig: kubeconfig(cluster, settings.account.deployRoleArn),
   });
@@ -52,9 +62,7 @@ async function program() {
     {
       cluster,
       primaryRegion: regions.primary,
-      replicaRegion: regions.replica,
-      replicaCidr: replicaSettings.cidr,
-      replicaZones,
+      replica: replicaPlace,
       clientSecurityGroupIds: database.clientSecurityGroupIds,
       tags,
     },
@@ -64,56 +72,66 @@ async function program() {
     `${name}-roles`,
     {
       primaryRegion: regions.primary,
-      replicaRegion: regions.replica,
+      replicaRegion,
+      kmsKeyArn: kmsKeyArns.primary,
+      replicaKmsKeyArn: kmsKeyArns.replica,
       generation: database.passwordGeneration,
       tags,
     },
     onAws,
   );
+  // What the two servers are told alike.
+  const server = {
+    postgresVersion: database.postgresVersion,
+    storageGib: database.storageGib,
+    maxStorageGib: database.maxStorageGib,
+    maxConnections: database.maxConnections,
+    deletionProtection: database.deletionProtection,
+    keepAfterDestroy: database.keepAfterDestroy,
+    applyImmediately: database.applyImmediately,
+    logRetentionDays: database.logRetentionDays ?? logRetentionOf(backup.receiptRetentionMonths),
+    tags,
+  };
   const primary = new Primary(
     `${name}-primary`,
     {
+      ...server,
       region: regions.primary,
-      postgresVersion: database.postgresVersion,
+      kmsKeyArn: kmsKeyArns.primary,
       instanceClass: database.instanceClass,
-      storageGib: database.storageGib,
-      maxStorageGib: database.maxStorageGib,
       multiAz: database.multiAz,
-      maxConnections: database.maxConnections,
       backupRetentionDays: database.backupRetentionDays,
-      deletionProtection: database.deletionProtection,
       vpcId: cluster.vpcId,
+      engineLifecycleSupport: database.engineLifecycleSupport,
       subnetIds: network.primarySubnetIds,
       securityGroupId: network.primarySecurityGroup.id,
       ownerPassword: secrets.passwords.owner,
       passwordGeneration: secrets.generation,
-      tags,
     },
     onAws,
   );
-  const replica = new Replica(
-    `${name}-replica`,
-    {
-      region: regions.replica,
-      sourceArn: primary.arn,
-      postgresVersion: database.postgresVersion,
-      instanceClass: replicaSettings.instanceClass,
-      storageGib: database.storageGib,
-      maxStorageGib: database.maxStorageGib,
-      maxConnections: database.maxConnections,
-      deletionProtection: database.deletionProtection,
-      vpcId: network.replicaVpc.id,
-      subnetIds: network.replicaSubnets.map((subnet) => subnet.id),
-      securityGroupId: network.replicaSecurityGroup.id,
-      monitoringRoleArn: primary.monitoringRole.arn,
-      tags,
-    },
-    onAws,
-  );
+  const replica =
+    network.replica &&
+    new Replica(
+      `${name}-replica`,
+      {
+        ...server,
+        region: network.replica.region,
+        kmsKeyArn: kmsKeyArns.replica,
+        sourceArn: primary.arn,
+        instanceClass: standby.instanceClass,
+        vpcId: network.replica.vpc.id,
+        subnetIds: network.replica.subnets.map((subnet) => subnet.id),
+        securityGroupId: network.replica.securityGroup.id,
+        monitoringRoleArn: primary.monitoringRole.arn,
+      },
+      onAws,
+    );
   const backups = new BackupBucket(
     `${name}-backups`,
     {
       region: regions.backup,
+      kmsKeyArn: kmsKeyArns.backup,
       lockMode: backup.lockMode,
       lockDays: backup.lockDays,
       retentionDays: backup.receiptRetentionMonths * 31,
@@ -122,17 +140,21 @@ async function program() {
     },
     onAws,
   );
-  new BackupReplication(
-    `${name}-backup-copies`,
-    {
-      region: regions.backup,
-      sourceArn: primary.arn,
-      retentionDays: database.backupRetentionDays,
-      deletionProtection: database.deletionProtection,
-      tags,
-    },
-    onAws,
-  );
+  if (backup.copies) {
+    new BackupReplication(
+      `${name}-backup-copies`,
+      {
+        region: regions.backup,
+        kmsKeyArn: kmsKeyArns.backup,
+        sourceArn: primary.arn,
+        retentionDays: backup.copyRetentionDays,
+        deletionProtection: database.deletionProtection,
+        keepAfterDestroy: database.keepAfterDestroy,
+        tags,
+      },
+      { ...onAws, dependsOn: replica },
+    );
+  }
 
   const { namespace } = settings;
   const tenancy = new Tenancy(name, { namespace }, onKubernetes);
@@ -153,7 +175,7 @@ async function program() {
     {
       namespace,
       primary: { host: primary.address, port: primary.port },
-      replica: { host: replica.address, port: replica.port },
+      replica: replica && { host: replica.address, port: replica.port },
       pgbouncerHost,
       passwords: secrets.passwords,
       databaseCa: trustedCa,
@@ -235,12 +257,14 @@ async function program() {
   });
   return {
     environment,
-    regions,
+    regions: { ...regions, replica: replicaRegion },
     namespace,
     primary: { identifier: primary.identifier, host: primary.address, port: primary.port, arn: primary.arn },
     /** Who may reach it: security groups, or blocks of addresses. */
     primaryAdmits: network.primaryAdmits,
-    replica: { identifier: replica.identifier, host: replica.address, port: replica.port, arn: replica.arn },
+    ...(replica && {
+      replica: { identifier: replica.identifier, host: replica.address, port: replica.port, arn: replica.arn },
+    }),
     backupBucket: { name: backups.bucketName, region: backups.region },
     pgbouncer: { host: pgbouncerHost, port: pgbouncerPort, service: pgbouncer.service.metadata.name },
     controlPlane: {

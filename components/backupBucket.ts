@@ -1,7 +1,7 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { bucketPolicy, lifecycleRules } from "./backupRules";
-import { encryptionKey } from "./encryptionKey";
+import { encryptionKey, type EncryptionKey } from "./encryptionKey";
 
 export interface BackupBucketArgs {
   /** Neither the primary's region nor, better, the replica's. */
@@ -14,13 +14,15 @@ export interface BackupBucketArgs {
   retentionDays: number;
   /** Pulumi refuses to delete the bucket and its key. */
   deletionProtection: boolean;
+  /** ARN of a KMS key of this region to use. Default: one is made. */
+  kmsKeyArn?: string;
   /** Added to every resource that takes tags. */
   tags?: Record<string, string>;
 }
 
 /** Where dumps, archived partitions and anchors go: what is written here stays as it is until its time is over. */
 export class BackupBucket extends pulumi.ComponentResource {
-  readonly key: aws.kms.Key;
+  readonly key: EncryptionKey;
   readonly bucket: aws.s3.Bucket;
   /** Physical name. */
   readonly bucketName: pulumi.Output<string>;
@@ -39,7 +41,7 @@ export class BackupBucket extends pulumi.ComponentResource {
     this.region = region;
     this.key = encryptionKey(
       `${name}-key`,
-      { region, description: "Authensor: dumps, archived partitions and anchors", tags },
+      { region, description: "Authensor: dumps, archived partitions and anchors", given: args.kmsKeyArn, tags },
       { ...parent, protect: deletionProtection },
     );
     this.bucket = new aws.s3.Bucket(
@@ -47,7 +49,7 @@ export class BackupBucket extends pulumi.ComponentResource {
       // Object Lock from the first day: what was written before cannot be locked by default afterwards.
       { region, objectLockEnabled: true, forceDestroy: false, tags },
       // After the key, so that a bucket that cannot be deleted yet, since locked objects are in it, keeps its key.
-      { ...parent, protect: deletionProtection, dependsOn: [this.key] },
+      { ...parent, protect: deletionProtection, dependsOn: this.key.resource },
     );
     const bucket = { region, bucket: this.bucket.bucket };
     const versioning = new aws.s3.BucketVersioning(

@@ -115,7 +115,7 @@ export function primaryBlocks({ ipFamily, cidrBlocks }: ClusterNetwork): readonl
 }
 
 /** What is wrong with putting the database into this network, each as one sentence that says what to do. */
-export function networkProblems(cluster: ClusterNetwork, replicaCidr: string): string[] {
+export function networkProblems(cluster: ClusterNetwork, replicaCidr: string | undefined): string[] {
   const problems: string[] = [];
   const zones = sorted(cluster.privateSubnets.map((subnet) => subnet.zone));
   if (zones.length < 2) {
@@ -125,6 +125,7 @@ export function networkProblems(cluster: ClusterNetwork, replicaCidr: string): s
         `${privateSubnetTag}; found: ${found}. Tag the private subnets.`,
     );
   }
+  if (replicaCidr === undefined) return problems;
   for (const cidr of cluster.cidrBlocks.filter((block) => overlaps(block, replicaCidr))) {
     problems.push(
       `replicaCidr ${replicaCidr} overlaps ${cidr} of ${cluster.vpcId} (EKS cluster ${cluster.name}): peered VPCs ` +

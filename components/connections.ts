@@ -14,7 +14,8 @@ export interface Endpoint {
 export interface ConnectionsArgs {
   namespace: pulumi.Input<string>;
   primary: Endpoint;
-  replica: Endpoint;
+  /** Default: there is none, and no URL of it. */
+  replica?: Endpoint;
   /** PgBouncer's Service as its clients name it. */
   pgbouncerHost: string;
   passwords: Record<RoleKey, pulumi.Input<string>>;
@@ -23,6 +24,8 @@ export interface ConnectionsArgs {
   /** PEM of what signs PgBouncer's. */
   pgbouncerCa: pulumi.Input<string>;
 }
+
+type ConnectionSecret = SecretKey & { name: pulumi.Output<string> };
 
 /** Who connects where. */
 export type ConnectionName =
@@ -35,7 +38,7 @@ export type ConnectionName =
 export class Connections extends pulumi.ComponentResource {
   /** Secret with `database-ca.pem` and `pgbouncer-ca.pem`; mounted at `paths.trust`, where the URLs look for them. */
   readonly trustSecret: pulumi.Output<string>;
-  readonly urls: Record<ConnectionName, SecretKey & { name: pulumi.Output<string> }>;
+  readonly urls: Record<Exclude<ConnectionName, "replica">, ConnectionSecret> & { replica?: ConnectionSecret };
 
   constructor(name: string, args: ConnectionsArgs, opts?: pulumi.ComponentResourceOptions) {
     super("authensor:kubernetes:Connections", name, {}, opts);
@@ -74,7 +77,7 @@ export class Connections extends pulumi.ComponentResource {
       auditor: pooled("auditor", "auditor"),
       owner: secret("owner", "owner", args.primary, databaseName),
       monitor: secret("monitor", "monitor", args.primary, databaseName),
-      replica: secret("replica", "auditor", args.replica, databaseName),
+      ...(args.replica && { replica: secret("replica", "auditor", args.replica, databaseName) }),
     };
 
     this.registerOutputs({ urls: this.urls, trustSecret: this.trustSecret });

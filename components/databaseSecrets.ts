@@ -6,8 +6,11 @@ import { encryptionKey } from "./encryptionKey";
 
 export interface DatabaseSecretsArgs {
   primaryRegion: string;
-  /** Secrets are replicated here: after a failover nothing may depend on the region that was lost. */
-  replicaRegion: string;
+  /** Secrets are replicated here: after a failover nothing may depend on the region that was lost. Default: they are not. */
+  replicaRegion?: string;
+  /** ARNs of KMS keys to use, of the primary's and of the replica's region. Default: keys are made. */
+  kmsKeyArn?: string;
+  replicaKmsKeyArn?: string;
   /** Every password is made anew when this number grows. */
   generation: number;
   /** Added to every resource that takes tags. */
@@ -33,8 +36,19 @@ export class DatabaseSecrets extends pulumi.ComponentResource {
     this.generation = generation;
 
     const description = "Authensor: passwords of the database's roles";
-    const key = encryptionKey(`${name}-key`, { region: primaryRegion, description, tags }, parent);
-    const replicaKey = encryptionKey(`${name}-replica-key`, { region: replicaRegion, description, tags }, parent);
+    const key = encryptionKey(
+      `${name}-key`,
+      { region: primaryRegion, description, given: args.kmsKeyArn, tags },
+      parent,
+    );
+    const replicaKey =
+      replicaRegion === undefined
+        ? undefined
+        : encryptionKey(
+            `${name}-replica-key`,
+            { region: replicaRegion, description, given: args.replicaKmsKeyArn, tags },
+            parent,
+          );
 
     const made = (Object.keys(roles) as RoleKey[]).map((role) => {
       const password = new random.RandomPassword(
@@ -49,7 +63,7 @@ export class DatabaseSecrets extends pulumi.ComponentResource {
           region: primaryRegion,
           description: `Authensor database role ${roles[role]}`,
           kmsKeyId: key.arn,
-          replicas: [{ region: replicaRegion, kmsKeyId: replicaKey.arn }],
+          ...(replicaRegion !== undefined && { replicas: [{ region: replicaRegion, kmsKeyId: replicaKey?.arn }] }),
           tags,
         },
         parent,

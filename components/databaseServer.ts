@@ -1,8 +1,11 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
-import { encryptionKey } from "./encryptionKey";
+import { encryptionKey, type EncryptionKey } from "./encryptionKey";
 import { parameterGroupFamily } from "./parameters";
+import { partitionOf } from "./partition";
+import { logGroupName, logsKeyPolicy } from "./serverLogs";
+import type { Transform } from "./transform";
 import type { Parameter } from "./tuning";
 
 /** What the primary and the replica are told alike. */
@@ -21,15 +24,25 @@ export interface DatabaseServerArgs {
   subnetIds: pulumi.Input<pulumi.Input<string>[]>;
   /** The only security group: who may connect is decided by it. */
   securityGroupId: pulumi.Input<string>;
-  /** Guards against deletion on three paths: by RDS, by Pulumi (`protect`), and by the final snapshot. */
+  /** Guards against deletion on two paths: by RDS, and by Pulumi (`protect`). */
   deletionProtection: boolean;
+  /** What a destroy leaves: the final snapshot, the key that it needs, and the logs. Where false, nothing that costs or lasts. */
+  keepAfterDestroy: boolean;
+  /** Whether changes that interrupt are made by the deployment, or wait for the maintenance window. */
+  applyImmediately: boolean;
+  /** Days that CloudWatch keeps the server's logs: one of `logRetentions`, or 0 for ever. */
+  logRetentionDays: number;
+  /** ARN of a KMS key of this region to use. Default: one is made. CloudWatch Logs must be allowed to use it, as `logsKeyPolicy` does. */
+  kmsKeyArn?: string;
+  /** Escape hatch, by what it is applied to. */
+  transform?: { instance?: Transform<aws.rds.InstanceArgs> };
   /** Added to every resource that takes tags. */
   tags?: Record<string, string>;
 }
 
 /** What an instance stands on in its region. */
 export interface Foundation {
-  key: aws.kms.Key;
+  key: EncryptionKey;
   parameterGroup: aws.rds.ParameterGroup;
   subnetGroup: aws.rds.SubnetGroup;
   /** Random hex, new with each new server: names made from it never collide with what an earlier one left behind. */
@@ -42,15 +55,24 @@ const exportedLogs = ["postgresql", "upgrade"];
 
 export function foundation(
   name: string,
-  { region, postgresVersion, vpcId, subnetIds, deletionProtection, tags }: DatabaseServerArgs,
+  args: DatabaseServerArgs,
   parameters: readonly Parameter[],
   parent: pulumi.Resource,
 ): Foundation {
+  const { region, postgresVersion, vpcId, subnetIds, deletionProtection, keepAfterDestroy, tags } = args;
   const key = encryptionKey(
     `${name}-key`,
-    { region, description: `Authensor: database ${name} and its snapshots`, tags },
+    {
+      region,
+      description: `Authensor: database ${name}, its snapshots and its logs`,
+      given: args.kmsKeyArn,
+      policy: aws
+        .getCallerIdentityOutput({}, { parent })
+        .apply(({ accountId }) => JSON.stringify(logsKeyPolicy({ accountId, region, name }))),
+      tags,
+    },
     // The final snapshot outlives the stack, and can be restored for as long as its key exists.
-    { parent, protect: deletionProtection, retainOnDelete: true },
+    { parent, protect: deletionProtection, retainOnDelete: keepAfterDestroy },
   );
   const parameterGroup = new aws.rds.ParameterGroup(
     name,
@@ -65,7 +87,7 @@ export function foundation(
   );
   // The identifier is fixed before the instance exists, so that its log groups can be made first: RDS would make them
   // without an end to their retention. Replacing the key replaces the instance, which then needs another name.
-  const suffix = new random.RandomId(name, { byteLength: 4, keepers: { key: key.keyId } }, { parent }).hex;
+  const suffix = new random.RandomId(name, { byteLength: 4, keepers: { key: key.arn } }, { parent }).hex;
   const identifier = pulumi.interpolate`${name}-${suffix}`;
   const subnetGroup = new aws.rds.SubnetGroup(
     name,
@@ -83,8 +105,14 @@ export function foundation(
     (log) =>
       new aws.cloudwatch.LogGroup(
         `${name}-${log}`,
-        { region, name: pulumi.interpolate`/aws/rds/instance/${identifier}/${log}`, retentionInDays: 90, tags },
-        { parent },
+        {
+          region,
+          name: identifier.apply((made) => logGroupName(made, log)),
+          retentionInDays: args.logRetentionDays,
+          kmsKeyId: key.arn,
+          tags,
+        },
+        { parent, retainOnDelete: keepAfterDestroy },
       ),
   );
   return { key, parameterGroup, subnetGroup, suffix, identifier, logGroups };
@@ -114,8 +142,10 @@ export function instanceArgs(
     kmsKeyId: key.arn,
     copyTagsToSnapshot: true,
     deletionProtection: args.deletionProtection,
-    // A deployment that is done has done what it says; who wants to wait for the window deploys in it.
-    applyImmediately: true,
+    // RDS keeps them for as long as it would have, and they end by themselves: the way back from a destroy that was a mistake, also
+    // where nothing else is kept, since a key whose deletion is scheduled can be had back for 30 days.
+    deleteAutomatedBackups: false,
+    applyImmediately: args.applyImmediately,
     // Security fixes come by themselves. As the version is given as a major one, the provider sees no drift in them; a
     // major upgrade cannot be undone and needs the replica made anew, so that a changed setting alone does not start it.
     autoMinorVersionUpgrade: true,
@@ -162,10 +192,4 @@ export function monitoringRole(
     { parent },
   );
   return role;
-}
-
-/** The ARN partition of a region. */
-function partitionOf(region: string): string {
-  if (region.startsWith("cn-")) return "aws-cn";
-  return region.startsWith("us-gov-") ? "aws-us-gov" : "aws";
 }

@@ -1,12 +1,22 @@
 import * as aws from "@pulumi/aws";
-import type * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "@pulumi/pulumi";
 
 export interface EncryptionKeyArgs {
   /** Keys never leave their region. */
   region: string;
   /** What it encrypts, for whoever wonders whether it can go. */
   description: string;
+  /** ARN of a key of this region to use in its place. Default: none, and one is made. */
+  given?: string;
+  /** Default: the account's own identities, as IAM allows them. */
+  policy?: pulumi.Input<string>;
   tags?: Record<string, string>;
+}
+
+export interface EncryptionKey {
+  arn: pulumi.Output<string>;
+  /** Undefined where the key was given. */
+  resource: aws.kms.Key | undefined;
 }
 
 /**
@@ -15,9 +25,10 @@ export interface EncryptionKeyArgs {
  */
 export function encryptionKey(
   name: string,
-  { region, description, tags }: EncryptionKeyArgs,
+  { region, description, given, policy, tags }: EncryptionKeyArgs,
   opts: pulumi.CustomResourceOptions,
-): aws.kms.Key {
+): EncryptionKey {
+  if (given !== undefined) return { arn: pulumi.output(given), resource: undefined };
   const key = new aws.kms.Key(
     name,
     {
@@ -26,10 +37,11 @@ export function encryptionKey(
       enableKeyRotation: true,
       // The longest there is to notice a mistake.
       deletionWindowInDays: 30,
+      policy,
       tags,
     },
     opts,
   );
   new aws.kms.Alias(name, { region, targetKeyId: key.keyId }, { parent: opts.parent });
-  return key;
+  return { arn: key.arn, resource: key };
 }

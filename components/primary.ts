@@ -2,7 +2,9 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { databaseName, roles } from "../ops/roles";
 import { foundation, instanceArgs, monitoringRole, type DatabaseServerArgs } from "./databaseServer";
+import type { EncryptionKey } from "./encryptionKey";
 import { expectedSettings } from "./parameters";
+import { transformed } from "./transform";
 import { primaryParameters } from "./tuning";
 
 export interface PrimaryArgs extends DatabaseServerArgs {
@@ -14,6 +16,11 @@ export interface PrimaryArgs extends DatabaseServerArgs {
   maxConnections: number;
   /** Days to which every second can be restored, 1 to 35; 0 would rule out a replica. */
   backupRetentionDays: number;
+  /**
+   * What happens at the end of the major version's standard support. RDS takes it when the server is made, and never again.
+   * https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/extended-support.html
+   */
+  engineLifecycleSupport: "open-source-rds-extended-support" | "open-source-rds-extended-support-disabled";
   /** Of the role that owns everything, which is RDS' master user. */
   ownerPassword: pulumi.Input<string>;
   /** Number of the password: RDS is told the password again when it grows. */
@@ -22,7 +29,7 @@ export interface PrimaryArgs extends DatabaseServerArgs {
 
 /** The PostgreSQL server that receipts are written to. */
 export class Primary extends pulumi.ComponentResource {
-  readonly key: aws.kms.Key;
+  readonly key: EncryptionKey;
   readonly parameterGroup: aws.rds.ParameterGroup;
   readonly monitoringRole: aws.iam.Role;
   readonly instance: aws.rds.Instance;
@@ -37,14 +44,14 @@ export class Primary extends pulumi.ComponentResource {
 
   constructor(name: string, args: PrimaryArgs, opts?: pulumi.ComponentResourceOptions) {
     super("authensor:primary:Primary", name, {}, opts);
-    const { region, deletionProtection, tags } = args;
+    const { region, deletionProtection, keepAfterDestroy, tags } = args;
     const parameters = primaryParameters(args);
     const ground = foundation(name, args, parameters, this);
     this.key = ground.key;
     this.parameterGroup = ground.parameterGroup;
     this.monitoringRole = monitoringRole(`${name}-monitoring`, region, tags, this);
-    this.instance = new aws.rds.Instance(
-      name,
+    const { args: instance, opts: instanceOpts } = transformed(
+      args.transform?.instance,
       {
         ...instanceArgs(args, ground, this.monitoringRole.arn),
         engine: "postgres",
@@ -59,17 +66,20 @@ export class Primary extends pulumi.ComponentResource {
         backupRetentionPeriod: args.backupRetentionDays,
         backupWindow: "01:00-02:00",
         maintenanceWindow: "sun:04:30-sun:05:30",
-        deleteAutomatedBackups: !deletionProtection,
-        skipFinalSnapshot: false,
-        finalSnapshotIdentifier: pulumi.interpolate`${name}-final-${ground.suffix}`,
+        engineLifecycleSupport: args.engineLifecycleSupport,
+        skipFinalSnapshot: !keepAfterDestroy,
+        finalSnapshotIdentifier: keepAfterDestroy ? pulumi.interpolate`${name}-final-${ground.suffix}` : undefined,
       },
       {
         parent: this,
         protect: deletionProtection,
         dependsOn: ground.logGroups,
+        // RDS refuses no change of it and makes none: every preview would show it again.
+        ignoreChanges: ["engineLifecycleSupport"],
         customTimeouts: { create: "1h", update: "3h", delete: "1h" },
       },
     );
+    this.instance = new aws.rds.Instance(name, instance, instanceOpts);
     this.address = this.instance.address;
     this.port = this.instance.port;
     this.arn = this.instance.arn;

@@ -1,7 +1,9 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { foundation, instanceArgs, type DatabaseServerArgs } from "./databaseServer";
+import type { EncryptionKey } from "./encryptionKey";
 import { expectedSettings, replicaParameters } from "./parameters";
+import { transformed } from "./transform";
 
 export interface ReplicaArgs extends DatabaseServerArgs {
   /** The primary in another region: its ARN, since an identifier means nothing across regions. */
@@ -20,7 +22,7 @@ const defaults = { backupRetentionDays: 1 };
 
 /** A standby in another region: read by auditors, promoted when the primary's region is lost. */
 export class Replica extends pulumi.ComponentResource {
-  readonly key: aws.kms.Key;
+  readonly key: EncryptionKey;
   readonly parameterGroup: aws.rds.ParameterGroup;
   readonly instance: aws.rds.Instance;
   /** Host name, without the port. */
@@ -37,9 +39,9 @@ export class Replica extends pulumi.ComponentResource {
     const ground = foundation(name, args, parameters, this);
     this.key = ground.key;
     this.parameterGroup = ground.parameterGroup;
-    // Engine, database, user and password come from the source: RDS refuses them on a replica.
-    this.instance = new aws.rds.Instance(
-      name,
+    const { args: instance, opts: instanceOpts } = transformed(
+      args.transform?.instance,
+      // Engine, its lifecycle support, database, user and password come from the source: RDS refuses them on a replica.
       {
         ...instanceArgs(args, ground, args.monitoringRoleArn),
         replicateSourceDb: args.sourceArn,
@@ -63,6 +65,7 @@ export class Replica extends pulumi.ComponentResource {
         customTimeouts: { create: "4h", update: "3h", delete: "1h" },
       },
     );
+    this.instance = new aws.rds.Instance(name, instance, instanceOpts);
     this.address = this.instance.address;
     this.port = this.instance.port;
     this.arn = this.instance.arn;

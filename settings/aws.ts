@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { isPrivateBlock } from "../components/addressBlocks";
 import { instanceCapacity, knownFamilies } from "../components/instanceClass";
-import { checked, choice, flag, integer, list, map, optional, text, type About } from "./kinds";
+import { checked, choice, flag, integer, list, map, optional, optionalInteger, text, type About } from "./kinds";
 
 const regionPattern = /^[a-z]{2}(-[a-z]+)+-\d$/;
 
@@ -11,6 +11,13 @@ const instanceClass = (key: string, about: Pick<About, "description">) =>
     rule: `an RDS instance class of a family that the parameters are tuned for: ${knownFamilies.join(", ")}`,
     example: "db.r7g.large",
     default: "db.t4g.medium",
+  });
+
+const kmsKeyArn = (role: string, region: string, what: string) =>
+  optional(`${role}KmsKeyArn`, /^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key\/[\w-]+$/, {
+    description: `Existing KMS key for ${what}, decided when they are made; not set: keys are made, one for each purpose`,
+    rule: `the ARN of a KMS key (not of an alias) in ${region}`,
+    example: "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
   });
 
 export const placement = {
@@ -27,9 +34,9 @@ export const placement = {
       rule: "an AWS region, the one of the EKS cluster",
       example: "eu-central-1",
     }),
-    replica: text("replicaRegion", regionPattern, {
-      description: "AWS region of the replica; not the primary's",
-      rule: "an AWS region other than primaryRegion",
+    replica: optional("replicaRegion", regionPattern, {
+      description: "AWS region of the replica, not the primary's; required unless `replica` is false",
+      rule: "an AWS region other than primaryRegion; required unless replica is false",
       example: "eu-west-1",
     }),
     backup: text("backupRegion", regionPattern, {
@@ -49,6 +56,11 @@ export const placement = {
       rule: "the ARN of an IAM role",
       example: "arn:aws:iam::123456789012:role/deploy",
     }),
+  },
+  kmsKeyArns: {
+    primary: kmsKeyArn("primary", "primaryRegion", "the primary, its backups, its logs and the passwords"),
+    replica: kmsKeyArn("replica", "replicaRegion", "the replica, its logs and the passwords' copies"),
+    backup: kmsKeyArn("backup", "backupRegion", "the backup bucket and the copied backups"),
   },
   eksClusterName: text("eksClusterName", /^[A-Za-z0-9][\w-]{0,99}$/, {
     description: "Existing EKS cluster that PgBouncer, the control plane and the ops programs run on",
@@ -116,6 +128,33 @@ export const database = {
     description: "Whether the database refuses to be deleted until this is turned off",
     default: "true",
   }),
+  keepAfterDestroy: flag("keepAfterDestroy", {
+    description:
+      "Whether a destroy leaves a final snapshot, the keys of the data and the servers' logs; if not, nothing that lasts",
+    defaultFrom: "deletionProtection",
+  }),
+  applyImmediately: flag("applyImmediately", {
+    description:
+      "Whether a deployment makes the changes that interrupt the database, or leaves them to its maintenance window",
+    default: "true",
+  }),
+  engineLifecycleSupport: choice(
+    "engineLifecycleSupport",
+    ["open-source-rds-extended-support-disabled", "open-source-rds-extended-support"],
+    {
+      description:
+        "What follows the major version's standard support, decided when the database is made: an upgrade by RDS, or paid extended support (about 0.12 USD per vCPU-hour, standby and replica counted: some 500 USD a month for Pulumi.prod.yaml)",
+      rule: "open-source-rds-extended-support-disabled, or open-source-rds-extended-support, which costs",
+      example: "open-source-rds-extended-support",
+      default: "open-source-rds-extended-support-disabled",
+    },
+  ),
+  logRetentionDays: optionalInteger("logRetentionDays", 1, 3653, {
+    description:
+      "Days that CloudWatch keeps the servers' logs; not set: as long as the receipts (receiptRetentionMonths)",
+    rule: "a retention that CloudWatch Logs knows: 1 to 3653 days",
+    example: "365",
+  }),
   passwordGeneration: integer("passwordGeneration", 1, 1_000_000, {
     description: "Raise by one to give every database role a new password",
     rule: "a whole number from 1; a higher one makes new passwords",
@@ -130,6 +169,10 @@ export const database = {
 };
 
 export const replica = {
+  wanted: flag("replica", {
+    description: "Whether there is a replica in another region; false only where deletionProtection is false",
+    default: "true",
+  }),
   cidr: checked("replicaCidr", (value) => isPrivateBlock(value, 16, 24), {
     description: "Private IPv4 block of the replica's VPC, /16 to /24; must not overlap the EKS cluster's VPC",
     rule: "a private IPv4 block from /16 to /24 without host bits, which the EKS cluster's VPC does not use",
@@ -148,6 +191,16 @@ export const replica = {
 };
 
 export const backup = {
+  copies: flag("backupCopies", {
+    description: "Whether RDS' own backups are copied into backupRegion; false only where deletionProtection is false",
+    default: "true",
+  }),
+  copyRetentionDays: integer("backupCopyRetentionDays", 1, 35, {
+    description: "Days that the copies can be restored to, 1 to 35; a change ends one copying and begins another",
+    rule: "1 to 35 days",
+    example: "35",
+    defaultFrom: "backupRetentionDays",
+  }),
   regionConfirmed: flag("backupRegionConfirmed", {
     description:
       "Whether RDS copies backups from primaryRegion to backupRegion although this program's table of pairs (2022) lacks the pair",

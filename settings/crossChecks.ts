@@ -1,6 +1,8 @@
 import { backupRegionsFor } from "../components/backupRegions";
 import { planConnections } from "../components/connectionBudget";
 import { defaultMaxConnections, instanceCapacity } from "../components/instanceClass";
+import { retentionOfAtLeast } from "../components/serverLogs";
+import { placement } from "./aws";
 import type { Settings } from "./table";
 
 /** A rule that only shows in combination. One that reads a value which is itself wrong is not applied. */
@@ -21,18 +23,29 @@ export const ownVariables = [
   "PORT",
 ] as const;
 
-const carriesConnections = (key: string, classOf: (settings: Settings) => string): CrossCheck => ({
+const carriesConnections = (key: string, classOf: (settings: Settings) => string | undefined): CrossCheck => ({
   key,
   // The replica's too: a standby refuses to start with less than its primary's max_connections.
   broken: (settings) => {
     const { maxConnections } = settings.database;
-    const capacity = instanceCapacity(classOf(settings));
+    const instanceClass = classOf(settings);
+    if (instanceClass === undefined) return undefined;
+    const capacity = instanceCapacity(instanceClass);
     const most = capacity === undefined ? 0 : defaultMaxConnections(capacity);
     return maxConnections > most
-      ? `a class with memory for maxConnections ${maxConnections}; AWS' own formula gives ${classOf(settings)} ` +
+      ? `a class with memory for maxConnections ${maxConnections}; AWS' own formula gives ${instanceClass} ` +
           `(${capacity?.memoryGib} GiB) ${most}`
       : undefined;
   },
+});
+
+/** What a protected database must have: whoever turns it off says first that the data may go. */
+const onlyWithoutProtection = (key: string, wanted: (settings: Settings) => boolean): CrossCheck => ({
+  key,
+  broken: (settings) =>
+    !wanted(settings) && settings.database.deletionProtection
+      ? "false only where deletionProtection is false too: data worth protecting is worth a copy elsewhere"
+      : undefined,
 });
 
 export const crossChecks: readonly CrossCheck[] = [
@@ -43,9 +56,9 @@ export const crossChecks: readonly CrossCheck[] = [
   {
     key: "backupRegion",
     // RDS copies automated backups between certain pairs of regions only, and refuses others after the primary was made.
-    broken: ({ regions: { primary, backup }, backup: { regionConfirmed } }) => {
+    broken: ({ regions: { primary, backup }, backup: { copies, regionConfirmed } }) => {
       const possible = backupRegionsFor(primary);
-      if (primary === backup || regionConfirmed || possible.includes(backup)) return undefined;
+      if (primary === backup || !copies || regionConfirmed || possible.includes(backup)) return undefined;
       const use = possible.length > 0 ? `use ${possible.join(", ")}` : "no region is known that would do";
       return (
         `must be a region that RDS copies automated backups to from primaryRegion ${primary}: ${use}. Where ` +
@@ -55,7 +68,33 @@ export const crossChecks: readonly CrossCheck[] = [
     },
   },
   carriesConnections("instanceClass", ({ database }) => database.instanceClass),
-  carriesConnections("replicaInstanceClass", ({ replica }) => replica.instanceClass),
+  carriesConnections("replicaInstanceClass", ({ replica }) => (replica.wanted ? replica.instanceClass : undefined)),
+  {
+    key: "replicaRegion",
+    broken: ({ replica, regions }) =>
+      replica.wanted && regions.replica === undefined ? placement.regions.replica.rule : undefined,
+  },
+  onlyWithoutProtection("replica", ({ replica }) => replica.wanted),
+  onlyWithoutProtection("backupCopies", ({ backup }) => backup.copies),
+  ...(["primary", "replica", "backup"] as const).map((role): CrossCheck => ({
+    key: `${role}KmsKeyArn`,
+    broken: ({ kmsKeyArns, regions }) => {
+      const keyRegion = kmsKeyArns[role]?.split(":")[3];
+      return keyRegion !== undefined && regions[role] !== undefined && keyRegion !== regions[role]
+        ? `must be a key of ${role}Region ${regions[role]}, and is one of ${keyRegion}: keys never leave their region`
+        : undefined;
+    },
+  })),
+  {
+    key: "logRetentionDays",
+    broken: ({ database: { logRetentionDays } }) => {
+      if (logRetentionDays === undefined) return undefined;
+      const known = retentionOfAtLeast(logRetentionDays);
+      return known === logRetentionDays
+        ? undefined
+        : `CloudWatch Logs knows no retention of ${logRetentionDays} days; use ${known}`;
+    },
+  },
   {
     key: "maxStorageGib",
     // RDS refuses a threshold less than 10 % above the allocated storage.

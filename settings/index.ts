@@ -53,6 +53,8 @@ function textOf({ key, default: initial, defaultFrom }: Setting, raw: Raw): stri
   return other === undefined ? initial : textOf(other, raw);
 }
 
+const emptyAsMissing = (text: string | undefined) => (text === "" ? undefined : text);
+
 /**
  * Checks the whole configuration of the project's namespace.
  * @param raw every key that is set, without the namespace, as the text the configuration holds
@@ -77,7 +79,7 @@ export function parseSettings(raw: Raw): Settings {
     const setting = byKey[key]!;
     const rule = whereRight(settings, broken);
     if (rule !== undefined)
-      problems.push({ key, value: shown(key, textOf(setting, raw)), rule, example: setting.example });
+      problems.push({ key, value: shown(key, emptyAsMissing(textOf(setting, raw))), rule, example: setting.example });
   }
   if (problems.length > 0) throw new SettingsError(problems);
   return settings as Settings;

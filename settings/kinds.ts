@@ -46,6 +46,18 @@ export const optional = (key: string, pattern: RegExp, about: Omit<About, "defau
 export const integer = (key: string, least: number, most: number, about: About) =>
   setting(key, z.string().regex(/^\d+$/).transform(Number).pipe(z.int().min(least).max(most)), about);
 
+/** Undefined where it is not set. */
+export const optionalInteger = (key: string, least: number, most: number, about: Omit<About, "default">) =>
+  setting(
+    key,
+    z
+      .string()
+      .regex(/^\d*$/)
+      .transform((value) => (value === "" ? undefined : Number(value)))
+      .pipe(z.int().min(least).max(most).optional()),
+    { ...about, default: "" },
+  );
+
 export const flag = (key: string, about: Omit<About, "rule" | "example"> & Partial<Pick<About, "rule" | "example">>) =>
   setting(
     key,

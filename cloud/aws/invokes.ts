@@ -158,6 +158,12 @@ const lookups: Record<string, (inputs: Properties) => Properties> = {
     return describeSubnet(onlyOne(found, "EC2 Subnet"), regionOf(inputs));
   },
   "aws:ec2/getRouteTables:getRouteTables": routeTables,
+  "aws:index/getCallerIdentity:getCallerIdentity": () => ({
+    id: accountId,
+    accountId,
+    arn: arn("iam", "", "user/local"),
+    userId: "AIDALOCALLOCALLOCALLO",
+  }),
   "aws:index/getAvailabilityZones:getAvailabilityZones": (inputs) => {
     const region = regionOf(inputs);
     const found = select([...zones], inputs, (zone) => ({

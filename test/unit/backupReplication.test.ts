@@ -1,36 +1,56 @@
 import { expect, test } from "vitest";
-import { BackupReplication } from "../../components/backupReplication";
+import { BackupReplication, type BackupReplicationArgs } from "../../components/backupReplication";
 import { record } from "./mocks";
 
-const sourceArn = "arn:aws:rds:eu-central-1:123456789012:db:p-1";
+const args: BackupReplicationArgs = {
+  region: "eu-north-1",
+  sourceArn: "arn:aws:rds:eu-central-1:123456789012:db:p-1",
+  retentionDays: 35,
+  deletionProtection: true,
+  keepAfterDestroy: true,
+};
+const build = (changes: Partial<BackupReplicationArgs> = {}) =>
+  record(() => new BackupReplication("c", { ...args, ...changes }));
+const copying = "aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication";
 
 test("automated backups are copied to the third region, under a key of that region", async () => {
-  const world = await record(
-    () => new BackupReplication("c", { region: "eu-north-1", sourceArn, retentionDays: 35, deletionProtection: true }),
-  );
+  const world = await build();
   expect(world.census).toEqual([
     "authensor:backupReplication:BackupReplication c",
     "aws:kms/alias:Alias c-key",
     "aws:kms/key:Key c-key",
-    "aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication c",
+    `${copying} c`,
   ]);
-  expect(world.one("aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication").inputs).toEqual({
+  expect(world.one(copying).inputs).toEqual({
     region: "eu-north-1",
-    sourceDbInstanceArn: sourceArn,
+    sourceDbInstanceArn: args.sourceArn,
     kmsKeyId: "arn:aws:kms:eu-north-1:123456789012:key/c-key",
     retentionPeriod: 35,
   });
   for (const child of world.resources.filter((r) => r.custom)) expect(child.inputs.region).toBe("eu-north-1");
 });
 
+test("a key that is given takes the place of one that is made", async () => {
+  const kmsKeyArn = "arn:aws:kms:eu-north-1:123456789012:key/given";
+  const world = await build({ kmsKeyArn });
+  expect(world.census).toEqual(["authensor:backupReplication:BackupReplication c", `${copying} c`]);
+  expect(world.one(copying).inputs.kmsKeyId).toBe(kmsKeyArn);
+});
+
+// RDS knows the copying by its source: ended after the new one began, the old one's end would be the new one's.
 test.each([true, false])(
-  "with protection %s the copies' key stays when the copying ends",
+  "with protection %s a changed retention ends the old copying before it begins a new one, and nothing blocks that",
   async (deletionProtection) => {
-    const world = await record(
-      () => new BackupReplication("c", { region: "eu-north-1", sourceArn, retentionDays: 7, deletionProtection }),
-    );
-    expect(world.one("aws:kms/key:Key")).toMatchObject({ protect: deletionProtection, retainOnDelete: true });
-    const copying = "aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication";
-    expect(world.one(copying)).toMatchObject({ protect: deletionProtection, retainOnDelete: false });
+    const world = await build({ deletionProtection });
+    expect(world.one(copying)).toMatchObject({ protect: false, retainOnDelete: false, deleteBeforeReplace: true });
   },
 );
+
+test.each([
+  [true, true],
+  [false, true],
+  [false, false],
+])("with protection %s and keepAfterDestroy %s the copies' key is guarded just so", async (protect, retainOnDelete) => {
+  const world = await build({ deletionProtection: protect, keepAfterDestroy: retainOnDelete });
+  expect(world.one("aws:kms/key:Key")).toMatchObject({ protect, retainOnDelete });
+});

@@ -18,12 +18,12 @@ const cluster: ClusterNetwork = {
   routeTableIds: ["rtb-1", "rtb-2"],
 };
 
+const place = { region: "eu-west-1", cidr: "10.90.0.0/20", zones: ["eu-west-1a", "eu-west-1b"] };
+
 const args: NetworkArgs = {
   cluster,
   primaryRegion: "eu-central-1",
-  replicaRegion: "eu-west-1",
-  replicaCidr: "10.90.0.0/20",
-  replicaZones: ["eu-west-1a", "eu-west-1b"],
+  replica: place,
   tags: { team: "platform" },
 };
 
@@ -34,13 +34,14 @@ describe("the network", () => {
     const world = await build();
     expect(world.census).toEqual([
       "authensor:network:Network n",
+      "authensor:network:ReplicaNetwork n-replica",
       "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup n-replica-default",
-      "aws:ec2/peeringConnectionOptions:PeeringConnectionOptions n-peering-accepter",
-      "aws:ec2/peeringConnectionOptions:PeeringConnectionOptions n-peering-requester",
+      "aws:ec2/peeringConnectionOptions:PeeringConnectionOptions n-replica-peering-accepter",
+      "aws:ec2/peeringConnectionOptions:PeeringConnectionOptions n-replica-peering-requester",
+      "aws:ec2/route:Route n-replica-from-rtb-1",
+      "aws:ec2/route:Route n-replica-from-rtb-2",
       "aws:ec2/route:Route n-replica-to-cluster-1",
       "aws:ec2/route:Route n-replica-to-cluster-2",
-      "aws:ec2/route:Route n-rtb-1-to-replica",
-      "aws:ec2/route:Route n-rtb-2-to-replica",
       "aws:ec2/routeTable:RouteTable n-replica",
       "aws:ec2/routeTableAssociation:RouteTableAssociation n-replica-1",
       "aws:ec2/routeTableAssociation:RouteTableAssociation n-replica-2",
@@ -49,30 +50,40 @@ describe("the network", () => {
       "aws:ec2/subnet:Subnet n-replica-1",
       "aws:ec2/subnet:Subnet n-replica-2",
       "aws:ec2/vpc:Vpc n-replica",
-      "aws:ec2/vpcPeeringConnection:VpcPeeringConnection n-peering",
-      "aws:ec2/vpcPeeringConnectionAccepter:VpcPeeringConnectionAccepter n-peering",
+      "aws:ec2/vpcPeeringConnection:VpcPeeringConnection n-replica-peering",
+      "aws:ec2/vpcPeeringConnectionAccepter:VpcPeeringConnectionAccepter n-replica-peering",
       "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule n-primary-from-cluster-1",
       "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule n-primary-from-cluster-2",
       "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule n-replica-from-cluster-1",
       "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule n-replica-from-cluster-2",
     ]);
-    expect(world.resources.filter((r) => r.custom && r.parent !== "n")).toEqual([]);
+    expect(world.resources.filter((r) => r.custom && r.parent === undefined)).toEqual([]);
+  });
+
+  test("without a replica is the primary's security group and its rules, and looks at no other addresses", async () => {
+    const world = await build({ replica: undefined });
+    expect(world.census).toEqual([
+      "authensor:network:Network n",
+      "aws:ec2/securityGroup:SecurityGroup n-primary",
+      "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule n-primary-from-cluster-1",
+      "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule n-primary-from-cluster-2",
+    ]);
   });
 
   test("puts each resource into the region it belongs to", async () => {
     const world = await build();
     const inPrimaryRegion = world.resources.filter((r) => r.inputs.region === "eu-central-1").map((r) => r.name);
     expect(inPrimaryRegion.sort()).toEqual([
-      "n-peering",
-      "n-peering-requester",
       "n-primary",
       "n-primary-from-cluster-1",
       "n-primary-from-cluster-2",
-      "n-rtb-1-to-replica",
-      "n-rtb-2-to-replica",
+      "n-replica-from-rtb-1",
+      "n-replica-from-rtb-2",
+      "n-replica-peering",
+      "n-replica-peering-requester",
     ]);
     const elsewhere = world.resources.filter((r) => r.custom && r.inputs.region === "eu-west-1");
-    expect(elsewhere).toHaveLength(world.resources.length - 1 - inPrimaryRegion.length);
+    expect(elsewhere).toHaveLength(world.resources.length - 2 - inPrimaryRegion.length);
   });
 
   const rulesOfPrimary = async (changes: Partial<NetworkArgs> = {}) => {
@@ -137,7 +148,7 @@ describe("the network", () => {
   });
 
   test("spans as many zones as are given, with subnets that no new zone moves", async () => {
-    const world = await build({ replicaZones: ["eu-west-1a", "eu-west-1b", "eu-west-1c"] });
+    const world = await build({ replica: { ...place, zones: ["eu-west-1a", "eu-west-1b", "eu-west-1c"] } });
     const subnets = world.all("aws:ec2/subnet:Subnet");
     expect(
       subnets.map(({ inputs }) => [inputs.availabilityZone, inputs.cidrBlock, inputs.mapPublicIpOnLaunch]),
@@ -163,7 +174,7 @@ describe("the network", () => {
     const accepter = world.one("aws:ec2/vpcPeeringConnectionAccepter:VpcPeeringConnectionAccepter");
     expect(accepter.inputs).toMatchObject({
       region: "eu-west-1",
-      vpcPeeringConnectionId: "n-peering-id",
+      vpcPeeringConnectionId: "n-replica-peering-id",
       autoAccept: true,
     });
     const options = world.all("aws:ec2/peeringConnectionOptions:PeeringConnectionOptions");
@@ -178,12 +189,12 @@ describe("the network", () => {
   test("routes both ways through the peering, and nowhere else", async () => {
     const world = await build();
     const routes = world.all("aws:ec2/route:Route").map((route) => route.inputs);
-    for (const route of routes) expect(route.vpcPeeringConnectionId).toBe("n-peering-id");
+    for (const route of routes) expect(route.vpcPeeringConnectionId).toBe("n-replica-peering-id");
     expect(routes.map((route) => [route.routeTableId, route.destinationCidrBlock])).toEqual([
-      ["n-replica-id", "10.0.0.0/16"],
-      ["n-replica-id", "100.64.0.0/16"],
       ["rtb-1", "10.90.0.0/20"],
       ["rtb-2", "10.90.0.0/20"],
+      ["n-replica-id", "10.0.0.0/16"],
+      ["n-replica-id", "100.64.0.0/16"],
     ]);
     expect(world.one("aws:ec2/routeTable:RouteTable").inputs).not.toHaveProperty("routes");
   });
@@ -196,9 +207,12 @@ describe("the network", () => {
   test("passes tags on, and names what it makes", async () => {
     const world = await build();
     expect(world.one("aws:ec2/vpc:Vpc").inputs.tags).toEqual({ team: "platform", Name: "n-replica" });
+    expect(world.one("aws:ec2/subnet:Subnet", "n-replica-2").inputs.tags).toMatchObject({ Name: "n-replica-2" });
   });
 
   test("refuses overlapping addresses before it creates anything", async () => {
-    await expect(build({ replicaCidr: "10.0.16.0/20" })).rejects.toThrow(/10\.0\.16\.0\/20 overlaps 10\.0\.0\.0\/16/);
+    await expect(build({ replica: { ...place, cidr: "10.0.16.0/20" } })).rejects.toThrow(
+      /10\.0\.16\.0\/20 overlaps 10\.0\.0\.0\/16/,
+    );
   });
 });

@@ -32,7 +32,7 @@ describe("the primary's parameters", () => {
       autovacuum_vacuum_scale_factor: "0.05",
       autovacuum_analyze_scale_factor: "0.02",
       autovacuum_vacuum_cost_limit: "2000",
-      autovacuum_max_workers: "3",
+      autovacuum_max_workers: "5",
       maintenance_work_mem: "131072",
       random_page_cost: "1.1",
       shared_preload_libraries: "pg_stat_statements",
@@ -47,9 +47,18 @@ describe("the primary's parameters", () => {
       max_wal_size: "32768",
       min_wal_size: "8192",
       max_connections: "1000",
-      autovacuum_max_workers: "8",
       maintenance_work_mem: "1048576",
     });
+  });
+
+  // A change that waits for a reboot fails the check after the migrations until there was one.
+  test("that take a reboot are the same for every class: only maxConnections asks for one", () => {
+    const waiting = (instanceClass: string, postgresVersion: string) =>
+      primaryParameters({ ...small, instanceClass, postgresVersion })
+        .filter(({ name }) => applyMethod(name, "no default of RDS", Number(postgresVersion)) === "pending-reboot")
+        .map(({ name, value }) => [name, value]);
+    for (const version of ["15", "18"])
+      expect(waiting("db.t4g.micro", version)).toEqual(waiting("db.r8g.48xlarge", version));
   });
 
   // Class, storage, and the WAL between checkpoints: by memory, never over a fifth of the disk, 1 GiB at least, 32 at most.

@@ -17,6 +17,10 @@ const args: Omit<PrimaryArgs, "ownerPassword"> = {
   backupRetentionDays: 35,
   deletionProtection: true,
   vpcId: "vpc-cluster",
+  keepAfterDestroy: true,
+  applyImmediately: true,
+  logRetentionDays: 731,
+  engineLifecycleSupport: "open-source-rds-extended-support-disabled",
   subnetIds: ["subnet-a", "subnet-b"],
   securityGroupId: "sg-primary",
   passwordGeneration: 4,
@@ -87,6 +91,7 @@ describe("the primary", () => {
       maintenanceWindow: "sun:04:30-sun:05:30",
       copyTagsToSnapshot: true,
       deleteAutomatedBackups: false,
+      engineLifecycleSupport: "open-source-rds-extended-support-disabled",
       skipFinalSnapshot: false,
       finalSnapshotIdentifier: "p-final-0a1b2c3d",
       deletionProtection: true,
@@ -128,12 +133,13 @@ describe("the primary", () => {
     expect(world.one("aws:kms/alias:Alias").inputs).toMatchObject({ region: "eu-central-1", targetKeyId: "key-p-key" });
   });
 
-  test("has log groups that end their logs' retention before RDS could make them without", async () => {
+  test("has encrypted log groups with an end to their retention before RDS could make them without either", async () => {
     const world = await build();
     const groups = world.all("aws:cloudwatch/logGroup:LogGroup");
-    expect(groups.map(({ inputs }) => [inputs.name, inputs.retentionInDays])).toEqual([
-      ["/aws/rds/instance/p-0a1b2c3d/postgresql", 90],
-      ["/aws/rds/instance/p-0a1b2c3d/upgrade", 90],
+    const key = "arn:aws:kms:eu-central-1:123456789012:key/p-key";
+    expect(groups.map(({ inputs }) => [inputs.name, inputs.retentionInDays, inputs.kmsKeyId])).toEqual([
+      ["/aws/rds/instance/p-0a1b2c3d/postgresql", 731, key],
+      ["/aws/rds/instance/p-0a1b2c3d/upgrade", 731, key],
     ]);
     for (const group of groups) expect(world.one(instance).dependencies).toContain(group.urn);
   });
@@ -159,31 +165,98 @@ describe("the primary", () => {
 
   test("cannot be deleted by Pulumi or RDS while it is protected, and can once it is not", async () => {
     const kept = (await build()).one(instance);
-    expect([kept.protect, kept.inputs.deletionProtection, kept.inputs.deleteAutomatedBackups]).toEqual([
-      true,
-      true,
-      false,
-    ]);
+    expect([kept.protect, kept.inputs.deletionProtection]).toEqual([true, true]);
     const free = (await build({ deletionProtection: false })).one(instance);
-    expect([free.protect, free.inputs.deletionProtection, free.inputs.deleteAutomatedBackups]).toEqual([
-      false,
-      false,
-      true,
-    ]);
-    expect(free.inputs).toMatchObject({ skipFinalSnapshot: false, finalSnapshotIdentifier: "p-final-0a1b2c3d" });
+    expect([free.protect, free.inputs.deletionProtection]).toEqual([false, false]);
   });
 
-  test("leaves its key when it is deleted: the final snapshot is worth nothing without it", async () => {
-    expect((await build()).one("aws:kms/key:Key")).toMatchObject({ protect: true, retainOnDelete: true });
-    const free = await build({ deletionProtection: false });
-    expect(free.one("aws:kms/key:Key")).toMatchObject({ protect: false, retainOnDelete: true });
+  test("leaves its automated backups in any case: they end by themselves", async () => {
+    const thrownAway = await build({ deletionProtection: false, keepAfterDestroy: false });
+    for (const world of [await build(), thrownAway])
+      expect(world.one(instance).inputs.deleteAutomatedBackups).toBe(false);
+  });
+
+  test("leaves a final snapshot, its key and its logs where it is told to, protected or not", async () => {
+    for (const deletionProtection of [true, false]) {
+      const world = await build({ deletionProtection });
+      expect(world.one(instance).inputs).toMatchObject({
+        skipFinalSnapshot: false,
+        finalSnapshotIdentifier: "p-final-0a1b2c3d",
+      });
+      expect(world.one("aws:kms/key:Key")).toMatchObject({ protect: deletionProtection, retainOnDelete: true });
+      for (const group of world.all("aws:cloudwatch/logGroup:LogGroup")) expect(group.retainOnDelete).toBe(true);
+    }
+  });
+
+  test("leaves nothing that lasts where it is told so", async () => {
+    const world = await build({ deletionProtection: false, keepAfterDestroy: false });
+    expect(world.one(instance).inputs).toMatchObject({ skipFinalSnapshot: true });
+    expect(world.one(instance).inputs).not.toHaveProperty("finalSnapshotIdentifier");
+    for (const resource of world.resources)
+      expect([resource.name, resource.retainOnDelete, resource.protect]).toEqual([resource.name, false, false]);
+  });
+
+  test("lets CloudWatch Logs use its key for its own log groups, and for no other's", async () => {
+    const { policy } = (await build()).one("aws:kms/key:Key").inputs as { policy: string };
+    expect(JSON.parse(policy)).toMatchObject({
+      Statement: [
+        { Principal: { AWS: "arn:aws:iam::123456789012:root" }, Action: "kms:*" },
+        {
+          Principal: { Service: "logs.eu-central-1.amazonaws.com" },
+          Condition: {
+            ArnLike: {
+              "kms:EncryptionContext:aws:logs:arn":
+                "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/rds/instance/p-*/*",
+            },
+          },
+        },
+      ],
+    });
+  });
+
+  test("takes a key that is given for all that it encrypts, and makes none", async () => {
+    const kmsKeyArn = "arn:aws:kms:eu-central-1:123456789012:key/given";
+    const world = await build({ kmsKeyArn });
+    expect(world.resources.filter(({ type }) => type.startsWith("aws:kms/"))).toEqual([]);
+    expect(world.one(instance).inputs).toMatchObject({ kmsKeyId: kmsKeyArn, performanceInsightsKmsKeyId: kmsKeyArn });
+    for (const { inputs } of world.all("aws:cloudwatch/logGroup:LogGroup")) expect(inputs.kmsKeyId).toBe(kmsKeyArn);
+  });
+
+  test("leaves what interrupts to the maintenance window where it is told to", async () => {
+    expect((await build({ applyImmediately: false })).one(instance).inputs.applyImmediately).toBe(false);
+  });
+
+  test("does not look for a change of extended support, which RDS takes only when the server is made", async () => {
+    expect((await build()).one(instance).ignoreChanges).toEqual(["engineLifecycleSupport"]);
+  });
+
+  test("is what a transform makes of it, arguments and options", async () => {
+    const world = await build({
+      transform: {
+        instance: (given, opts) => ({
+          args: { ...given, storageType: "io2", iops: 3000 },
+          opts: { ...opts, protect: false, ignoreChanges: ["tags"] },
+        }),
+      },
+    });
+    expect(world.one(instance)).toMatchObject({
+      protect: false,
+      ignoreChanges: ["tags"],
+      inputs: { storageType: "io2", iops: 3000, engine: "postgres", passwordWoVersion: 4 },
+    });
+    expect(world.one(instance).secrets).toEqual(["passwordWo"]);
+  });
+
+  test("keeps its options where a transform returns arguments alone", async () => {
+    const world = await build({ transform: { instance: (given) => ({ args: { ...given, multiAz: false } }) } });
+    expect(world.one(instance)).toMatchObject({ protect: true, parent: "p", inputs: { multiAz: false } });
   });
 
   test("gets a new name with a new key: both replace it", async () => {
     const world = await build();
     expect(world.one("random:index/randomId:RandomId").inputs).toEqual({
       byteLength: 4,
-      keepers: { key: "key-p-key" },
+      keepers: { key: "arn:aws:kms:eu-central-1:123456789012:key/p-key" },
     });
   });
 

@@ -14,6 +14,9 @@ const args: ReplicaArgs = {
   monitoringRoleArn: "arn:aws:iam::123456789012:role/monitoring",
   deletionProtection: true,
   vpcId: "vpc-replica",
+  keepAfterDestroy: true,
+  applyImmediately: true,
+  logRetentionDays: 731,
   subnetIds: ["subnet-x", "subnet-y"],
   securityGroupId: "sg-replica",
   tags: { team: "platform" },
@@ -67,6 +70,7 @@ describe("the replica", () => {
       backupWindow: "02:30-03:30",
       maintenanceWindow: "sat:04:30-sat:05:30",
       copyTagsToSnapshot: true,
+      deleteAutomatedBackups: false,
       skipFinalSnapshot: true,
       deletionProtection: true,
       monitoringInterval: 60,
@@ -89,6 +93,7 @@ describe("the replica", () => {
     "dbName",
     "engine",
     "engineVersion",
+    "engineLifecycleSupport",
     "allocatedStorage",
     "finalSnapshotIdentifier",
   ])("leaves %s unset: RDS takes it from the source, or refuses it on a replica", async (property) => {
@@ -124,6 +129,22 @@ describe("the replica", () => {
       protect: false,
       inputs: { deletionProtection: false },
     });
+  });
+
+  test("is what a transform makes of it", async () => {
+    const world = await build({
+      transform: { instance: (given, opts) => ({ args: { ...given, multiAz: true }, opts }) },
+    });
+    expect(world.one(instance)).toMatchObject({
+      protect: true,
+      inputs: { multiAz: true, instanceClass: "db.r7g.large" },
+    });
+  });
+
+  test("leaves nothing that lasts where it is told so", async () => {
+    const world = await build({ deletionProtection: false, keepAfterDestroy: false });
+    for (const resource of world.resources)
+      expect([resource.name, resource.retainOnDelete, resource.protect]).toEqual([resource.name, false, false]);
   });
 
   test("is given hours for its first copy across regions", async () => {

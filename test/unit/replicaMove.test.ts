@@ -58,7 +58,11 @@ async function up(
     const [primaryRegion, replicaRegion] = ["eu-central-1", "eu-west-1"];
     const cluster = await lookUpCluster("platform", primaryRegion);
     const replicaZones = await lookUpZones(replicaRegion, zones);
-    const network = new Network("n", { cluster, primaryRegion, replicaRegion, replicaCidr, replicaZones });
+    const { replica } = new Network("n", {
+      cluster,
+      primaryRegion,
+      replica: { region: replicaRegion, cidr: replicaCidr, zones: replicaZones },
+    });
     new Replica("r", {
       region: replicaRegion,
       sourceArn: "arn:aws:rds:eu-central-1:000000000000:db:p",
@@ -68,9 +72,12 @@ async function up(
       maxStorageGib: 100,
       maxConnections: 200,
       deletionProtection,
-      vpcId: network.replicaVpc.id,
-      subnetIds: network.replicaSubnets.map((subnet) => subnet.id),
-      securityGroupId: network.replicaSecurityGroup.id,
+      keepAfterDestroy: deletionProtection,
+      applyImmediately: true,
+      logRetentionDays: 731,
+      vpcId: replica!.vpc.id,
+      subnetIds: replica!.subnets.map((subnet) => subnet.id),
+      securityGroupId: replica!.securityGroup.id,
       monitoringRoleArn: "arn:aws:iam::000000000000:role/m",
     });
   });
@@ -91,7 +98,7 @@ describe("another replicaCidr on a stack that exists", () => {
         "ec2.Vpc n-replica",
         "ec2.Subnet n-replica-1",
         "ec2.SecurityGroup n-replica",
-        "ec2.VpcPeeringConnection n-peering",
+        "ec2.VpcPeeringConnection n-replica-peering",
         "rds.SubnetGroup r",
         "rds.Instance r",
       ]),

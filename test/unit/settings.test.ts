@@ -32,6 +32,7 @@ describe("defaults", () => {
   test("complete a configuration that names only the environment, the regions and the cluster", () => {
     expect(parseSettings(required)).toEqual({
       account: { id: undefined, deployRoleArn: undefined },
+      kmsKeyArns: { primary: undefined, replica: undefined, backup: undefined },
       environment: "test",
       namespace: "authensor",
       eksClusterName: "platform",
@@ -48,11 +49,22 @@ describe("defaults", () => {
         reservedConnections: 30,
         backupRetentionDays: 7,
         deletionProtection: true,
+        keepAfterDestroy: true,
+        applyImmediately: true,
+        engineLifecycleSupport: "open-source-rds-extended-support-disabled",
+        logRetentionDays: undefined,
         passwordGeneration: 1,
         caFile: undefined,
       },
-      replica: { cidr: "10.90.0.0/20", zones: 2, instanceClass: "db.t4g.medium" },
-      backup: { regionConfirmed: false, lockMode: "GOVERNANCE", lockDays: 30, receiptRetentionMonths: 24 },
+      replica: { wanted: true, cidr: "10.90.0.0/20", zones: 2, instanceClass: "db.t4g.medium" },
+      backup: {
+        copies: true,
+        copyRetentionDays: 7,
+        regionConfirmed: false,
+        lockMode: "GOVERNANCE",
+        lockDays: 30,
+        receiptRetentionMonths: 24,
+      },
       pgbouncer: { pods: 2, image: "ghcr.io/cloudnative-pg/pgbouncer:1.25.2", maxClients: 500 },
       controlPlane: { image: "ghcr.io/authensor/control-plane:0.0.1", minPods: 2, maxPods: 6, env: {} },
       partitions: { monthsAhead: 3 },
@@ -110,6 +122,19 @@ describe("a single key", () => {
     ["maxConnections", ["24", "5001", "NaN", ""]],
     ["reservedConnections", ["9", "1001"]],
     ["backupRetentionDays", ["0", "36"]],
+    ["backupCopyRetentionDays", ["0", "36", "x"]],
+    ["replica", ["no", "0"]],
+    ["logRetentionDays", ["0", "-1", "3654", "1y"]],
+    ["engineLifecycleSupport", ["", "true", "disabled"]],
+    [
+      "primaryKmsKeyArn",
+      [
+        "alias/mine",
+        "arn:aws:kms:eu-central-1:123456789012:alias/mine",
+        "1234abcd-12ab-34cd-56ef-1234567890ab",
+        "arn:aws:kms:eu-central-1:12345678901:key/1234abcd",
+      ],
+    ],
     ["passwordGeneration", ["0", "-1", "one"]],
     ["lockMode", ["", "compliance", "NONE"]],
     ["lockDays", ["0", "36501"]],
@@ -167,6 +192,8 @@ describe("a single key", () => {
     ["partitionsSchedule", "@every 1h30m"],
     ["partitionsSchedule", "0 5 ? jan,JUL MON-FRI/2"],
     ["environment", "a-b2-c"],
+    ["primaryKmsKeyArn", "arn:aws:kms:eu-central-1:123456789012:key/mrk-1234abcd12ab34cd56ef1234567890ab"],
+    ["logRetentionDays", "731"],
     ["replicaCidr", "192.168.0.0/16"],
     ["replicaCidr", "172.31.240.0/24"],
     ["primaryRegion", "us-gov-west-1"],
@@ -272,6 +299,30 @@ describe("what only shows in combination", () => {
       "lockDays",
       /24 months are 744 days/,
     ],
+    [
+      "a protected database without a replica",
+      { replica: "false" },
+      "replica",
+      /^false only where deletionProtection is false too/,
+    ],
+    [
+      "a protected database without copies of its backups",
+      { backupCopies: "false" },
+      "backupCopies",
+      /^false only where deletionProtection is false too/,
+    ],
+    [
+      "a key of another region",
+      { backupKmsKeyArn: "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab" },
+      "backupKmsKeyArn",
+      /^must be a key of backupRegion eu-north-1, and is one of eu-west-1/,
+    ],
+    [
+      "a retention of logs that CloudWatch does not know",
+      { logRetentionDays: "100" },
+      "logRetentionDays",
+      /no retention of 100 days; use 120$/,
+    ],
     ["fewer pods at most than at least", { controlPlaneMinPods: "7" }, "controlPlaneMaxPods", /use at least 7/],
     [
       "pools that do not fit",
@@ -305,10 +356,36 @@ describe("what only shows in combination", () => {
     expect(problems[0]!.value).toBe(raw[key] ?? keys[key]!.default);
   });
 
-  test("a pair of regions that AWS has added since is taken once it is confirmed", () => {
+  test("a pair of regions that AWS has added since is taken once it is confirmed, or where nothing is copied", () => {
     const added = { primaryRegion: "eu-south-1", backupRegion: "eu-central-2" };
     expect(problemsOf({ ...added, backupRegionConfirmed: "true" })).toEqual([]);
+    expect(problemsOf({ ...added, backupCopies: "false", deletionProtection: "false" })).toEqual([]);
     expect(problemsOf(added).map(({ key }) => key)).toEqual(["backupRegion"]);
+  });
+
+  test("a database that may be deleted needs no replica, no region for one, no class for one and no copies", () => {
+    const { replicaRegion: _, ...withoutRegion } = required;
+    const settings = parseSettings({
+      ...withoutRegion,
+      deletionProtection: "false",
+      replica: "false",
+      backupCopies: "false",
+      replicaInstanceClass: "db.t4g.micro",
+    });
+    expect(settings).toMatchObject({ regions: { replica: undefined }, replica: { wanted: false } });
+  });
+
+  test("what stays after a destroy follows the protection, and the copies' retention the backups', unless each is said", () => {
+    const of = (raw: Record<string, string>) => {
+      const { database, backup } = parseSettings({ ...required, ...raw });
+      return [database.keepAfterDestroy, backup.copyRetentionDays];
+    };
+    expect(of({})).toEqual([true, 7]);
+    expect(of({ deletionProtection: "false", backupRetentionDays: "3" })).toEqual([false, 3]);
+    expect(of({ deletionProtection: "false", keepAfterDestroy: "true", backupCopyRetentionDays: "35" })).toEqual([
+      true,
+      35,
+    ]);
   });
 
   test("the smallest reserve there may be holds all direct connections", () => {
