@@ -6,7 +6,7 @@ import { BackupBucket } from "./components/backupBucket";
 import { BackupReplication } from "./components/backupReplication";
 import { Certificates } from "./components/certificates";
 import { kubeconfig } from "./components/clusterAccess";
-import { lookUpCluster, lookUpZones, primaryBlocks } from "./components/clusterNetwork";
+import { lookUpCluster, primaryBlocks } from "./components/clusterNetwork";
 import { poolsFor } from "./components/connectionBudget";
 import { Connections } from "./components/connections";
 import { ControlPlane, controlPlanePort, controlPlaneService } from "./components/controlPlane";
@@ -19,6 +19,7 @@ import { Pgbouncer, pgbouncerService } from "./components/pgbouncer";
 import { pgbouncerPort } from "./components/pgbouncerConfig";
 import { Primary } from "./components/primary";
 import { Replica } from "./components/replica";
+import { lookUpReplicaPlace } from "./components/replicaPlace";
 import { Scheduled } from "./components/scheduled";
 import { scheduledNames, type ScheduledProgram, scheduledPrograms } from "./components/scheduledPrograms";
 import { logRetentionOf } from "./components/serverLogs";
@@ -42,15 +43,13 @@ async function program() {
     ...(settings.account.deployRoleArn && { assumeRoles: [{ roleArn: settings.account.deployRoleArn }] }),
     defaultTags: { tags: { "managed-by": "pulumi", project: pulumi.getProject() } },
   });
-  const cluster = await lookUpCluster(settings.eksClusterName, regions.primary, { provider: cloud });
+  const lookUp = { provider: cloud };
+  const cluster = await lookUpCluster(
+    { name: settings.eksClusterName, region: regions.primary, subnetIds: database.subnetIds },
+    lookUp,
+  );
   const replicaPlace =
-    replicaRegion === undefined
-      ? undefined
-      : {
-          region: replicaRegion,
-          cidr: standby.cidr,
-          zones: await lookUpZones(replicaRegion, standby.zones, { provider: cloud }),
-        };
+    replicaRegion === undefined ? undefined : await lookUpReplicaPlace(replicaRegion, standby, lookUp);
   const kubernetes = new k8s.Provider("kubernetes", {
     kubeconfig: kubeconfig(cluster, settings.account.deployRoleArn),
   });
@@ -100,6 +99,7 @@ async function program() {
       kmsKeyArn: kmsKeyArns.primary,
       instanceClass: database.instanceClass,
       multiAz: database.multiAz,
+      permissionsBoundaryArn: settings.account.permissionsBoundaryArn,
       backupRetentionDays: database.backupRetentionDays,
       vpcId: cluster.vpcId,
       engineLifecycleSupport: database.engineLifecycleSupport,
@@ -120,8 +120,8 @@ async function program() {
         kmsKeyArn: kmsKeyArns.replica,
         sourceArn: primary.arn,
         instanceClass: standby.instanceClass,
-        vpcId: network.replica.vpc.id,
-        subnetIds: network.replica.subnets.map((subnet) => subnet.id),
+        vpcId: network.replica.vpcId,
+        subnetIds: network.replica.subnetIds,
         securityGroupId: network.replica.securityGroup.id,
         monitoringRoleArn: primary.monitoringRole.arn,
       },

@@ -3,25 +3,30 @@ import type * as pulumi from "@pulumi/pulumi";
 import { RunError } from "@pulumi/pulumi/errors";
 import { overlaps } from "./addressBlocks";
 
+/** A VPC that is there, as plain values. */
+export interface VpcNetwork {
+  vpcId: string;
+  /** Every IPv4 block of the VPC: with custom networking, pods live in a secondary one. */
+  cidrBlocks: string[];
+  /** Where a database server goes: those that were named, or those that carry the tag of private ones. */
+  privateSubnets: { id: string; zone: string }[];
+  /** Tables that serve these subnets and the cluster's: all that must know the way to the other VPC. */
+  routeTableIds: string[];
+}
+
 /**
  * What the EKS cluster's name leads to, as plain values: how many routes and subnets there are decides which resources
  * exist, and a preview can only show what is decided outside `apply`.
  */
-export interface ClusterNetwork {
+export interface ClusterNetwork extends VpcNetwork {
   name: string;
   region: string;
   /** Kubernetes API server. */
   endpoint: string;
   /** PEM, base64. */
   certificateAuthority: string;
-  vpcId: string;
-  /** Every IPv4 block of the VPC: with custom networking, pods live in a secondary one. */
-  cidrBlocks: string[];
   /** Of pods and Services. */
   ipFamily: "ipv4" | "ipv6";
-  privateSubnets: { id: string; zone: string }[];
-  /** Tables that serve the private subnets and the cluster's own: all that must know the way to the replica. */
-  routeTableIds: string[];
 }
 
 /** The tag that EKS, eksctl and the load balancer controller use for private subnets. */
@@ -29,40 +34,100 @@ export const privateSubnetTag = "kubernetes.io/role/internal-elb";
 
 const sorted = (values: Iterable<string>) => [...new Set(values)].sort();
 
+/** One line for the person who deploys; the provider's own message has the service's reason in it. */
+const because = (what: string) => (error: unknown) => {
+  throw new RunError(`${what}\n${error instanceof Error ? error.message : String(error)}`);
+};
+
+/** The settings that a look-up is made for, for its messages. */
+export interface Keys {
+  cluster: string;
+  region: string;
+  subnets: string;
+}
+
+export interface ClusterLookUp {
+  name: string;
+  region: string;
+  /** Subnets of its VPC to use. Default: those that carry the tag of private ones. */
+  subnetIds?: readonly string[];
+  /** Default: the settings about the primary. */
+  keys?: Keys;
+}
+
+const primaryKeys: Keys = { cluster: "eksClusterName", region: "primaryRegion", subnets: "databaseSubnetIds" };
+
 /**
  * Looks the cluster's network up. "Private" is decided by the tag: whether a subnet hands out public addresses says
  * little, since many public subnets do not.
  */
 export async function lookUpCluster(
-  name: string,
-  region: string,
+  { name, region, subnetIds = [], keys = primaryKeys }: ClusterLookUp,
   opts?: pulumi.InvokeOptions,
 ): Promise<ClusterNetwork> {
-  const cluster = await aws.eks.getCluster({ name, region }, opts).catch((error: unknown) => {
-    // One line for the person who deploys; the provider's own message has the service's reason in it.
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new RunError(
-      `eksClusterName ${name}: this EKS cluster cannot be looked up in ${region} (primaryRegion). Check both settings and the ` +
-        `AWS credentials: aws eks describe-cluster --name ${name} --region ${region}\n${reason}`,
+  const cluster = await aws.eks
+    .getCluster({ name, region }, opts)
+    .catch(
+      because(
+        `${keys.cluster} ${name}: this EKS cluster cannot be looked up in ${region} (${keys.region}). Check both settings and the ` +
+          `AWS credentials: aws eks describe-cluster --name ${name} --region ${region}`,
+      ),
     );
-  });
-  const { vpcId, subnetIds } = cluster.vpcConfig;
-  const [vpc, tagged] = await Promise.all([
-    aws.ec2.getVpc({ id: vpcId, region }, opts),
-    aws.ec2.getSubnets(
-      {
-        region,
-        filters: [
-          { name: "vpc-id", values: [vpcId] },
-          { name: "tag-key", values: [privateSubnetTag] },
-        ],
-      },
-      opts,
-    ),
-  ]);
+  const { vpcId } = cluster.vpcConfig;
+  const filters = [
+    { name: "vpc-id", values: [vpcId] },
+    { name: "tag-key", values: [privateSubnetTag] },
+  ];
+  const tagged = (await aws.ec2.getSubnets({ region, filters }, opts)).ids;
+  const network = await lookUpVpc(
+    {
+      vpcId,
+      region,
+      subnetIds: subnetIds.length > 0 ? subnetIds : tagged,
+      routedSubnetIds: [...tagged, ...cluster.vpcConfig.subnetIds],
+      key: keys.subnets,
+    },
+    opts,
+  );
+  return {
+    name,
+    region,
+    endpoint: cluster.endpoint,
+    certificateAuthority: cluster.certificateAuthorities[0]?.data ?? "",
+    ipFamily: cluster.kubernetesNetworkConfigs[0]?.ipFamily === "ipv6" ? "ipv6" : "ipv4",
+    ...network,
+  };
+}
+
+export interface VpcLookUp {
+  vpcId: string;
+  region: string;
+  /** Where a database server goes. */
+  subnetIds: readonly string[];
+  /** Further subnets from which the other VPC must be reached. */
+  routedSubnetIds?: readonly string[];
+  /** The setting that names the subnets, for messages. */
+  key: string;
+}
+
+/** @throws where one of the subnets is not of this VPC */
+export async function lookUpVpc(
+  { vpcId, region, subnetIds, routedSubnetIds = [], key }: VpcLookUp,
+  opts?: pulumi.InvokeOptions,
+): Promise<VpcNetwork> {
+  const vpc = await aws.ec2
+    .getVpc({ id: vpcId, region }, opts)
+    .catch(
+      because(`${vpcId} cannot be looked up in ${region}: aws ec2 describe-vpcs --vpc-ids ${vpcId} --region ${region}`),
+    );
   const privateSubnets = await Promise.all(
-    sorted(tagged.ids).map(async (id) => {
-      const subnet = await aws.ec2.getSubnet({ id, region }, opts);
+    sorted(subnetIds).map(async (id) => {
+      const check = `aws ec2 describe-subnets --subnet-ids ${id} --region ${region}`;
+      const subnet = await aws.ec2
+        .getSubnet({ id, region }, opts)
+        .catch(because(`${key}: ${id} cannot be looked up in ${region}: ${check}`));
+      if (subnet.vpcId !== vpcId)
+        throw new RunError(`${key}: ${id} is a subnet of ${subnet.vpcId}; use subnets of ${vpcId}`);
       return { id, zone: subnet.availabilityZone };
     }),
   );
@@ -74,20 +139,15 @@ export async function lookUpCluster(
     return (await aws.ec2.getRouteTables({ region, filters }, opts)).ids;
   };
   const routeTables = await Promise.all(
-    sorted([...tagged.ids, ...subnetIds]).map(async (id) => {
+    sorted([...subnetIds, ...routedSubnetIds]).map(async (id) => {
       const own = await tables({ name: "association.subnet-id", value: id });
       // A subnet without a table of its own uses the VPC's main one.
       return own.length > 0 ? own : tables({ name: "association.main", value: "true" });
     }),
   );
   return {
-    name,
-    region,
-    endpoint: cluster.endpoint,
-    certificateAuthority: cluster.certificateAuthorities[0]?.data ?? "",
     vpcId,
     cidrBlocks: vpc.cidrBlockAssociations.filter((a) => a.state === "associated").map((a) => a.cidrBlock),
-    ipFamily: cluster.kubernetesNetworkConfigs[0]?.ipFamily === "ipv6" ? "ipv6" : "ipv4",
     privateSubnets,
     routeTableIds: sorted(routeTables.flat()),
   };
@@ -115,22 +175,38 @@ export function primaryBlocks({ ipFamily, cidrBlocks }: ClusterNetwork): readonl
 }
 
 /** What is wrong with putting the database into this network, each as one sentence that says what to do. */
-export function networkProblems(cluster: ClusterNetwork, replicaCidr: string | undefined): string[] {
-  const problems: string[] = [];
-  const zones = sorted(cluster.privateSubnets.map((subnet) => subnet.zone));
-  if (zones.length < 2) {
-    const found = cluster.privateSubnets.map((subnet) => `${subnet.id} in ${subnet.zone}`).join(", ") || "none";
-    problems.push(
-      `RDS needs private subnets in two zones of ${cluster.vpcId} (EKS cluster ${cluster.name}), tagged ` +
-        `${privateSubnetTag}; found: ${found}. Tag the private subnets.`,
+export function networkProblems(
+  cluster: ClusterNetwork,
+  replica?: { cidr: string } | { existing: VpcNetwork },
+): string[] {
+  const existing = replica !== undefined && "existing" in replica ? replica.existing : undefined;
+  return [
+    ...zoneProblems(cluster, `EKS cluster ${cluster.name}`, "databaseSubnetIds"),
+    ...(existing ? zoneProblems(existing, "the replica's VPC", "replicaSubnetIds") : []),
+    ...(existing?.cidrBlocks ?? (replica && "cidr" in replica ? [replica.cidr] : [])).flatMap((block) =>
+      overlapProblems(cluster, block, existing && `of the replica's VPC ${existing.vpcId}`),
+    ),
+  ];
+}
+
+function zoneProblems({ vpcId, privateSubnets }: VpcNetwork, whose: string, key: string): string[] {
+  if (new Set(privateSubnets.map((subnet) => subnet.zone)).size >= 2) return [];
+  const found = privateSubnets.map((subnet) => `${subnet.id} in ${subnet.zone}`).join(", ") || "none";
+  return [
+    `RDS needs private subnets in two zones of ${vpcId} (${whose}), tagged ${privateSubnetTag} or named in ${key}; ` +
+      `found: ${found}. Tag the private subnets, or set ${key}.`,
+  ];
+}
+
+function overlapProblems({ vpcId, name, cidrBlocks }: ClusterNetwork, block: string, whose?: string): string[] {
+  return cidrBlocks
+    .filter((other) => overlaps(other, block))
+    .map(
+      (other) =>
+        `${whose === undefined ? `replicaCidr ${block}` : `${block} ${whose}`} overlaps ${other} of ${vpcId} (EKS cluster ${name}): ` +
+        `VPCs that are connected need distinct addresses. ` +
+        (whose === undefined
+          ? `Set replicaCidr to a block that neither VPC uses.`
+          : `Use another VPC for the replica.`),
     );
-  }
-  if (replicaCidr === undefined) return problems;
-  for (const cidr of cluster.cidrBlocks.filter((block) => overlaps(block, replicaCidr))) {
-    problems.push(
-      `replicaCidr ${replicaCidr} overlaps ${cidr} of ${cluster.vpcId} (EKS cluster ${cluster.name}): peered VPCs ` +
-        `need distinct addresses. Set replicaCidr to a block that neither VPC uses.`,
-    );
-  }
-  return problems;
 }

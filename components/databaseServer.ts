@@ -165,14 +165,18 @@ export function instanceArgs(
 /** Lets RDS' agents write enhanced monitoring; IAM knows no regions, so that one role serves both servers. */
 export function monitoringRole(
   name: string,
-  region: string,
-  tags: Record<string, string> | undefined,
+  {
+    region,
+    permissionsBoundaryArn,
+    tags,
+  }: Pick<DatabaseServerArgs, "region" | "tags"> & { permissionsBoundaryArn?: string | undefined },
   parent: pulumi.Resource,
 ): aws.iam.Role {
   const role = new aws.iam.Role(
     name,
     {
       description: "Authensor: RDS enhanced monitoring",
+      permissionsBoundary: permissionsBoundaryArn,
       assumeRolePolicy: JSON.stringify({
         Version: "2012-10-17",
         Statement: [

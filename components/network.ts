@@ -33,7 +33,7 @@ export class Network extends pulumi.ComponentResource {
   constructor(name: string, args: NetworkArgs, opts?: pulumi.ComponentResourceOptions) {
     super("authensor:network:Network", name, {}, opts);
     const { cluster, primaryRegion, replica, tags = {} } = args;
-    const problems = networkProblems(cluster, replica?.cidr);
+    const problems = networkProblems(cluster, replica);
     if (problems.length > 0) throw new pulumi.RunError(problems.join("\n"));
 
     const parent = { parent: this };

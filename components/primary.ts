@@ -21,6 +21,8 @@ export interface PrimaryArgs extends DatabaseServerArgs {
    * https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/extended-support.html
    */
   engineLifecycleSupport: "open-source-rds-extended-support" | "open-source-rds-extended-support-disabled";
+  /** Policy that bounds the monitoring role. Default: none does. */
+  permissionsBoundaryArn?: string | undefined;
   /** Of the role that owns everything, which is RDS' master user. */
   ownerPassword: pulumi.Input<string>;
   /** Number of the password: RDS is told the password again when it grows. */
@@ -44,12 +46,12 @@ export class Primary extends pulumi.ComponentResource {
 
   constructor(name: string, args: PrimaryArgs, opts?: pulumi.ComponentResourceOptions) {
     super("authensor:primary:Primary", name, {}, opts);
-    const { region, deletionProtection, keepAfterDestroy, tags } = args;
+    const { deletionProtection, keepAfterDestroy } = args;
     const parameters = primaryParameters(args);
     const ground = foundation(name, args, parameters, this);
     this.key = ground.key;
     this.parameterGroup = ground.parameterGroup;
-    this.monitoringRole = monitoringRole(`${name}-monitoring`, region, tags, this);
+    this.monitoringRole = monitoringRole(`${name}-monitoring`, args, this);
     const { args: instance, opts: instanceOpts } = transformed(
       args.transform?.instance,
       {

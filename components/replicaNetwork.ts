@@ -1,82 +1,52 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { quarters } from "./addressBlocks";
-import type { ClusterNetwork } from "./clusterNetwork";
+import type { ClusterNetwork, VpcNetwork } from "./clusterNetwork";
+import { peer } from "./peering";
 import { postgresOnly } from "./postgresOnly";
+import { replicaVpc, type NewVpc } from "./replicaVpc";
 
-/** Where a replica is to be. */
-export interface ReplicaPlace {
-  region: string;
-  /** Private IPv4 block of its VPC, /16 to /24. */
-  cidr: string;
-  /** Zones of the region to span, two or three, from `lookUpZones`. */
-  zones: string[];
+/** A VPC that is there, from `lookUpCluster` or `lookUpVpc`. */
+export interface ExistingVpc {
+  existing: VpcNetwork;
+  /** Whether it and the cluster's VPC reach each other already (a transit gateway, a peering): then nothing connects them here. */
+  connected: boolean;
 }
 
-export interface ReplicaNetworkArgs extends ReplicaPlace {
+/** Where a replica is to be. */
+export type ReplicaPlace = { region: string } & (NewVpc | ExistingVpc);
+
+export type ReplicaNetworkArgs = ReplicaPlace & {
   /** The EKS cluster's network, from `lookUpCluster`: who may reach the replica. */
   cluster: ClusterNetwork;
   primaryRegion: string;
   /** Added to every resource that takes tags. */
   tags?: Record<string, string>;
-}
+};
 
-/** A VPC for the replica that has no way to the internet, and one peering between it and the cluster's. */
+/** The replica's place in a VPC of its own or in a given one, and one peering between that and the cluster's. */
 export class ReplicaNetwork extends pulumi.ComponentResource {
   readonly region: string;
-  readonly vpc: aws.ec2.Vpc;
-  readonly subnets: aws.ec2.Subnet[];
+  readonly vpcId: pulumi.Input<string>;
+  readonly subnetIds: pulumi.Input<string>[];
   /** Admits 5432 from the cluster's VPC, and nothing else. */
   readonly securityGroup: aws.ec2.SecurityGroup;
-  readonly peering: aws.ec2.VpcPeeringConnection;
+  /** Undefined where the VPCs are connected already. */
+  readonly peering: aws.ec2.VpcPeeringConnection | undefined;
 
   constructor(name: string, args: ReplicaNetworkArgs, opts?: pulumi.ComponentResourceOptions) {
     super("authensor:network:ReplicaNetwork", name, {}, opts);
-    const { cluster, primaryRegion, tags = {} } = args;
+    const { region, cluster, primaryRegion, tags = {} } = args;
     const parent = { parent: this };
-    this.region = args.region;
-    const here = (suffix?: string) => ({
-      region: args.region,
-      tags: { ...tags, Name: suffix === undefined ? name : `${name}-${suffix}` },
-    });
-
-    this.vpc = new aws.ec2.Vpc(
-      name,
-      {
-        ...here(),
-        cidrBlock: args.cidr,
-        enableDnsSupport: true,
-        enableDnsHostnames: true,
-      },
-      parent,
-    );
-    // A VPC's default group admits all of its own members; adopted without rules it admits nothing (CIS AWS 5.4).
-    new aws.ec2.DefaultSecurityGroup(
-      `${name}-default`,
-      { ...here("default"), vpcId: this.vpc.id, ingress: [], egress: [] },
-      parent,
-    );
-    const cidrs = quarters(args.cidr, args.zones.length);
-    this.subnets = args.zones.map(
-      (zone, index) =>
-        new aws.ec2.Subnet(
-          `${name}-${index + 1}`,
-          {
-            ...here(`${index + 1}`),
-            vpcId: this.vpc.id,
-            cidrBlock: cidrs[index],
-            availabilityZone: zone,
-            mapPublicIpOnLaunch: false,
-          },
-          // A zone that AWS adds or closes must not move a subnet from under the database.
-          { ...parent, ignoreChanges: ["availabilityZone"] },
-        ),
-    );
+    this.region = region;
+    const vpc = "existing" in args ? given(args.existing) : made(replicaVpc(name, args, this));
+    this.vpcId = vpc.vpcId;
+    this.subnetIds = vpc.subnetIds;
     this.securityGroup = new aws.ec2.SecurityGroup(
       name,
       {
-        ...here(),
-        vpcId: this.vpc.id,
+        region,
+        tags: { ...tags, Name: name },
+        vpcId: this.vpcId,
         description: "Authensor replica: PostgreSQL from the peered VPC of the cluster",
       },
       parent,
@@ -87,7 +57,8 @@ export class ReplicaNetwork extends pulumi.ComponentResource {
       new aws.vpc.SecurityGroupIngressRule(
         `${name}-from-cluster-${index + 1}`,
         {
-          ...here(`from-cluster-${index + 1}`),
+          region,
+          tags: { ...tags, Name: `${name}-from-cluster-${index + 1}` },
           securityGroupId: this.securityGroup.id,
           cidrIpv4,
           ...postgresOnly,
@@ -96,75 +67,37 @@ export class ReplicaNetwork extends pulumi.ComponentResource {
         parent,
       );
     });
-
-    this.peering = new aws.ec2.VpcPeeringConnection(
-      `${name}-peering`,
-      {
-        region: primaryRegion,
-        tags: { ...tags, Name: `${name}-peering` },
-        vpcId: cluster.vpcId,
-        peerVpcId: this.vpc.id,
-        peerRegion: args.region,
-        // Only the accepter's region can accept.
-        autoAccept: false,
-      },
-      parent,
-    );
-    const accepted = new aws.ec2.VpcPeeringConnectionAccepter(
-      `${name}-peering`,
-      { ...here("peering"), vpcPeeringConnectionId: this.peering.id, autoAccept: true },
-      parent,
-    );
-    const afterAcceptance = { ...parent, dependsOn: [accepted] };
-    const resolveRemoteDns = { allowRemoteVpcDnsResolution: true };
-    new aws.ec2.PeeringConnectionOptions(
-      `${name}-peering-requester`,
-      { region: primaryRegion, vpcPeeringConnectionId: this.peering.id, requester: resolveRemoteDns },
-      afterAcceptance,
-    );
-    new aws.ec2.PeeringConnectionOptions(
-      `${name}-peering-accepter`,
-      { region: args.region, vpcPeeringConnectionId: this.peering.id, accepter: resolveRemoteDns },
-      afterAcceptance,
-    );
-
-    const routeTable = new aws.ec2.RouteTable(name, { ...here(), vpcId: this.vpc.id }, parent);
-    this.subnets.forEach((subnet, index) => {
-      new aws.ec2.RouteTableAssociation(
-        `${name}-${index + 1}`,
-        { region: args.region, routeTableId: routeTable.id, subnetId: subnet.id },
-        parent,
-      );
-    });
-    cluster.cidrBlocks.forEach((destinationCidrBlock, index) => {
-      new aws.ec2.Route(
-        `${name}-to-cluster-${index + 1}`,
-        {
-          region: args.region,
-          routeTableId: routeTable.id,
-          destinationCidrBlock,
-          vpcPeeringConnectionId: this.peering.id,
-        },
-        afterAcceptance,
-      );
-    });
-    for (const routeTableId of cluster.routeTableIds) {
-      new aws.ec2.Route(
-        `${name}-from-${routeTableId}`,
-        {
-          region: primaryRegion,
-          routeTableId,
-          destinationCidrBlock: args.cidr,
-          vpcPeeringConnectionId: this.peering.id,
-        },
-        afterAcceptance,
-      );
-    }
+    const connected = "existing" in args && args.connected;
+    this.peering = connected
+      ? undefined
+      : peer(
+          `${name}-peering`,
+          {
+            requester: { ...cluster, region: primaryRegion, routeTables: cluster.routeTableIds.map(byId) },
+            accepter: { region, ...vpc },
+            tags,
+          },
+          this,
+        );
 
     this.registerOutputs({
-      vpcId: this.vpc.id,
+      vpcId: this.vpcId,
       securityGroupId: this.securityGroup.id,
-      peeringId: this.peering.id,
+      peeringId: this.peering?.id,
     });
   }
 }
+
+const byId = (id: string) => ({ name: id, id });
+
+const given = ({ vpcId, cidrBlocks, privateSubnets, routeTableIds }: VpcNetwork) => ({
+  vpcId,
+  cidrBlocks,
+  subnetIds: privateSubnets.map(({ id }) => id),
+  routeTables: routeTableIds.map(byId),
+});
+
+const made = ({ routeTable, ...vpc }: ReturnType<typeof replicaVpc>) => ({
+  ...vpc,
+  routeTables: [{ name: "replica", id: routeTable.id }],
+});

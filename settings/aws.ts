@@ -20,6 +20,15 @@ const kmsKeyArn = (role: string, region: string, what: string) =>
     example: "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
   });
 
+const subnets = (key: string, what: string) =>
+  list(key, /^subnet-[0-9a-f]{8,17}$/, {
+    description: `Subnets in two zones at least ${what}`,
+    rule: "ids of two subnets at least, as a JSON array or divided by commas",
+    example: "subnet-0123456789abcdef0,subnet-0123456789abcdef1",
+  });
+
+const eksClusterName = /^[A-Za-z0-9][\w-]{0,99}$/;
+
 export const placement = {
   environment: text("environment", /^[a-z][a-z0-9]*(-[a-z0-9]+)*$(?<=^.{2,20})/, {
     description:
@@ -51,6 +60,15 @@ export const placement = {
       rule: "an AWS account id of 12 digits",
       example: "123456789012",
     }),
+    permissionsBoundaryArn: optional(
+      "permissionsBoundaryArn",
+      /^arn:aws[a-z-]*:iam::(\d{12}|aws):policy\/[\w+=,.@/-]+$/,
+      {
+        description: "IAM policy that bounds the role which the program makes, RDS' monitoring; not set: none does",
+        rule: "the ARN of an IAM policy",
+        example: "arn:aws:iam::123456789012:policy/boundary",
+      },
+    ),
     deployRoleArn: optional("deployRoleArn", /^arn:aws[a-z-]*:iam::\d{12}:role\/[\w+=,.@/-]+$/, {
       description: "IAM role to deploy as, for AWS and for the cluster; not set: the identity of whoever deploys",
       rule: "the ARN of an IAM role",
@@ -62,7 +80,7 @@ export const placement = {
     replica: kmsKeyArn("replica", "replicaRegion", "the replica, its logs and the passwords' copies"),
     backup: kmsKeyArn("backup", "backupRegion", "the backup bucket and the copied backups"),
   },
-  eksClusterName: text("eksClusterName", /^[A-Za-z0-9][\w-]{0,99}$/, {
+  eksClusterName: text("eksClusterName", eksClusterName, {
     description: "Existing EKS cluster that PgBouncer, the control plane and the ops programs run on",
     rule: "the name of an existing EKS cluster",
     example: "platform-prod",
@@ -76,6 +94,10 @@ export const placement = {
 };
 
 export const database = {
+  subnetIds: subnets(
+    "databaseSubnetIds",
+    "for the primary, of the EKS cluster's VPC; not set: its tagged private ones",
+  ),
   clientSecurityGroupIds: list("clientSecurityGroupIds", /^sg-[0-9a-f]{8,17}$/, {
     description: "Security groups that may reach the primary; not set: the address blocks of the EKS cluster's VPC",
     rule: "ids of security groups of the primary's region, as a JSON array or divided by commas",
@@ -184,6 +206,24 @@ export const replica = {
     rule: "2 or 3 availability zones",
     example: "3",
     default: "2",
+  }),
+  vpcId: optional("replicaVpcId", /^vpc-[0-9a-f]{8,17}$/, {
+    description:
+      "Existing VPC of replicaRegion for the replica, with replicaSubnetIds; not set: one is made, of replicaCidr",
+    rule: "the id of a VPC in replicaRegion",
+    example: "vpc-0123456789abcdef0",
+  }),
+  subnetIds: subnets("replicaSubnetIds", "for the replica, of replicaVpcId or of replicaEksClusterName's VPC"),
+  eksClusterName: optional("replicaEksClusterName", eksClusterName, {
+    description:
+      "Existing EKS cluster of replicaRegion to place the replica beside, in its VPC's tagged private subnets",
+    rule: "the name of an existing EKS cluster in replicaRegion",
+    example: "platform-prod-west",
+  }),
+  connected: flag("replicaVpcConnected", {
+    description:
+      "Whether that VPC and the primary's reach each other already (a transit gateway); if not, both are peered and routed to each other",
+    default: "false",
   }),
   instanceClass: instanceClass("replicaInstanceClass", {
     description: "RDS instance class of the replica; becomes the primary's in a failover",

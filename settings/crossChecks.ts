@@ -48,7 +48,44 @@ const onlyWithoutProtection = (key: string, wanted: (settings: Settings) => bool
       : undefined,
 });
 
+const tooFew = (ids: readonly string[]) =>
+  ids.length === 1 ? "must name two subnets at least, in two zones: RDS takes no fewer" : undefined;
+
+/** Where the replica goes: into a VPC that is made, into one that is named, or beside a cluster that is named. */
+const replicaPlace: readonly CrossCheck[] = [
+  {
+    key: "replicaVpcId",
+    broken: ({ replica: { wanted, vpcId, subnetIds, eksClusterName } }) => {
+      if (vpcId === undefined) return undefined;
+      if (!wanted) return "must not be set while replica is false";
+      if (eksClusterName !== undefined) return "must not be set with replicaEksClusterName, whose VPC is looked up";
+      return subnetIds.length === 0 ? "needs replicaSubnetIds: two subnets of it at least" : undefined;
+    },
+  },
+  {
+    key: "replicaEksClusterName",
+    broken: ({ replica: { wanted, eksClusterName } }) =>
+      eksClusterName !== undefined && !wanted ? "must not be set while replica is false" : undefined,
+  },
+  {
+    key: "replicaSubnetIds",
+    broken: ({ replica: { vpcId, subnetIds, eksClusterName } }) =>
+      subnetIds.length > 0 && vpcId === undefined && eksClusterName === undefined
+        ? "needs replicaVpcId or replicaEksClusterName: a VPC that the program makes has subnets of its own"
+        : tooFew(subnetIds),
+  },
+  {
+    key: "replicaVpcConnected",
+    broken: ({ replica: { vpcId, eksClusterName, connected } }) =>
+      connected && vpcId === undefined && eksClusterName === undefined
+        ? "needs replicaVpcId or replicaEksClusterName: the program connects the VPC that it makes"
+        : undefined,
+  },
+];
+
 export const crossChecks: readonly CrossCheck[] = [
+  ...replicaPlace,
+  { key: "databaseSubnetIds", broken: ({ database: { subnetIds } }) => tooFew(subnetIds) },
   ...(["replica", "backup"] as const).map((role): CrossCheck => ({
     key: `${role}Region`,
     broken: ({ regions }) => (regions[role] === regions.primary ? "must differ from primaryRegion" : undefined),

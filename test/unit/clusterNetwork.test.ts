@@ -18,9 +18,11 @@ const routeTables = (bySubnet: Record<string, string>) => (inputs: Values) => {
   return { id: "x", ids: table === undefined ? [] : [table] };
 };
 
+const platform = { name: "platform", region: "eu-central-1" };
+
 describe("looking the cluster up", () => {
   test("leads to its VPC, its private subnets with their zones, and its security group", async () => {
-    const world = await record(() => lookUpCluster("platform", "eu-central-1"));
+    const world = await record(() => lookUpCluster(platform));
     expect(world.result).toMatchObject({
       name: "platform",
       region: "eu-central-1",
@@ -39,7 +41,7 @@ describe("looking the cluster up", () => {
   });
 
   test("of a name that no cluster has fails with one line that names both settings and a command to check with", async () => {
-    const failed = record(() => lookUpCluster("platfrom", "eu-central-1"), {
+    const failed = record(() => lookUpCluster({ ...platform, name: "platfrom" }), {
       invokes: {
         "aws:eks/getCluster:getCluster": () => {
           throw new Error("couldn't find resource");
@@ -53,7 +55,7 @@ describe("looking the cluster up", () => {
   });
 
   test("asks for subnets of that VPC with the tag of private ones, all in the cluster's region", async () => {
-    const world = await record(() => lookUpCluster("platform", "eu-central-1"));
+    const world = await record(() => lookUpCluster(platform));
     const subnets = world.invoked.find((invoked) => invoked.token === "aws:ec2/getSubnets:getSubnets");
     expect(filtersOf(subnets?.inputs ?? {})).toEqual({
       "vpc-id": ["vpc-cluster"],
@@ -63,7 +65,7 @@ describe("looking the cluster up", () => {
   });
 
   test("finds each subnet's route table once, and the main one for a subnet that has none", async () => {
-    const world = await record(() => lookUpCluster("platform", "eu-central-1"), {
+    const world = await record(() => lookUpCluster(platform), {
       invokes: {
         "aws:ec2/getRouteTables:getRouteTables": routeTables({
           "subnet-private-a": "rtb-a",
@@ -76,8 +78,42 @@ describe("looking the cluster up", () => {
     expect(world.result.routeTableIds).toEqual(["rtb-a", "rtb-main", "rtb-shared"]);
   });
 
+  test("with subnets named takes these for the database, and routes from the cluster's all the same", async () => {
+    const world = await record(() => lookUpCluster({ ...platform, subnetIds: ["subnet-db-b", "subnet-db-a"] }), {
+      invokes: {
+        "aws:ec2/getRouteTables:getRouteTables": routeTables({
+          "subnet-db-a": "rtb-db",
+          "subnet-db-b": "rtb-db",
+          "subnet-private-a": "rtb-a",
+        }),
+      },
+    });
+    expect(world.result.privateSubnets).toEqual([
+      { id: "subnet-db-a", zone: "eu-central-1a" },
+      { id: "subnet-db-b", zone: "eu-central-1b" },
+    ]);
+    expect(world.result.routeTableIds).toEqual(["rtb-a", "rtb-db", "rtb-main"]);
+  });
+
+  test("refuses a named subnet of another VPC, or one that is not there, in one line that names the setting", async () => {
+    const named = (getSubnet: (inputs: Values) => Values) =>
+      record(() => lookUpCluster({ ...platform, subnetIds: ["subnet-db-a"] }), {
+        invokes: { "aws:ec2/getSubnet:getSubnet": getSubnet },
+      });
+    await expect(named((inputs) => ({ ...inputs, vpcId: "vpc-2", availabilityZone: "x" }))).rejects.toThrow(
+      /^databaseSubnetIds: subnet-db-a is a subnet of vpc-2; use subnets of vpc-cluster$/,
+    );
+    const missing = named(() => {
+      throw new Error("InvalidSubnetID.NotFound");
+    });
+    await expect(missing).rejects.toThrow(
+      /^databaseSubnetIds: subnet-db-a cannot be looked up in eu-central-1: .*\n.*InvalidSubnetID\.NotFound/,
+    );
+    await expect(missing).rejects.toMatchObject({ __pulumiRunError: true });
+  });
+
   test("leaves out blocks that are no longer the VPC's", async () => {
-    const world = await record(() => lookUpCluster("platform", "eu-central-1"), {
+    const world = await record(() => lookUpCluster(platform), {
       invokes: {
         "aws:ec2/getVpc:getVpc": (inputs) => ({
           id: inputs.id,
@@ -134,11 +170,11 @@ describe("a cluster's network is refused", () => {
   };
 
   test("not when it has two zones and other addresses", () => {
-    expect(networkProblems(cluster, "10.90.0.0/20")).toEqual([]);
+    expect(networkProblems(cluster, { cidr: "10.90.0.0/20" })).toEqual([]);
   });
 
   test("when the replica's block overlaps any of the VPC's, naming both", () => {
-    const problems = networkProblems(cluster, "10.0.128.0/20");
+    const problems = networkProblems(cluster, { cidr: "10.0.128.0/20" });
     expect(problems).toHaveLength(1);
     expect(problems[0]).toContain("replicaCidr 10.0.128.0/20 overlaps 10.0.0.0/16 of vpc-1");
   });
@@ -148,12 +184,12 @@ describe("a cluster's network is refused", () => {
       { id: "subnet-a", zone: "eu-central-1a" },
       { id: "subnet-b", zone: "eu-central-1a" },
     ];
-    const problems = networkProblems({ ...cluster, privateSubnets }, "10.90.0.0/20");
+    const problems = networkProblems({ ...cluster, privateSubnets }, { cidr: "10.90.0.0/20" });
     expect(problems).toHaveLength(1);
     expect(problems[0]).toContain("found: subnet-a in eu-central-1a, subnet-b in eu-central-1a");
   });
 
   test("for everything at once", () => {
-    expect(networkProblems({ ...cluster, privateSubnets: [] }, "100.64.0.0/20")).toHaveLength(2);
+    expect(networkProblems({ ...cluster, privateSubnets: [] }, { cidr: "100.64.0.0/20" })).toHaveLength(2);
   });
 });

@@ -113,6 +113,10 @@ export function computedOutputs(type: string, name: string, inputs: Values): Val
   return { id: `${name}-id`, arn: arn(service, inputs, name), name: inputs.name ?? `${name}-abc1234` };
 }
 
+/** There is a VPC with an EKS cluster in each region: the primary's, and another. */
+const vpcOf = (inputs: Values) => (region(inputs) === "eu-central-1" ? "vpc-cluster" : "vpc-other");
+const vpcCidr = ({ id }: Values) => (id === "vpc-cluster" ? "10.0.0.0/16" : "10.50.0.0/16");
+
 /** Data sources by token. */
 export const lookups: Record<string, (inputs: Values) => Values> = {
   "aws:eks/getCluster:getCluster": (inputs) => ({
@@ -124,7 +128,7 @@ export const lookups: Record<string, (inputs: Values) => Values> = {
     kubernetesNetworkConfigs: [{ ipFamily: "ipv4", serviceIpv4Cidr: "172.20.0.0/16", serviceIpv6Cidr: "" }],
     certificateAuthorities: [{ data: Buffer.from("cluster-ca").toString("base64") }],
     vpcConfig: {
-      vpcId: "vpc-cluster",
+      vpcId: vpcOf(inputs),
       subnetIds: ["subnet-cluster-a", "subnet-cluster-b"],
       clusterSecurityGroupId: "sg-cluster",
       securityGroupIds: [],
@@ -133,8 +137,8 @@ export const lookups: Record<string, (inputs: Values) => Values> = {
   }),
   "aws:ec2/getVpc:getVpc": (inputs) => ({
     id: inputs.id,
-    cidrBlock: "10.0.0.0/16",
-    cidrBlockAssociations: [{ associationId: "a", cidrBlock: "10.0.0.0/16", state: "associated" }],
+    cidrBlock: vpcCidr(inputs),
+    cidrBlockAssociations: [{ associationId: "a", cidrBlock: vpcCidr(inputs), state: "associated" }],
   }),
   "aws:ec2/getSubnets:getSubnets": () => ({
     id: region({}),
@@ -142,7 +146,8 @@ export const lookups: Record<string, (inputs: Values) => Values> = {
   }),
   "aws:ec2/getSubnet:getSubnet": (inputs) => ({
     id: inputs.id,
-    availabilityZone: `eu-central-1${String(inputs.id).slice(-1)}`,
+    vpcId: vpcOf(inputs),
+    availabilityZone: `${region(inputs)}${String(inputs.id).slice(-1)}`,
     mapPublicIpOnLaunch: false,
   }),
   "aws:ec2/getRouteTables:getRouteTables": () => ({ id: region({}), ids: ["rtb-main", "rtb-private"] }),

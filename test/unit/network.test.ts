@@ -38,10 +38,10 @@ describe("the network", () => {
       "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup n-replica-default",
       "aws:ec2/peeringConnectionOptions:PeeringConnectionOptions n-replica-peering-accepter",
       "aws:ec2/peeringConnectionOptions:PeeringConnectionOptions n-replica-peering-requester",
-      "aws:ec2/route:Route n-replica-from-rtb-1",
-      "aws:ec2/route:Route n-replica-from-rtb-2",
-      "aws:ec2/route:Route n-replica-to-cluster-1",
-      "aws:ec2/route:Route n-replica-to-cluster-2",
+      "aws:ec2/route:Route n-replica-peering-replica-1",
+      "aws:ec2/route:Route n-replica-peering-replica-2",
+      "aws:ec2/route:Route n-replica-peering-rtb-1-1",
+      "aws:ec2/route:Route n-replica-peering-rtb-2-1",
       "aws:ec2/routeTable:RouteTable n-replica",
       "aws:ec2/routeTableAssociation:RouteTableAssociation n-replica-1",
       "aws:ec2/routeTableAssociation:RouteTableAssociation n-replica-2",
@@ -77,10 +77,10 @@ describe("the network", () => {
       "n-primary",
       "n-primary-from-cluster-1",
       "n-primary-from-cluster-2",
-      "n-replica-from-rtb-1",
-      "n-replica-from-rtb-2",
       "n-replica-peering",
       "n-replica-peering-requester",
+      "n-replica-peering-rtb-1-1",
+      "n-replica-peering-rtb-2-1",
     ]);
     const elsewhere = world.resources.filter((r) => r.custom && r.inputs.region === "eu-west-1");
     expect(elsewhere).toHaveLength(world.resources.length - 2 - inPrimaryRegion.length);
@@ -191,10 +191,10 @@ describe("the network", () => {
     const routes = world.all("aws:ec2/route:Route").map((route) => route.inputs);
     for (const route of routes) expect(route.vpcPeeringConnectionId).toBe("n-replica-peering-id");
     expect(routes.map((route) => [route.routeTableId, route.destinationCidrBlock])).toEqual([
-      ["rtb-1", "10.90.0.0/20"],
-      ["rtb-2", "10.90.0.0/20"],
       ["n-replica-id", "10.0.0.0/16"],
       ["n-replica-id", "100.64.0.0/16"],
+      ["rtb-1", "10.90.0.0/20"],
+      ["rtb-2", "10.90.0.0/20"],
     ]);
     expect(world.one("aws:ec2/routeTable:RouteTable").inputs).not.toHaveProperty("routes");
   });

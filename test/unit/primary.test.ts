@@ -36,6 +36,13 @@ const build = (changes: Partial<PrimaryArgs> = {}, options?: Options) =>
 const instance = "aws:rds/instance:Instance";
 
 describe("the primary", () => {
+  test("bounds the role it makes where a boundary is named, and else sets none", async () => {
+    const permissionsBoundaryArn = "arn:aws:iam::123456789012:policy/boundary";
+    const role = async (changes: Partial<PrimaryArgs>) => (await build(changes)).one("aws:iam/role:Role").inputs;
+    expect((await role({ permissionsBoundaryArn })).permissionsBoundary).toBe(permissionsBoundaryArn);
+    expect(await role({})).not.toHaveProperty("permissionsBoundary");
+  });
+
   test("is exactly these resources", async () => {
     const world = await build();
     expect(world.census).toEqual([

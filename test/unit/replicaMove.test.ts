@@ -56,7 +56,7 @@ async function up(
   monitor.install();
   const program = runtime.runInPulumiStack(async () => {
     const [primaryRegion, replicaRegion] = ["eu-central-1", "eu-west-1"];
-    const cluster = await lookUpCluster("platform", primaryRegion);
+    const cluster = await lookUpCluster({ name: "platform", region: primaryRegion });
     const replicaZones = await lookUpZones(replicaRegion, zones);
     const { replica } = new Network("n", {
       cluster,
@@ -75,8 +75,8 @@ async function up(
       keepAfterDestroy: deletionProtection,
       applyImmediately: true,
       logRetentionDays: 731,
-      vpcId: replica!.vpc.id,
-      subnetIds: replica!.subnets.map((subnet) => subnet.id),
+      vpcId: replica!.vpcId,
+      subnetIds: replica!.subnetIds,
       securityGroupId: replica!.securityGroup.id,
       monitoringRoleArn: "arn:aws:iam::000000000000:role/m",
     });

@@ -31,7 +31,7 @@ function problemsOf(raw: Record<string, string | undefined>): readonly Problem[]
 describe("defaults", () => {
   test("complete a configuration that names only the environment, the regions and the cluster", () => {
     expect(parseSettings(required)).toEqual({
-      account: { id: undefined, deployRoleArn: undefined },
+      account: { id: undefined, permissionsBoundaryArn: undefined, deployRoleArn: undefined },
       kmsKeyArns: { primary: undefined, replica: undefined, backup: undefined },
       environment: "test",
       namespace: "authensor",
@@ -39,6 +39,7 @@ describe("defaults", () => {
       tags: {},
       regions: { primary: "eu-central-1", replica: "eu-west-1", backup: "eu-north-1" },
       database: {
+        subnetIds: [],
         clientSecurityGroupIds: [],
         postgresVersion: "17",
         instanceClass: "db.t4g.medium",
@@ -56,7 +57,16 @@ describe("defaults", () => {
         passwordGeneration: 1,
         caFile: undefined,
       },
-      replica: { wanted: true, cidr: "10.90.0.0/20", zones: 2, instanceClass: "db.t4g.medium" },
+      replica: {
+        wanted: true,
+        vpcId: undefined,
+        subnetIds: [],
+        eksClusterName: undefined,
+        connected: false,
+        cidr: "10.90.0.0/20",
+        zones: 2,
+        instanceClass: "db.t4g.medium",
+      },
       backup: {
         copies: true,
         copyRetentionDays: 7,
@@ -267,6 +277,7 @@ describe("a single key", () => {
 });
 
 describe("what only shows in combination", () => {
+  const twoSubnets = "subnet-0123456789abcdef0,subnet-0123456789abcdef1";
   const combinations: [string, Record<string, string>, string, RegExp][] = [
     [
       "a replica in the primary's region",
@@ -291,6 +302,42 @@ describe("what only shows in combination", () => {
       { primaryRegion: "eu-south-1", backupRegion: "eu-north-1" },
       "backupRegion",
       /from primaryRegion eu-south-1: no region is known .*set backupRegionConfirmed to true/,
+    ],
+    [
+      "one subnet for the primary",
+      { databaseSubnetIds: "subnet-0123456789abcdef0" },
+      "databaseSubnetIds",
+      /^must name two subnets at least/,
+    ],
+    [
+      "a VPC for the replica without subnets",
+      { replicaVpcId: "vpc-0123456789abcdef0" },
+      "replicaVpcId",
+      /^needs replicaSubnetIds/,
+    ],
+    [
+      "a VPC for the replica and a cluster to place it beside",
+      { replicaVpcId: "vpc-0123456789abcdef0", replicaSubnetIds: twoSubnets, replicaEksClusterName: "west" },
+      "replicaVpcId",
+      /^must not be set with replicaEksClusterName/,
+    ],
+    [
+      "subnets of a VPC that is not named",
+      { replicaSubnetIds: twoSubnets },
+      "replicaSubnetIds",
+      /^needs replicaVpcId or replicaEksClusterName/,
+    ],
+    [
+      "a connection of a VPC that is yet to be made",
+      { replicaVpcConnected: "true" },
+      "replicaVpcConnected",
+      /^needs replicaVpcId or replicaEksClusterName/,
+    ],
+    [
+      "a place for a replica that there is not",
+      { replica: "false", deletionProtection: "false", replicaEksClusterName: "west" },
+      "replicaEksClusterName",
+      /^must not be set while replica is false/,
     ],
     ["storage that can hardly grow", { storageGib: "100", maxStorageGib: "109" }, "maxStorageGib", /use at least 110/],
     [
@@ -361,6 +408,8 @@ describe("what only shows in combination", () => {
     expect(problemsOf({ ...added, backupRegionConfirmed: "true" })).toEqual([]);
     expect(problemsOf({ ...added, backupCopies: "false", deletionProtection: "false" })).toEqual([]);
     expect(problemsOf(added).map(({ key }) => key)).toEqual(["backupRegion"]);
+    const withoutCopies = { ...added, backupCopies: "false", deletionProtection: "false" };
+    expect(problemsOf(withoutCopies)).toEqual([]);
   });
 
   test("a database that may be deleted needs no replica, no region for one, no class for one and no copies", () => {

@@ -1,0 +1,33 @@
+import type * as pulumi from "@pulumi/pulumi";
+import { lookUpCluster, lookUpVpc, lookUpZones, type Keys } from "./clusterNetwork";
+import type { ReplicaPlace } from "./replicaNetwork";
+
+export interface ReplicaPlaceArgs {
+  /** Private IPv4 block of the VPC that is made, /16 to /24. */
+  cidr: string;
+  /** Zones that it spans, two or three. */
+  zones: number;
+  /** An existing VPC to use instead, with `subnetIds`. */
+  vpcId?: string | undefined;
+  /** An existing EKS cluster whose VPC to use instead. */
+  eksClusterName?: string | undefined;
+  /** Subnets of either. Default beside a cluster: those that carry the tag of private ones. */
+  subnetIds: readonly string[];
+  /** Whether that VPC and the primary's reach each other already. */
+  connected: boolean;
+}
+
+const keys: Keys = { cluster: "replicaEksClusterName", region: "replicaRegion", subnets: "replicaSubnetIds" };
+
+/** Where the replica goes: beside a cluster, into a VPC that is there, or into one that is to be made. */
+export async function lookUpReplicaPlace(
+  region: string,
+  { cidr, zones, vpcId, eksClusterName: name, subnetIds, connected }: ReplicaPlaceArgs,
+  opts?: pulumi.InvokeOptions,
+): Promise<ReplicaPlace> {
+  if (name !== undefined)
+    return { region, connected, existing: await lookUpCluster({ name, region, subnetIds, keys }, opts) };
+  if (vpcId !== undefined)
+    return { region, connected, existing: await lookUpVpc({ vpcId, region, subnetIds, key: keys.subnets }, opts) };
+  return { region, cidr, zones: await lookUpZones(region, zones, opts) };
+}
