@@ -1,0 +1,38 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import program from "../..";
+import { assumed, costsOf, costsPage, prices } from "./costs";
+import { record, type World } from "./mocks";
+import { configOf } from "./stacks";
+
+let dev: World<unknown>;
+let prod: World<unknown>;
+beforeAll(async () => {
+  [dev, prod] = [
+    await record<unknown>(program, { stack: "dev", config: configOf("dev") }),
+    await record<unknown>(program, { stack: "prod", config: configOf("prod") }),
+  ];
+});
+
+const usd = (world: World<unknown>, what: RegExp) => costsOf(world).find((cost) => what.test(cost.what))?.usd;
+
+describe("what a stack costs", () => {
+  test("is on docs/costs.md as it is computed (npm run costs)", () => {
+    const page = readFileSync(join(__dirname, "../../docs/costs.md"), "utf8");
+    expect(page).toBe(costsPage(dev, prod));
+  });
+
+  test("counts a standby in a second zone twice, server and storage", () => {
+    const hour = prices.instanceHour["db.r7g.large"]!["eu-central-1"]!;
+    expect(usd(prod, /^Primary, db\.r7g\.large, eu-central-1$/)).toBeCloseTo(2 * assumed.hours * hour);
+    expect(usd(prod, /^Primary's storage/)).toBeCloseTo(2 * 200 * prices.storage["eu-central-1"]!);
+    expect(usd(prod, /^Replica's storage/)).toBeCloseTo(200 * prices.storage["eu-west-1"]!);
+  });
+
+  test("counts every key and every secret that is made, copies too", () => {
+    expect(usd(prod, /^KMS keys$/)).toBe(prod.all("aws:kms/key:Key").length * prices.key);
+    const secrets = prod.all("aws:secretsmanager/secret:Secret").length;
+    expect(usd(prod, /^Secrets Manager/)).toBeCloseTo(2 * secrets * prices.secret);
+  });
+});
