@@ -8,16 +8,13 @@ import { scheduledPrograms } from "./scheduledPrograms";
 /** What the control plane's `pg` pool opens; the driver's default, which the control plane does not change. */
 export const clientsPerControlPlanePod = 10;
 
-/** Pods above the wanted number that a control plane rollout may start; its Deployment's maxSurge. */
-export const controlPlaneSurge = 1;
-
 /** Other clients of PgBouncer: ops programs, telemetry writers, an auditor's psql, the statistics reader. */
 export const otherClients = 20;
 
 /**
- * PgBouncer processes per wanted pod at the worst moment of a rollout. A pod that terminates still holds its server
- * connections until its last transaction is done, but Kubernetes no longer counts it and starts the next (maxSurge
- * limits the living only): every new pod may run while every old one drains.
+ * Processes per wanted pod at the worst moment of a rollout, of PgBouncer and of the control plane. A pod that terminates
+ * holds its connections until its last transaction or request is done, but Kubernetes no longer counts it and starts the next
+ * (maxSurge limits the living only): every new pod may run while every old one still ends.
  */
 export const processesPerPod = 2;
 
@@ -101,13 +98,16 @@ export function planConnections(limits: ConnectionLimits): ConnectionPlan {
     );
   }
 
-  const clients = (controlPlaneMaxPods + controlPlaneSurge) * clientsPerControlPlanePod + otherClients;
+  const clients = controlPlaneMaxPods * processesPerPod * clientsPerControlPlanePod + otherClients;
   const room = (pgbouncerPods - 1) * maxClients;
   if (clients > room) {
     return refused(
       `room for every client when one PgBouncer pod is gone: ${clients} clients ` +
-        `((${controlPlaneMaxPods} control plane pods + ${controlPlaneSurge}) × ${clientsPerControlPlanePod} + ${otherClients}), ` +
-        `${pgbouncerPods - 1} × pgbouncerMaxClients ${maxClients} = ${room}`,
+        `(${controlPlaneMaxPods} control plane pods, and as many that end during a rollout, × ${clientsPerControlPlanePod} + ${otherClients}), ` +
+        `${pgbouncerPods - 1} × pgbouncerMaxClients ${maxClients} = ${room}. ` +
+        (pgbouncerPods > 1
+          ? `pgbouncerMaxClients of ${Math.ceil(clients / (pgbouncerPods - 1))} would do`
+          : "Two PgBouncer pods are the least"),
     );
   }
 

@@ -1,7 +1,6 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { longestStop } from "../ops/guard/limits";
-import { controlPlaneSurge } from "./connectionBudget";
 import type { SecretKey } from "./opsProgram";
 import { paths, pgbouncerPort } from "./pgbouncerConfig";
 import {
@@ -81,7 +80,7 @@ export class ControlPlane extends pulumi.ComponentResource {
         spec: {
           replicas: args.minPods,
           selector: { matchLabels: labels },
-          strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: controlPlaneSurge, maxUnavailable: 0 } },
+          strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
           revisionHistoryLimit: 3,
           progressDeadlineSeconds: podStart,
           template: {

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Properties, Resource } from "../../cloud/handler";
 import { running } from "../../cloud/host/pidFile";
 import { sleep } from "../../cloud/host/wait";
+import { drain } from "../../components/pgbouncerHooks";
 import { startPostgres, superuser, type TestPostgres } from "../postgres";
 import { FakeCluster, servicePortOf } from "./fakeCluster";
 
@@ -44,10 +45,7 @@ auth_file = /etc/pgbouncer/auth/userlist.txt
 pool_mode = transaction
 `;
 
-const drain =
-  'sleep 0.3; pid="$(cat /run/pgbouncer/pgbouncer.pid)"; kill -INT "$pid"; while kill -0 "$pid" 2>/dev/null; do sleep 0.05; done';
-
-const deployment = (revision: string): Properties => ({
+const deployment = (revision: string, patience = 1): Properties => ({
   spec: {
     replicas: 2,
     selector: { matchLabels: { app: "pgbouncer" } },
@@ -62,7 +60,7 @@ const deployment = (revision: string): Properties => ({
             command: ["pgbouncer", "/etc/pgbouncer/config/pgbouncer.ini"],
             ports: [{ name: "pgbouncer", containerPort: 6432 }],
             readinessProbe: { tcpSocket: { port: "pgbouncer" } },
-            lifecycle: { preStop: { exec: { command: ["/bin/sh", "-c", drain] } } },
+            lifecycle: { preStop: { exec: { command: ["/bin/sh", "-c", drain(0.3, patience)] } } },
             volumeMounts: [
               { name: "config", mountPath: "/etc/pgbouncer/config" },
               { name: "auth", mountPath: "/etc/pgbouncer/auth" },
@@ -151,6 +149,36 @@ describe("PgBouncer", () => {
       'select transaction, count(*) as steps from work group by 1 order by transaction collate "C"',
     );
     expect(rows).toEqual([...committed].sort().map((transaction) => ({ transaction, steps: "2" })));
+  });
+
+  it("fails no query of a pool whose connections are younger than it waits", async () => {
+    const before = podsOf(pooler);
+    const pool = new pg.Pool({
+      ...{ host: "127.0.0.1", port: servicePortOf(front), user: superuser, password: "owner" },
+      max: 6,
+      maxLifetimeSeconds: 1,
+    });
+    const failed: unknown[] = [];
+    let done = 0;
+    let rolling = true;
+    const work = async () => {
+      while (rolling)
+        await pool.query("insert into work values ('pooled', 1)").then(
+          () => done++,
+          (error: unknown) => failed.push(error),
+        );
+    };
+    const workers = Array.from({ length: 6 }, work);
+    await sleep(200);
+    pooler = await cluster.update(pooler, deployment("3", 20));
+    rolling = false;
+    await Promise.all(workers);
+    await pool.end();
+    expect(failed).toEqual([]);
+    expect(podsOf(pooler).filter((pod) => before.includes(pod))).toEqual([]);
+    const check = await postgres.connect(postgres.url(superuser));
+    const { rows } = await check.query("select count(*)::int as done from work where transaction = 'pooled'");
+    expect(rows).toEqual([{ done }]);
   });
 
   it("is healed when one of its pods is killed, and serves meanwhile", async () => {

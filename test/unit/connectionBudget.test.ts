@@ -2,7 +2,6 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   clientsPerControlPlanePod,
-  controlPlaneSurge,
   directConnections,
   otherClients,
   planConnections,
@@ -76,11 +75,11 @@ describe("the connection budget", () => {
     );
   });
 
-  test("holds every client even with one PgBouncer pod gone", () => {
+  test("holds every client even with one PgBouncer pod gone, and while every old control plane pod ends beside a new one", () => {
     fc.assert(
       fc.property(limits, (given) => {
         fc.pre(planConnections(given).fits);
-        const clients = (given.controlPlaneMaxPods + controlPlaneSurge) * clientsPerControlPlanePod + otherClients;
+        const clients = given.controlPlaneMaxPods * 2 * clientsPerControlPlanePod + otherClients;
         expect((given.pgbouncerPods - 1) * given.maxClients).toBeGreaterThanOrEqual(clients);
       }),
       { numRuns: 1_000 },
@@ -93,7 +92,7 @@ describe("the connection budget", () => {
         const plan = planConnections(given);
         fc.pre(!plan.fits);
         const { maxConnections, reservedConnections, pgbouncerPods, maxClients, controlPlaneMaxPods } = given;
-        const clients = (controlPlaneMaxPods + controlPlaneSurge) * clientsPerControlPlanePod + otherClients;
+        const clients = controlPlaneMaxPods * 2 * clientsPerControlPlanePod + otherClients;
         const cannot = [
           { is: reservedConnections < direct, says: `reservedConnections is ${reservedConnections}` },
           {
@@ -126,5 +125,13 @@ describe("the connection budget", () => {
     expect(refusal).toHaveProperty("fits", false);
     expect(refusal).toHaveProperty("reason", expect.stringContaining("maxConnections of 50 would do"));
     expect(planConnections({ ...roomy, maxConnections: 50 }).fits).toBe(true);
+  });
+
+  test("is met by the clients per pod that its refusal suggests, and not by one less", () => {
+    const crowded = { ...roomy, pgbouncerPods: 3, controlPlaneMaxPods: 12 };
+    // 24 pods × 10 and 20 others, on two of the three PgBouncer pods.
+    const refusal = planConnections({ ...crowded, maxClients: 129 });
+    expect(refusal).toHaveProperty("reason", expect.stringContaining("pgbouncerMaxClients of 130 would do"));
+    expect(planConnections({ ...crowded, maxClients: 130 }).fits).toBe(true);
   });
 });

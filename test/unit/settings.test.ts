@@ -381,7 +381,7 @@ describe("what only shows in combination", () => {
       "more clients than PgBouncer takes",
       { controlPlaneMaxPods: "60" },
       "maxConnections",
-      /630 clients .*, 1 × pgbouncerMaxClients 500 = 500/,
+      /1220 clients .*, 1 × pgbouncerMaxClients 500 = 500/,
     ],
     [
       "a class too small for the connections",
