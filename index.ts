@@ -12,6 +12,9 @@ import { Connections } from "./components/connections";
 import { ControlPlane, controlPlanePort, controlPlaneService } from "./components/controlPlane";
 import { databaseCa } from "./components/databaseCa";
 import { DatabaseSecrets } from "./components/databaseSecrets";
+import { unpinnedImages } from "./components/imagePins";
+import { ControlPlaneIngress } from "./components/ingress";
+import { ingressSources } from "./components/ingressRules";
 import { Migrations } from "./components/migrations";
 import { Network } from "./components/network";
 import { bundleMigrations, bundleOps } from "./components/opsBundle";
@@ -34,6 +37,14 @@ async function program() {
   const tags = { ...settings.tags, "authensor:environment": environment };
   // Without a replica nothing of its region is looked up, made or trusted.
   const replicaRegion = standby.wanted ? regions.replica : undefined;
+  if (database.deletionProtection) {
+    const images = {
+      pgbouncerImage: pooler.image,
+      controlPlaneImage: settings.controlPlane.image,
+      opsImage: ops.image,
+    };
+    for (const warning of unpinnedImages(images)) await pulumi.log.warn(warning);
+  }
   // First of all: what is wrong with a file is said before anything is made.
   const trustedCa = databaseCa([regions.primary, ...(replicaRegion ? [replicaRegion] : [])], database.caFile);
 
@@ -48,6 +59,8 @@ async function program() {
     { name: settings.eksClusterName, region: regions.primary, subnetIds: database.subnetIds },
     lookUp,
   );
+  const { ingress } = settings;
+  const ingressFrom = ingress && ingressSources(ingress.from, cluster);
   const replicaPlace =
     replicaRegion === undefined ? undefined : await lookUpReplicaPlace(replicaRegion, standby, lookUp);
   const kubernetes = new k8s.Provider("kubernetes", {
@@ -157,7 +170,7 @@ async function program() {
   }
 
   const { namespace } = settings;
-  const tenancy = new Tenancy(name, { namespace }, onKubernetes);
+  const tenancy = new Tenancy(name, { namespace, createNamespace: settings.createNamespace }, onKubernetes);
   const inNamespace = { ...onKubernetes, dependsOn: [tenancy] };
   const pgbouncerHost = `${pgbouncerService}.${namespace}.svc.cluster.local`;
   const certificates = new Certificates(`${name}-pgbouncer`, {
@@ -185,7 +198,13 @@ async function program() {
   );
   const blocks = primaryBlocks(cluster);
   const owner = { url: connections.urls.owner, port: primary.port, blocks };
-  const opsProgram = { namespace, image: ops.image, database: owner, trustSecret: connections.trustSecret };
+  const opsProgram = {
+    namespace,
+    image: ops.image,
+    pod: ops.pod,
+    database: owner,
+    trustSecret: connections.trustSecret,
+  };
 
   const migrations = new Migrations(
     `${name}-migrate`,
@@ -221,6 +240,7 @@ async function program() {
     {
       namespace,
       image: pooler.image,
+      pod: pooler.pod,
       pods: pooler.pods,
       maxClients: pooler.maxClients,
       pools: poolsFor({
@@ -250,6 +270,14 @@ async function program() {
     { ...onKubernetes, dependsOn: [tenancy, migrations, pgbouncer] },
   );
 
+  if (ingress !== undefined && ingressFrom !== undefined) {
+    new ControlPlaneIngress(
+      `${name}-ingress`,
+      { namespace, ...ingress, tls: ingress, from: ingressFrom },
+      { ...onKubernetes, dependsOn: [tenancy, controlPlane] },
+    );
+  }
+
   const secretOf = ({ name: secret, key }: { name: pulumi.Input<string>; key: string }) => ({
     namespace,
     name: secret,
@@ -270,6 +298,8 @@ async function program() {
     controlPlane: {
       url: `http://${controlPlaneService}.${namespace}.svc.cluster.local:${controlPlanePort}`,
       service: controlPlane.service.metadata.name,
+      /** For agents outside the cluster. */
+      ...(ingress && { ingressUrl: `https://${ingress.host}` }),
     },
     cronJobs: scheduled.map(({ cronJob }) => cronJob.metadata.name),
     /** Where in Kubernetes each URL of the database lies; never the URL. */

@@ -13,6 +13,7 @@ import {
   restrictedPod,
   spread,
 } from "./podSecurity";
+import { type PodArgs, podTemplate } from "./podTemplate";
 import { podStart, rolloutTimeouts } from "./rollout";
 
 /** Fixed: agents hold this address. */
@@ -29,10 +30,10 @@ const guardFile = "guard.cjs";
 /** The user that the vendor's chart runs it as. */
 const uid = 1000;
 
-export interface ControlPlaneArgs {
+export interface ControlPlaneArgs extends PodArgs {
   namespace: pulumi.Input<string>;
   image: string;
-  /** Pods at rest, and what autoscaling may reach. */
+  /** Pods at rest, and what autoscaling may reach; without an autoscaler, which needs metrics-server, where they are equal. */
   minPods: number;
   maxPods: number;
   /** Its URL of the database: the app role, through PgBouncer. */
@@ -68,6 +69,7 @@ export class ControlPlane extends pulumi.ComponentResource {
             { metadata, immutable: true, stringData: pulumi.secret(args.env) },
             child,
           );
+    const scales = args.maxPods > args.minPods;
     const guard = new k8s.core.v1.ConfigMap(
       `${name}-guard`,
       { metadata, immutable: true, data: { [guardFile]: args.guard } },
@@ -83,7 +85,7 @@ export class ControlPlane extends pulumi.ComponentResource {
           strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
           revisionHistoryLimit: 3,
           progressDeadlineSeconds: podStart,
-          template: {
+          template: podTemplate(args, {
             metadata: { labels: { ...labels, ...pgbouncerClient } },
             spec: {
               automountServiceAccountToken: false,
@@ -142,11 +144,11 @@ export class ControlPlane extends pulumi.ComponentResource {
                 { name: "trust", secret: { secretName: args.trustSecret, defaultMode: 0o440 } },
               ],
             },
-          },
+          }),
         },
       },
       // From the first scaling on the number of pods is the autoscaler's.
-      { ...child, ignoreChanges: ["spec.replicas"], customTimeouts: rolloutTimeouts(args.maxPods) },
+      { ...child, ignoreChanges: scales ? ["spec.replicas"] : [], customTimeouts: rolloutTimeouts(args.maxPods) },
     );
     this.service = new k8s.core.v1.Service(
       name,
@@ -162,21 +164,24 @@ export class ControlPlane extends pulumi.ComponentResource {
       },
       { ...child, dependsOn: [this.deployment] },
     );
-    new k8s.autoscaling.v2.HorizontalPodAutoscaler(
-      name,
-      {
-        metadata,
-        spec: {
-          scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name: this.deployment.metadata.name },
-          minReplicas: args.minPods,
-          maxReplicas: args.maxPods,
-          metrics: [
-            { type: "Resource", resource: { name: "cpu", target: { type: "Utilization", averageUtilization: 70 } } },
-          ],
+    if (scales) {
+      new k8s.autoscaling.v2.HorizontalPodAutoscaler(
+        name,
+        {
+          // Without metrics-server it would never scale, in silence: the deployment waits until it has read its first metric.
+          metadata: { ...metadata, annotations: { "pulumi.com/waitFor": "condition=ScalingActive" } },
+          spec: {
+            scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name: this.deployment.metadata.name },
+            minReplicas: args.minPods,
+            maxReplicas: args.maxPods,
+            metrics: [
+              { type: "Resource", resource: { name: "cpu", target: { type: "Utilization", averageUtilization: 70 } } },
+            ],
+          },
         },
-      },
-      child,
-    );
+        { ...child, customTimeouts: { create: "5m", update: "5m" } },
+      );
+    }
     new k8s.policy.v1.PodDisruptionBudget(
       name,
       { metadata, spec: { ...disruptable, selector: { matchLabels: labels } } },

@@ -15,9 +15,8 @@ const words = ["@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnig
  * halfway through a deployment what they had let pass.
  */
 export function isCron(schedule: string): boolean {
-  const given = schedule.trim();
-  if (given.startsWith("@")) return words.includes(given) || /^@every ([1-9]\d*(h|m|s))+$/.test(given);
-  const parts = given.split(/\s+/);
+  if (schedule.startsWith("@")) return words.includes(schedule) || /^@every ([1-9]\d*(h|m|s))+$/.test(schedule);
+  const parts = schedule.trim().split(/\s+/);
   return parts.length === fields.length && parts.every((field, i) => field.split(",").every((part) => fits(part, i)));
 }
 

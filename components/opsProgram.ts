@@ -123,5 +123,5 @@ export function opsProgram(name: string, args: OpsProgramArgs, parent: pulumi.Re
     ],
   };
   const template = { metadata: { labels, ...(args.annotations && { annotations: args.annotations }) }, spec };
-  return { labels, metadata, template: podTemplate(template, args) };
+  return { labels, metadata, template: podTemplate(args, template) };
 }

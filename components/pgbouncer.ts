@@ -23,6 +23,7 @@ import {
   restrictedPod,
   spread,
 } from "./podSecurity";
+import { type PodArgs, podTemplate } from "./podTemplate";
 import { podStart, rolloutTimeouts } from "./rollout";
 
 /** Fixed: it is part of the address that every client's URL holds. */
@@ -37,7 +38,7 @@ export const gracePeriod = endpointDrain + clientDrain + longestTransaction + 15
 /** The image's user. */
 const uid = 998;
 
-export interface PgbouncerArgs {
+export interface PgbouncerArgs extends PodArgs {
   namespace: pulumi.Input<string>;
   image: string;
   /** Pods outside a rollout. */
@@ -121,7 +122,7 @@ export class Pgbouncer extends pulumi.ComponentResource {
           strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
           revisionHistoryLimit: 3,
           progressDeadlineSeconds: podStart,
-          template: {
+          template: podTemplate(args, {
             metadata: { labels },
             spec: {
               automountServiceAccountToken: false,
@@ -172,7 +173,7 @@ export class Pgbouncer extends pulumi.ComponentResource {
                 { name: "run", emptyDir: { medium: "Memory", sizeLimit: "1Mi" } },
               ],
             },
-          },
+          }),
         },
       },
       { ...child, customTimeouts: rolloutTimeouts(args.pods) },

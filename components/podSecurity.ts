@@ -6,9 +6,12 @@ type Labels = Record<string, string>;
 /** Which pods may reach PgBouncer: a label, so that the policy need not list who they are. */
 export const pgbouncerClient: Labels = { "authensor.io/pgbouncer-client": "true" };
 
+/** What everything that this program runs has in common. */
+export const partOf: Labels = { "app.kubernetes.io/part-of": "authensor" };
+
 /** Labels of everything this program runs; selectors use them whole. */
 export function labelsOf(name: string): Labels {
-  return { "app.kubernetes.io/name": name, "app.kubernetes.io/part-of": "authensor" };
+  return { "app.kubernetes.io/name": name, ...partOf };
 }
 
 /** Enforced by the API server on every pod of the namespace, ours or not. */

@@ -39,7 +39,7 @@ export interface PodArgs {
 }
 
 /** The template with the overrides in it, and after them the transform. */
-export function podTemplate(template: PodTemplate, { pod = {}, transform }: PodArgs): PodTemplate {
+export function podTemplate({ pod = {}, transform }: PodArgs, template: PodTemplate): PodTemplate {
   const { nodeSelector, tolerations, priorityClassName, imagePullSecrets, resources } = pod;
   const [main, ...others] = template.spec.containers;
   const spec: PodTemplate["spec"] = {

@@ -6,7 +6,7 @@ import type { ScheduledName, ScheduledProgram } from "./scheduledPrograms";
 
 export interface ScheduledArgs extends Pick<
   OpsProgramArgs,
-  "namespace" | "image" | "bundle" | "database" | "trustSecret" | "env" | "egress"
+  "namespace" | "image" | "bundle" | "database" | "trustSecret" | "env" | "egress" | "pod" | "transform"
 > {
   /** The program's name, and its CronJob's. */
   program: ScheduledName;

@@ -1,37 +1,41 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { restrictedNamespaceLabels } from "./podSecurity";
+import { partOf, restrictedNamespaceLabels } from "./podSecurity";
 
 export interface TenancyArgs {
   /** The namespace's name; fixed, because service addresses and other teams' policies hold it. */
   namespace: string;
+  /** Whether the namespace is made here. Otherwise it exists, with whatever Pod Security labels its owner has given it. */
+  createNamespace: boolean;
 }
 
 /**
- * A namespace of our own: only restricted pods may run in it, and none may talk to anyone unless a policy says so. What is put
- * into the namespace depends on this component (`dependsOn`), so that it is there and denies before anything runs in it.
+ * A namespace of our own: only restricted pods may run in it, and none may talk to anyone unless a policy says so. In a namespace of
+ * somebody else's that holds for our pods alone. What is put into the namespace depends on this component (`dependsOn`), so that it
+ * is there and denies before anything runs in it.
  */
 export class Tenancy extends pulumi.ComponentResource {
   constructor(name: string, args: TenancyArgs, opts?: pulumi.ComponentResourceOptions) {
     super("authensor:kubernetes:Tenancy", name, {}, opts);
 
-    const namespace = new k8s.core.v1.Namespace(
-      name,
-      {
-        metadata: {
-          name: args.namespace,
-          labels: { "app.kubernetes.io/part-of": "authensor", ...restrictedNamespaceLabels },
-        },
-      },
-      { parent: this },
-    );
+    const namespace = args.createNamespace
+      ? new k8s.core.v1.Namespace(
+          name,
+          { metadata: { name: args.namespace, labels: { ...partOf, ...restrictedNamespaceLabels } } },
+          { parent: this },
+        )
+      : undefined;
     new k8s.networking.v1.NetworkPolicy(
       `${name}-deny-all`,
       {
         metadata: { namespace: args.namespace },
-        spec: { podSelector: {}, policyTypes: ["Ingress", "Egress"] },
+        spec: {
+          // An empty selector is every pod of the namespace.
+          podSelector: args.createNamespace ? {} : { matchLabels: partOf },
+          policyTypes: ["Ingress", "Egress"],
+        },
       },
-      { parent: this, dependsOn: [namespace] },
+      { parent: this, dependsOn: namespace ? [namespace] : [] },
     );
 
     this.registerOutputs({ namespace: args.namespace });

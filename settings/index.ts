@@ -1,6 +1,7 @@
 import { closest } from "fastest-levenshtein";
 import * as pulumi from "@pulumi/pulumi";
 import { RunError } from "@pulumi/pulumi/errors";
+import type { z } from "zod";
 import { crossChecks } from "./crossChecks";
 import type { Setting } from "./kinds";
 import { entries, type Settings } from "./table";
@@ -99,10 +100,12 @@ function put(target: Record<string, unknown>, [name, ...rest]: readonly string[]
 }
 
 /** The name of a map's entry or an object's property that is wrong, and what is wrong with it; never its value. */
-function placeOf(issue: { path: PropertyKey[]; message: string } | undefined): { where?: string } {
-  return issue === undefined || issue.path.length === 0
-    ? {}
-    : { where: `wrong at ${issue.path.map(String).join(".")}: ${issue.message}` };
+function placeOf(issue: z.core.$ZodIssue | undefined): { where?: string } {
+  if (issue === undefined) return {};
+  const place = (...path: PropertyKey[]) => path.map(String).join(".");
+  if (issue.code === "unrecognized_keys")
+    return { where: `unknown: ${issue.keys.map((key) => place(...issue.path, key)).join(", ")}` };
+  return issue.path.length === 0 ? {} : { where: `wrong at ${place(...issue.path)}: ${issue.message}` };
 }
 
 class Wrong extends Error {}

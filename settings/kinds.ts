@@ -82,7 +82,7 @@ const json = z.string().transform((value, context): unknown => {
  * Text as a map's value. The command line makes numbers and booleans of what looks like one (`--path tags.team 4711`), and those
  * that have one spelling only are taken back as text. A fraction has several: `1.10` arrives as 1.1.
  */
-const scalar = z.union([z.string(), z.boolean(), z.number()]).transform((value, context) => {
+export const scalar = z.union([z.string(), z.boolean(), z.number()]).transform((value, context) => {
   if (typeof value !== "number" || Number.isSafeInteger(value)) return String(value);
   context.addIssue("is a number whose spelling is lost on the way: write it in quotes");
   return z.NEVER;
@@ -112,6 +112,14 @@ export const list = (key: string, item: RegExp, about: Omit<About, "default">) =
 /** An object of a given shape; what the shape does not know is refused. */
 export const object = <T>(key: string, shape: z.ZodType<T, unknown>, about: Omit<About, "default">) =>
   setting(key, json.pipe(shape) as z.ZodType<T, string>, { ...about, default: "{}" });
+
+/** The same; undefined where nothing of it is given. */
+export const optionalObject = <T>(key: string, shape: z.ZodType<T, unknown>, about: Omit<About, "default">) =>
+  object(
+    key,
+    z.preprocess((value) => (JSON.stringify(value) === "{}" ? undefined : value), shape.optional()),
+    about,
+  );
 
 // A moving tag would let two pods of one rollout run different code.
 const imagePattern = /^[a-z0-9.-]+(:\d+)?(\/[a-z0-9._-]+)*(:(?!latest$)\w[\w.-]*|(:\w[\w.-]*)?@sha256:[0-9a-f]{64})$/;

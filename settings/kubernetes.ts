@@ -1,14 +1,32 @@
 import { z } from "zod";
 import { isCron } from "../components/cron";
 import { type ScheduledName, scheduledNames, scheduledPrograms } from "../components/scheduledPrograms";
-import { checked, image, integer, map, type Setting, text } from "./kinds";
+import { checked, flag, image, integer, map, object, type Setting, text } from "./kinds";
+import { podOverrides } from "./podOverrides";
 
 export const namespace = text("namespace", /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, {
-  description: "Kubernetes namespace that this program makes and owns",
+  description: "Kubernetes namespace that everything runs in; made by this program unless createNamespace is false",
   rule: "a Kubernetes name of its own: lowercase letters, digits and hyphens, 63 at most",
   example: "authensor",
   default: "authensor",
 });
+
+export const createNamespace = flag("createNamespace", {
+  description:
+    "Whether the namespace is made here; false: it exists, and its labels are its owner's. To be chosen before the first deployment",
+  default: "true",
+});
+
+/** What the clusters of a platform ask of pods; an object each. */
+const pod = (key: string, of: string) =>
+  object(key, podOverrides, {
+    description: `Further properties of ${of}: nodeSelector, tolerations, priorityClassName, imagePullSecrets, resources`,
+    rule:
+      "an object of any of nodeSelector, tolerations, priorityClassName, imagePullSecrets (names of Secrets), resources (requests of " +
+      "cpu and memory, limits if wanted; they replace the program's own)",
+    example:
+      '{"nodeSelector":{"pool":"db"},"tolerations":[{"key":"db","operator":"Exists"}],"imagePullSecrets":["mirror"]}',
+  });
 
 export const pgbouncer = {
   pods: integer("pgbouncerPods", 2, 50, {
@@ -25,6 +43,7 @@ export const pgbouncer = {
     example: "500",
     default: "500",
   }),
+  pod: pod("pgbouncerPod", "PgBouncer's pods"),
 };
 
 export const controlPlane = {
@@ -36,7 +55,8 @@ export const controlPlane = {
     default: "2",
   }),
   maxPods: integer("controlPlaneMaxPods", 1, 100, {
-    description: "Control plane pods that autoscaling may reach, 1 to 100",
+    description:
+      "Control plane pods that autoscaling may reach, 1 to 100; as many as controlPlaneMinPods: no autoscaling, which needs metrics-server",
     rule: "1 to 100 pods, at least controlPlaneMinPods",
     example: "10",
     default: "6",
@@ -48,6 +68,7 @@ export const controlPlane = {
     default: "{}",
     confidential: true,
   }),
+  pod: pod("controlPlanePod", "the control plane's pods"),
 };
 
 export const partitions = {
@@ -75,4 +96,7 @@ export const schedules = Object.fromEntries(
   }),
 ) as Record<ScheduledName, Setting<string>>;
 
-export const ops = { image: image("opsImage", "Node image that the ops programs run in", "node:22.21.1-alpine3.22") };
+export const ops = {
+  image: image("opsImage", "Node image that the ops programs run in", "node:22.21.1-alpine3.22"),
+  pod: pod("opsPod", "the ops programs' pods"),
+};

@@ -1,6 +1,7 @@
 import { backup, database, placement, replica } from "./aws";
 import type { Setting } from "./kinds";
-import { controlPlane, namespace, ops, partitions, pgbouncer, schedules } from "./kubernetes";
+import { ingress } from "./ingress";
+import { controlPlane, createNamespace, namespace, ops, partitions, pgbouncer, schedules } from "./kubernetes";
 
 /**
  * Everything the program may be told, grouped as the program uses it; the keys themselves are flat. Adding a setting is one
@@ -10,11 +11,13 @@ import { controlPlane, namespace, ops, partitions, pgbouncer, schedules } from "
 export const table = {
   ...placement,
   namespace,
+  createNamespace,
   database,
   replica,
   backup,
   pgbouncer,
   controlPlane,
+  ingress,
   partitions,
   schedules,
   ops,

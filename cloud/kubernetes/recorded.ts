@@ -30,9 +30,28 @@ const autoscaler: Check = (spec, namespace, context) => {
   return `FailedGetScale: ${kind ?? "target"} "${name ?? ""}" not found in namespace ${namespace}`;
 };
 
+interface IngressPath {
+  backend?: { service?: { name: string; port?: { number?: number } } };
+}
+
+/** A controller would answer 503 for a Service that is not there, and nobody would be told. */
+const ingress: Check = (spec, namespace, context) => {
+  const rules = (spec["rules"] ?? []) as { http?: { paths?: IngressPath[] } }[];
+  for (const { backend } of rules.flatMap(({ http }) => http?.paths ?? [])) {
+    const { name = "", port } = backend?.service ?? {};
+    const service = findObject(context, token.service, namespace, name);
+    if (service === undefined) return `spec.rules: service "${name}" not found in namespace ${namespace}`;
+    const { ports = [] } = (service.outputs["spec"] ?? {}) as { ports?: { port: number }[] };
+    if (port?.number !== undefined && !ports.some((known) => known.port === port.number))
+      return `spec.rules: service "${name}" has no port ${port.number}`;
+  }
+  return undefined;
+};
+
 const kinds: Record<string, Kind> = {
   "kubernetes:policy/v1:PodDisruptionBudget": { text: "recorded: nothing evicts pods here", check: disruptionBudget },
   "kubernetes:autoscaling/v2:HorizontalPodAutoscaler": { text: "recorded: not scaled by load here", check: autoscaler },
+  "kubernetes:networking.k8s.io/v1:Ingress": { text: "recorded: nothing leads in from outside here", check: ingress },
   "kubernetes:networking.k8s.io/v1:NetworkPolicy": { text: "recorded: not enforced on one machine" },
 };
 

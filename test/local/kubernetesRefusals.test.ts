@@ -56,6 +56,23 @@ describe("a wrong reference fails the deployment, with the kubelet's words", () 
     );
   });
 
+  it.each([
+    ["nothing", 80, 'service "nothing" not found in namespace testing'],
+    ["front", 81, 'service "front" has no port 81'],
+  ])("an Ingress that leads to %s:%d", async (service, port, why) => {
+    const known = cluster.resources("kubernetes:core/v1:Service").some(({ name }) => name === "front");
+    const annotations = { "pulumi.com/skipAwait": "true" };
+    if (!known)
+      await cluster.create("service", "front", {
+        metadata: { annotations },
+        spec: { selector: { app: "web" }, ports: [{ port: 80 }] },
+      });
+    const paths = [{ path: "/", pathType: "Prefix", backend: { service: { name: service, port: { number: port } } } }];
+    const inputs = { spec: { rules: [{ host: "a.example.com", http: { paths } }] } };
+    const made = cluster.create("kubernetes:networking.k8s.io/v1:Ingress", "in", inputs);
+    await expect(made).rejects.toThrow(why);
+  });
+
   it("a program that keeps dying, with the end of its log", async () => {
     const failing = cluster.create("deployment", "failing", web({ command: ["node", "/app/fail.js"] }));
     await expect(failing).rejects.toThrow(/CrashLoopBackOff: .*container main exited with 3.*relation does not exist/s);

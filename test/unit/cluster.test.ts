@@ -12,7 +12,7 @@ import { Tenancy } from "../../components/tenancy";
 import { record, valueOf } from "./mocks";
 
 describe("the namespace", () => {
-  const build = () => record(() => new Tenancy("t", { namespace: "authensor" }));
+  const build = (createNamespace = true) => record(() => new Tenancy("t", { namespace: "authensor", createNamespace }));
 
   test("admits restricted pods only, and lets none of them talk to anyone", async () => {
     const world = await build();
@@ -33,6 +33,18 @@ describe("the namespace", () => {
     expect(world.one("kubernetes:networking.k8s.io/v1:NetworkPolicy").inputs).toMatchObject({
       metadata: { namespace: "authensor" },
       spec: { podSelector: {}, policyTypes: ["Ingress", "Egress"] },
+    });
+  });
+
+  test("of somebody else's is left as it is: only our own pods are denied, by the label that they all have", async () => {
+    const world = await build(false);
+    expect(world.census).toEqual([
+      "authensor:kubernetes:Tenancy t",
+      "kubernetes:networking.k8s.io/v1:NetworkPolicy t-deny-all",
+    ]);
+    expect(world.one("kubernetes:networking.k8s.io/v1:NetworkPolicy").inputs.spec).toEqual({
+      podSelector: { matchLabels: { "app.kubernetes.io/part-of": "authensor" } },
+      policyTypes: ["Ingress", "Egress"],
     });
   });
 
@@ -126,10 +138,10 @@ describe("the authorities that database servers are verified by", () => {
 });
 
 describe("a cron schedule", () => {
-  test.each(["* * * * *", "0 0 1 1 0", "59 23 31 12 6", "*/15 0-5,12 1,15 */2 1-5", "5/10 * * * *", "  0 3 * * *  "])(
-    "of the form %j is one",
-    (schedule) => expect(isCron(schedule)).toBe(true),
-  );
+  test.each([
+    ...["* * * * *", "0 0 1 1 0", "59 23 31 12 6", "*/15 0-5,12 1,15 */2 1-5", "5/10 * * * *", "  0 3 * * *  "],
+    ...["@daily", "@every 90m", "@every 1h30m", "0 3 * JAN-mar Mon,wed", "? ? ? ? ?"],
+  ])("of the form %j is one", (schedule) => expect(isCron(schedule)).toBe(true));
   test.each([
     "",
     "* * * *",
@@ -143,6 +155,15 @@ describe("a cron schedule", () => {
     "1,,2 * * * *",
     "0 0 0 1 *",
     "0 0 32 1 *",
+    // The API server takes these words as they stand, without a space before or after them.
+    " @daily",
+    "@daily ",
+    "@Daily",
+    "@every",
+    "@every 0s",
+    "0 0 * * fri-mon",
+    "0 0 mon * *",
+    "TZ=UTC 0 0 * * *",
   ])("of the form %j is none", (schedule) => expect(isCron(schedule)).toBe(false));
 });
 

@@ -148,6 +148,7 @@ describe("the control plane", () => {
     });
     expect(deployment.ignoreChanges).toEqual(["spec.replicas"]);
     expect(world.one("kubernetes:autoscaling/v2:HorizontalPodAutoscaler").inputs).toMatchObject({
+      metadata: { annotations: { "pulumi.com/waitFor": "condition=ScalingActive" } },
       spec: {
         scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name: "control-plane" },
         minReplicas: 2,
@@ -189,6 +190,14 @@ describe("the control plane", () => {
       },
     ]);
     expect((await podOf()).metadata.labels).toEqual({ ...labels, "authensor.io/pgbouncer-client": "true" });
+  });
+
+  test("has no autoscaler, and so no need of metrics-server, where its pods cannot become more", async () => {
+    const world = await build({ minPods: 3, maxPods: 3 });
+    expect(world.all("kubernetes:autoscaling/v2:HorizontalPodAutoscaler")).toEqual([]);
+    const deployment = world.one("kubernetes:apps/v1:Deployment");
+    expect(deployment.ignoreChanges).toEqual([]);
+    expect(deployment.inputs).toMatchObject({ spec: { replicas: 3 } });
   });
 
   test("has the service name that agents know", async () => {

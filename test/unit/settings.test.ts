@@ -75,11 +75,13 @@ describe("defaults", () => {
         lockDays: 30,
         receiptRetentionMonths: 24,
       },
-      pgbouncer: { pods: 2, image: "ghcr.io/cloudnative-pg/pgbouncer:1.25.2", maxClients: 500 },
-      controlPlane: { image: "ghcr.io/authensor/control-plane:0.0.1", minPods: 2, maxPods: 6, env: {} },
+      createNamespace: true,
+      pgbouncer: { pods: 2, image: "ghcr.io/cloudnative-pg/pgbouncer:1.25.2", maxClients: 500, pod: {} },
+      controlPlane: { image: "ghcr.io/authensor/control-plane:0.0.1", minPods: 2, maxPods: 6, env: {}, pod: {} },
+      ingress: undefined,
       partitions: { monthsAhead: 3 },
       schedules: { partitions: "17 3 * * *" },
-      ops: { image: "node:22.21.1-alpine3.22" },
+      ops: { image: "node:22.21.1-alpine3.22", pod: {} },
     });
   });
 
@@ -251,6 +253,125 @@ describe("a single key", () => {
     const message = new SettingsError(problemsOf({ controlPlaneEnv: '{"OK":"x","lower":"hunter2"}' })).message;
     expect(message).toMatch(/wrong at lower: /);
     expect(message).not.toContain("hunter2");
+  });
+
+  describe.each(["controlPlanePod", "pgbouncerPod", "opsPod"])("%s", (key) => {
+    const podOf = (pod: object) => {
+      const { controlPlane, pgbouncer, ops } = parseSettings({ ...required, [key]: JSON.stringify(pod) });
+      return { controlPlanePod: controlPlane.pod, pgbouncerPod: pgbouncer.pod, opsPod: ops.pod }[key];
+    };
+
+    test("takes what platforms ask of pods, with the numbers and booleans that the command line makes of texts", () => {
+      expect(
+        podOf({
+          nodeSelector: { "karpenter.sh/nodepool": "db", generation: 7, spot: false },
+          tolerations: [
+            { key: "db", value: true, effect: "NoSchedule" },
+            { operator: "Exists", effect: "NoExecute", tolerationSeconds: "300" },
+          ],
+          priorityClassName: "high",
+          imagePullSecrets: ["mirror"],
+          resources: { requests: { cpu: 0.5, memory: "1Gi" }, limits: { memory: 1073741824 } },
+        }),
+      ).toEqual({
+        nodeSelector: { "karpenter.sh/nodepool": "db", generation: "7", spot: "false" },
+        tolerations: [
+          { key: "db", value: "true", effect: "NoSchedule" },
+          { operator: "Exists", effect: "NoExecute", tolerationSeconds: 300 },
+        ],
+        priorityClassName: "high",
+        imagePullSecrets: ["mirror"],
+        resources: { requests: { cpu: "0.5", memory: "1Gi" }, limits: { memory: "1073741824" } },
+      });
+    });
+
+    test.each<[object, string | RegExp]>([
+      [{ nodeselector: {} }, "unknown: nodeselector"],
+      [{ affinity: {}, hostNetwork: true }, "unknown: affinity, hostNetwork"],
+      [{ resources: { requests: { cpu: 1, memory: "1Gi", gpu: 1 } } }, "unknown: resources.requests.gpu"],
+      [{ tolerations: [{ key: "a", op: "Exists" }] }, "unknown: tolerations.0.op"],
+      [{ resources: { requests: { cpu: 1 } } }, /^wrong at resources\.requests\.memory: /],
+      [{ resources: { requests: { cpu: "1 core", memory: "1Gi" } } }, /^wrong at resources\.requests\.cpu: .*250m/],
+      [{ resources: { requests: { cpu: 0, memory: "1Gi" } } }, /^wrong at resources\.requests\.cpu: /],
+      [
+        { resources: { requests: { cpu: "1", memory: "1Gi" }, limits: { cpu: "500m" } } },
+        "wrong at resources.limits.cpu: must not be below requests.cpu 1; use at least 1",
+      ],
+      [
+        { resources: { requests: { cpu: "1", memory: "1Gi" }, limits: { memory: "1000M" } } },
+        "wrong at resources.limits.memory: must not be below requests.memory 1Gi; use at least 1Gi",
+      ],
+      [{ nodeSelector: { pool: "a b" } }, /^wrong at nodeSelector\.pool: /],
+      [{ nodeSelector: { version: 1.1 } }, /^wrong at nodeSelector\.version: .*quotes/],
+      [{ tolerations: [{ key: "a", operator: "Exists", value: "b" }] }, /^wrong at tolerations\.0: .*takes no value/],
+      [{ tolerations: [{ value: "b" }] }, /^wrong at tolerations\.0: without a key/],
+      [{ tolerations: [{ key: "a", tolerationSeconds: 5 }] }, /^wrong at tolerations\.0: .*NoExecute/],
+      [{ imagePullSecrets: [{ name: "mirror" }] }, /^wrong at imagePullSecrets\.0: /],
+    ])("refuses %j and says where", (pod, where) => {
+      const [problem, ...others] = problemsOf({ [key]: JSON.stringify(pod) });
+      expect(others).toEqual([]);
+      expect(problem).toMatchObject({ key, where: expect.stringMatching(where) as string });
+    });
+  });
+
+  describe("ingress", () => {
+    const tls = { certificateArn: "arn:aws:acm:eu-central-1:123456789012:certificate/0f1e" };
+    const alb = { host: "decisions.example.com", class: "alb", ...tls };
+
+    test("is not made where nothing of it is set", () => {
+      expect(parseSettings({ ...required, ingress: "{}" }).ingress).toBeUndefined();
+    });
+
+    test("is private, and needs no more than a name, a class and a certificate", () => {
+      const { ingress } = parseSettings({ ...required, ingress: JSON.stringify(alb) });
+      expect(ingress).toEqual({ ...alb, public: false, annotations: {}, from: [] });
+    });
+
+    test("takes the boolean as text, and an annotation's number as text", () => {
+      const given = { ...alb, public: "true", annotations: { "alb.ingress.kubernetes.io/group.order": 7 } };
+      expect(parseSettings({ ...required, ingress: JSON.stringify(given) }).ingress).toMatchObject({
+        public: true,
+        annotations: { "alb.ingress.kubernetes.io/group.order": "7" },
+      });
+    });
+
+    test.each<[string, object, string | RegExp]>([
+      [
+        "without TLS",
+        { host: alb.host, class: "alb", from: ["10.0.0.0/16"] },
+        /exactly one of .* not 0: there is no way in/,
+      ],
+      ["with two certificates", { ...alb, issuer: "letsencrypt" }, /exactly one of .* not 2/],
+      [
+        "of a controller whose place is not known",
+        { host: alb.host, class: "nginx", issuer: "x" },
+        /^wrong at from: must name/,
+      ],
+      [
+        "made public where that is the class's to say",
+        { host: alb.host, class: "nginx", issuer: "x", from: ["nginx"], public: true },
+        /^wrong at public: needs certificateArn/,
+      ],
+      [
+        "whose annotation opens it to the internet",
+        { ...alb, annotations: { "alb.ingress.kubernetes.io/scheme": "internet-facing" } },
+        "wrong at annotations.alb.ingress.kubernetes.io/scheme: must not be set: the program sets it",
+      ],
+      [
+        "whose annotation adds a listener without TLS",
+        { ...alb, annotations: { "alb.ingress.kubernetes.io/listen-ports": '[{"HTTP":80}]' } },
+        /listen-ports: must not be set/,
+      ],
+      ["with an unknown property", { ...alb, hosts: ["a"] }, "unknown: hosts"],
+      ["with a name that is none", { ...alb, host: "decisions" }, /^wrong at host: /],
+      ["with a URL for a name", { ...alb, host: "https://decisions.example.com" }, /^wrong at host: /],
+      ["from a block that is none", { ...alb, from: ["10.0.0.0/33"] }, /^wrong at from\.0: /],
+      ["without a name", { class: "alb", ...tls }, /^wrong at host: /],
+    ])("%s is refused, with the place", (_what, ingress, where) => {
+      const [problem, ...others] = problemsOf({ ingress: JSON.stringify(ingress) });
+      expect(others).toEqual([]);
+      expect(problem).toMatchObject({ key: "ingress", where: expect.stringMatching(where) as string });
+    });
   });
 
   test("that the program does not know is refused, with the nearest that it does know", () => {

@@ -1,9 +1,13 @@
-import { beforeAll, describe, expect, test } from "vitest";
+import * as pulumi from "@pulumi/pulumi";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import program from "../..";
 import type { Deployment, PodTemplate } from "./kubernetesTypes";
 import { lookups } from "./mockOutputs";
 import { record, unknown, type Options, type Values, type World } from "./mocks";
 import { configOf, stacks, type Stack } from "./stacks";
+
+const warn = vi.spyOn(pulumi.log, "warn").mockResolvedValue();
+afterAll(() => warn.mockRestore());
 
 const run = (stack: Stack, options: Pick<Options, "preview" | "config" | "invokes"> = {}) =>
   record<unknown>(program, { stack, ...options, config: { ...configOf(stack), ...options.config } });
@@ -279,6 +283,45 @@ describe("a changed setting", () => {
     expect(await changedBy({ "authensor-database:controlPlaneImage": image })).toEqual([
       "kubernetes:apps/v1:Deployment authensor-dev-control-plane",
     ]);
+  });
+
+  test("of the namespace's owner takes away the namespace alone", async () => {
+    const types = async (createNamespace: string) =>
+      (await run("dev", { config: { "authensor-database:createNamespace": createNamespace } })).census;
+    const [own, others] = [await types("true"), await types("false")];
+    expect(own.filter((entry) => !others.includes(entry))).toEqual(["kubernetes:core/v1:Namespace authensor-dev"]);
+    expect(others.filter((entry) => !own.includes(entry))).toEqual([]);
+  });
+
+  test("of a way in makes an Ingress for the control plane, admits the cluster's VPC, and is an output", async () => {
+    const certificateArn = "arn:aws:acm:eu-central-1:123456789012:certificate/0f1e";
+    const ingress = JSON.stringify({ host: "decisions.example.com", class: "alb", certificateArn });
+    const world = await run("dev", { config: { "authensor-database:ingress": ingress } });
+    const controlPlane = world.one("kubernetes:core/v1:Service", "authensor-dev-control-plane");
+    expect(world.one("authensor:kubernetes:ControlPlaneIngress").dependencies).toContain(controlPlane.urn);
+    const policy = world.one("kubernetes:networking.k8s.io/v1:NetworkPolicy", "authensor-dev-ingress");
+    expect(policy.inputs).toMatchObject({ spec: { ingress: [{ from: [{ ipBlock: { cidr: "10.0.0.0/16" } }] }] } });
+    expect(world.stackOutputs.values).toMatchObject({ controlPlane: { ingressUrl: "https://decisions.example.com" } });
+  });
+
+  test("of the ops programs' pods reaches the Job and the CronJobs alone", async () => {
+    expect(await changedBy({ "authensor-database:opsPod": '{"nodeSelector":{"pool":"ops"}}' })).toEqual([
+      "kubernetes:batch/v1:Job authensor-dev-migrate",
+      "kubernetes:batch/v1:CronJob authensor-dev-partitions",
+    ]);
+  });
+
+  test("that protects the data makes a preview name each image that is not pinned by digest", async () => {
+    warn.mockClear();
+    const settingsNamed = () => warn.mock.calls.map(([message]) => message.split(" ")[0]);
+    await run("dev");
+    expect(settingsNamed()).toEqual([]);
+    await run("prod");
+    expect(settingsNamed()).toEqual(["pgbouncerImage", "controlPlaneImage", "opsImage"]);
+    warn.mockClear();
+    const pinned = `node:22.21.1-alpine3.22@sha256:${"a".repeat(64)}`;
+    await run("prod", { config: { "authensor-database:opsImage": pinned } });
+    expect(settingsNamed()).toEqual(["pgbouncerImage", "controlPlaneImage"]);
   });
 
   test("that is wrong creates nothing at all", async () => {

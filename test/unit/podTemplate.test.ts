@@ -1,0 +1,143 @@
+import { describe, expect, test } from "vitest";
+import { type PodArgs, podTemplate, type PodTemplate } from "../../components/podTemplate";
+import { ControlPlane } from "../../components/controlPlane";
+import { Migrations } from "../../components/migrations";
+import { Pgbouncer } from "../../components/pgbouncer";
+import { Scheduled } from "../../components/scheduled";
+import { record, type World } from "./mocks";
+
+const template: PodTemplate = {
+  metadata: { labels: { app: "x" } },
+  spec: {
+    restartPolicy: "Never",
+    containers: [
+      { name: "main", image: "a:1", resources: { requests: { cpu: "100m" }, limits: { cpu: "1", memory: "1Gi" } } },
+      { name: "sidecar", image: "b:1", resources: { limits: { cpu: "1" } } },
+    ],
+    volumes: [],
+  },
+};
+
+describe("a pod template", () => {
+  test("is as the component makes it where nothing is asked for", () => {
+    expect(podTemplate({}, template)).toEqual(template);
+    expect(podTemplate({ pod: {} }, template)).toEqual(template);
+    expect(podTemplate({ pod: { nodeSelector: undefined, resources: undefined } }, template)).toEqual(template);
+  });
+
+  test("takes each property that the platform asks for", () => {
+    const tolerations = [{ key: "db", operator: "Exists" }];
+    const pod = { nodeSelector: { pool: "db" }, tolerations, priorityClassName: "high", imagePullSecrets: ["a", "b"] };
+    expect(podTemplate({ pod }, template).spec).toEqual({
+      ...template.spec,
+      nodeSelector: { pool: "db" },
+      tolerations,
+      priorityClassName: "high",
+      imagePullSecrets: [{ name: "a" }, { name: "b" }],
+    });
+  });
+
+  test("takes resources whole, for its main container: no limit stays that was not named", () => {
+    const resources = { requests: { cpu: "2", memory: "1Gi" } };
+    const [main, sidecar] = podTemplate({ pod: { resources } }, template).spec.containers;
+    expect(main).toEqual({ name: "main", image: "a:1", resources });
+    expect(sidecar).toEqual(template.spec.containers[1]);
+  });
+
+  test("is handed to the transform last, overrides in it, and what that returns is used", () => {
+    const seen: PodTemplate[] = [];
+    const made = podTemplate(
+      {
+        pod: { priorityClassName: "high" },
+        transform: {
+          podTemplate: (given) => {
+            seen.push(given);
+            return { ...given, metadata: { ...given.metadata, annotations: { "linkerd.io/inject": "enabled" } } };
+          },
+        },
+      },
+      template,
+    );
+    expect(seen.map(({ spec }) => spec.priorityClassName)).toEqual(["high"]);
+    expect(made).toEqual({
+      metadata: { labels: { app: "x" }, annotations: { "linkerd.io/inject": "enabled" } },
+      spec: { ...template.spec, priorityClassName: "high" },
+    });
+  });
+});
+
+describe("the pods of each component", () => {
+  const shared = { namespace: "ns", image: "x:1", trustSecret: "trust" };
+  const ops = {
+    ...shared,
+    bundle: "",
+    database: { url: { name: "owner", key: "url" }, port: 5432, blocks: ["10.0.0.0/16"] },
+  };
+  const passwords = { app: "a", telemetry: "t", monitor: "m", auditor: "u" };
+  const build: Record<string, (args: PodArgs) => Promise<World<unknown>>> = {
+    ControlPlane: (args) =>
+      record(
+        () =>
+          new ControlPlane("c", {
+            ...shared,
+            ...args,
+            guard: "",
+            minPods: 2,
+            maxPods: 4,
+            databaseUrl: { name: "u", key: "url" },
+            adminToken: { name: "t", key: "token" },
+            env: {},
+          }),
+      ),
+    Pgbouncer: (args) =>
+      record(
+        () =>
+          new Pgbouncer("p", {
+            ...shared,
+            ...args,
+            pods: 2,
+            pools: { controlPlane: 5, app: 2, telemetry: 2, auditor: 1 },
+            maxClients: 500,
+            database: { host: "db", port: 5432, blocks: ["10.0.0.0/16"] },
+            passwords,
+            certificate: { certificatePem: "c", keyPem: "k" },
+          }),
+      ),
+    Migrations: (args) =>
+      record(
+        () =>
+          new Migrations("m", {
+            ...ops,
+            ...args,
+            migrations: { files: { "001_a.sql": "select 1;" }, hash: "abc" },
+            rolePasswords: passwords,
+            expectations: { parameters: {}, monthsAhead: 3 },
+          }),
+      ),
+    Scheduled: (args) =>
+      record(
+        () => new Scheduled("s", { ...ops, ...args, program: "partitions", schedule: "@daily", deadline: 60, env: {} }),
+      ),
+  };
+
+  interface Spec {
+    template?: PodTemplate;
+    jobTemplate?: { spec: { template: PodTemplate } };
+  }
+  const templateOf = (world: World<unknown>) => {
+    const workload = world.resources.find(({ type }) => /:(Deployment|Job|CronJob)$/.test(type));
+    const spec = workload?.inputs.spec as Spec;
+    return spec.template ?? spec.jobTemplate!.spec.template;
+  };
+
+  test.each(Object.entries(build))("of %s take the overrides and the transform", async (_name, component) => {
+    const made = templateOf(
+      await component({
+        pod: { nodeSelector: { pool: "db" }, resources: { requests: { cpu: "3", memory: "3Gi" } } },
+        transform: { podTemplate: (given) => ({ ...given, spec: { ...given.spec, hostAliases: [] } }) },
+      }),
+    );
+    expect(made.spec).toMatchObject({ nodeSelector: { pool: "db" }, hostAliases: [] });
+    expect(made.spec.containers[0]).toMatchObject({ resources: { requests: { cpu: "3", memory: "3Gi" } } });
+  });
+});
