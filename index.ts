@@ -214,6 +214,7 @@ async function program() {
       migrations: bundleMigrations(`${__dirname}/sql`),
       rolePasswords: secrets.passwords,
       expectations: { parameters: primary.expectedSettings, monthsAhead: settings.partitions.monthsAhead },
+      parameterWaitMinutes: database.parameterWaitMinutes,
     },
     inNamespace,
   );

@@ -29,6 +29,8 @@ export interface MigrationsArgs extends Pick<
   /** Passwords to give the roles that it makes; the owner, who makes them, has one already. */
   rolePasswords: Record<CreatedRole, pulumi.Input<string>>;
   expectations: Expectations;
+  /** How long RDS may take to apply dynamic parameters before a difference fails the deployment. */
+  parameterWaitMinutes: number;
 }
 
 /**
@@ -81,6 +83,7 @@ export class Migrations extends pulumi.ComponentResource {
           EXPECTATIONS_FILE: `${expectationsPath}/expectations.json`,
           // As long as a Multi-AZ failover may take (AWS names 60 to 120 seconds), and a new pod's policies to be in force.
           CONNECT_TIMEOUT_SECONDS: "180",
+          PARAMETER_WAIT_SECONDS: String(60 * args.parameterWaitMinutes),
         },
         annotations: { "authensor.io/migrations-sha256": args.migrations.hash },
         volumes: {
@@ -92,6 +95,7 @@ export class Migrations extends pulumi.ComponentResource {
       this,
     );
 
+    const deadline = workSeconds + 60 * args.parameterWaitMinutes;
     // Auto-named: the next Job starts beside this one, waits for its lock, and this one is deleted once that is done.
     this.job = new k8s.batch.v1.Job(
       name,
@@ -118,5 +122,5 @@ export class Migrations extends pulumi.ComponentResource {
   }
 }
 
-/** Seconds: an index on a large partition may take long, a deployment that hangs is of no use. */
-const deadline = 1800;
+/** Seconds for the work itself: an index on a large partition may take long, a deployment that hangs is of no use. */
+const workSeconds = 1800;

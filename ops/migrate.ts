@@ -1,11 +1,12 @@
-/** Brings a database to this version: schema, roles' passwords, partitions; then checks that the server is what was deployed. */
+/** Brings a database to this version: schema, roles' passwords, partitions; then checks the server against the configuration. */
 import type { Command } from "commander";
 import { databaseUrl, withConnection } from "./database";
 import { readExpectations } from "./migrate/check";
 import { readMigrations } from "./migrate/files";
 import { pendingMigrations, readLedger } from "./migrate/ledger";
 import { readPasswords } from "./migrate/passwords";
-import { checkServer, deploy } from "./migrate/up";
+import { checkServer, type CheckOptions } from "./migrate/settle";
+import { deploy } from "./migrate/up";
 import { integerSetting, runProgram, type Context } from "./program";
 
 const environment = `
@@ -15,6 +16,7 @@ Environment:
   MIGRATIONS_DIR         directory of the NNN_slug.sql files (default ./sql)
   ROLE_PASSWORDS_DIR     a file per role, named as the role, holding its password (default: passwords are left alone)
   EXPECTATIONS_FILE      JSON: {"parameters": {name: value, …}, "monthsAhead": 3, "ssl": true}
+  PARAMETER_WAIT_SECONDS how long RDS may take to apply parameters that need no reboot (default 600)
   LOCK_WAIT_SECONDS      how long to wait for another run (default 300)
   LOCK_TIMEOUT_MS        how long one attempt may wait for a table in use (default 1000)
   LOCK_PATIENCE_SECONDS  how long to go on trying to get it (default 120)
@@ -32,18 +34,26 @@ async function up(options: Options, { log, signal }: Context): Promise<void> {
   const passwordsDir = process.env["ROLE_PASSWORDS_DIR"];
   const url = databaseUrl();
   // All that can be wrong with the settings shows before anything is touched.
+  const expectations = readExpectations(process.env["EXPECTATIONS_FILE"]);
+  const check = checkOptions({ log, signal });
   const settings = {
     url,
     dir: dir(),
     log,
     signal,
-    expectations: readExpectations(process.env["EXPECTATIONS_FILE"]),
+    monthsAhead: expectations.monthsAhead,
     passwords: passwordsDir ? readPasswords(passwordsDir) : undefined,
     waitSeconds: integerSetting("LOCK_WAIT_SECONDS", 300),
     lockTimeoutMs: integerSetting("LOCK_TIMEOUT_MS", 1000),
     lockPatienceSeconds: integerSetting("LOCK_PATIENCE_SECONDS", 120),
   };
   await withConnection({ url, applicationName: "authensor-migrate", signal }, (client) => deploy(client, settings));
+  // The lock is free again: whoever else changes the structure need not wait for RDS.
+  await checkServer(expectations, check);
+}
+
+function checkOptions({ log, signal }: Context): CheckOptions {
+  return { url: databaseUrl(), log, signal, waitSeconds: integerSetting("PARAMETER_WAIT_SECONDS", 600) };
 }
 
 async function dryRun({ log, signal }: Context): Promise<void> {
@@ -80,10 +90,6 @@ void runProgram("migrate", "Brings the database to this version and checks it.",
     .action(() => status(context));
   command
     .command("check")
-    .description("only check that the server is what was deployed")
-    .action(() =>
-      withConnection({ applicationName: "authensor-migrate (check)", signal: context.signal }, (client) =>
-        checkServer(client, readExpectations(process.env["EXPECTATIONS_FILE"]), context.log),
-      ),
-    );
+    .description("only check the server against the configuration")
+    .action(() => checkServer(readExpectations(process.env["EXPECTATIONS_FILE"]), checkOptions(context)));
 });

@@ -177,6 +177,13 @@ export const database = {
     rule: "a retention that CloudWatch Logs knows: 1 to 3653 days",
     example: "365",
   }),
+  parameterWaitMinutes: integer("parameterWaitMinutes", 0, 60, {
+    description:
+      "Minutes that RDS may take to apply parameters that need no reboot, 0 to 60; then the deployment fails, naming them",
+    rule: "0 to 60 minutes",
+    example: "10",
+    default: "10",
+  }),
   passwordGeneration: integer("passwordGeneration", 1, 1_000_000, {
     description: "Raise by one to give every database role a new password",
     rule: "a whole number from 1; a higher one makes new passwords",

@@ -1,4 +1,5 @@
 import "reflect-metadata";
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,7 +8,7 @@ import * as x509 from "@peculiar/x509";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createdRoles, roles } from "../../ops/roles";
 import { startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
-import { runOps } from "./programs";
+import { runOps, startOps } from "./programs";
 
 let server: TestPostgres;
 let database: TestDatabase;
@@ -164,7 +165,10 @@ describe("the check at the end", () => {
       }),
     );
     expect(result).toMatchObject({ code: 0, stderr: "" });
-    expect(result.lines.at(-1)).toMatchObject({ message: "the server is what was deployed", monthsAhead: 5 });
+    expect(result.lines.at(-1)).toMatchObject({
+      message: "the server agrees with the deployed configuration",
+      monthsAhead: 5,
+    });
   });
 
   it("lists all that differs, with what was expected and what is, and fails the deployment", async () => {
@@ -193,11 +197,13 @@ describe("the check at the end", () => {
     );
 
     expect(result.code).toBe(1);
-    const [head, ...lines] = result.stderr.trim().split("\n");
+    const [head, ...details] = result.stderr.trim().split("\n");
+    const lines = details.slice(0, -1);
     const month = new Date(Date.UTC(new Date().getUTCFullYear(), new Date().getUTCMonth() + 1, 1))
       .toISOString()
       .slice(0, 7);
-    expect(head).toBe(`migrate: the server is not what was deployed: ${lines.length} differences`);
+    expect(head).toBe(`migrate: the server differs from the deployed configuration: ${lines.length} differences`);
+    expect(details.at(-1)).toMatch(/Reboot the replica first, then the primary: max_connections is raised/);
     expect(lines.map((line) => line.trim())).toEqual(
       expect.arrayContaining([
         "max_connections: expected 400, is 120",
@@ -230,7 +236,7 @@ describe("the check at the end", () => {
       });
       expect(result.code).toBe(1);
       expect(result.stderr.split("\n").map((line) => line.trim())).toEqual([
-        "migrate: the server is not what was deployed: 3 differences",
+        "migrate: the server differs from the deployed configuration: 3 differences",
         "ssl: expected on, is off",
         "wal_level: expected replica or logical, is minimal",
         "this connection: expected encrypted, is plain text",
@@ -241,7 +247,70 @@ describe("the check at the end", () => {
     }
   });
 
-  it("notices a parameter that waits for a restart", async () => {
+  describe("where RDS has yet to apply a parameter that needs no reboot", () => {
+    let admin: pg.Client;
+    const set = async (value: string) => {
+      await admin.query(`alter system set work_mem = ${value}`);
+      await admin.query("select pg_reload_conf()");
+    };
+    beforeEach(async () => {
+      database = await server.createDatabase({ migrated: true });
+      admin = await database.connect();
+      return () => set("default");
+    });
+    const wanted = (more: object = {}) =>
+      expectations({ parameters: { work_mem: "8192", log_connections: "1", ...more }, monthsAhead: 0 });
+
+    it("waits, says for what and how long, and passes once it is in force", async () => {
+      const { child, result } = startOps("migrate", ["check"], { DATABASE_URL: tlsUrl(), ...wanted() });
+      await once(child.stdout!, "data");
+      await set("8192");
+      // A session that has begun keeps this one as it was.
+      await admin.query("alter system set log_connections = on; ");
+      await admin.query("select pg_reload_conf()");
+      const { code, stderr, lines } = await result;
+      await admin.query("alter system reset log_connections");
+      expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+      expect(lines.map(({ message }) => message)).toEqual([
+        "waiting for RDS to apply: work_mem: expected 8192 (in units of kB), is 4096; log_connections: expected 1, is off; 0 of 10 minutes",
+        "the server agrees with the deployed configuration",
+      ]);
+    });
+
+    it("fails when the time is up, and says where to look", async () => {
+      const result = await migrate(["check"], { ...wanted(), PARAMETER_WAIT_SECONDS: "1" });
+      expect(result.code).toBe(1);
+      expect(result.stderr).toMatch(
+        /^migrate: the server differs from the deployed configuration: 2 differences\n {2}work_mem: expected 8192[^]*RDS has not applied this within 1 s/,
+      );
+    });
+
+    it.each<[string, object, () => Promise<unknown>, RegExp]>([
+      [
+        "a reboot",
+        { max_connections: "60" },
+        () => Promise.resolve(),
+        /Reboot the primary first, the replica last: max_connections is lowered/,
+      ],
+      [
+        "a person",
+        {},
+        () => admin.query(`alter role ${roles.app} in database ${database.name} set synchronous_commit = off`),
+        /synchronous_commit of authensor_app: expected on, is off/,
+      ],
+    ])("does not wait while something else needs %s", async (_name, more, change, message) => {
+      await change();
+      const result = await migrate(["check"], wanted(more));
+      expect(result.code).toBe(1);
+      expect(result.stderr).toMatch(
+        /^migrate: the server differs from the deployed configuration: 3 differences\n {2}work_mem/,
+      );
+      expect(result.stderr).toMatch(message);
+      expect(result.stdout).not.toContain("waiting for RDS");
+    });
+  });
+
+  it("notices a parameter that waits for a reboot", async () => {
     database = await server.createDatabase({ migrated: true });
     const admin = await database.connect();
     await admin.query("alter system set max_connections = 140");
@@ -252,7 +321,9 @@ describe("the check at the end", () => {
     const result = await migrate(["check"], expectations({ parameters: { max_connections: "120" } }));
     await admin.query("alter system set max_connections = 120");
     await admin.query("select pg_reload_conf()");
-    expect(result.stderr).toMatch(/max_connections: expected in force, is changed since, waiting for a restart/);
+    expect(result.stderr).toMatch(
+      /max_connections: expected in force, is changed since, waiting for a reboot[^]*Reboot the primary/,
+    );
   });
 
   it.each<[string, unknown]>([

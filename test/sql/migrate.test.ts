@@ -83,7 +83,7 @@ describe("migrate", () => {
     expect(second).toMatchObject({ code: 0, stderr: "" });
     expect(second.lines.map(({ message }) => message)).toEqual([
       "schema is up to date",
-      "the server is what was deployed",
+      "the server agrees with the deployed configuration",
     ]);
     expect(await nextXid()).toBe(before);
   });

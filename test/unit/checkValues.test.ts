@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { sameValue } from "../../ops/migrate/check";
+import { sameValue } from "../../ops/migrate/parameters";
 
 it.each<[string, string, string, string, boolean]>([
   ["1", "on", "bool", "a", true],

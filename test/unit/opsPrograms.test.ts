@@ -20,6 +20,7 @@ const migrationsArgs: MigrationsArgs = {
   migrations: { files: { "001_a.sql": "select 1;" }, hash: "abc" },
   rolePasswords: { app: "pa", telemetry: "pt", monitor: "pm", auditor: "pu" },
   expectations: { parameters: { max_connections: "200" }, monthsAhead: 3 },
+  parameterWaitMinutes: 10,
 };
 const scheduledArgs: ScheduledArgs = {
   ...shared,
@@ -133,10 +134,16 @@ describe("the migrations", () => {
     const { metadata, spec } = await jobOf();
     expect(metadata).toMatchObject({ annotations: { "pulumi.com/replaceUnready": "true" } });
     expect(metadata).not.toHaveProperty("name");
-    expect(spec).toMatchObject({ activeDeadlineSeconds: 1800 });
+    expect(spec).toMatchObject({ activeDeadlineSeconds: 2400 });
     expect(spec).not.toHaveProperty("ttlSecondsAfterFinished");
     const job = (await migrate()).one("kubernetes:batch/v1:Job");
-    expect(job.customTimeouts).toMatchObject({ create: "1860s", update: "1860s" });
+    expect(job.customTimeouts).toMatchObject({ create: "2460s", update: "2460s" });
+  });
+
+  test("have the time that RDS may take to apply parameters on top of their own", async () => {
+    const { spec } = await jobOf({ parameterWaitMinutes: 20 });
+    expect(spec.template.spec.containers[0]!.env).toContainEqual({ name: "PARAMETER_WAIT_SECONDS", value: "1200" });
+    expect(spec).toMatchObject({ activeDeadlineSeconds: 1800 + 1200 });
   });
 
   test("are tried once, an eviction aside, and never end with a reason that Pulumi would wait on", async () => {

@@ -54,6 +54,7 @@ describe("defaults", () => {
         applyImmediately: true,
         engineLifecycleSupport: "open-source-rds-extended-support-disabled",
         logRetentionDays: undefined,
+        parameterWaitMinutes: 10,
         passwordGeneration: 1,
         caFile: undefined,
       },
