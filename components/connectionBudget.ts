@@ -3,7 +3,8 @@
  * the sum can be checked in one place: max_connections ≥ reserve + pools × PgBouncer processes, always.
  */
 
-import { scheduledPrograms } from "./scheduledPrograms";
+import { maintenanceConnections } from "../ops/roles";
+import { type ScheduledProgram, scheduledPrograms } from "./scheduledPrograms";
 
 /** What the control plane's `pg` pool opens; the driver's default, which the control plane does not change. */
 export const clientsPerControlPlanePod = 10;
@@ -26,8 +27,10 @@ export const directConnections = {
   rdsadmin: 3,
   /** The migration Job: the runner, and one that waits for the lock when two deployments overlap. */
   migrations: 2,
-  /** The programs on schedule, all at once; of each one run at a time (concurrencyPolicy Forbid). */
-  scheduled: sum(Object.values(scheduledPrograms).map(({ connections }) => connections)),
+  /** The maintenance role's limit (sql/001_roles.sql): the programs on schedule that log in as it, and the same by hand. */
+  maintenance: maintenanceConnections,
+  /** Other programs on schedule, all at once; of each one run at a time (concurrencyPolicy Forbid). */
+  scheduled: connectionsOf((connection) => connection !== "maintenance"),
   /** The monitor, always connected. */
   monitor: 1,
 } as const;
@@ -133,4 +136,10 @@ function refused(reason: string): ConnectionPlan {
 
 function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, number) => total + number, 0);
+}
+
+/** Connections that the programs on schedule hold at most, those that log in as the roles in question. */
+export function connectionsOf(counts: (connection: ScheduledProgram["connection"]) => boolean): number {
+  const programs: ScheduledProgram[] = Object.values(scheduledPrograms);
+  return sum(programs.map(({ connection, connections }) => (counts(connection) ? connections : 0)));
 }

@@ -29,7 +29,7 @@ type ConnectionSecret = SecretKey & { name: pulumi.Output<string> };
 
 /** Who connects where. */
 export type ConnectionName =
-  "controlPlaneDatabase" | "audit" | "telemetry" | "auditor" | "owner" | "monitor" | "replica";
+  "controlPlaneDatabase" | "audit" | "telemetry" | "auditor" | "owner" | "maintenance" | "monitor" | "replica";
 
 /**
  * Every way to the database, each a Secret of its own, so that a pod is given one and not all, and the certificates that
@@ -76,6 +76,7 @@ export class Connections extends pulumi.ComponentResource {
       telemetry: pooled("telemetry", "telemetry"),
       auditor: pooled("auditor", "auditor"),
       owner: secret("owner", "owner", args.primary, databaseName),
+      maintenance: secret("maintenance", "maintenance", args.primary, databaseName),
       monitor: secret("monitor", "monitor", args.primary, databaseName),
       ...(args.replica && { replica: secret("replica", "auditor", args.replica, databaseName) }),
     };

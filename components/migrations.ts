@@ -16,7 +16,7 @@ export interface Expectations {
   monthsAhead: number;
 }
 
-const createdRoles = ["app", "telemetry", "monitor", "auditor"] as const satisfies RoleKey[];
+const createdRoles = ["app", "telemetry", "monitor", "auditor", "maintenance"] as const satisfies RoleKey[];
 type CreatedRole = (typeof createdRoles)[number];
 
 export interface MigrationsArgs extends Pick<

@@ -34,7 +34,7 @@ export const scheduledPrograms = {
     what: "partitions are made",
     schedule: "17 3 * * *",
     deadline: 900,
-    connection: "owner",
+    connection: "maintenance",
     connections: 1,
     env: ({ monthsAhead }) => ({ MONTHS_AHEAD: String(monthsAhead) }),
   },

@@ -8,7 +8,7 @@ import { Failure, integerSetting, runProgram, type Context } from "./program";
 
 const environment = `
 Environment:
-  DATABASE_URL            the owner's URL, straight to the server (nothing is done on a standby)
+  DATABASE_URL            the URL of authensor_maintenance or the owner, straight to the server (nothing is done on a standby)
   DATABASE_URL_FILE       a file with that URL, in its place
   MONTHS_AHEAD            months after the current one that must have a partition (default 3)
   LOCK_WAIT_SECONDS       how long to wait for another run (default 300)

@@ -12,9 +12,14 @@ export const roles = {
   monitor: "authensor_monitor",
   /** Reads the audit trail, and no key's hash. */
   auditor: "authensor_auditor",
+  /** Makes partitions, through functions of the owner's; reads nothing. What runs on schedule logs in as this role. */
+  maintenance: "authensor_maintenance",
 } as const;
+
+/** Of the maintenance role: a run on schedule, one by hand, and one to cancel either. */
+export const maintenanceConnections = 3;
 
 export type RoleKey = keyof typeof roles;
 
 /** The roles that migrations create; the owner comes with the server. */
-export const createdRoles = [roles.app, roles.telemetry, roles.monitor, roles.auditor] as const;
+export const createdRoles = [roles.app, roles.telemetry, roles.monitor, roles.auditor, roles.maintenance] as const;

@@ -134,9 +134,9 @@ export const database = {
     example: "200",
     default: "200",
   }),
-  reservedConnections: integer("reservedConnections", 10, 1000, {
-    description: "Connections that no pool may use, for migrations, maintenance, monitoring and people; at least 10",
-    rule: "10 to 1000 connections kept from the pools",
+  reservedConnections: integer("reservedConnections", 12, 1000, {
+    description: "Connections that no pool may use, for migrations, maintenance, monitoring and people; at least 12",
+    rule: "12 to 1000 connections kept from the pools",
     example: "30",
     default: "30",
   }),

@@ -1,11 +1,13 @@
 -- The login roles and their settings in this database. Passwords are set by ops/migrate, never here.
--- Privileges follow in 006, once there is something to grant.
+-- Privileges follow in 009, once there is something to grant.
 
 do $$
 declare
   wanted text;
 begin
-  foreach wanted in array array['authensor_app', 'authensor_telemetry', 'authensor_monitor', 'authensor_auditor'] loop
+  foreach wanted in array array[
+    'authensor_app', 'authensor_telemetry', 'authensor_monitor', 'authensor_auditor', 'authensor_maintenance'
+  ] loop
     -- Roles belong to the server, not to the database: a restored or a second database finds them there.
     if not exists (select from pg_roles where rolname = wanted) then
       begin
@@ -15,6 +17,9 @@ begin
       end;
     end if;
   end loop;
+
+  -- As many as components/connectionBudget.ts keeps for it: a job gone wild takes no other's connections.
+  alter role authensor_maintenance connection limit 3;
 
   if not pg_has_role('authensor_monitor', 'pg_monitor', 'member') then
     begin
@@ -51,10 +56,15 @@ begin
       -- Reads only, and for as long as an audit's question may take, but never holding back vacuum for a night.
       ('authensor_auditor',   'default_transaction_read_only',       'on'),
       ('authensor_auditor',   'statement_timeout',                   '15min'),
-      ('authensor_auditor',   'idle_in_transaction_session_timeout', '5min')
+      ('authensor_auditor',   'idle_in_transaction_session_timeout', '5min'),
+      -- No statement of its jobs outlives the job (components/scheduledPrograms.ts), or keeps a lock for nothing.
+      ('authensor_maintenance', 'statement_timeout',                   '15min'),
+      ('authensor_maintenance', 'lock_timeout',                        '1s'),
+      ('authensor_maintenance', 'idle_in_transaction_session_timeout', '30s')
     ) as s (role, name, value)
   loop
-    execute format('alter role %I in database %I set %I = %L', setting.role, current_database(), setting.name, setting.value);
+    execute format('alter role %I in database %I set %I = %L',
+      setting.role, current_database(), setting.name, setting.value);
   end loop;
 end
 $$;

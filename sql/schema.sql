@@ -3,7 +3,7 @@
 
 CREATE SCHEMA audit;
 
-CREATE TYPE audit.departure AS (
+CREATE TYPE audit.detachment AS (
 	parent regclass,
 	oldest regclass,
 	past regclass,
@@ -75,7 +75,7 @@ CREATE FUNCTION audit.anchor() RETURNS jsonb
     FROM ends e;
 END;
 
-COMMENT ON FUNCTION audit.anchor() IS 'The ends of all chains as one jsonb value, at most 256 MB: enough for some 900000 agents (about 270 bytes each). See docs/chain.md.';
+COMMENT ON FUNCTION audit.anchor() IS 'The ends of all chains as one jsonb value, at most 256 MB: some 900000 agents (270 bytes each). See docs/chain.md.';
 
 CREATE FUNCTION audit.append_history(agent_of text, receipt_id uuid, receipt_created_at timestamp with time zone, old_state jsonb, new_state jsonb) RETURNS void
     LANGUAGE plpgsql
@@ -92,7 +92,8 @@ begin
   entry.before             := audit.differing(old_state, new_state);
   entry.after              := audit.differing(new_state, old_state);
   loop
-    select seq + 1, seal into entry.seq, entry.seal from audit.history_heads where agent = entry.agent for no key update;
+    select seq + 1, seal into entry.seq, entry.seal from audit.history_heads
+      where agent = entry.agent for no key update;
     exit when found;
     insert into audit.history_heads (agent) values (entry.agent) on conflict do nothing;
   end loop;
@@ -111,7 +112,8 @@ CREATE FUNCTION audit.approval_problem(approval jsonb, approval_status text) RET
     AS $$
 begin
   if approval ->> 'status' is distinct from approval_status and approval ->> 'status' is not null then
-    return format('its approval says %s, its approval_status is %s', approval ->> 'status', coalesce(approval_status, 'none'));
+    return format('its approval says %s, its approval_status is %s', approval ->> 'status',
+      coalesce(approval_status, 'none'));
   end if;
   perform (approval ->> 'expiresAt')::timestamptz;
   return null;
@@ -123,12 +125,24 @@ CREATE FUNCTION audit.archive_month(month date) RETURNS SETOF regclass
     SET search_path TO ''
     AS $$
 declare
-  receipts audit.departure := audit.prepare_detach('public.receipts', month);
-  changes  audit.departure := audit.prepare_detach('audit.receipt_history', month);
+  receipts audit.detachment := audit.prepare_detach('public.receipts', month);
+  changes  audit.detachment := audit.prepare_detach('audit.receipt_history', month);
 begin
   -- In the order in which writers come to them.
   return next audit.finish_detach(receipts);
   return next audit.finish_detach(changes);
+end
+$$;
+
+CREATE FUNCTION audit.attach_partition(parent regclass, partition regclass, since timestamp with time zone, until timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO'
+    AS $$
+begin
+  execute format('alter table %s attach partition %s for values from (%s) to (%s)', parent, partition,
+    coalesce(quote_literal(since), 'minvalue'), coalesce(quote_literal(until), 'maxvalue'));
 end
 $$;
 
@@ -146,7 +160,7 @@ CREATE FUNCTION audit.birth_state(decision_outcome text, created_at timestamp wi
 
 CREATE FUNCTION audit.bound_past(past regclass, key name, until timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET "TimeZone" TO 'UTC'
     SET "DateStyle" TO 'ISO'
     SET client_min_messages TO 'warning'
@@ -169,13 +183,26 @@ CREATE FUNCTION audit.changes_table(parent regclass) RETURNS text
     LANGUAGE sql STABLE STRICT
     RETURN format('audit.%I'::text, audit.partition_name(parent, 'changes'::text));
 
-CREATE FUNCTION audit.check_attached(departure audit.departure) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO ''
+CREATE FUNCTION audit.check_ahead(month date) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-  if not exists (select from pg_catalog.pg_inherits where inhrelid = departure.oldest and inhparent = departure.parent) then
-    raise 'the oldest month of % has left meanwhile', departure.parent using errcode = 'object_not_in_prerequisite_state',
+  if month > audit.month_of(now()) + interval '120 months' then
+    raise 'months are made at most 120 ahead, not %', to_char(month, 'YYYY-MM')
+      using errcode = 'invalid_parameter_value';
+  end if;
+end
+$$;
+
+CREATE FUNCTION audit.check_attached(prepared audit.detachment) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if not exists (select from pg_inherits where inhrelid = prepared.oldest and inhparent = prepared.parent) then
+    raise 'the oldest month of % has left meanwhile', prepared.parent
+      using errcode = 'object_not_in_prerequisite_state',
       hint = 'Another archiving took it. Nothing was changed by this one.';
   end if;
 end
@@ -191,9 +218,11 @@ declare
 begin
   perform audit.check_state(new);
 
-  if (old.id, old.envelope_id, old.decision_outcome, old.envelope, old.decision, old.created_at, old.chain_seq, old.chain_seal, old.receipt_hash)
+  if (old.id, old.envelope_id, old.decision_outcome, old.envelope, old.decision, old.created_at,
+      old.chain_seq, old.chain_seal, old.receipt_hash)
        is distinct from
-     (new.id, new.envelope_id, new.decision_outcome, new.envelope, new.decision, new.created_at, new.chain_seq, new.chain_seal, new.receipt_hash)
+     (new.id, new.envelope_id, new.decision_outcome, new.envelope, new.decision, new.created_at,
+      new.chain_seq, new.chain_seal, new.receipt_hash)
      or (old.tool_name, old.actor_id, old.parent_receipt_id, old.prev_receipt_hash)
        is distinct from
         (new.tool_name, new.actor_id, new.parent_receipt_id, new.prev_receipt_hash)
@@ -213,12 +242,14 @@ begin
     problem := format('its approval is %s: it cannot become %s', coalesce(new.approval_status, 'missing'), new.status);
 
   elsif new.approval_status is distinct from old.approval_status and old.approval_status <> 'pending' then
-    problem := format('its approval is %s, which is final: it cannot become %s', old.approval_status, coalesce(new.approval_status, 'none'));
+    problem := format('its approval is %s, which is final: it cannot become %s',
+      old.approval_status, coalesce(new.approval_status, 'none'));
   elsif new.approval_status is null and old.approval_status is not null then
     problem := 'its approval is pending: it cannot become none';
   -- The control plane decides by the status inside the approval, which is no more to be taken back than the column.
   elsif answer <> 'pending' and new.approval ->> 'status' is distinct from answer then
-    problem := format('its approval says %s, which is final: it cannot say %s', answer, coalesce(new.approval ->> 'status', 'nothing'));
+    problem := format('its approval says %s, which is final: it cannot say %s',
+      answer, coalesce(new.approval ->> 'status', 'nothing'));
   elsif new.approval_status is distinct from old.approval_status and new.approval_status in ('rejected', 'expired')
     and new.status <> 'cancelled'
   then
@@ -234,11 +265,13 @@ begin
   elsif new.claim_id <> old.claim_id and old.claim_expires_at >= now() then
     problem := format('its claim is held by another until %s', old.claim_expires_at);
   elsif new.execution_attempts < old.execution_attempts then
-    problem := format('its execution attempts cannot go back from %s to %s', old.execution_attempts, new.execution_attempts);
+    problem := format('its execution attempts cannot go back from %s to %s',
+      old.execution_attempts, new.execution_attempts);
   else
     return new;
   end if;
-  raise 'receipt % cannot change so: %', old.id, problem using errcode = 'integrity_constraint_violation', table = 'receipts';
+  raise 'receipt % cannot change so: %', old.id, problem
+    using errcode = 'integrity_constraint_violation', table = 'receipts';
 end
 $$;
 
@@ -302,14 +335,17 @@ begin
           and coalesce(r.approval_status, 'pending') in ('pending', 'approved', 'rejected', 'expired')
           and r.execution_attempts >= 0)
   then
-    raise 'receipt % cannot be: status %, approval status %, % attempts', r.id, r.status, r.approval_status, r.execution_attempts
+    raise 'receipt % cannot be: status %, approval status %, % attempts',
+      r.id, r.status, r.approval_status, r.execution_attempts
       using errcode = 'check_violation', table = 'receipts', constraint = 'known_values';
   elsif r.claim_id is not null and r.claim_expires_at is null then
     raise 'receipt % cannot be: its claim has no claim_expires_at', r.id
-      using errcode = 'check_violation', table = 'receipts', column = 'claim_expires_at', constraint = 'claim_requires_expiry';
+      using errcode = 'check_violation', table = 'receipts', column = 'claim_expires_at',
+        constraint = 'claim_requires_expiry';
   elsif r.claim_expires_at is not null and r.claimed_at is null then
     raise 'receipt % cannot be: it has a claim_expires_at and no claimed_at', r.id
-      using errcode = 'check_violation', table = 'receipts', column = 'claimed_at', constraint = 'expiry_requires_claimed_at';
+      using errcode = 'check_violation', table = 'receipts', column = 'claimed_at',
+        constraint = 'expiry_requires_claimed_at';
   end if;
 end
 $$;
@@ -319,8 +355,11 @@ CREATE FUNCTION audit.checkpoint(partition regclass) RETURNS integer
     SET search_path TO ''
     AS $_$
 declare
-  of_receipts boolean := exists (select from pg_catalog.pg_attribute where attrelid = partition and attname = 'chain_seq');
-  columns     text    := case when of_receipts then $q$coalesce(actor_id, '') as agent, chain_seq as seq, chain_seal as seal, receipt_hash as hash$q$
+  of_receipts boolean := exists (
+    select from pg_catalog.pg_attribute where attrelid = partition and attname = 'chain_seq');
+  columns     text    := case
+    when of_receipts
+    then $q$coalesce(actor_id, '') as agent, chain_seq as seq, chain_seal as seal, receipt_hash as hash$q$
                                                else $q$agent, seq, seal, null::text as hash$q$ end;
   stretch     record;
   made        audit.checkpoints;
@@ -336,13 +375,15 @@ begin
   for stretch in execute format($q$
     select agent, min(seq) as first_seq, max(seq) as last_seq,
            (array_agg(seal order by seq desc))[1] as seal, (array_agg(hash order by seq desc))[1] as hash
-      from (select *, seq - row_number() over (partition by agent order by seq) as island from (select %s from %s) rows) islands
+      from (select *, seq - row_number() over (partition by agent order by seq) as island
+        from (select %s from %s) rows) islands
      group by agent, island
      order by agent collate "C", min(seq)
   $q$, columns, partition)
   loop
     continue when exists (select from audit.checkpoints c
-      where (c.chain, c.agent, c.first_seq, c.last_seq, c.last_seal) = (made.chain, stretch.agent, stretch.first_seq, stretch.last_seq, stretch.seal));
+      where (c.chain, c.agent, c.first_seq, c.last_seq, c.last_seal)
+          = (made.chain, stretch.agent, stretch.first_seq, stretch.last_seq, stretch.seal));
     made.agent     := stretch.agent;
     made.first_seq := stretch.first_seq;
     made.last_seq  := stretch.last_seq;
@@ -363,25 +404,35 @@ CREATE FUNCTION audit.checkpoint_seal(previous_seal bytea, seq bigint, chain tex
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN sha256(record_send(ROW(previous_seal, seq, convert_to(chain, 'UTF8'::name), convert_to(agent, 'UTF8'::name), first_seq, last_seq, last_seal, convert_to(last_hash, 'UTF8'::name), convert_to(source, 'UTF8'::name), made_at)));
 
-CREATE FUNCTION audit.create_tile(parent regclass, suffix text, options text[]) RETURNS text
+CREATE FUNCTION audit.create_partition(parent regclass, suffix text, options text[]) RETURNS regclass
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  tile text := format('%I.%I', (select relnamespace::regnamespace from pg_catalog.pg_class where oid = parent), audit.partition_name(parent, suffix));
+  name text := format('%I.%I',
+    (select relnamespace::regnamespace from pg_class where oid = parent), audit.partition_name(parent, suffix));
 begin
   execute format('create table %s (like %s including all excluding identity excluding comments)%s',
-    tile, parent, ' with (' || array_to_string(options, ', ') || ')');
-  return tile;
+    name, parent, ' with (' || array_to_string(options, ', ') || ')');
+  return name::regclass;
 end
 $$;
 
 CREATE FUNCTION audit.detach_month(parent regclass, month date) RETURNS regclass
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return audit.finish_detach(audit.prepare_detach(parent, month));
+end
+$$;
+
+CREATE FUNCTION audit.detach_partition(parent regclass, partition regclass) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  execute format('alter table %s detach partition %s', parent, partition);
 end
 $$;
 
@@ -390,8 +441,8 @@ CREATE FUNCTION audit.differing(state jsonb, other jsonb) RETURNS jsonb
     RETURN (SELECT COALESCE(jsonb_object_agg(jsonb_each.key, jsonb_each.value), '{}'::jsonb) AS "coalesce" FROM jsonb_each(differing.state) jsonb_each(key, value) WHERE (jsonb_each.value IS DISTINCT FROM (differing.other -> jsonb_each.key)));
 
 CREATE FUNCTION audit.drain_apply(parent regclass, batch integer) RETURNS integer
-    LANGUAGE plpgsql
-    SET search_path TO ''
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET client_min_messages TO 'warning'
     SET random_page_cost TO '1.1'
     AS $_$
@@ -399,24 +450,25 @@ declare
   changes text := audit.changes_table(parent);
   keys    text[] := audit.key_columns(parent);
   future  record;
-  target  record;
+  chosen  audit.drain_targets;
+  bounds  text;
   taken   int;
 begin
-  select * into future from audit.open_end(parent);
+  select * into future from audit.future_partition(parent);
   drop table if exists pg_temp.drain_keys;
   execute format('create temporary table drain_keys on commit drop as
-    with taken as (delete from %1$s where ctid = any (array(select ctid from %1$s limit %2$s)) returning *) select * from taken', changes, batch);
+    with taken as (delete from %1$s where ctid = any (array(select ctid from %1$s limit %2$s)) returning *)
+    select * from taken', changes, batch);
   get diagnostics taken = row_count;
   if taken > 0 then
     analyze pg_temp.drain_keys;
-    for target in select * from audit.drain_tiles d where d.parent = drain_apply.parent loop
-      execute format('delete from %s t using pg_temp.drain_keys k where %s and %s', target.tile,
-        (select string_agg(format('t.%1$s = k.%1$s', name), ' and ') from unnest(keys) name),
-        audit.in_tile('k.' || quote_ident(future.key), target.since, target.until));
+    for chosen in select * from audit.drain_targets d where d.parent = drain_apply.parent loop
+      bounds := audit.within('k.' || quote_ident(future.key), chosen.since, chosen.until);
+      execute format('delete from %s t using pg_temp.drain_keys k where %s and %s', chosen.target,
+        (select string_agg(format('t.%1$s = k.%1$s', name), ' and ') from unnest(keys) name), bounds);
       execute format('insert into %1$s (%2$s) overriding system value
-                      select %2$s from (select distinct * from pg_temp.drain_keys k where %5$s) k join %3$s f using (%4$s)',
-        target.tile, audit.tile_columns(target.tile), future.partition, array_to_string(keys, ', '),
-        audit.in_tile('k.' || quote_ident(future.key), target.since, target.until));
+        select %2$s from (select distinct * from pg_temp.drain_keys k where %5$s) k join %3$s f using (%4$s)',
+        chosen.target, audit.stored_columns(chosen.target), future.partition, array_to_string(keys, ', '), bounds);
     end loop;
   end if;
   return taken;
@@ -425,71 +477,77 @@ $_$;
 
 CREATE FUNCTION audit.drain_cancel(parent regclass) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET client_min_messages TO 'warning'
     AS $$
 declare
   leftover text;
 begin
-  perform audit.hold_off_vacuum((audit.open_end(parent)).partition);
-  execute format('drop trigger if exists audit_drain on %s', (audit.open_end(parent)).partition);
-  for leftover in delete from audit.drain_tiles d where d.parent = drain_cancel.parent returning d.tile::text loop
+  perform audit.hold_off_vacuum((audit.future_partition(parent)).partition);
+  execute format('drop trigger if exists audit_drain on %s', (audit.future_partition(parent)).partition);
+  for leftover in
+    delete from audit.drain_targets d where d.parent = drain_cancel.parent returning d.target::text
+  loop
     execute format('drop table if exists %s', leftover);
   end loop;
   execute format('drop table if exists %s', audit.changes_table(parent));
 end
 $$;
 
-CREATE FUNCTION audit.drain_copy(tile regclass) RETURNS bigint
-    LANGUAGE plpgsql
-    SET search_path TO ''
+CREATE FUNCTION audit.drain_copy(target regclass) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
-  target  record;
+  chosen  audit.drain_targets;
   future  record;
   copied  bigint;
 begin
-  select * into strict target from audit.drain_tiles d where d.tile = drain_copy.tile;
-  select * into future from audit.open_end(target.parent);
+  update audit.drain_targets d set copied = true where d.target = drain_copy.target returning * into strict chosen;
+  select * into future from audit.future_partition(chosen.parent);
   execute format('insert into %1$s (%2$s) overriding system value select %2$s from %3$s where %4$s',
-    tile, audit.tile_columns(tile), future.partition, audit.in_tile(quote_ident(future.key), target.since, target.until));
+    target, audit.stored_columns(target), future.partition,
+    audit.within(quote_ident(future.key), chosen.since, chosen.until));
   get diagnostics copied = row_count;
-  execute format('analyze %s', tile);
+  execute format('analyze %s', target);
   return copied;
 end
 $_$;
 
 CREATE FUNCTION audit.drain_finish(parent regclass) RETURNS regclass
-    LANGUAGE plpgsql
-    SET search_path TO ''
-    SET "TimeZone" TO 'UTC'
-    SET "DateStyle" TO 'ISO'
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   future record;
-  target record;
+  chosen audit.drain_targets;
   behind bigint;
 begin
-  perform audit.hold_off_vacuum((audit.open_end(parent)).partition);
-  perform audit.hold_off_vacuum(d.tile) from audit.drain_tiles d where d.parent = drain_finish.parent;
+  perform audit.hold_off_vacuum((audit.future_partition(parent)).partition);
+  perform audit.hold_off_vacuum(d.target) from audit.drain_targets d where d.parent = drain_finish.parent;
   execute format('lock table %s in access exclusive mode', parent);
-  select * into future from audit.open_end(parent);
+  select * into future from audit.future_partition(parent);
+  -- The caller may be a role that must not be able to lose a row.
+  if (select bool_and(d.copied) from audit.drain_targets d where d.parent = drain_finish.parent) is not true then
+    raise 'the rows of % are not copied yet', future.partition using errcode = 'object_not_in_prerequisite_state',
+      hint = 'Call audit.drain_start, and audit.drain_copy for each table that it returns.';
+  end if;
   execute format('select count(*) from (select from %s limit 1001) t', audit.changes_table(parent)) into behind;
   if behind > 1000 then
-    raise 'too many rows changed while the lock was waited for' using errcode = 'lock_not_available', hint = 'Call audit.drain_apply, then this again.';
+    raise 'too many rows changed while the lock was waited for' using errcode = 'lock_not_available',
+      hint = 'Call audit.drain_apply, then this again.';
   end if;
   while audit.drain_apply(parent, 10000) > 0 loop
     null;
   end loop;
   execute format('drop trigger audit_drain on %s', future.partition);
-  execute format('alter table %s detach partition %s', parent, future.partition);
+  perform audit.detach_partition(parent, future.partition);
   execute format('alter table %s rename to %I', future.partition, audit.partition_name(parent, 'drained'));
-  for target in delete from audit.drain_tiles d where d.parent = drain_finish.parent returning * loop
-    execute format('alter table %s attach partition %s for values from (%L) to (%s)', parent, target.tile, target.since,
-      coalesce(quote_literal(target.until), 'maxvalue'));
-    execute format('alter table %s drop constraint tile_bounds', target.tile);
-    if target.until is null then
-      execute format('alter table %s rename to %I', target.tile, audit.partition_name(parent, 'future'));
+  for chosen in delete from audit.drain_targets d where d.parent = drain_finish.parent returning * loop
+    perform audit.attach_partition(parent, chosen.target, chosen.since, chosen.until);
+    execute format('alter table %s drop constraint drain_bounds', chosen.target);
+    if chosen.until is null then
+      execute format('alter table %s rename to %I', chosen.target, audit.partition_name(parent, 'future'));
     end if;
   end loop;
   execute format('drop table %s', audit.changes_table(parent));
@@ -498,26 +556,30 @@ end
 $$;
 
 CREATE FUNCTION audit.drain_release(parent regclass) RETURNS boolean
-    LANGUAGE plpgsql
-    SET search_path TO ''
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET "TimeZone" TO 'UTC'
     SET "DateStyle" TO 'ISO'
     AS $_$
 declare
-  drained regclass := to_regclass(format('%I.%I',
-    (select relnamespace::regnamespace from pg_catalog.pg_class where oid = parent), audit.partition_name(parent, 'drained')));
+  future  record;
+  drained regclass;
   since   timestamptz;
   missing bigint;
 begin
+  select * into future from audit.future_partition(parent);
+  drained := to_regclass(format('%I.%I',
+    (select relnamespace::regnamespace from pg_class where oid = parent), audit.partition_name(parent, 'drained')));
   if drained is null then
     return false;
   end if;
-  if not pg_catalog.has_table_privilege('authensor_app', parent, 'delete') then
+  if not has_table_privilege('authensor_app', parent, 'delete') then
     -- Its rows are younger than its bound was: no reason to search all of history for them.
-    execute format('select min(%I) from %s', (audit.open_end(parent)).key, drained) into since;
-    execute format('select count(*) from %s d where not exists (select from %s p where %s and p.%I >= %L)', drained, parent,
+    execute format('select min(%I) from %s', future.key, drained) into since;
+    execute format('select count(*) from %s d where not exists (select from %s p where %s and p.%I >= %L)',
+      drained, parent,
       (select string_agg(format('p.%1$s = d.%1$s', k), ' and ') from unnest(audit.key_columns(parent)) k),
-      (audit.open_end(parent)).key, since) into missing;
+      future.key, since) into missing;
     if missing > 0 then
       raise '% rows of % are missing from %', missing, drained, parent using errcode = 'data_corrupted',
         hint = 'Nothing was dropped. Insert them into the table, find out why, then drop the drained one.';
@@ -529,10 +591,8 @@ end
 $_$;
 
 CREATE FUNCTION audit.drain_start(parent regclass, months_ahead integer) RETURNS SETOF regclass
-    LANGUAGE plpgsql
-    SET search_path TO ''
-    SET "TimeZone" TO 'UTC'
-    SET "DateStyle" TO 'ISO'
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   future   record;
@@ -540,27 +600,33 @@ declare
   keys     text[] := audit.key_columns(parent);
   last     date := (audit.month_of(now()) + make_interval(months => months_ahead))::date;
   month    date;
-  tile     regclass;
+  target   regclass;
   since    timestamptz;
   until    timestamptz;
 begin
+  perform audit.check_ahead(last);
   perform audit.drain_cancel(parent);
-  select * into future from audit.open_end(parent);
+  select * into future from audit.future_partition(parent);
   for month in
-    select m::date from generate_series(audit.month_of(future.since)::timestamp, last + interval '1 month', '1 month') m
+    select m::date
+      from generate_series(audit.month_of(future.since)::timestamp, last + interval '1 month', '1 month') m
   loop
-    since := audit.month_start(month);
-    until := case when month <= last then audit.month_start((month + interval '1 month')::date) end;
-    tile  := audit.create_tile(parent, case when until is null then 'future_next' else to_char(month, 'YYYY_MM') end, future.options);
+    since  := audit.month_start(month);
+    until  := case when month <= last then audit.month_start((month + interval '1 month')::date) end;
+    target := audit.create_partition(
+      parent, case when until is null then 'future_next' else to_char(month, 'YYYY_MM') end, future.options);
     -- What ATTACH would otherwise read every row for, under the lock.
-    execute format('alter table %s add constraint tile_bounds check (%s)', tile, audit.in_tile(quote_ident(future.key), since, until));
-    insert into audit.drain_tiles values (parent, tile, since, until);
-    return next tile;
+    execute format('alter table %s add constraint drain_bounds check (%s)',
+      target, audit.within(quote_ident(future.key), since, until));
+    insert into audit.drain_targets values (parent, target, since, until);
+    return next target;
   end loop;
-  execute format('create table %s as select %s from %s with no data', changes, array_to_string(keys, ', '), future.partition);
+  execute format('create table %s as select %s from %s with no data',
+    changes, array_to_string(keys, ', '), future.partition);
   perform audit.hold_off_vacuum(future.partition);
-  -- Last, for it waits for those who are writing to the open end, and keeps others waiting meanwhile.
-  execute format('create trigger audit_drain after insert or update or delete on %s for each row execute function audit.record_change(%L, %L)',
+  -- Last, for it waits for those who are writing to <table>_future, and keeps others waiting meanwhile.
+  execute format('create trigger audit_drain after insert or update or delete on %s
+                  for each row execute function audit.record_change(%L, %L)',
     future.partition, changes, (select string_agg('$1.' || k, ', ') from unnest(keys) k));
 end
 $_$;
@@ -577,30 +643,51 @@ $$;
 
 COMMENT ON FUNCTION audit.find_receipt(id uuid) IS 'The receipt with this id, whatever its month.';
 
-CREATE FUNCTION audit.finish_detach(departure audit.departure) RETURNS regclass
+CREATE FUNCTION audit.finish_detach(prepared audit.detachment) RETURNS regclass
     LANGUAGE plpgsql
-    SET search_path TO ''
-    SET "TimeZone" TO 'UTC'
-    SET "DateStyle" TO 'ISO'
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  parent regclass := departure.parent;
+  parent regclass := prepared.parent;
   found  bigint;
 begin
   execute format('lock table %s in access exclusive mode', parent);
-  perform audit.check_attached(departure);
+  perform audit.check_attached(prepared);
   if audit.is_chained(parent) then
-    -- No row ever leaves a chained table: as many as before are the same. An index alone is read for it, as the month is all-visible.
-    execute format('select count(*) from %s', departure.oldest) into found;
-    if found is distinct from departure.stored then
-      raise 'rows came into % while its checkpoint was written', departure.oldest using errcode = 'lock_not_available', hint = 'Nothing was changed. Try again.';
+    -- No row ever leaves a chained table: as many as before are the same. An index alone is read for it, as the month
+    -- is all-visible.
+    execute format('select count(*) from %s', prepared.oldest) into found;
+    if found is distinct from prepared.stored then
+      raise 'rows came into % while its checkpoint was written', prepared.oldest using errcode = 'lock_not_available',
+        hint = 'Nothing was changed. Try again.';
     end if;
   end if;
-  execute format('alter table %s detach partition %s', parent, departure.oldest);
-  execute format('alter table %s detach partition %s', parent, departure.past);
-  execute format('alter table %s attach partition %s for values from (minvalue) to (%L)', parent, departure.past, departure.until);
-  perform audit.bound_past(departure.past, departure.key, departure.until);
-  return departure.oldest;
+  perform audit.detach_partition(parent, prepared.oldest);
+  perform audit.detach_partition(parent, prepared.past);
+  perform audit.attach_partition(parent, prepared.past, null, prepared.until);
+  perform audit.bound_past(prepared.past, prepared.key, prepared.until);
+  return prepared.oldest;
+end
+$$;
+
+CREATE FUNCTION audit.future_partition(parent regclass, OUT partition regclass, OUT since timestamp with time zone, OUT key text, OUT options text[]) RETURNS record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  select p.partition, p.since, a.attname, c.reloptions
+    into partition, since, key, options
+    from audit.list_partitions() p
+    join pg_catalog.pg_partitioned_table t on t.partrelid = p.parent
+    join pg_catalog.pg_attribute a on a.attrelid = p.parent and a.attnum = t.partattrs[0]
+    join pg_catalog.pg_class c on c.oid = p.partition
+    join pg_catalog.pg_class m on m.oid = p.parent
+   where p.parent = future_partition.parent and p.kind = 'future'
+     and pg_has_role(c.relowner, 'usage') and pg_has_role(m.relowner, 'usage');
+  if partition is null then
+    raise '% is not a monthly table', parent using errcode = 'wrong_object_type',
+      hint = 'Call audit.partition_by_month(table) once, in the migration that creates it.';
+  end if;
 end
 $$;
 
@@ -608,21 +695,15 @@ CREATE FUNCTION audit.history_seal(previous_seal bytea, seq bigint, agent text, 
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN sha256(record_send(ROW(previous_seal, seq, convert_to(agent, 'UTF8'::name), receipt_id, receipt_created_at, changed_at, convert_to(changed_by, 'UTF8'::name), convert_to(application, 'UTF8'::name), convert_to((before)::text, 'UTF8'::name), convert_to((after)::text, 'UTF8'::name))));
 
-CREATE FUNCTION audit.hold_off_vacuum(tile regclass) RETURNS void
+CREATE FUNCTION audit.hold_off_vacuum(relation regclass) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     AS $$
 begin
-  execute format('lock table %s in share update exclusive mode', tile);
+  execute format('lock table %s in share update exclusive mode', relation);
 end
 $$;
-
-CREATE FUNCTION audit.in_tile(key text, since timestamp with time zone, until timestamp with time zone) RETURNS text
-    LANGUAGE sql STABLE
-    SET "TimeZone" TO 'UTC'
-    SET "DateStyle" TO 'ISO'
-    RETURN (format('%s >= %L'::text, key, since) || CASE WHEN (until IS NOT NULL) THEN format(' and %s < %L'::text, key, until) ELSE ''::text END);
 
 CREATE FUNCTION audit.is_chained(parent regclass) RETURNS boolean
     LANGUAGE sql STABLE
@@ -638,11 +719,11 @@ CREATE FUNCTION audit.month_of(at timestamp with time zone) RETURNS date
 
 CREATE FUNCTION audit.list_partitions() RETURNS TABLE(parent regclass, partition regclass, kind text, month date, since timestamp with time zone, until timestamp with time zone)
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET "DateStyle" TO 'ISO'
     SET "TimeZone" TO 'UTC'
     BEGIN ATOMIC
- WITH tile AS (
+ WITH part AS (
           SELECT i.inhparent AS parent,
              c.oid AS partition,
              c.relname AS name,
@@ -657,74 +738,78 @@ CREATE FUNCTION audit.list_partitions() RETURNS TABLE(parent regclass, partition
                       JOIN pg_class fc ON ((fc.oid = f.inhrelid)))
                    WHERE ((f.inhparent = p.oid) AND (fc.relname = ((p.relname)::text || '_future'::text))))))
          )
-  SELECT (tile.parent)::regclass AS parent,
-     (tile.partition)::regclass AS partition,
+  SELECT (part.parent)::regclass AS parent,
+     (part.partition)::regclass AS partition,
          CASE
-             WHEN (tile.bounds[2] IS NULL) THEN 'future'::text
-             WHEN (tile.bounds[1] IS NULL) THEN 'past'::text
+             WHEN (part.bounds[2] IS NULL) THEN 'future'::text
+             WHEN (part.bounds[1] IS NULL) THEN 'past'::text
              ELSE 'month'::text
          END AS "case",
-     audit.month_of((tile.bounds[1])::timestamp with time zone) AS month_of,
-     (tile.bounds[1])::timestamp with time zone AS bounds,
-     (tile.bounds[2])::timestamp with time zone AS bounds
-    FROM tile
-   ORDER BY tile.parent_name, (tile.bounds[1])::timestamp with time zone NULLS FIRST;
+     audit.month_of((part.bounds[1])::timestamp with time zone) AS month_of,
+     (part.bounds[1])::timestamp with time zone AS bounds,
+     (part.bounds[2])::timestamp with time zone AS bounds
+    FROM part
+   ORDER BY part.parent_name, (part.bounds[1])::timestamp with time zone NULLS FIRST;
 END;
 
-CREATE FUNCTION audit.make_month(parent regclass, month date) RETURNS boolean
-    LANGUAGE plpgsql
-    SET search_path TO ''
-    SET "TimeZone" TO 'UTC'
-    SET "DateStyle" TO 'ISO'
+CREATE FUNCTION audit.make_month(parent regclass, month date) RETURNS regclass
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  future   record;
-  since    timestamptz := audit.month_start(month);
-  until    timestamptz := audit.month_start((month + interval '1 month')::date);
-  tile     text;
-  occupied boolean;
+  future    record;
+  since     timestamptz := audit.month_start(month);
+  until     timestamptz := audit.month_start((month + interval '1 month')::date);
+  partition regclass;
+  occupied  boolean;
 begin
-  select * into future from audit.open_end(parent);
+  select * into future from audit.future_partition(parent);
   if since < future.since then
-    return false;
+    return null;
   end if;
   if since > future.since then
-    raise 'partitions of % are made in order: next is %', parent, audit.month_of(future.since) using errcode = 'object_not_in_prerequisite_state';
+    raise 'partitions of % are made in order: next is %', parent, audit.month_of(future.since)
+      using errcode = 'object_not_in_prerequisite_state';
   end if;
+  perform audit.check_ahead(month);
 
   -- All that takes time comes before the lock.
-  tile := audit.create_tile(parent, to_char(month, 'YYYY_MM'), future.options);
+  partition := audit.create_partition(parent, to_char(month, 'YYYY_MM'), future.options);
   perform audit.hold_off_vacuum(future.partition);
   execute format('lock table %s in access exclusive mode', parent);
   execute format('select exists (select from %s where %I < %L)', future.partition, future.key, until) into occupied;
   if occupied then
-    raise 'rows of % already lie in %', to_char(month, 'YYYY-MM'), future.partition using errcode = 'object_in_use',
+    raise 'rows of % are already stored in %', to_char(month, 'YYYY-MM'), future.partition
+      using errcode = 'object_in_use',
       hint = 'Move them with audit.drain_start and what follows it, as ops/partitions does.';
   end if;
-  execute format('alter table %s detach partition %s', parent, future.partition);
-  execute format('alter table %s attach partition %s for values from (%L) to (%L)', parent, tile, since, until);
-  execute format('alter table %s attach partition %s for values from (%L) to (maxvalue)', parent, future.partition, until);
-  return true;
+  perform audit.detach_partition(parent, future.partition);
+  perform audit.attach_partition(parent, partition, since, until);
+  perform audit.attach_partition(parent, future.partition, until, null);
+  return partition;
 end
 $$;
 
 CREATE FUNCTION audit.missing_months(months_ahead integer) RETURNS TABLE(parent regclass, month date, occupied boolean)
-    LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   future record;
+  last   timestamp := audit.month_of(now())::timestamp + make_interval(months => months_ahead);
   stray  bigint;
 begin
-  for future in select * from audit.list_partitions() p where p.kind = 'future' loop
-    for month in
-      select m::date from generate_series(future.month::timestamp, audit.month_of(now())::timestamp + make_interval(months => months_ahead), '1 month') m
-    loop
+  for future in
+    select p.* from audit.list_partitions() p join pg_class c on c.oid = p.parent
+     where p.kind = 'future' and pg_has_role(c.relowner, 'usage')
+  loop
+    for month in select m::date from generate_series(future.month::timestamp, last, '1 month') m loop
       parent := future.parent;
-      execute format('select exists (select from %s where %I < %L)', future.partition,
-        (audit.open_end(future.parent)).key, audit.month_start((month + interval '1 month')::date)) into occupied;
+      execute format('select exists (select from %s where %I < %L)',
+        future.partition, (audit.future_partition(parent)).key, audit.month_start((month + interval '1 month')::date))
+        into occupied;
       if not occupied then
-        -- Attaching the open end again reads it, under the lock: a few thousand rows take a few milliseconds.
+        -- Attaching <table>_future again reads it, under the lock: a few thousand rows take a few milliseconds.
         execute format('select count(*) from (select from %s limit 10001) t', future.partition) into stray;
         occupied := stray > 10000;
       end if;
@@ -738,72 +823,54 @@ CREATE FUNCTION audit.month_start(month date) RETURNS timestamp with time zone
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN ((month)::timestamp without time zone AT TIME ZONE 'UTC'::text);
 
-CREATE FUNCTION audit.open_end(parent regclass, OUT partition regclass, OUT since timestamp with time zone, OUT key text, OUT options text[]) RETURNS record
-    LANGUAGE plpgsql STABLE
-    SET search_path TO ''
-    AS $$
-begin
-  select p.partition, p.since, a.attname, c.reloptions
-    into partition, since, key, options
-    from audit.list_partitions() p
-    join pg_catalog.pg_partitioned_table t on t.partrelid = p.parent
-    join pg_catalog.pg_attribute a on a.attrelid = p.parent and a.attnum = t.partattrs[0]
-    join pg_catalog.pg_class c on c.oid = p.partition
-   where p.parent = open_end.parent and p.kind = 'future';
-  if partition is null then
-    raise '% is not a monthly table', parent using errcode = 'wrong_object_type',
-      hint = 'Call audit.partition_by_month(table) once, in the migration that creates it.';
-  end if;
-end
-$$;
-
 CREATE FUNCTION audit.partition_by_month(parent regclass, first_month date DEFAULT audit.month_of(now()), options text[] DEFAULT ARRAY['autovacuum_vacuum_insert_scale_factor=0.05'::text, 'autovacuum_analyze_scale_factor=0.02'::text]) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
-    SET "TimeZone" TO 'UTC'
-    SET "DateStyle" TO 'ISO'
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   since timestamptz := audit.month_start(audit.month_of(audit.month_start(first_month)));
-  past  text := audit.create_tile(parent, 'past', options);
+  past  regclass    := audit.create_partition(parent, 'past', options);
 begin
-  execute format('alter table %s attach partition %s for values from (minvalue) to (%L)', parent, past, since);
-  execute format('alter table %s attach partition %s for values from (%L) to (maxvalue)', parent, audit.create_tile(parent, 'future', options), since);
-  perform audit.bound_past(past, (audit.open_end(parent)).key, since);
+  perform audit.attach_partition(parent, past, null, since);
+  perform audit.attach_partition(parent, audit.create_partition(parent, 'future', options), since, null);
+  perform audit.bound_past(past, (audit.future_partition(parent)).key, since);
   perform audit.make_month(parent, audit.month_of(since));
 end
 $$;
 
-CREATE FUNCTION audit.prepare_detach(parent regclass, month date) RETURNS audit.departure
+CREATE FUNCTION audit.prepare_detach(parent regclass, month date) RETURNS audit.detachment
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  departure audit.departure;
-  first     date;
+  prepared audit.detachment;
+  first    date;
 begin
-  select p.parent, p.partition, p.month, p.until into departure.parent, departure.oldest, first, departure.until
+  select p.parent, p.partition, p.month, p.until into prepared.parent, prepared.oldest, first, prepared.until
     from audit.list_partitions() p where p.parent = prepare_detach.parent and p.kind = 'month' limit 1;
   if first is distinct from month then
-    raise 'months of % leave in order: the oldest is %', parent, to_char(first, 'YYYY-MM') using errcode = 'object_not_in_prerequisite_state';
+    raise 'months of % leave in order: the oldest is %', parent, to_char(first, 'YYYY-MM')
+      using errcode = 'object_not_in_prerequisite_state';
   end if;
-  departure.past := (select p.partition from audit.list_partitions() p where p.parent = prepare_detach.parent and p.kind = 'past');
-  departure.key := (audit.open_end(parent)).key;
-  perform audit.hold_off_vacuum(departure.past);
-  perform audit.check_attached(departure);
-  perform audit.hold_off_vacuum(departure.oldest);
-  if exists (select from pg_catalog.pg_constraint where conrelid = departure.past and conname = 'past_bound' and not convalidated) then
-    execute format('alter table %s validate constraint past_bound', departure.past);
+  prepared.past := (
+    select p.partition from audit.list_partitions() p where p.parent = prepare_detach.parent and p.kind = 'past');
+  prepared.key := (audit.future_partition(parent)).key;
+  perform audit.hold_off_vacuum(prepared.past);
+  perform audit.check_attached(prepared);
+  perform audit.hold_off_vacuum(prepared.oldest);
+  if exists (select from pg_constraint
+              where conrelid = prepared.past and conname = 'past_bound' and not convalidated) then
+    execute format('alter table %s validate constraint past_bound', prepared.past);
   end if;
   if audit.is_chained(parent) then
     if current_setting('transaction_isolation') <> 'read committed' then
       raise 'a month of % is detached under READ COMMITTED: a snapshot hides rows that come meanwhile', parent
         using errcode = 'invalid_transaction_state';
     end if;
-    execute format('select count(*) from %s', departure.oldest) into departure.stored;
-    perform audit.checkpoint(departure.oldest);
+    execute format('select count(*) from %s', prepared.oldest) into prepared.stored;
+    perform audit.checkpoint(prepared.oldest);
   end if;
-  return departure;
+  return prepared;
 end
 $$;
 
@@ -837,18 +904,20 @@ declare
   problem text := audit.approval_problem(born.approval, born.approval_status);
 begin
   if problem is not null then
-    raise 'receipt % cannot be: %', born.id, problem using errcode = 'integrity_constraint_violation', table = 'receipts';
+    raise 'receipt % cannot be: %', born.id, problem
+      using errcode = 'integrity_constraint_violation', table = 'receipts';
   end if;
   perform audit.append_history(born.actor_id, born.id, born.created_at,
     audit.birth_state(born.decision_outcome, born.created_at),
-    audit.receipt_state(born.status, born.approval, born.approval_status, born.execution, born.result, born.error, born.updated_at,
-                        born.claim_id, born.claimed_at, born.claim_expires_at, born.execution_attempts, born.rekor_entry_id));
+    audit.receipt_state(
+      born.status, born.approval, born.approval_status, born.execution, born.result, born.error, born.updated_at,
+      born.claim_id, born.claimed_at, born.claim_expires_at, born.execution_attempts, born.rekor_entry_id));
 end
 $$;
 
 CREATE FUNCTION audit.record_change() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if tg_op <> 'INSERT' then
@@ -870,10 +939,12 @@ declare
 begin
   for change in
     select n.actor_id, n.id, n.created_at,
-           audit.receipt_state(o.status, o.approval, o.approval_status, o.execution, o.result, o.error, o.updated_at,
-                               o.claim_id, o.claimed_at, o.claim_expires_at, o.execution_attempts, o.rekor_entry_id) as before,
-           audit.receipt_state(n.status, n.approval, n.approval_status, n.execution, n.result, n.error, n.updated_at,
-                               n.claim_id, n.claimed_at, n.claim_expires_at, n.execution_attempts, n.rekor_entry_id) as after
+           audit.receipt_state(
+             o.status, o.approval, o.approval_status, o.execution, o.result, o.error, o.updated_at,
+             o.claim_id, o.claimed_at, o.claim_expires_at, o.execution_attempts, o.rekor_entry_id) as before,
+           audit.receipt_state(
+             n.status, n.approval, n.approval_status, n.execution, n.result, n.error, n.updated_at,
+             n.claim_id, n.claimed_at, n.claim_expires_at, n.execution_attempts, n.rekor_entry_id) as after
       from old_rows o join new_rows n using (id, created_at)
      order by coalesce(n.actor_id, '') collate "C", n.created_at, n.id
   loop
@@ -893,9 +964,10 @@ declare
   -- Everything that takes time, before the lock.
   content bytea := audit.receipt_content(new.id, new.envelope_id, new.parent_receipt_id, new.created_at,
                                          new.decision_outcome, new.tool_name, new.actor_id, new.envelope, new.decision);
-  -- Nearly every receipt: known values, and the state that its decision implies (audit.birth_state, 008).
+  -- Nearly every receipt: known values, and the state that its decision implies (audit.birth_state, 011).
   plain boolean :=
-    new.decision_outcome || ' ' || new.status in ('allow pending', 'require_approval pending', 'deny skipped', 'rate_limited skipped')
+    new.decision_outcome || ' ' || new.status
+      in ('allow pending', 'require_approval pending', 'deny skipped', 'rate_limited skipped')
     and new.updated_at = new.created_at and new.execution_attempts = 0
     and (new.approval, new.approval_status, new.execution, new.result, new.error,
          new.claim_id, new.claimed_at, new.claim_expires_at, new.rekor_entry_id) is null
@@ -910,7 +982,8 @@ begin
     update audit.chain_heads as head
        set seq               = head.seq + 1,
            seal              = audit.chain_seal(head.seal, head.seq + 1, content, head.receipt_hash),
-           receipt_hash      = audit.authensor_hash(new.id, new.envelope_id, new.created_at, new.decision_outcome, head.receipt_hash),
+           receipt_hash      = audit.authensor_hash(
+                                 new.id, new.envelope_id, new.created_at, new.decision_outcome, head.receipt_hash),
            prev_receipt_hash = head.receipt_hash
      where head.agent = coalesce(new.actor_id, '')
     returning head.seq, head.seal, head.receipt_hash, head.prev_receipt_hash
@@ -946,17 +1019,20 @@ declare
   wanted tsquery := audit.search_query(query);
 begin
   if since is null or until is null or since >= until then
-    raise 'the time searched must begin before it ends, not from % until %', since, until using errcode = 'invalid_parameter_value';
+    raise 'the time searched must begin before it ends, not from % until %', since, until
+      using errcode = 'invalid_parameter_value';
   end if;
   if max_results is null or max_results not between 1 and 10000 then
     raise 'max_results must be 1 to 10000, not %', max_results using errcode = 'invalid_parameter_value';
   end if;
   if wanted is null or numnode(wanted) = 0 then
-    raise 'the query holds no word to search for: %', coalesce(quote_literal(query), 'null') using errcode = 'invalid_parameter_value';
+    raise 'the query holds no word to search for: %', coalesce(quote_literal(query), 'null')
+      using errcode = 'invalid_parameter_value';
   end if;
 
   return query
-  -- Found by the index and sorted by time in this order: the planner could otherwise walk through time and split every text it meets.
+  -- Found by the index and sorted by time in this order: the planner could otherwise walk through time and split every
+  -- text it meets.
   with matching as materialized (
     select r.id, r.created_at
       from public.receipts r
@@ -969,7 +1045,8 @@ begin
            r.decision_outcome, r.status, audit.receipt_text(r.tool_name, r.actor_id, r.envelope) as words,
            -- What was done to what weighs more than with which parameters.
            ts_rank_cd(
-             setweight(audit.words(audit.separate_words(left(coalesce(r.tool_name, ''), 256) || ' ' || left(coalesce(r.envelope #>> '{action,resource}', ''), 512))), 'A')
+             setweight(audit.words(audit.separate_words(left(coalesce(r.tool_name, ''), 256) || ' '
+               || left(coalesce(r.envelope #>> '{action,resource}', ''), 512))), 'A')
              || audit.receipt_words(null, r.actor_id, r.envelope), wanted, 1) as rank
       from newest n join public.receipts r using (id, created_at)
      order by rank desc, r.created_at desc, r.id
@@ -985,9 +1062,9 @@ $$;
 
 COMMENT ON FUNCTION audit.search_receipts(query text, since timestamp with time zone, until timestamp with time zone, max_results integer) IS 'Full-text search: web-style query ("phrase", or, -without), bounded in time, best first.';
 
-CREATE FUNCTION audit.tile_columns(tile regclass) RETURNS text
+CREATE FUNCTION audit.stored_columns(relation regclass) RETURNS text
     LANGUAGE sql STABLE STRICT
-    RETURN (SELECT string_agg(quote_ident((pg_attribute.attname)::text), ', '::text ORDER BY pg_attribute.attnum) AS string_agg FROM pg_attribute WHERE ((pg_attribute.attrelid = (tile_columns.tile)::oid) AND (pg_attribute.attnum > 0) AND (NOT pg_attribute.attisdropped) AND (pg_attribute.attgenerated = ''::"char")));
+    RETURN (SELECT string_agg(quote_ident((pg_attribute.attname)::text), ', '::text ORDER BY pg_attribute.attnum) AS string_agg FROM pg_attribute WHERE ((pg_attribute.attrelid = (stored_columns.relation)::oid) AND (pg_attribute.attnum > 0) AND (NOT pg_attribute.attisdropped) AND (pg_attribute.attgenerated = ''::"char")));
 
 CREATE FUNCTION audit.verify_chain(agent text DEFAULT NULL::text) RETURNS TABLE(kind text, chain_agent text, seq bigint, receipt_id uuid, created_at timestamp with time zone)
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -1089,18 +1166,25 @@ END;
 
 COMMENT ON FUNCTION audit.verify_chain(agent text) IS 'Places where chains of receipts do not hold; none if all is whole. ops/verify sees more.';
 
+CREATE FUNCTION audit.within(key text, since timestamp with time zone, until timestamp with time zone) RETURNS text
+    LANGUAGE sql STABLE
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO'
+    RETURN (format('%s >= %L'::text, key, since) || CASE WHEN (until IS NOT NULL) THEN format(' and %s < %L'::text, key, until) ELSE ''::text END);
+
 CREATE FUNCTION audit.words(text) RETURNS tsvector
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN to_tsvector('simple'::regconfig, CASE WHEN (octet_length($1) = length($1)) THEN $1 ELSE lower($1) END);
 
-CREATE TABLE audit.drain_tiles (
+CREATE TABLE audit.drain_targets (
     parent regclass NOT NULL,
-    tile regclass NOT NULL,
+    target regclass NOT NULL,
     since timestamp with time zone NOT NULL,
-    until timestamp with time zone
+    until timestamp with time zone,
+    copied boolean DEFAULT false NOT NULL
 );
 
-COMMENT ON TABLE audit.drain_tiles IS 'The copies a drain is making, one per month and one for the new open end; empty otherwise.';
+COMMENT ON TABLE audit.drain_targets IS 'The tables that a drain is filling, one per month and one for the new future; empty otherwise.';
 
 CREATE TABLE audit.migrations (
     number integer NOT NULL,
@@ -1334,8 +1418,8 @@ ALTER TABLE ONLY audit.checkpoints
 ALTER TABLE ONLY audit.checkpoints
     ADD CONSTRAINT checkpoints_pkey PRIMARY KEY (seq);
 
-ALTER TABLE ONLY audit.drain_tiles
-    ADD CONSTRAINT drain_tiles_pkey PRIMARY KEY (tile);
+ALTER TABLE ONLY audit.drain_targets
+    ADD CONSTRAINT drain_targets_pkey PRIMARY KEY (target);
 
 ALTER TABLE ONLY audit.history_heads
     ADD CONSTRAINT history_heads_pkey PRIMARY KEY (agent);
@@ -1445,12 +1529,14 @@ GRANT USAGE ON SCHEMA audit TO authensor_app;
 GRANT USAGE ON SCHEMA audit TO authensor_telemetry;
 GRANT USAGE ON SCHEMA audit TO authensor_monitor;
 GRANT USAGE ON SCHEMA audit TO authensor_auditor;
+GRANT USAGE ON SCHEMA audit TO authensor_maintenance;
 
 REVOKE USAGE ON SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO authensor_app;
 GRANT USAGE ON SCHEMA public TO authensor_telemetry;
 GRANT USAGE ON SCHEMA public TO authensor_monitor;
 GRANT USAGE ON SCHEMA public TO authensor_auditor;
+GRANT USAGE ON SCHEMA public TO authensor_maintenance;
 
 GRANT SELECT ON TABLE audit.chain_heads TO authensor_auditor;
 
@@ -1467,6 +1553,8 @@ REVOKE ALL ON FUNCTION audit.append_history(agent_of text, receipt_id uuid, rece
 REVOKE ALL ON FUNCTION audit.approval_problem(approval jsonb, approval_status text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.archive_month(month date) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.attach_partition(parent regclass, partition regclass, since timestamp with time zone, until timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.authensor_hash(id uuid, envelope_id uuid, created_at timestamp with time zone, decision_outcome text, prev_receipt_hash text) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.authensor_hash(id uuid, envelope_id uuid, created_at timestamp with time zone, decision_outcome text, prev_receipt_hash text) TO authensor_auditor;
@@ -1486,7 +1574,9 @@ REVOKE ALL ON FUNCTION audit.partition_name(parent regclass, suffix text) FROM P
 
 REVOKE ALL ON FUNCTION audit.changes_table(parent regclass) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION audit.check_attached(departure audit.departure) FROM PUBLIC;
+REVOKE ALL ON FUNCTION audit.check_ahead(month date) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.check_attached(prepared audit.detachment) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.check_change() FROM PUBLIC;
 
@@ -1526,37 +1616,44 @@ REVOKE ALL ON FUNCTION audit.checkpoint(partition regclass) FROM PUBLIC;
 REVOKE ALL ON FUNCTION audit.checkpoint_seal(previous_seal bytea, seq bigint, chain text, agent text, first_seq bigint, last_seq bigint, last_seal bytea, last_hash text, source text, made_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.checkpoint_seal(previous_seal bytea, seq bigint, chain text, agent text, first_seq bigint, last_seq bigint, last_seal bytea, last_hash text, source text, made_at timestamp with time zone) TO authensor_auditor;
 
-REVOKE ALL ON FUNCTION audit.create_tile(parent regclass, suffix text, options text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION audit.create_partition(parent regclass, suffix text, options text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.detach_month(parent regclass, month date) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.detach_partition(parent regclass, partition regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.differing(state jsonb, other jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.differing(state jsonb, other jsonb) TO authensor_auditor;
 
 REVOKE ALL ON FUNCTION audit.drain_apply(parent regclass, batch integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.drain_apply(parent regclass, batch integer) TO authensor_maintenance;
 
 REVOKE ALL ON FUNCTION audit.drain_cancel(parent regclass) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION audit.drain_copy(tile regclass) FROM PUBLIC;
+REVOKE ALL ON FUNCTION audit.drain_copy(target regclass) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.drain_copy(target regclass) TO authensor_maintenance;
 
 REVOKE ALL ON FUNCTION audit.drain_finish(parent regclass) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.drain_finish(parent regclass) TO authensor_maintenance;
 
 REVOKE ALL ON FUNCTION audit.drain_release(parent regclass) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.drain_release(parent regclass) TO authensor_maintenance;
 
 REVOKE ALL ON FUNCTION audit.drain_start(parent regclass, months_ahead integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.drain_start(parent regclass, months_ahead integer) TO authensor_maintenance;
 
 REVOKE ALL ON FUNCTION audit.find_receipt(id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.find_receipt(id uuid) TO authensor_app;
 GRANT ALL ON FUNCTION audit.find_receipt(id uuid) TO authensor_auditor;
 
-REVOKE ALL ON FUNCTION audit.finish_detach(departure audit.departure) FROM PUBLIC;
+REVOKE ALL ON FUNCTION audit.finish_detach(prepared audit.detachment) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.future_partition(parent regclass, OUT partition regclass, OUT since timestamp with time zone, OUT key text, OUT options text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.history_seal(previous_seal bytea, seq bigint, agent text, receipt_id uuid, receipt_created_at timestamp with time zone, changed_at timestamp with time zone, changed_by text, application text, before jsonb, after jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.history_seal(previous_seal bytea, seq bigint, agent text, receipt_id uuid, receipt_created_at timestamp with time zone, changed_at timestamp with time zone, changed_by text, application text, before jsonb, after jsonb) TO authensor_auditor;
 
-REVOKE ALL ON FUNCTION audit.hold_off_vacuum(tile regclass) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION audit.in_tile(key text, since timestamp with time zone, until timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION audit.hold_off_vacuum(relation regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.is_chained(parent regclass) FROM PUBLIC;
 
@@ -1567,24 +1664,27 @@ GRANT ALL ON FUNCTION audit.month_of(at timestamp with time zone) TO authensor_a
 GRANT ALL ON FUNCTION audit.month_of(at timestamp with time zone) TO authensor_telemetry;
 GRANT ALL ON FUNCTION audit.month_of(at timestamp with time zone) TO authensor_monitor;
 GRANT ALL ON FUNCTION audit.month_of(at timestamp with time zone) TO authensor_auditor;
+GRANT ALL ON FUNCTION audit.month_of(at timestamp with time zone) TO authensor_maintenance;
 
 REVOKE ALL ON FUNCTION audit.list_partitions() FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.list_partitions() TO authensor_app;
 GRANT ALL ON FUNCTION audit.list_partitions() TO authensor_telemetry;
 GRANT ALL ON FUNCTION audit.list_partitions() TO authensor_monitor;
 GRANT ALL ON FUNCTION audit.list_partitions() TO authensor_auditor;
+GRANT ALL ON FUNCTION audit.list_partitions() TO authensor_maintenance;
 
 REVOKE ALL ON FUNCTION audit.make_month(parent regclass, month date) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.make_month(parent regclass, month date) TO authensor_maintenance;
 
 REVOKE ALL ON FUNCTION audit.missing_months(months_ahead integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.missing_months(months_ahead integer) TO authensor_maintenance;
 
 REVOKE ALL ON FUNCTION audit.month_start(month date) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.month_start(month date) TO authensor_app;
 GRANT ALL ON FUNCTION audit.month_start(month date) TO authensor_telemetry;
 GRANT ALL ON FUNCTION audit.month_start(month date) TO authensor_monitor;
 GRANT ALL ON FUNCTION audit.month_start(month date) TO authensor_auditor;
-
-REVOKE ALL ON FUNCTION audit.open_end(parent regclass, OUT partition regclass, OUT since timestamp with time zone, OUT key text, OUT options text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.month_start(month date) TO authensor_maintenance;
 
 REVOKE ALL ON FUNCTION audit.partition_by_month(parent regclass, first_month date, options text[]) FROM PUBLIC;
 
@@ -1609,15 +1709,18 @@ REVOKE ALL ON FUNCTION audit.search_receipts(query text, since timestamp with ti
 GRANT ALL ON FUNCTION audit.search_receipts(query text, since timestamp with time zone, until timestamp with time zone, max_results integer) TO authensor_app;
 GRANT ALL ON FUNCTION audit.search_receipts(query text, since timestamp with time zone, until timestamp with time zone, max_results integer) TO authensor_auditor;
 
-REVOKE ALL ON FUNCTION audit.tile_columns(tile regclass) FROM PUBLIC;
+REVOKE ALL ON FUNCTION audit.stored_columns(relation regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.verify_chain(agent text) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.verify_chain(agent text) TO authensor_auditor;
+
+REVOKE ALL ON FUNCTION audit.within(key text, since timestamp with time zone, until timestamp with time zone) FROM PUBLIC;
 
 GRANT SELECT ON TABLE audit.migrations TO authensor_auditor;
 
 GRANT SELECT ON TABLE audit.partitions TO authensor_monitor;
 GRANT SELECT ON TABLE audit.partitions TO authensor_auditor;
+GRANT SELECT ON TABLE audit.partitions TO authensor_maintenance;
 
 GRANT SELECT ON TABLE audit.receipt_history TO authensor_auditor;
 

@@ -16,6 +16,8 @@ export interface LockOptions {
 
 interface Holder {
   pid: number;
+  usename: string;
+  /** This and the next two are hidden from a role that is not pg_monitor. */
   application_name: string | null;
   client_addr: string | null;
   backend_start: Date | null;
@@ -51,7 +53,7 @@ export async function lockMaintenance(client: pg.Client, options: LockOptions): 
 
 async function findHolder(client: pg.Client): Promise<Holder | undefined> {
   const { rows } = await client.query<Holder>(
-    `select a.pid, a.application_name, host(a.client_addr) as client_addr, a.backend_start
+    `select a.pid, a.usename, nullif(a.application_name, '') as application_name, host(a.client_addr) as client_addr, a.backend_start
        from pg_locks l join pg_stat_activity a using (pid)
       where l.locktype = 'advisory' and l.classid = $1 and l.objid = $2 and l.granted
         and l.database = (select oid from pg_database where datname = current_database())`,
@@ -62,6 +64,7 @@ async function findHolder(client: pg.Client): Promise<Holder | undefined> {
 
 function describeHolder(holder: Holder | undefined): string {
   if (!holder) return "a run that has just ended";
-  const from = holder.client_addr ?? "a local socket";
-  return `${holder.application_name || "another program"} (server process ${holder.pid}, from ${from}, connected since ${holder.backend_start?.toISOString() ?? "?"})`;
+  const { pid, usename, application_name: program, client_addr: from, backend_start: since } = holder;
+  if (!since) return `a program of ${usename} (server process ${pid})`;
+  return `${program ?? "a program"} of ${usename} (server process ${pid}, from ${from ?? "a local socket"}, connected since ${since.toISOString()})`;
 }

@@ -17,7 +17,7 @@ export interface EnsureOptions {
 export interface EnsureResult {
   /** Partitions made, by name. */
   created: string[];
-  /** Rows moved from an open end into their months. */
+  /** Rows moved from a <table>_future into their months. */
   moved: number;
   /** Attempts given up because a table was in use. */
   retries: number;
@@ -29,7 +29,7 @@ interface MissingMonth {
   occupied: boolean;
 }
 
-/** Adds what is missing and nothing else. The caller holds the maintenance lock and is connected as the owner to a primary. */
+/** Adds what is missing and nothing else. The caller holds the maintenance lock and is connected to a primary, as maintenance or owner. */
 export async function ensurePartitions(client: pg.Client, options: EnsureOptions): Promise<EnsureResult> {
   const { rows } = await client.query<{ found: boolean }>(
     "select to_regclass('audit.partitions') is not null as found",
@@ -50,11 +50,10 @@ export async function ensurePartitions(client: pg.Client, options: EnsureOptions
       continue;
     }
     for (const { month } of months) {
-      const [name] = await call<string>(
-        `make ${parent} ${month}`,
-        "select case when audit.make_month($1, $2) then audit.partition_name($1, to_char($2::date, 'YYYY_MM')) end as value",
-        [parent, month],
-      );
+      const [name] = await call<string>(`make ${parent} ${month}`, "select audit.make_month($1, $2)::text as value", [
+        parent,
+        month,
+      ]);
       if (!name) continue;
       result.created.push(name);
       options.log.info("partition made", { table: parent, partition: name });
@@ -100,15 +99,15 @@ async function drain(
   { step, call }: { step: Step; call: Call },
 ): Promise<void> {
   log.warn("rows are in the partition of the future: moving them into their months", { table: parent });
-  const tiles = await call<string>(
+  const targets = await call<string>(
     `start draining ${parent}`,
     "select t::text as value from audit.drain_start($1, $2) t",
     [parent, monthsAhead],
   );
   let moved = 0;
-  for (const tile of tiles) {
-    const [rows] = await call<string>(`copy ${tile}`, "select audit.drain_copy($1) as value", [tile]);
-    moved += tile.endsWith("_future_next") ? 0 : Number(rows);
+  for (const target of targets) {
+    const [rows] = await call<string>(`copy ${target}`, "select audit.drain_copy($1) as value", [target]);
+    moved += target.endsWith("_future_next") ? 0 : Number(rows);
   }
   // What is left for the lock is what is written while the last batch is applied. Each attempt catches up first: what changed
   // during the wait for the lock must not be copied under it.
@@ -121,7 +120,7 @@ async function drain(
     await client.query("select audit.drain_finish($1)", [parent]);
   });
   await call(`drop the drained table of ${parent}`, "select audit.drain_release($1) as value", [parent]);
-  const created = tiles.filter((tile) => !tile.endsWith("_future_next"));
+  const created = targets.filter((target) => !target.endsWith("_future_next"));
   result.created.push(...created);
   result.moved += moved;
   log.info("rows moved", { table: parent, rows: moved, partitions: created });

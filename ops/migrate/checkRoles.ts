@@ -1,6 +1,6 @@
 /** Are the login roles what sql/001_roles.sql makes of them? */
 import type { ClientBase } from "pg";
-import { createdRoles, roles } from "../roles";
+import { createdRoles, maintenanceConnections, roles } from "../roles";
 import type { Difference } from "./check";
 
 /** What 001 sets for each role in this database; a setting beside these, here or for all databases, is a difference. */
@@ -22,6 +22,11 @@ const settings: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     statement_timeout: "15min",
     idle_in_transaction_session_timeout: "5min",
   },
+  [roles.maintenance]: {
+    statement_timeout: "15min",
+    lock_timeout: "1s",
+    idle_in_transaction_session_timeout: "30s",
+  },
 };
 
 interface RoleRow {
@@ -29,6 +34,8 @@ interface RoleRow {
   exists: boolean;
   powers: string | null;
   memberships: string | null;
+  /** -1: none. */
+  connection_limit: number;
   /** `name=value`, as pg_db_role_setting has them. */
   here: string[];
   everywhere: string[];
@@ -41,6 +48,7 @@ export async function checkRoles(client: ClientBase): Promise<Difference[]> {
             nullif(concat_ws(', ', case when rolsuper then 'superuser' end, case when rolcreaterole then 'createrole' end,
                              case when rolcreatedb then 'createdb' end, case when rolbypassrls then 'bypassrls' end,
                              case when rolreplication then 'replication' end, case when not rolcanlogin then 'no login' end), '') as powers,
+            r.rolconnlimit as connection_limit,
             (select string_agg(m.roleid::regrole::text, ', ' order by m.roleid::regrole::text)
                from pg_auth_members m where m.member = r.oid) as memberships,
             array(select c from pg_db_role_setting s, unnest(s.setconfig) c where s.setrole = r.oid and s.setdatabase = d.oid) as here,
@@ -58,6 +66,13 @@ export async function checkRoles(client: ClientBase): Promise<Difference[]> {
     const membership = row.role === roles.monitor ? "pg_monitor" : "nothing";
     if ((row.memberships ?? "nothing") !== membership)
       differences.push({ what: `${what} is a member`, expected: membership, actual: row.memberships ?? "nothing" });
+    const limit = row.role === roles.maintenance ? maintenanceConnections : -1;
+    if (row.connection_limit !== limit)
+      differences.push({
+        what: `connection limit of ${row.role}`,
+        expected: limitText(limit),
+        actual: limitText(row.connection_limit),
+      });
     return [...differences, ...checkSettings(row)];
   });
 }
@@ -74,6 +89,8 @@ function checkSettings({ role, here, everywhere }: RoleRow): Difference[] {
     differences.push({ what: `${name} of ${role} in every database`, expected: "not set", actual: is });
   return differences;
 }
+
+const limitText = (limit: number) => (limit === -1 ? "none" : String(limit));
 
 function split(setting: string): [name: string, value: string] {
   const at = setting.indexOf("=");

@@ -205,16 +205,16 @@ describe("checkpoints", () => {
     await insertReceipts(app, [newReceipt(), newReceipt({ decision_outcome: "require_approval" })]);
     const month = await thisMonth();
     await owner.query("begin");
-    const { rows } = await owner.query<{ departure: string; stored: string }>(
-      "select d::text as departure, d.stored from audit.prepare_detach('receipts', $1) d",
+    const { rows } = await owner.query<{ prepared: string; stored: string }>(
+      "select d::text as prepared, d.stored from audit.prepare_detach('receipts', $1) d",
       [month],
     );
     const [found] = rows;
     expect(found?.stored).toBe("2");
     const finish = (stored = "d.stored") =>
       owner.query(
-        `select audit.finish_detach(row(d.parent, d.oldest, d.past, d.key, d.until, ${stored})::audit.departure) from (select ($1::audit.departure).*) d`,
-        [found?.departure],
+        `select audit.finish_detach(row(d.parent, d.oldest, d.past, d.key, d.until, ${stored})::audit.detachment) from (select ($1::audit.detachment).*) d`,
+        [found?.prepared],
       );
     await app.query("set lock_timeout = '200ms'");
     await insertReceipts(app, [newReceipt()]);

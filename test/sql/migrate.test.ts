@@ -258,7 +258,7 @@ describe("while another holds what it needs, migrate", () => {
     const late = await up({ LOCK_WAIT_SECONDS: "1" });
     expect(late.code).toBe(1);
     expect(late.stderr).toMatch(
-      /^migrate: waited \d s for authensor-migrate \(server process \d+, from (::1|127\.0\.0\.1), connected since 20\d\d-.*\), which still holds the maintenance lock; nothing was changed/,
+      /^migrate: waited \d s for authensor-migrate of authensor_owner \(server process \d+, from (::1|127\.0\.0\.1), connected since 20\d\d-.*\), which still holds the maintenance lock; nothing was changed/,
     );
     expect(late.stderr).toContain(`server process ${pid?.pid}`);
     holder.child.kill("SIGTERM");

@@ -6,6 +6,7 @@ import fc from "fast-check";
 import type pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { silentLog } from "../../ops/log";
+import { lockMaintenance } from "../../ops/maintenance/lock";
 import { ensurePartitions, type EnsureResult } from "../../ops/maintenance/partitions";
 import { roles } from "../../ops/roles";
 import { startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
@@ -178,6 +179,38 @@ describe("the job", () => {
     const second = await run();
     expect(second).toMatchObject({ code: 0, stderr: "" });
     expect(second.lines).toMatchObject([{ message: "every month had its partition", created: 0 }]);
+  });
+
+  it("does all of its work as the maintenance role: months ahead, rows that came too early, what an interruption left", async () => {
+    const env = { DATABASE_URL: database.url(roles.maintenance) };
+    await insertReceipts(app, [newReceipt({ created_at: month(1).toISOString() })]);
+    await owner.query(
+      "select audit.drain_start('receipts', 1); select audit.drain_copy(target) from audit.drain_targets",
+    );
+    await owner.query("select audit.drain_finish('receipts')");
+    await insertReceipts(app, [newReceipt({ created_at: month(3).toISOString() })]);
+    const result = await run([], env);
+    expect(result).toMatchObject({ code: 0, stderr: "" });
+    expect(result.lines.at(-1)).toMatchObject({ moved: 1 });
+    expect(await months("receipts")).toEqual([0, 1, 2, 3].map(monthName));
+    expect(await where("receipts")).toEqual([
+      { partition: tile("receipts", 1), rows: 1 },
+      { partition: tile("receipts", 3), rows: 1 },
+    ]);
+    expect(await leftovers("receipts")).toEqual([]);
+    // What it makes is the owner's, and no more its own than before.
+    expect(await all("select from pg_class where relowner = $1::regrole", [roles.maintenance])).toEqual([]);
+  });
+
+  it("waits for another run as the maintenance role too, and names it by what it may see", async () => {
+    const holder = await database.connect(roles.owner);
+    await lockMaintenance(holder, { log: silentLog, waitSeconds: 0 });
+    const result = await run([], { DATABASE_URL: database.url(roles.maintenance), LOCK_WAIT_SECONDS: "0" });
+    await holder.end();
+    expect(result).toMatchObject({ code: 1 });
+    expect(result.stderr).toMatch(
+      /^partitions: waited 0 s for a program of authensor_owner \(server process \d+\), which still holds the maintenance lock/,
+    );
   });
 
   it("makes each partition once when twenty run at the same moment", async () => {
@@ -406,8 +439,8 @@ const leftovers = (table: string) =>
   all(
     `select relname from pg_class where relkind = 'r' and relname in ($1 || '_drained', $1 || '_future_next', $1 || '_changes')
      union all select tgname from pg_trigger where tgname = 'audit_drain'
-     union all select conname from pg_constraint where conname = 'tile_bounds'
-     union all select tile::text from audit.drain_tiles`,
+     union all select conname from pg_constraint where conname = 'drain_bounds'
+     union all select target::text from audit.drain_targets`,
     [table],
   );
 
@@ -423,7 +456,7 @@ describe("a drain", () => {
 
   const steps: [string, string][] = [
     ["start", "select audit.drain_start('events', 3)"],
-    ["copy", "select audit.drain_copy(tile) from audit.drain_tiles"],
+    ["copy", "select audit.drain_copy(target) from audit.drain_targets"],
     ["apply", "select audit.drain_apply('events', 5)"],
     ["finish", "select audit.drain_finish('events')"],
   ];
@@ -475,7 +508,7 @@ describe("the oldest month", () => {
     await createTable("events", "2026-01-01");
     await owner.query("insert into events (at, n) values ('2025-12-31', 0), ('2026-01-15', 1), ('2026-02-15', 2)");
     await owner.query(
-      "select audit.drain_start('events', 0); select audit.drain_copy(tile) from audit.drain_tiles; select audit.drain_finish('events')",
+      "select audit.drain_start('events', 0); select audit.drain_copy(target) from audit.drain_targets; select audit.drain_finish('events')",
     );
     const { rows } = await owner.query<{ detached: string }>(
       "select audit.detach_month('events', '2026-01-01')::text as detached",
@@ -500,14 +533,14 @@ describe("the oldest month", () => {
     await owner.query("set client_min_messages = debug1");
     for (const [i, next] of ["2026-01-01", "2026-02-01"].entries()) {
       await owner.query("begin");
-      const { rows } = await owner.query<{ departure: string }>(
-        "select d::text as departure from audit.prepare_detach('events', $1) d",
+      const { rows } = await owner.query<{ prepared: string }>(
+        "select d::text as prepared from audit.prepare_detach('events', $1) d",
         [next],
       );
       await other.query("insert into events (at, n) values ('2025-12-31', -1), ($1, -2)", [next]);
       await other.query("update events set n = n where n < 0");
       notices.length = 0;
-      await owner.query("select audit.finish_detach($1)", [rows[0]?.departure]);
+      await owner.query("select audit.finish_detach($1)", [rows[0]?.prepared]);
       await owner.query("commit");
       expect(notices).toContain('partition constraint for table "events_past" is implied by existing constraints');
       expect(await all("select count(*)::int as rows from events_past")).toEqual([{ rows: 1001 + 2 * i }]);

@@ -22,7 +22,7 @@ import { startPostgres, superuser, type TestPostgres } from "../postgres";
 
 const pools = { controlPlane: 4, app: 3, telemetry: 2, auditor: 1 };
 const passwords = { app: "a0", telemetry: "t0", auditor: "u0", monitor: "m0" };
-const allPasswords: Record<RoleKey, string> = { ...passwords, owner: "owner" };
+const allPasswords: Record<RoleKey, string> = { ...passwords, owner: "owner", maintenance: "x0" };
 
 async function certificate() {
   const key = privateKeyPem(generateKey({ algorithm: "ECDSA", ecdsaCurve: "P256" }));

@@ -251,6 +251,104 @@ describe("the control plane's role cannot", () => {
   );
 });
 
+describe("the maintenance role", () => {
+  const granted = ["drain_apply", "drain_copy", "drain_finish", "drain_release", "drain_start", "make_month"];
+
+  it("may call what makes partitions, alone of all roles", async () => {
+    const { rows } = await admin.query<{ role: string; function: string }>(
+      `select r.role, p.proname as function from pg_proc p, unnest($1::text[]) r (role)
+        where p.proname = any ($2) and has_function_privilege(r.role, p.oid, 'execute') order by 2`,
+      [[...createdRoles], granted],
+    );
+    expect(rows).toEqual(granted.map((name) => ({ role: roles.maintenance, function: name })));
+  });
+
+  it("is given nothing else that only the owner has: every function of ours that changes something is on that list", async () => {
+    const { rows } = await admin.query<{ function: string }>(
+      `select p.proname as function from pg_proc p
+        where p.pronamespace = 'audit'::regnamespace and p.provolatile = 'v'
+          and has_function_privilege($1, p.oid, 'execute') order by 1`,
+      [roles.maintenance],
+    );
+    expect(rows.map((row) => row.function)).toEqual(granted);
+  });
+
+  it("has no right on any table, view or column but the list of partitions", async () => {
+    const { rows } = await admin.query(
+      `select c.oid::regclass::text as relation from pg_class c
+        where c.relnamespace in ('public'::regnamespace, 'audit'::regnamespace) and c.relkind in ('r', 'p', 'v', 'm')
+          and (has_table_privilege($1, c.oid, 'select, insert, update, delete, truncate, references, trigger')
+               or has_any_column_privilege($1, c.oid, 'select, insert, update, references'))`,
+      [roles.maintenance],
+    );
+    expect(rows).toEqual([{ relation: "partitions" }]);
+  });
+
+  it.each<[string, string]>([
+    ["read a receipt", "select * from receipts"],
+    ["count them", "select count(*) from receipts"],
+    ["read one in its partition", "select * from receipts_future"],
+    ["read what changed", "select * from audit.receipt_history"],
+    ["find or search one", `select * from audit.find_receipt('${id}')`],
+    ["read where the chains end", "select audit.anchor()"],
+    ["write a receipt", insertReceipt],
+    ["read an API key", "select * from api_keys"],
+    ["change the kill switches", "update controls set disable_execution = true"],
+    ["change another's role", "alter role authensor_app createrole"],
+    ["raise its own limits", "alter role authensor_maintenance connection limit 50"],
+    ["become the owner", "set role authensor_owner"],
+    ["create a role", "create role mine"],
+    ["drop a table", "drop table receipts"],
+    ["drop a partition", "drop table receipts_past"],
+    ["empty a table", "truncate receipts_future"],
+    ["detach a month", "select audit.detach_month('receipts', '2026-11-01')"],
+    ["detach a partition by the helper", "select audit.detach_partition('receipts', 'receipts_past')"],
+    ["detach a partition itself", "alter table receipts detach partition receipts_past"],
+    ["archive a month", "select audit.archive_month('2026-11-01')"],
+    ["create a table", "create table mine ()"],
+    ["create a temporary table", "create temporary table mine ()"],
+    ["write the list of what a drain copies", "insert into audit.drain_targets values ('receipts', 'api_keys', now())"],
+    ["lock a table", "lock table receipts in access share mode"],
+    ["read the ledger of migrations", "select * from audit.migrations"],
+    ["end another's session", "select pg_terminate_backend(pid) from pg_stat_activity where usename <> current_user"],
+  ])("cannot %s", async (_name, sql) => {
+    expect(await attempt(roles.maintenance, sql)).toBe(denied);
+  });
+
+  it.each<[string, string, string]>([
+    ["a table that is not monthly", "select audit.make_month('controls', '2026-12-01')", "42809"],
+    ["a system table", "select audit.drain_start('pg_catalog.pg_authid', 1)", "42809"],
+    ["a thousand months", "select audit.drain_start('receipts', 1000)", "22023"],
+    ["a table that no drain made, to copy into", "select audit.drain_copy('api_keys')", "P0002"],
+  ])("is refused by its functions: %s", async (_name, sql, code) => {
+    expect(await attempt(roles.maintenance, sql)).toBe(code);
+  });
+
+  it("cannot swap in tables that the rows were not copied into", async () => {
+    expect(
+      await attempt(
+        roles.maintenance,
+        "select audit.drain_start('receipts', 1); select audit.drain_finish('receipts')",
+      ),
+    ).toBe("55000");
+  });
+
+  it("gets no further than its share of the connections", async () => {
+    const others = await Promise.all([database.connect(roles.maintenance), database.connect(roles.maintenance)]);
+    await expect(database.connect(roles.maintenance)).rejects.toMatchObject({ code: "53300" });
+    await Promise.all(others.map((client) => client.end()));
+  });
+
+  it("runs nothing of a monthly table that another role made", async () => {
+    await admin.query(`create role stranger; grant usage, create on schema public to stranger; set role stranger;
+      create table trap (at timestamptz not null, primary key (at)) partition by range (at);
+      create table trap_future partition of trap for values from ('2026-11-01') to (maxvalue); reset role`);
+    expect(await attempt(roles.maintenance, "select audit.make_month('trap', '2026-11-01')")).toBe("42809");
+    expect(await attempt(roles.maintenance, "select * from audit.missing_months(3)")).toBe("ok");
+    await admin.query("drop table trap; drop owned by stranger; drop role stranger");
+  });
+});
+
 describe("the auditor", () => {
   it.each([
     "receipts",
@@ -353,15 +451,15 @@ describe("every role", () => {
     );
     expect(rows).toEqual([]);
     for (const name of [
-      "make_month",
+      "create_partition",
+      "attach_partition",
+      "detach_partition",
+      "drain_cancel",
       "detach_month",
       "prepare_detach",
       "finish_detach",
       "archive_month",
       "checkpoint",
-      "drain_start",
-      "drain_finish",
-      "drain_release",
       "partition_by_month",
     ])
       for (const role of createdRoles)

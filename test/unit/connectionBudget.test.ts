@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   clientsPerControlPlanePod,
+  connectionsOf,
   directConnections,
   otherClients,
   planConnections,
@@ -43,6 +44,12 @@ describe("the connection budget", () => {
       }),
       { numRuns: 5_000 },
     );
+  });
+
+  test("leaves a person one of the maintenance role's connections while every program that logs in as it runs", () => {
+    const onSchedule = connectionsOf((connection) => connection === "maintenance");
+    expect(onSchedule).toBeGreaterThan(0);
+    expect(onSchedule).toBeLessThan(directConnections.maintenance);
   });
 
   test("leaves less than one connection per process unused", () => {

@@ -13,7 +13,7 @@ const args: ConnectionsArgs = {
   primary: { host: "primary.example.com", port: 5432 },
   replica: { host: "replica.example.com", port: 5433 },
   pgbouncerHost: "pgbouncer.ns.svc.cluster.local",
-  passwords: { owner: "po", app: "pa", telemetry: "pt", monitor: "pm", auditor: "pu" },
+  passwords: { owner: "po", app: "pa", telemetry: "pt", monitor: "pm", auditor: "pu", maintenance: "px" },
   databaseCa: "DATABASE CA",
   pgbouncerCa: "PGBOUNCER CA",
 };
@@ -33,6 +33,7 @@ describe("the connections", () => {
     ["telemetry", pooled("authensor_telemetry", "pt", "authensor_telemetry")],
     ["auditor", pooled("authensor_auditor", "pu", "authensor_auditor")],
     ["owner", direct("authensor_owner", "po", "primary.example.com:5432")],
+    ["maintenance", direct("authensor_maintenance", "px", "primary.example.com:5432")],
     ["monitor", direct("authensor_monitor", "pm", "primary.example.com:5432")],
     ["replica", direct("authensor_auditor", "pu", "replica.example.com:5433")],
   ])("give %s a Secret of its own, immutable, with a verified URL", async (connection, url) => {
@@ -47,13 +48,21 @@ describe("the connections", () => {
     expect(secret.secrets).toEqual(["stringData"]);
   });
 
-  test("are seven and the certificates that the URLs name, and nothing else", async () => {
+  test("are eight and the certificates that the URLs name, and nothing else", async () => {
     const world = await build();
     expect(world.census).toEqual([
       "authensor:kubernetes:Connections k",
-      ...["audit", "auditor", "control-plane-database", "monitor", "owner", "replica", "telemetry", "trust"].map(
-        (name) => `kubernetes:core/v1:Secret k-${name}`,
-      ),
+      ...[
+        "audit",
+        "auditor",
+        "control-plane-database",
+        "maintenance",
+        "monitor",
+        "owner",
+        "replica",
+        "telemetry",
+        "trust",
+      ].map((name) => `kubernetes:core/v1:Secret k-${name}`),
     ]);
     const { inputs } = world.one("kubernetes:core/v1:Secret", "k-trust");
     expect(inputs).toMatchObject({

@@ -16,10 +16,10 @@ const build = (generation = 1) =>
 const password = "random:index/randomPassword:RandomPassword";
 const secret = "aws:secretsmanager/secret:Secret";
 const version = "aws:secretsmanager/secretVersion:SecretVersion";
-const rolesByName = ["app", "auditor", "monitor", "owner", "telemetry"];
+const rolesByName = ["app", "auditor", "maintenance", "monitor", "owner", "telemetry"];
 
 describe("the database's secrets", () => {
-  test("are a password, a secret and its version for each of the five roles, under a key in each region", async () => {
+  test("are a password, a secret and its version for each of the six roles, under a key in each region", async () => {
     const world = await build();
     const each = (type: string) => rolesByName.map((role) => `${type} s-${role}`);
     expect(world.census).toEqual(
@@ -73,7 +73,7 @@ describe("the database's secrets", () => {
     const world = await build();
     const { passwords } = world.result;
     const texts = await Promise.all(Object.values(passwords).map((output) => valueOf(output)));
-    expect(new Set(texts).size).toBe(5);
+    expect(new Set(texts).size).toBe(6);
     world.expectNothingSecretInPlain();
   });
 });

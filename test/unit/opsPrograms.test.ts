@@ -18,7 +18,7 @@ const shared = {
 const migrationsArgs: MigrationsArgs = {
   ...shared,
   migrations: { files: { "001_a.sql": "select 1;" }, hash: "abc" },
-  rolePasswords: { app: "pa", telemetry: "pt", monitor: "pm", auditor: "pu" },
+  rolePasswords: { app: "pa", telemetry: "pt", monitor: "pm", auditor: "pu", maintenance: "px" },
   expectations: { parameters: { max_connections: "200" }, monthsAhead: 3 },
   parameterWaitMinutes: 10,
 };
@@ -189,10 +189,11 @@ describe("the migrations", () => {
       authensor_telemetry: "pt",
       authensor_monitor: "pm",
       authensor_auditor: "pu",
+      authensor_maintenance: "px",
     });
     expect(secret.secrets).toEqual(["stringData"]);
     const rest = world.resources.filter((resource) => resource !== secret);
-    expect(JSON.stringify(rest.map(({ inputs }) => inputs))).not.toMatch(/"(pa|pt|pm|pu|po)"/);
+    expect(JSON.stringify(rest.map(({ inputs }) => inputs))).not.toMatch(/"(pa|pt|pm|pu|px|po)"/);
   });
 
   test("carry the hash of the SQL in the pod template: the same SQL is no change, other SQL is another Job", async () => {

@@ -73,7 +73,7 @@ describe("the pods of each component", () => {
     bundle: "",
     database: { url: { name: "owner", key: "url" }, port: 5432, blocks: ["10.0.0.0/16"] },
   };
-  const passwords = { app: "a", telemetry: "t", monitor: "m", auditor: "u" };
+  const passwords = { app: "a", telemetry: "t", monitor: "m", auditor: "u", maintenance: "x" };
   const build: Record<string, (args: PodArgs) => Promise<World<unknown>>> = {
     ControlPlane: (args) =>
       record(
@@ -112,6 +112,7 @@ describe("the pods of each component", () => {
             migrations: { files: { "001_a.sql": "select 1;" }, hash: "abc" },
             rolePasswords: passwords,
             expectations: { parameters: {}, monthsAhead: 3 },
+            parameterWaitMinutes: 10,
           }),
       ),
     Scheduled: (args) =>

@@ -1,5 +1,6 @@
--- What agents and services report of themselves: latencies, token counts, heartbeats. Worth keeping, not worth waiting for: the role
--- that writes it has synchronous_commit = off (001), so a crash may lose its last moments, and nothing of the audit trail.
+-- What agents and services report of themselves: latencies, token counts, heartbeats. Worth keeping, not worth waiting
+-- for: the role that writes it has synchronous_commit = off (001), so a crash may lose its last moments, and nothing of
+-- the audit trail.
 
 create table telemetry_events (
   id          bigint      generated always as identity,
@@ -25,5 +26,6 @@ create index on telemetry_events using brin (created_at);
 select audit.partition_by_month('telemetry_events');
 
 -- It adds events, with a time of arrival that is not its own to choose, and reads nothing.
-grant insert (occurred_at, source, name, agent_id, receipt_id, value, attributes) on telemetry_events to authensor_telemetry;
+grant insert (occurred_at, source, name, agent_id, receipt_id, value, attributes) on telemetry_events
+  to authensor_telemetry;
 grant select on telemetry_events to authensor_auditor, authensor_monitor;

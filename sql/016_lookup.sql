@@ -1,8 +1,8 @@
 -- One receipt by its id, at the speed of a prepared statement for every caller.
 
--- An id says nothing of its month, so that planning weighs each month's indexes: at 36 months that takes five times as long as looking
--- into them. The plan in here is made once per session, also where a pooler hands sessions from one client to the next.
--- More than one row only where an id was used again with another created_at.
+-- An id says nothing of its month, so that planning weighs each month's indexes: at 36 months that takes five times as
+-- long as looking into them. The plan in here is made once per session, also where a pooler hands sessions from one
+-- client to the next. More than one row only where an id was used again with another created_at.
 create function audit.find_receipt(id uuid) returns setof receipts
   language plpgsql stable parallel safe
   rows 1

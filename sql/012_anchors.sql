@@ -1,8 +1,9 @@
 -- What lets the trail be proven from outside, and after its old months are gone.
 
--- A stretch of a chain that was archived: its rows are no longer here, its end is, so that what follows can be verified.
--- Months overlap where receipts were dated back or crossed midnight, so a month may leave several stretches of one chain.
--- Checkpoints are a chain of their own: one made up later, to explain away a removed row, does not fit an earlier anchor.
+-- A stretch of a chain that was archived: its rows are no longer here, its end is, so that what follows can be
+-- verified. Months overlap where receipts were dated back or crossed midnight, so a month may leave several stretches
+-- of one chain. Checkpoints are a chain of their own: one made up later, to explain away a removed row, does not fit an
+-- earlier anchor.
 create table audit.checkpoints (
   seq          bigint      primary key,
   chain        text        not null check (chain in ('receipts', 'history')),
@@ -28,15 +29,19 @@ create function audit.checkpoint_seal(
     last_seal, convert_to(last_hash, 'UTF8'), convert_to(source, 'UTF8'), made_at
   )));
 
--- Writes down where the chains stood in a partition of receipts or of audit.receipt_history, and says how many stretches that took.
--- Detaching a month calls it (002), and makes sure that no row joins afterwards. Twice changes nothing.
+-- Writes down where the chains stood in a partition of receipts or of audit.receipt_history, and says how many
+-- stretches that took. Detaching a month calls it (004), and makes sure that no row joins afterwards. Twice changes
+-- nothing.
 create function audit.checkpoint(partition regclass) returns int
   language plpgsql
   set search_path = ''
 as $$
 declare
-  of_receipts boolean := exists (select from pg_catalog.pg_attribute where attrelid = partition and attname = 'chain_seq');
-  columns     text    := case when of_receipts then $q$coalesce(actor_id, '') as agent, chain_seq as seq, chain_seal as seal, receipt_hash as hash$q$
+  of_receipts boolean := exists (
+    select from pg_catalog.pg_attribute where attrelid = partition and attname = 'chain_seq');
+  columns     text    := case
+    when of_receipts
+    then $q$coalesce(actor_id, '') as agent, chain_seq as seq, chain_seal as seal, receipt_hash as hash$q$
                                                else $q$agent, seq, seal, null::text as hash$q$ end;
   stretch     record;
   made        audit.checkpoints;
@@ -52,13 +57,15 @@ begin
   for stretch in execute format($q$
     select agent, min(seq) as first_seq, max(seq) as last_seq,
            (array_agg(seal order by seq desc))[1] as seal, (array_agg(hash order by seq desc))[1] as hash
-      from (select *, seq - row_number() over (partition by agent order by seq) as island from (select %s from %s) rows) islands
+      from (select *, seq - row_number() over (partition by agent order by seq) as island
+        from (select %s from %s) rows) islands
      group by agent, island
      order by agent collate "C", min(seq)
   $q$, columns, partition)
   loop
     continue when exists (select from audit.checkpoints c
-      where (c.chain, c.agent, c.first_seq, c.last_seq, c.last_seal) = (made.chain, stretch.agent, stretch.first_seq, stretch.last_seq, stretch.seal));
+      where (c.chain, c.agent, c.first_seq, c.last_seq, c.last_seal)
+          = (made.chain, stretch.agent, stretch.first_seq, stretch.last_seq, stretch.seal));
     made.agent     := stretch.agent;
     made.first_seq := stretch.first_seq;
     made.last_seq  := stretch.last_seq;
@@ -75,16 +82,17 @@ begin
 end
 $$;
 
--- Archiving: takes the oldest month out of receipts and of their history, with its checkpoints, in one transaction, and returns
--- the two tables, to be copied elsewhere and dropped. What takes time is done before the locks. Run it with a short lock_timeout, and
--- again if it fails with 55P03: the tables were in use, or a receipt was just dated back into the month.
+-- Archiving: takes the oldest month out of receipts and of their history, with its checkpoints, in one transaction, and
+-- returns the two tables, to be copied elsewhere and dropped. What takes time is done before the locks. Run it with a
+-- short lock_timeout, and again if it fails with 55P03: the tables were in use, or a receipt was just dated back into
+-- the month.
 create function audit.archive_month(month date) returns setof regclass
   language plpgsql
   set search_path = ''
 as $$
 declare
-  receipts audit.departure := audit.prepare_detach('public.receipts', month);
-  changes  audit.departure := audit.prepare_detach('audit.receipt_history', month);
+  receipts audit.detachment := audit.prepare_detach('public.receipts', month);
+  changes  audit.detachment := audit.prepare_detach('audit.receipt_history', month);
 begin
   -- In the order in which writers come to them.
   return next audit.finish_detach(receipts);
@@ -99,12 +107,14 @@ create function audit.anchor() returns jsonb
   set search_path = ''
 begin atomic
   with ends as (
-    select r.agent, r.seq, encode(r.seal, 'hex') as seal, coalesce(h.seq, 0) as history_seq, coalesce(encode(h.seal, 'hex'), '') as history_seal
+    select r.agent, r.seq, encode(r.seal, 'hex') as seal, coalesce(h.seq, 0) as history_seq,
+      coalesce(encode(h.seal, 'hex'), '') as history_seal
       from audit.chain_heads r left join audit.history_heads h using (agent)
   ), last_checkpoint as (
     select seq, encode(seal, 'hex') as seal from audit.checkpoints order by seq desc limit 1
   ), checkpoint as (
-    select coalesce((select seq from last_checkpoint), 0) as seq, coalesce((select seal from last_checkpoint), '') as seal
+    select coalesce((select seq from last_checkpoint), 0) as seq,
+           coalesce((select seal from last_checkpoint), '') as seal
   )
   select jsonb_build_object(
     'version', 1,
@@ -116,13 +126,14 @@ begin atomic
     'chains', coalesce(jsonb_agg(to_jsonb(e) order by e.agent collate "C"), '[]'),
     'digest', encode(sha256(convert_to(
       (select concat_ws(' ', c.seq, c.seal) || chr(10) from checkpoint c)
-      || coalesce(string_agg(concat_ws(' ', to_json(e.agent), e.seq, e.seal, e.history_seq, e.history_seal) || chr(10), '' order by e.agent collate "C"), ''),
+      || coalesce(string_agg(concat_ws(' ', to_json(e.agent), e.seq, e.seal, e.history_seq, e.history_seal)
+                             || chr(10), '' order by e.agent collate "C"), ''),
       'UTF8')), 'hex'))
     from ends e;
 end;
 
 comment on function audit.anchor() is
-  'The ends of all chains as one jsonb value, at most 256 MB: enough for some 900000 agents (about 270 bytes each). See docs/chain.md.';
+  'The ends of all chains as one jsonb value, at most 256 MB: some 900000 agents (270 bytes each). See docs/chain.md.';
 
 grant select on audit.checkpoints to authensor_auditor, authensor_monitor;
 grant execute on function audit.anchor(),

@@ -1,7 +1,7 @@
 -- Every receipt takes its place in its agent's chain as it is stored. docs/chain.md says what is sealed, byte by byte.
 
--- A chain's end. Its row is locked from the moment a receipt is sealed until its transaction ends, so that seq has no gaps.
--- Narrow rows and half-empty pages: each receipt rewrites one, in place (HOT), without touching the index.
+-- A chain's end. Its row is locked from the moment a receipt is sealed until its transaction ends, so that seq has no
+-- gaps. Narrow rows and half-empty pages: each receipt rewrites one, in place (HOT), without touching the index.
 create table audit.chain_heads (
   agent             text   collate "C" primary key,   -- receipts.actor_id, or '' for receipts that name none
   seq               bigint not null default 0,
@@ -15,18 +15,20 @@ alter table receipts
   add column chain_seal bytea  not null,
   alter column receipt_hash set not null;
 
--- INSERT … ON CONFLICT DO NOTHING seals a row and then does not store it: a gap. PostgreSQL refuses it on a deferrable key.
+-- INSERT … ON CONFLICT DO NOTHING seals a row and then does not store it: a gap. PostgreSQL refuses it on a deferrable
+-- key.
 alter table receipts drop constraint receipts_pkey, add primary key (id, created_at) deferrable initially immediate;
 
--- What a receipt says: SHA-256 over its immutable columns as one JSON array, in UTF-8 whatever the client's encoding. Text in JSON
--- needs no lengths to be unambiguous, and a timestamp in JSON follows no setting.
+-- What a receipt says: SHA-256 over its immutable columns as one JSON array, in UTF-8 whatever the client's encoding.
+-- Text in JSON needs no lengths to be unambiguous, and a timestamp in JSON follows no setting.
 create function audit.receipt_content(
   id uuid, envelope_id uuid, parent_receipt_id uuid, created_at timestamptz,
   decision_outcome text, tool_name text, actor_id text, envelope jsonb, decision jsonb
 ) returns bytea
   language sql stable parallel safe
   return sha256(convert_to(json_build_array(
-    id, envelope_id, parent_receipt_id, created_at at time zone 'UTC', decision_outcome, tool_name, actor_id, envelope, decision)::text, 'UTF8'));
+    id, envelope_id, parent_receipt_id, created_at at time zone 'UTC',
+    decision_outcome, tool_name, actor_id, envelope, decision)::text, 'UTF8'));
 
 -- The link: the predecessor's seal, the place in the chain, what the receipt says, Authensor's previous hash.
 create function audit.chain_seal(previous_seal bytea, seq bigint, content bytea, prev_receipt_hash text) returns bytea
@@ -34,13 +36,17 @@ create function audit.chain_seal(previous_seal bytea, seq bigint, content bytea,
   return sha256(previous_seal || int8send(seq) || content || convert_to(coalesce(prev_receipt_hash, ''), 'UTF8'));
 
 -- Authensor's own receipt_hash, as its verifier recomputes it. (Known outcomes leave nothing to escape.)
-create function audit.authensor_hash(id uuid, envelope_id uuid, created_at timestamptz, decision_outcome text, prev_receipt_hash text) returns text
+create function audit.authensor_hash(
+  id uuid, envelope_id uuid, created_at timestamptz, decision_outcome text, prev_receipt_hash text
+) returns text
   language sql stable parallel safe
   return encode(sha256(convert_to(format(
     '{"id":"%s","envelopeId":"%s","timestamp":"%s","decisionOutcome":"%s","prevReceiptHash":"%s"}',
-    id, envelope_id, to_char(created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), decision_outcome, prev_receipt_hash), 'UTF8')), 'hex');
+    id, envelope_id, to_char(created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+    decision_outcome, prev_receipt_hash), 'UTF8')), 'hex');
 
--- Refuses what no receipt can be born with. NULL passes in both functions, and is then refused by NOT NULL where it must be.
+-- Refuses what no receipt can be born with. NULL passes in both functions, and is then refused by NOT NULL where it
+-- must be.
 create function audit.check_identity(r receipts) returns void
   language plpgsql
   set search_path = ''
@@ -73,20 +79,23 @@ begin
           and coalesce(r.approval_status, 'pending') in ('pending', 'approved', 'rejected', 'expired')
           and r.execution_attempts >= 0)
   then
-    raise 'receipt % cannot be: status %, approval status %, % attempts', r.id, r.status, r.approval_status, r.execution_attempts
+    raise 'receipt % cannot be: status %, approval status %, % attempts',
+      r.id, r.status, r.approval_status, r.execution_attempts
       using errcode = 'check_violation', table = 'receipts', constraint = 'known_values';
   elsif r.claim_id is not null and r.claim_expires_at is null then
     raise 'receipt % cannot be: its claim has no claim_expires_at', r.id
-      using errcode = 'check_violation', table = 'receipts', column = 'claim_expires_at', constraint = 'claim_requires_expiry';
+      using errcode = 'check_violation', table = 'receipts', column = 'claim_expires_at',
+        constraint = 'claim_requires_expiry';
   elsif r.claim_expires_at is not null and r.claimed_at is null then
     raise 'receipt % cannot be: it has a claim_expires_at and no claimed_at', r.id
-      using errcode = 'check_violation', table = 'receipts', column = 'claimed_at', constraint = 'expiry_requires_claimed_at';
+      using errcode = 'check_violation', table = 'receipts', column = 'claimed_at',
+        constraint = 'expiry_requires_claimed_at';
   end if;
 end
 $$;
 
--- Few and short expressions: what is counted here is done for every receipt (docs/performance.md). The functions above that are one
--- expression are written into its statements when they are planned, and cost no call.
+-- Few and short expressions: what is counted here is done for every receipt (docs/performance.md). The functions above
+-- that are one expression are written into its statements when they are planned, and cost no call.
 create function audit.seal_receipt() returns trigger
   language plpgsql security definer
   set search_path = ''
@@ -95,9 +104,10 @@ declare
   -- Everything that takes time, before the lock.
   content bytea := audit.receipt_content(new.id, new.envelope_id, new.parent_receipt_id, new.created_at,
                                          new.decision_outcome, new.tool_name, new.actor_id, new.envelope, new.decision);
-  -- Nearly every receipt: known values, and the state that its decision implies (audit.birth_state, 008).
+  -- Nearly every receipt: known values, and the state that its decision implies (audit.birth_state, 011).
   plain boolean :=
-    new.decision_outcome || ' ' || new.status in ('allow pending', 'require_approval pending', 'deny skipped', 'rate_limited skipped')
+    new.decision_outcome || ' ' || new.status
+      in ('allow pending', 'require_approval pending', 'deny skipped', 'rate_limited skipped')
     and new.updated_at = new.created_at and new.execution_attempts = 0
     and (new.approval, new.approval_status, new.execution, new.result, new.error,
          new.claim_id, new.claimed_at, new.claim_expires_at, new.rekor_entry_id) is null
@@ -112,7 +122,8 @@ begin
     update audit.chain_heads as head
        set seq               = head.seq + 1,
            seal              = audit.chain_seal(head.seal, head.seq + 1, content, head.receipt_hash),
-           receipt_hash      = audit.authensor_hash(new.id, new.envelope_id, new.created_at, new.decision_outcome, head.receipt_hash),
+           receipt_hash      = audit.authensor_hash(
+                                 new.id, new.envelope_id, new.created_at, new.decision_outcome, head.receipt_hash),
            prev_receipt_hash = head.receipt_hash
      where head.agent = coalesce(new.actor_id, '')
     returning head.seq, head.seal, head.receipt_hash, head.prev_receipt_hash

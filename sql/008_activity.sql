@@ -1,5 +1,5 @@
--- The other tables that only grow, partitioned by month. None refers to receipts(id) by foreign key: alone it is not unique
--- across partitions.
+-- The other tables that only grow, partitioned by month. None refers to receipts(id) by foreign key: alone it is not
+-- unique across partitions.
 
 create table claim_events (
   id         uuid        not null,

@@ -1,8 +1,10 @@
--- Whatever happens to a receipt after it was stored is checked against its life, and recorded: who, when, from what to what.
+-- Whatever happens to a receipt after it was stored is checked against its life, and recorded: who, when, from what to
+-- what.
 
--- One row per change, and one for a receipt that was not born in the plain state that its decision implies (with an approval
--- asked for; imported with a past). A receipt's state is that plain state with its changes applied: nothing else explains it.
--- Lies in the month of its receipt, not of the change, so that a month is archived with all that is known of it.
+-- One row per change, and one for a receipt that was not born in the plain state that its decision implies (with an
+-- approval asked for; imported with a past). A receipt's state is that plain state with its changes applied: nothing
+-- else explains it. Lies in the month of its receipt, not of the change, so that a month is archived with all that is
+-- known of it.
 create table audit.receipt_history (
   agent              text        not null,
   seq                bigint      not null,
@@ -37,7 +39,8 @@ create function audit.receipt_state(
   return jsonb_build_object(
     'status', status, 'approval', approval, 'approval_status', approval_status,
     'execution', execution, 'result', result, 'error', error, 'updated_at', updated_at at time zone 'UTC',
-    'claim_id', claim_id, 'claimed_at', claimed_at at time zone 'UTC', 'claim_expires_at', claim_expires_at at time zone 'UTC',
+    'claim_id', claim_id, 'claimed_at', claimed_at at time zone 'UTC',
+    'claim_expires_at', claim_expires_at at time zone 'UTC',
     'execution_attempts', execution_attempts, 'rekor_entry_id', rekor_entry_id);
 
 -- The plain state, which needs no record: it follows from columns that are sealed.
@@ -50,7 +53,9 @@ create function audit.birth_state(decision_outcome text, created_at timestamptz)
 -- The entries of one object that differ in another.
 create function audit.differing(state jsonb, other jsonb) returns jsonb
   language sql immutable parallel safe
-  return (select coalesce(jsonb_object_agg(key, value), '{}') from jsonb_each(state) where value is distinct from other -> key);
+  return (
+    select coalesce(jsonb_object_agg(key, value), '{}') from jsonb_each(state) where value is distinct from other -> key
+  );
 
 create function audit.history_seal(
   previous_seal bytea, seq bigint, agent text, receipt_id uuid, receipt_created_at timestamptz,
@@ -63,7 +68,9 @@ create function audit.history_seal(
     convert_to(before::text, 'UTF8'), convert_to(after::text, 'UTF8')
   )));
 
-create function audit.append_history(agent_of text, receipt_id uuid, receipt_created_at timestamptz, old_state jsonb, new_state jsonb) returns void
+create function audit.append_history(
+  agent_of text, receipt_id uuid, receipt_created_at timestamptz, old_state jsonb, new_state jsonb
+) returns void
   language plpgsql
   set search_path = ''
 as $$
@@ -78,7 +85,8 @@ begin
   entry.before             := audit.differing(old_state, new_state);
   entry.after              := audit.differing(new_state, old_state);
   loop
-    select seq + 1, seal into entry.seq, entry.seal from audit.history_heads where agent = entry.agent for no key update;
+    select seq + 1, seal into entry.seq, entry.seal from audit.history_heads
+      where agent = entry.agent for no key update;
     exit when found;
     insert into audit.history_heads (agent) values (entry.agent) on conflict do nothing;
   end loop;
@@ -91,15 +99,17 @@ begin
 end
 $$;
 
--- What stands in the way of ending an approval. The control plane expires all of them in one UPDATE: a receipt on which it fails,
--- because the JSON says another thing than the column or expires at no time, would stop the expiry of every agent's.
+-- What stands in the way of ending an approval. The control plane expires all of them in one UPDATE: a receipt on which
+-- it fails, because the JSON says another thing than the column or expires at no time, would stop the expiry of every
+-- agent's.
 create function audit.approval_problem(approval jsonb, approval_status text) returns text
   language plpgsql stable
   set search_path = ''
 as $$
 begin
   if approval ->> 'status' is distinct from approval_status and approval ->> 'status' is not null then
-    return format('its approval says %s, its approval_status is %s', approval ->> 'status', coalesce(approval_status, 'none'));
+    return format('its approval says %s, its approval_status is %s', approval ->> 'status',
+      coalesce(approval_status, 'none'));
   end if;
   perform (approval ->> 'expiresAt')::timestamptz;
   return null;
@@ -115,17 +125,19 @@ declare
   problem text := audit.approval_problem(born.approval, born.approval_status);
 begin
   if problem is not null then
-    raise 'receipt % cannot be: %', born.id, problem using errcode = 'integrity_constraint_violation', table = 'receipts';
+    raise 'receipt % cannot be: %', born.id, problem
+      using errcode = 'integrity_constraint_violation', table = 'receipts';
   end if;
   perform audit.append_history(born.actor_id, born.id, born.created_at,
     audit.birth_state(born.decision_outcome, born.created_at),
-    audit.receipt_state(born.status, born.approval, born.approval_status, born.execution, born.result, born.error, born.updated_at,
-                        born.claim_id, born.claimed_at, born.claim_expires_at, born.execution_attempts, born.rekor_entry_id));
+    audit.receipt_state(
+      born.status, born.approval, born.approval_status, born.execution, born.result, born.error, born.updated_at,
+      born.claim_id, born.claimed_at, born.claim_expires_at, born.execution_attempts, born.rekor_entry_id));
 end
 $$;
 
--- Once per statement, after all of its rows: the background expiry touches many agents' receipts in one UPDATE, and by then holds
--- every receipt it will; the heads follow, sorted. So no two updates wait for each other over heads.
+-- Once per statement, after all of its rows: the background expiry touches many agents' receipts in one UPDATE, and by
+-- then holds every receipt it will; the heads follow, sorted. So no two updates wait for each other over heads.
 create function audit.record_changes() returns trigger
   language plpgsql security definer
   set search_path = ''
@@ -135,10 +147,12 @@ declare
 begin
   for change in
     select n.actor_id, n.id, n.created_at,
-           audit.receipt_state(o.status, o.approval, o.approval_status, o.execution, o.result, o.error, o.updated_at,
-                               o.claim_id, o.claimed_at, o.claim_expires_at, o.execution_attempts, o.rekor_entry_id) as before,
-           audit.receipt_state(n.status, n.approval, n.approval_status, n.execution, n.result, n.error, n.updated_at,
-                               n.claim_id, n.claimed_at, n.claim_expires_at, n.execution_attempts, n.rekor_entry_id) as after
+           audit.receipt_state(
+             o.status, o.approval, o.approval_status, o.execution, o.result, o.error, o.updated_at,
+             o.claim_id, o.claimed_at, o.claim_expires_at, o.execution_attempts, o.rekor_entry_id) as before,
+           audit.receipt_state(
+             n.status, n.approval, n.approval_status, n.execution, n.result, n.error, n.updated_at,
+             n.claim_id, n.claimed_at, n.claim_expires_at, n.execution_attempts, n.rekor_entry_id) as after
       from old_rows o join new_rows n using (id, created_at)
      order by coalesce(n.actor_id, '') collate "C", n.created_at, n.id
   loop
@@ -165,9 +179,11 @@ declare
 begin
   perform audit.check_state(new);
 
-  if (old.id, old.envelope_id, old.decision_outcome, old.envelope, old.decision, old.created_at, old.chain_seq, old.chain_seal, old.receipt_hash)
+  if (old.id, old.envelope_id, old.decision_outcome, old.envelope, old.decision, old.created_at,
+      old.chain_seq, old.chain_seal, old.receipt_hash)
        is distinct from
-     (new.id, new.envelope_id, new.decision_outcome, new.envelope, new.decision, new.created_at, new.chain_seq, new.chain_seal, new.receipt_hash)
+     (new.id, new.envelope_id, new.decision_outcome, new.envelope, new.decision, new.created_at,
+      new.chain_seq, new.chain_seal, new.receipt_hash)
      or (old.tool_name, old.actor_id, old.parent_receipt_id, old.prev_receipt_hash)
        is distinct from
         (new.tool_name, new.actor_id, new.parent_receipt_id, new.prev_receipt_hash)
@@ -187,12 +203,14 @@ begin
     problem := format('its approval is %s: it cannot become %s', coalesce(new.approval_status, 'missing'), new.status);
 
   elsif new.approval_status is distinct from old.approval_status and old.approval_status <> 'pending' then
-    problem := format('its approval is %s, which is final: it cannot become %s', old.approval_status, coalesce(new.approval_status, 'none'));
+    problem := format('its approval is %s, which is final: it cannot become %s',
+      old.approval_status, coalesce(new.approval_status, 'none'));
   elsif new.approval_status is null and old.approval_status is not null then
     problem := 'its approval is pending: it cannot become none';
   -- The control plane decides by the status inside the approval, which is no more to be taken back than the column.
   elsif answer <> 'pending' and new.approval ->> 'status' is distinct from answer then
-    problem := format('its approval says %s, which is final: it cannot say %s', answer, coalesce(new.approval ->> 'status', 'nothing'));
+    problem := format('its approval says %s, which is final: it cannot say %s',
+      answer, coalesce(new.approval ->> 'status', 'nothing'));
   elsif new.approval_status is distinct from old.approval_status and new.approval_status in ('rejected', 'expired')
     and new.status <> 'cancelled'
   then
@@ -208,11 +226,13 @@ begin
   elsif new.claim_id <> old.claim_id and old.claim_expires_at >= now() then
     problem := format('its claim is held by another until %s', old.claim_expires_at);
   elsif new.execution_attempts < old.execution_attempts then
-    problem := format('its execution attempts cannot go back from %s to %s', old.execution_attempts, new.execution_attempts);
+    problem := format('its execution attempts cannot go back from %s to %s',
+      old.execution_attempts, new.execution_attempts);
   else
     return new;
   end if;
-  raise 'receipt % cannot change so: %', old.id, problem using errcode = 'integrity_constraint_violation', table = 'receipts';
+  raise 'receipt % cannot change so: %', old.id, problem
+    using errcode = 'integrity_constraint_violation', table = 'receipts';
 end
 $$;
 
