@@ -1,5 +1,5 @@
 /** The very configuration that the program renders, on a real PgBouncer in front of a real server. */
-import { execFileSync, spawn, type ChildProcess } from "node:child_process";
+import { execFileSync, spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { randomUUID } from "node:crypto";
 import { tmpdir } from "node:os";
@@ -16,6 +16,7 @@ import {
   renderPgbouncerConfig,
   renderUserlist,
 } from "../../components/pgbouncerConfig";
+import { suitPgbouncer } from "../../local/pgbouncer";
 import { generateKey, privateKeyPem, selfSign } from "../../cloud/tls/x509";
 import { databaseName, type RoleKey, roles } from "../../ops/roles";
 import { startPostgres, superuser, type TestPostgres } from "../postgres";
@@ -42,7 +43,11 @@ class Pod {
   async start(databaseCa: string): Promise<this> {
     this.port = await freePort();
     const tls = await certificate();
-    const config = renderPgbouncerConfig({ host: "localhost", port: server.port, pools, maxClients: 40 });
+    const { stdout: version } = spawnSync("pgbouncer", ["--version"], { encoding: "utf8" });
+    const config = suitPgbouncer(
+      renderPgbouncerConfig({ host: "localhost", port: server.port, pools, maxClients: 40 }),
+      version,
+    );
     const files = {
       [`${paths.config}/pgbouncer.ini`]: this.#here(config)
         .replace(`listen_port = ${pgbouncerPort}`, `listen_port = ${this.port}`)
