@@ -3,7 +3,7 @@
  * tomorrow, and what a broken guard let in leaves no broken link behind.
  */
 import type pg from "pg";
-import { roles } from "../roles";
+import { createdRoles, roles } from "../roles";
 import { fingerprints } from "./fingerprints";
 import type { Finding } from "./findings";
 
@@ -100,7 +100,7 @@ export async function guardFindings(client: pg.Client): Promise<Finding[]> {
             unnest(array['id', 'envelope_id', 'decision_outcome', 'tool_name', 'actor_id', 'envelope', 'decision', 'created_at',
                          'receipt_hash', 'prev_receipt_hash', 'parent_receipt_id', 'chain_seq', 'chain_seal']) column_name
       where has_column_privilege(role, 'public.receipts', column_name, 'UPDATE')`,
-    [tables, [roles.app, roles.telemetry, roles.auditor, roles.monitor], roles.app],
+    [tables, [...createdRoles], roles.app],
   );
   const now = new Map(
     (await ask<{ name: string; fingerprint: string }>(fingerprintQuery)).map((row) => [row.name, row.fingerprint]),

@@ -703,6 +703,7 @@ describe("what a superuser does to be overlooked", () => {
       "create function audit.check_state(r public.receipts_2026_11) returns void language sql as 'select null::void'",
     ],
     ["lets the application delete", "grant delete on receipts to authensor_app"],
+    ["lets maintenance write receipts", "grant insert on receipts to authensor_maintenance"],
     ["lets the application write heads", "grant update on audit.chain_heads to authensor_app"],
   ])("opens a guard: %s", async (_how, sql) => {
     expect((await check()).findings).toEqual([]);
