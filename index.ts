@@ -303,7 +303,7 @@ async function program() {
       ...(ingress && { ingressUrl: `https://${ingress.host}` }),
     },
     cronJobs: scheduled.map(({ cronJob }) => cronJob.metadata.name),
-    /** Where in Kubernetes each URL of the database lies; never the URL. */
+    /** Where in Kubernetes each URL of the database is kept; never the URL. */
     connectionSecrets: pulumi
       .output(connections.urls)
       .apply((urls) =>

@@ -8,7 +8,7 @@ export interface AdminTokenArgs {
 
 /** The token that the control plane makes its first admin key from. To be revoked once people have keys of their own. */
 export class AdminToken extends pulumi.ComponentResource {
-  /** Where the token lies. */
+  /** Where the token is kept. */
   readonly secret: { name: pulumi.Output<string>; key: string };
 
   constructor(name: string, args: AdminTokenArgs, opts?: pulumi.ComponentResourceOptions) {

@@ -12,7 +12,7 @@ import {
 } from "./podSecurity";
 import { type PodArgs, podTemplate, type PodTemplate } from "./podTemplate";
 
-/** Where a program's own file lies in its container. */
+/** Where a program's own file is in its container. */
 export const programPath = "/app/program";
 
 /** Where it finds the URL of its database: a file, for an environment is inherited, and is shown by `/proc/<pid>/environ`. */

@@ -19,7 +19,7 @@ create table telemetry_events (
   constraint attributes_small  check (jsonb_typeof(attributes) = 'object' and pg_column_size(attributes) <= 65536)
 ) partition by range (created_at);
 
--- One series over time; all of it over time, for nearly nothing, as rows lie in the order they came.
+-- One series over time; all of it over time, for nearly nothing, as rows are kept in the order they came.
 create index on telemetry_events (name, created_at);
 create index on telemetry_events using brin (created_at);
 

@@ -1,4 +1,4 @@
-/** Gives the roles the passwords that lie in a directory, one file per role. */
+/** Gives the roles the passwords that are kept in a directory, one file per role. */
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import pg from "pg";
