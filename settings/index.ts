@@ -105,7 +105,13 @@ function placeOf(issue: z.core.$ZodIssue | undefined): { where?: string } {
   const place = (...path: PropertyKey[]) => path.map(String).join(".");
   if (issue.code === "unrecognized_keys")
     return { where: `unknown: ${issue.keys.map((key) => place(...issue.path, key)).join(", ")}` };
-  return issue.path.length === 0 ? {} : { where: `wrong at ${place(...issue.path)}: ${issue.message}` };
+  return issue.path.length === 0 ? {} : { where: `wrong at ${place(...issue.path)}: ${inWords(issue)}` };
+}
+
+/** What an entry says of itself; the library's own words for these two speak of records and patterns, and the rule says it better. */
+function inWords({ message }: z.core.$ZodIssue): string {
+  if (message === "Invalid key in record") return "this name is not allowed";
+  return message.startsWith("Invalid string: must match pattern") ? "this value does not fit the rule" : message;
 }
 
 class Wrong extends Error {}

@@ -252,8 +252,13 @@ describe("a single key", () => {
     const [tags] = problemsOf({ tags: '{"version":1.1}' });
     expect(tags!.where).toBe("wrong at version: is a number whose spelling is lost on the way: write it in quotes");
     const message = new SettingsError(problemsOf({ controlPlaneEnv: '{"OK":"x","lower":"hunter2"}' })).message;
-    expect(message).toMatch(/wrong at lower: /);
+    expect(message).toMatch(/wrong at lower: this name is not allowed\n/);
     expect(message).not.toContain("hunter2");
+  });
+
+  test("a list's wrong item is named by its place, without the pattern that it does not match", () => {
+    const [groups] = problemsOf({ clientSecurityGroupIds: "sg-0123456789abcdef0,default" });
+    expect(groups!.where).toBe("wrong at 1: this value does not fit the rule");
   });
 
   describe.each(["controlPlanePod", "pgbouncerPod", "opsPod"])("%s", (key) => {
