@@ -40,7 +40,9 @@ export function processMark(pid: number): string | undefined {
     try {
       const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
       const fields = stat.slice(stat.lastIndexOf(") ") + 2).split(" ");
-      if (fields[0] === "Z" || fields[0] === "X") return undefined;
+      // A first thread that has ended is a zombie from then on; the process is dead, and its sockets are closed, with its last.
+      const threads = Number(fields[17]);
+      if (fields[0] === "X" || (fields[0] === "Z" && threads <= 1)) return undefined;
       return `${bootId()}-${fields[19]}`;
     } catch {
       return undefined;
