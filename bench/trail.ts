@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ensurePartitions } from "../ops/maintenance/partitions";
 import { roles } from "../ops/roles";
-import { verify } from "../ops/verify/run";
+import { verify } from "../ops/verify/verification";
 import { fillStatement } from "./payload";
 import { fill } from "./reads";
 import { compare, median, pgbench, printTable, type Lab } from "./lab";

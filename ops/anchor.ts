@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import type { Command } from "commander";
 import { databaseUrl, withConnection } from "./database";
 import { Failure, runProgram, type Context } from "./program";
-import { anchorDigest, parseAnchors } from "./verify/anchors";
+import { anchorDigest, parseAnchors } from "./anchorFormat";
 
 const help = `
 Environment:

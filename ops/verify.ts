@@ -4,8 +4,10 @@ import type { Command } from "commander";
 import { databaseUrl } from "./database";
 import { Failure, runProgram, type Context } from "./program";
 import { parseTime } from "./times";
-import { readAnchors } from "./verify/anchors";
-import { failure, summary, verify, type Progress } from "./verify/run";
+import { readAnchors } from "./anchorFormat";
+import { failure, summary } from "./verify/report";
+import type { Counts } from "./verify/request";
+import { verify } from "./verify/verification";
 
 const help = `
 Environment:
@@ -28,7 +30,7 @@ interface Options {
   agent?: string;
   anchors?: string[];
   fromAnchor?: string;
-  state?: string;
+  resume?: string;
   report?: string;
   connections: string;
   chunk: string;
@@ -46,7 +48,7 @@ function count(option: string, text: string, most: number): number {
 async function run(options: Options, { signal }: Context): Promise<void> {
   const [since, until] = [time("since", options.since), time("until", options.until)];
   if (since !== undefined && until !== undefined && since >= until)
-    throw new Failure(`--since ${since} must lie before --until ${until}`, [], 2);
+    throw new Failure(`--since ${since} must be before --until ${until}`, [], 2);
   if ((since ?? until) !== undefined && (options.anchors || options.fromAnchor !== undefined))
     throw new Failure("anchors speak of whole chains: they cannot be combined with --since and --until", [], 2);
   if (options.agent !== undefined && options.fromAnchor !== undefined)
@@ -60,7 +62,7 @@ async function run(options: Options, { signal }: Context): Promise<void> {
     agent: options.agent,
     anchors: [...others, ...readAnchors(options.anchors ?? [])],
     from,
-    stateFile: options.state,
+    resumeFile: options.resume,
     connections: count("connections", options.connections, 32),
     chunk: count("chunk", options.chunk, 1_000_000),
     allowEmpty: options.allowEmpty ?? false,
@@ -73,7 +75,7 @@ async function run(options: Options, { signal }: Context): Promise<void> {
 }
 
 /** A line every few seconds; on a terminal one that is written over. */
-function progress(): (progress: Progress) => void {
+function progress(): (counts: Counts) => void {
   const started = Date.now();
   let last = started;
   const every = process.stderr.isTTY ? 500 : 10_000;
@@ -95,7 +97,7 @@ void runProgram("verify", "Verifies the audit trail.", (command: Command, contex
     .option("--agent <name>", "this agent's chain only")
     .option("--anchors <files...>", "anchors to verify against (JSON, one or several per file; - is standard input)")
     .option("--from-anchor <file>", "begin where this anchor was made")
-    .option("--state <file>", "keep how far it got, and go on from there when run again")
+    .option("--resume <file>", "keep how far it got, and go on from there when run again")
     .option("--report <file>", "also write the report here")
     .option("--connections <number>", "connections, each keeping one core of the server busy", "2")
     .option("--chunk <receipts>", "receipts per step", "20000")

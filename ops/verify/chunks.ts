@@ -1,10 +1,9 @@
-/** Cuts the time to verify into chunks of about as many receipts each, in order, for several connections to work on. */
+/** Cuts the time to verify into chunks of about as many receipts each, one after another. */
 import type pg from "pg";
 import { chunkEnd, nextTime, type Range } from "./queries";
 
 export class Chunks {
   private from: string | undefined;
-  private turn: Promise<unknown> = Promise.resolve();
 
   constructor(
     private readonly range: Range,
@@ -14,14 +13,8 @@ export class Chunks {
     this.from = range.since;
   }
 
-  /** The next chunk, found with the connection of who asks; undefined when there are none left. */
-  next(client: pg.Client): Promise<Range | undefined> {
-    const next = this.turn.then(() => this.cut(client));
-    this.turn = next.catch(() => undefined);
-    return next;
-  }
-
-  private async cut(client: pg.Client): Promise<Range | undefined> {
+  /** The next chunk; undefined when there are none left. To be called by one at a time. */
+  async next(client: pg.Client): Promise<Range | undefined> {
     const since = this.from;
     if (since === undefined) return undefined;
     const { until } = this.range;

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { verify } from "../../ops/verify/run";
+import { verify } from "../../ops/verify/verification";
 import { roles } from "../../ops/roles";
 import { TestPooler } from "../pgbouncer";
 import { startPostgres, type TestDatabase, type TestPostgres } from "../postgres";

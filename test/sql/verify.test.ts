@@ -4,8 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type pg from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { parseAnchors, type Anchor } from "../../ops/verify/anchors";
-import { verify, type Report, type Request } from "../../ops/verify/run";
+import { parseAnchors, type Anchor } from "../../ops/anchorFormat";
+import type { Report } from "../../ops/verify/report";
+import type { Request } from "../../ops/verify/request";
+import { verify } from "../../ops/verify/verification";
 import { roles } from "../../ops/roles";
 import { startPostgres, superuser, type TestDatabase, type TestPostgres } from "../postgres";
 import { insertReceipts, newReceipt } from "../receipts";
@@ -569,11 +571,11 @@ describe("an interrupted verification", () => {
 
   it("goes on where it was, and sees what was written and tampered with since", async () => {
     await fill(["a", "b"], 40);
-    const stateFile = join(mkdtempSync(join(tmpdir(), "verify-")), "state");
+    const resumeFile = join(mkdtempSync(join(tmpdir(), "verify-")), "state");
     const abort = new AbortController();
     await expect(
       check({
-        stateFile,
+        resumeFile,
         chunk: 10,
         signal: abort.signal,
         onProgress: ({ receipts }) => (receipts >= 30 ? abort.abort(new Error("stopped")) : undefined),
@@ -583,19 +585,19 @@ describe("an interrupted verification", () => {
     // Into time that is already done: found by the place it took.
     await insertReceipts(app, [newReceipt({ actor_id: "a", created_at: new Date(start + 30).toISOString() })]);
     await execute("a", 1);
-    const report = await check({ stateFile, chunk: 10, onProgress: ({ receipts }) => seen.push(receipts) });
+    const report = await check({ resumeFile, chunk: 10, onProgress: ({ receipts }) => seen.push(receipts) });
     expect(report.findings).toEqual([]);
     expect(seen[0]).toBeGreaterThan(10);
-    expect((await check({ stateFile })).verified.receipts).toBe(81);
+    expect((await check({ resumeFile })).verified.receipts).toBe(81);
   });
 
-  it("refuses a state that belongs to another question, or is none", async () => {
+  it("refuses a resume file that belongs to another question, or is none", async () => {
     await fill(["a"], 2);
-    const stateFile = join(mkdtempSync(join(tmpdir(), "verify-")), "state");
-    writeFileSync(stateFile, "{");
-    await expect(check({ stateFile })).rejects.toThrow(/not the state/);
-    writeFileSync(stateFile, JSON.stringify({ version: 1, question: { agent: "b" }, saved: {} }));
-    await expect(check({ stateFile })).rejects.toThrow(/another verification/);
+    const resumeFile = join(mkdtempSync(join(tmpdir(), "verify-")), "state");
+    writeFileSync(resumeFile, "{");
+    await expect(check({ resumeFile })).rejects.toThrow(/not the resume file/);
+    writeFileSync(resumeFile, JSON.stringify({ version: 3, question: { agent: "b" }, saved: {} }));
+    await expect(check({ resumeFile })).rejects.toThrow(/another verification/);
   });
 });
 

@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { classify, type ChainRow } from "../../ops/verify/classify";
+import { diagnose, type ChainRow } from "../../ops/verify/diagnose";
 import { sortFindings, type Finding } from "../../ops/verify/findings";
-import { Chain, expectedSeal, genesis, toRuns, type End, type RunRow, type Suspect } from "../../ops/verify/runs";
+import { expectedSeal } from "../../ops/verify/chainKinds";
+import { Chain, genesis, toStretches, type End, type StretchRow, type Suspect } from "../../ops/verify/chain";
 
 /** A whole chain, as the database would have sealed it. */
 function sealed(length: number): ChainRow[] {
@@ -12,7 +13,7 @@ function sealed(length: number): ChainRow[] {
   for (let seq = 1; seq <= length; seq++) {
     const content = createHash("sha256").update(`content ${seq}`).digest();
     const prevHash = end.hash ?? null;
-    const seal = expectedSeal("receipts", end, seq, content, prevHash);
+    const seal = expectedSeal("receipts", end.seal, { seq, content, prevHash });
     const hash = createHash("sha256").update(`hash ${seq}`).digest("hex");
     const at = new Date(seq * 1000).toISOString();
     rows.push({
@@ -31,8 +32,8 @@ function sealed(length: number): ChainRow[] {
   return rows;
 }
 
-/** What the query would say of some rows: where runs start and end. */
-function asQueried(rows: ChainRow[]): RunRow[] {
+/** What the query would say of some rows: where stretches start and end. */
+function asQueried(rows: ChainRow[]): StretchRow[] {
   const sorted = rows.toSorted((a, b) => Number(a.seq) - Number(b.seq));
   return sorted.map((row, i) => ({
     ...row,
@@ -46,7 +47,7 @@ function assemble(chunks: ChainRow[][]): { chain: Chain; suspects: Suspect[] } {
   const suspects: Suspect[] = [];
   const chain = new Chain("receipts", "a", (suspect) => suspects.push(suspect));
   chain.add({ first: 0, last: 0, end: genesis, endAt: "-infinity" });
-  for (const chunk of chunks) for (const { run } of toRuns(asQueried(chunk))) chain.add(run);
+  for (const chunk of chunks) for (const { stretch } of toStretches(asQueried(chunk))) chain.add(stretch);
   return { chain, suspects };
 }
 
@@ -58,12 +59,12 @@ const scattered = (length: number) =>
   });
 
 describe("a chain", () => {
-  it("comes together to one run, in whatever order its rows are found", () => {
+  it("comes together to one stretch, in whatever order its rows are found", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 40 }).chain(scattered), (chunks) => {
         const { chain, suspects } = assemble(chunks);
         expect(suspects).toEqual([]);
-        expect(chain.runs).toMatchObject([{ first: 0, last: chunks.flat().length }]);
+        expect(chain.stretches).toMatchObject([{ first: 0, last: chunks.flat().length }]);
       }),
       { seed: 4711 },
     );
@@ -77,9 +78,9 @@ describe("a chain", () => {
         (chunks, removed) => {
           const left = chunks.map((chunk) => chunk.filter((row) => !removed.includes(Number(row.seq))));
           const { chain, suspects } = assemble(left);
-          const missing = chain.runs.flatMap((run, i) => {
-            const next = chain.runs[i + 1];
-            return next ? Array.from({ length: next.first - run.last - 1 }, (_, n) => run.last + 1 + n) : [];
+          const missing = chain.stretches.flatMap((stretch, i) => {
+            const next = chain.stretches[i + 1];
+            return next ? Array.from({ length: next.first - stretch.last - 1 }, (_, n) => stretch.last + 1 + n) : [];
           });
           expect(suspects).toEqual([]);
           expect(missing).toEqual(removed.toSorted((a, b) => a - b));
@@ -89,7 +90,7 @@ describe("a chain", () => {
     );
   });
 
-  it("suspects an altered row wherever a run begins with it, and a place that is taken twice wherever they lie", () => {
+  it("suspects an altered row wherever a stretch begins with it, and a place that is taken twice wherever they are", () => {
     fc.assert(
       fc.property(scattered(20), fc.integer({ min: 1, max: 20 }), (chunks, place) => {
         const forged = chunks.map((chunk) =>
@@ -108,7 +109,7 @@ describe("a chain", () => {
 describe("what happened to a chain", () => {
   const places = Array.from({ length: 10 }, (_, i) => i + 1);
   const kinds = (rows: ChainRow[], ends?: ReadonlyMap<number, End>) =>
-    classify("a", rows, places, ends).map(({ kind, seq, belongsAt }) => [
+    diagnose("a", rows, places, ends).map(({ kind, seq, belongsAt }) => [
       kind,
       seq,
       ...(belongsAt === undefined ? [] : [belongsAt]),

@@ -1,42 +1,39 @@
-/** What has been seen of the chains so far: pure bookkeeping, saved and restored between interruptions. */
-import type { Anchor } from "./anchors";
+/** How far a verification got, and what it has seen of the chains by then: pure bookkeeping, kept in the resume file. */
+import type { Anchor } from "../anchorFormat";
 import { named, type Finding } from "./findings";
-import { Chain, genesis, toRuns, type ChainName, type End, type Run, type RunRow, type Suspect } from "./runs";
-import type { Unexplained } from "./state";
+import { chainKinds, chainNames, ofEachChain, type ChainName } from "./chainKinds";
+import { Chain, genesis, toStretches, type End, type Stretch, type StretchRow, type Suspect } from "./chain";
+import type { StateMismatch } from "./stateMismatch";
 
 /** Beyond so many, further ones are counted only. */
 export const mostSuspects = 1000;
 
 export interface Saved {
   doneUntil: string;
-  receipts: number;
-  changes: number;
+  counted: Record<ChainName, number>;
   uncounted: number;
   suspects: Suspect[];
-  unexplained: Unexplained[];
+  mismatches: StateMismatch[];
   findings: Finding[];
-  chains: Record<ChainName, [string, Run[]][]>;
+  chains: Record<ChainName, [string, Stretch[]][]>;
 }
 
-export const names: readonly ChainName[] = ["receipts", "history"];
-
-export class Trail {
-  readonly chains: Record<ChainName, Map<string, Chain>> = { receipts: new Map(), history: new Map() };
+export class Progress {
+  readonly chains: Record<ChainName, Map<string, Chain>> = ofEachChain(() => new Map());
   readonly suspects: Suspect[] = [];
-  readonly unexplained: Unexplained[] = [];
+  readonly mismatches: StateMismatch[] = [];
   readonly findings: Finding[] = [];
-  receipts = 0;
-  changes = 0;
+  /** Rows that were read. */
+  readonly counted = ofEachChain(() => 0);
   /** Broken places beyond those kept. */
   uncounted = 0;
   doneUntil: string | undefined;
   /** Where each chain stood at the anchor that is started from. */
-  readonly anchored: Record<ChainName, Map<string, number>> = { receipts: new Map(), history: new Map() };
+  readonly anchored: Record<ChainName, Map<string, number>> = ofEachChain(() => new Map());
   /** Seals that anchors name, until they have been compared. */
-  readonly points: Record<ChainName, Map<string, Map<number, { seal: string; anchor: Anchor }>>> = {
-    receipts: new Map(),
-    history: new Map(),
-  };
+  readonly anchorPlaces: Record<ChainName, Map<string, Map<number, { seal: string; anchor: Anchor }>>> = ofEachChain(
+    () => new Map(),
+  );
 
   /**
    * @param whole every chain is expected from its beginning
@@ -60,7 +57,7 @@ export class Trail {
   }
 
   /** An agent's chain, begun where it has to be if it is new. */
-  chain(name: ChainName, agent: string, begin?: Run): Chain {
+  chain(name: ChainName, agent: string, begin?: Stretch): Chain {
     let chain = this.chains[name].get(agent);
     if (!chain) {
       chain = new Chain(name, agent, (suspect) => this.suspect(suspect));
@@ -75,26 +72,26 @@ export class Trail {
     else this.uncounted++;
   }
 
-  addUnexplained(rows: readonly Unexplained[]): void {
-    const room = mostSuspects - this.unexplained.length;
-    this.unexplained.push(...rows.slice(0, room));
+  addMismatches(rows: readonly StateMismatch[]): void {
+    const room = mostSuspects - this.mismatches.length;
+    this.mismatches.push(...rows.slice(0, room));
     this.uncounted += Math.max(0, rows.length - room);
   }
 
   /** Takes in a query's rows; returns how many rows of the chain they stand for. */
-  take(name: ChainName, rows: readonly RunRow[]): number {
+  take(name: ChainName, rows: readonly StretchRow[]): number {
     let seen = 0;
     for (const row of rows) {
       if (row.suspect) this.suspect({ chain: name, agent: row.agent, seq: Number(row.seq), at: row.at });
       this.compare(name, row.agent, Number(row.seq), row.seal);
     }
-    for (const { agent, run } of toRuns(rows)) {
-      seen += run.last - run.first + 1;
+    for (const { agent, stretch } of toStretches(rows)) {
+      seen += stretch.last - stretch.first + 1;
       const chain = this.chain(name, agent);
       const anchored = this.anchored[name].get(agent) ?? 0;
       // What the anchor vouches for is not gone through again; the row it names has just been compared with it.
-      if (run.first > anchored) chain.add(run);
-      else if (run.last > anchored) chain.add({ ...run, first: anchored + 1, start: undefined });
+      if (stretch.first > anchored) chain.add(stretch);
+      else if (stretch.last > anchored) chain.add({ ...stretch, first: anchored + 1, start: undefined });
     }
     return seen;
   }
@@ -102,8 +99,8 @@ export class Trail {
   addAnchor(anchor: Anchor): void {
     const add = (name: ChainName, agent: string, seq: number, seal: string) => {
       if (seq === 0) return;
-      const ofAgent = this.points[name].get(agent) ?? new Map<number, { seal: string; anchor: Anchor }>();
-      this.points[name].set(agent, ofAgent);
+      const ofAgent = this.anchorPlaces[name].get(agent) ?? new Map<number, { seal: string; anchor: Anchor }>();
+      this.anchorPlaces[name].set(agent, ofAgent);
       const other = ofAgent.get(seq);
       if (other && other.seal !== seal)
         this.findings.push({
@@ -122,48 +119,43 @@ export class Trail {
 
   /** Compares a row's seal with the anchor that names it, if one does. */
   compare(name: ChainName, agent: string, seq: number, seal: Buffer): void {
-    const point = this.points[name].get(agent)?.get(seq);
+    const point = this.anchorPlaces[name].get(agent)?.get(seq);
     if (!point) return;
-    this.points[name].get(agent)?.delete(seq);
+    this.anchorPlaces[name].get(agent)?.delete(seq);
     if (seal.toString("hex") === point.seal) return;
-    const what = name === "receipts" ? "receipt" : "change";
     this.findings.push({
       kind: "rewritten",
-      message: `${what} ${seq} of ${named(agent)} is not the one that was anchored at ${point.anchor.as_of} (${point.anchor.source})`,
+      message: `${chainKinds[name].noun} ${seq} of ${named(agent)} is not the one that was anchored at ${point.anchor.as_of} (${point.anchor.source})`,
       agent,
       seq,
     });
   }
 
   save(doneUntil: string): Saved {
-    const chains = (name: ChainName) =>
-      [...this.chains[name]].map(([agent, { runs }]): [string, Run[]] => [agent, runs]);
     return {
       doneUntil,
-      receipts: this.receipts,
-      changes: this.changes,
+      counted: this.counted,
       uncounted: this.uncounted,
       suspects: this.suspects,
-      unexplained: this.unexplained,
+      mismatches: this.mismatches,
       findings: this.findings,
-      chains: { receipts: chains("receipts"), history: chains("history") },
+      chains: ofEachChain((name) => [...this.chains[name]].map(([agent, { stretches }]) => [agent, stretches])),
     };
   }
 
   restore(saved: Saved): void {
     this.doneUntil = saved.doneUntil;
-    this.receipts = saved.receipts;
-    this.changes = saved.changes;
+    Object.assign(this.counted, saved.counted);
     this.uncounted = saved.uncounted;
     this.suspects.push(...saved.suspects);
-    this.unexplained.push(...saved.unexplained);
+    this.mismatches.push(...saved.mismatches);
     // What the anchors themselves show was found again by now.
     const known = new Set(this.findings.map(({ message }) => message));
     this.findings.push(...saved.findings.filter(({ message }) => !known.has(message)));
-    for (const name of names) {
-      for (const [agent, runs] of saved.chains[name]) {
+    for (const name of chainNames) {
+      for (const [agent, stretches] of saved.chains[name]) {
         const chain = this.chain(name, agent);
-        chain.runs.splice(0, chain.runs.length, ...runs);
+        chain.stretches.splice(0, chain.stretches.length, ...stretches);
       }
     }
   }

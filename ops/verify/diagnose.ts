@@ -1,6 +1,7 @@
 /** Says what happened at places where a chain of receipts does not hold. Pure: rows in, findings out. */
 import { named, type Finding } from "./findings";
-import { expectedSeal, follows, genesis, type End, type Row, type Start } from "./runs";
+import { expectedSeal } from "./chainKinds";
+import { follows, genesis, type End, type Row, type Start } from "./chain";
 
 export interface ChainRow extends Row {
   hash_right: boolean;
@@ -20,12 +21,14 @@ const candidate = (row: ChainRow): Candidate => ({
   end: { seal: row.seal, hash: row.hash },
 });
 
+const sealed = ({ seq, start: { content, prevHash } }: Candidate) => ({ seq, content, prevHash });
+
 /**
  * @param rows the suspects of one agent and their neighbours
  * @param suspects their places, ascending
  * @param ends ends known from elsewhere (checkpoints, anchors), by seq
  */
-export function classify(
+export function diagnose(
   agent: string,
   rows: readonly ChainRow[],
   suspects: readonly number[],
@@ -75,9 +78,7 @@ export function classify(
     for (const row of here.filter((other) => !whole(other))) {
       const before = endsBefore(suspect);
       const place = belongs(row);
-      const fits = before.some((end) =>
-        expectedSeal("receipts", end, row.seq, row.start.content, row.start.prevHash).equals(row.start.seal),
-      );
+      const fits = before.some((end) => expectedSeal("receipts", end.seal, sealed(row)).equals(row.start.seal));
       if (fits) {
         // Its seal holds, so its own columns are as they were: either receipt_hash was altered, or the predecessor's was.
         if (!row.row.hash_right)
@@ -118,7 +119,7 @@ export function classify(
   function followsFromRepaired(row: Candidate): boolean {
     return at(row.seq - 1).some((previous) =>
       endsBefore(previous.seq).some((end) => {
-        const seal = expectedSeal("receipts", end, previous.seq, previous.start.content, previous.start.prevHash);
+        const seal = expectedSeal("receipts", end.seal, sealed(previous));
         return follows("receipts", { seal, hash: previous.end.hash }, row.seq, row.start);
       }),
     );

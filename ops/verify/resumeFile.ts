@@ -1,14 +1,14 @@
-/** How far a run got, kept in a file, so that an interrupted one goes on from there. */
+/** How far a verification got, kept in a file: an interrupted one goes on from there. */
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { Failure } from "../program";
-import type { Saved } from "./trail";
+import type { Saved } from "./progress";
 
-/** What was asked for: a state of another question is of no use. */
+/** What was asked for: the progress of another question is of no use. */
 export type Question = Record<string, unknown>;
 
-const version = 2;
+const version = 3;
 
-export class StateFile {
+export class ResumeFile {
   private written = 0;
 
   constructor(
@@ -23,7 +23,7 @@ export class StateFile {
       content = JSON.parse(readFileSync(this.path, "utf8"), revive) as typeof content;
     } catch (error) {
       throw new Failure(
-        `${this.path} is not the state of a verification: ${(error as Error).message}`,
+        `${this.path} is not the resume file of a verification: ${(error as Error).message}`,
         ["remove it to begin anew"],
         2,
       );
@@ -34,7 +34,7 @@ export class StateFile {
       !content.saved
     )
       throw new Failure(
-        `${this.path} is the state of another verification`,
+        `${this.path} is the resume file of another verification`,
         ["remove it to begin anew, or name another file"],
         2,
       );

@@ -1,5 +1,7 @@
-/** Whether what may change of a receipt is what its recorded changes made of it. As queries.ts: PostgreSQL's own functions only. */
+/** Whether the mutable columns of a receipt are what its recorded changes made of them. As queries.ts: PostgreSQL's own functions only. */
+import { named, type Finding } from "./findings";
 import { agentIs } from "./queries";
+import type { Snapshot } from "./snapshot";
 
 const born = `case when decision_outcome in ('allow', 'require_approval') then 'pending' else 'skipped' end`;
 
@@ -20,14 +22,14 @@ const columns = `r.id, r.created_at, coalesce(r.actor_id, '') as agent, r.chain_
            ${state} as state, ${birth} as birth, coalesce(c.before, '{}') as before, coalesce(c.after, '{}') as after`;
 
 /**
- * Parameters: since, until[, agent]. One row per receipt or change that is not explained:
+ * Parameters: since, until[, agent]. One row per receipt or change that does not match:
  * `problem` is 'state' (columns differ from birth and changes), 'before' (a change starts from what was not there) or
  * 'orphan' (a change of a receipt that is not there).
  */
-export const unexplained = (agent: string | undefined): string => `
+export const stateMismatches = (agent: string | undefined): string => `
   with history as materialized (
     select agent, receipt_id, receipt_created_at, seq, before, after from audit.receipt_history
-     where receipt_created_at >= $1 and receipt_created_at < $2${agentIs("agent", agent, 3)}
+     where receipt_created_at >= $1 and receipt_created_at < $2${agentIs("history", agent, 3)}
   ), grouped as materialized (
     select min(agent) as agent, receipt_id, receipt_created_at, count(*) as changes, array_agg(seq order by seq) as seqs,
            array_agg(before order by seq) as befores, array_agg(after order by seq) as afters
@@ -59,7 +61,7 @@ export const unexplained = (agent: string | undefined): string => `
   ), receipt as materialized (
     select ${columns}
       from public.receipts r left join change c on c.receipt_id = r.id and c.receipt_created_at = r.created_at
-     where r.created_at >= $1 and r.created_at < $2${agentIs("actor_id", agent, 3)} and (${plain}) is not true
+     where r.created_at >= $1 and r.created_at < $2${agentIs("receipts", agent, 3)} and (${plain}) is not true
     union all
     -- Changed, and yet as it was born.
     select ${columns}
@@ -78,7 +80,7 @@ export const unexplained = (agent: string | undefined): string => `
       select from public.receipts r
        where r.id = c.receipt_id and r.created_at = c.receipt_created_at and r.created_at >= $1 and r.created_at < $2)`;
 
-export interface Unexplained {
+export interface StateMismatch {
   problem: "state" | "before" | "orphan";
   agent: string;
   id: string;
@@ -86,4 +88,43 @@ export interface Unexplained {
   seq: string | null;
   change_seq: string | null;
   columns: string[];
+}
+
+export function mismatchFinding(row: StateMismatch, snapshot: Snapshot): Finding[] {
+  const { agent, id, at, problem } = row;
+  const month = /^(\d{4})-(\d{2})/.exec(at);
+  const archived = (table: string) => month !== null && snapshot.archived.has(`${table}_${month[1]}_${month[2]}`);
+  const place = { agent, receipt: id, at };
+  const change = row.change_seq === null ? undefined : Number(row.change_seq);
+  switch (problem) {
+    case "state":
+      if (archived("receipt_history")) return [];
+      return [
+        {
+          kind: "altered-column",
+          message: `receipt ${row.seq} of ${named(agent)}: ${row.columns.join(", ")} ${row.columns.length === 1 ? "is" : "are"} not what the recorded changes made`,
+          ...place,
+          ...(row.seq === null ? {} : { seq: Number(row.seq) }),
+          columns: row.columns,
+        },
+      ];
+    case "before":
+      return [
+        {
+          kind: "altered-history",
+          message: `change ${change} of ${named(agent)} starts from what its receipt did not hold`,
+          ...place,
+          ...(change === undefined ? {} : { seq: change }),
+        },
+      ];
+    case "orphan":
+      if (archived("receipts")) return [];
+      return [
+        {
+          kind: "removed-row",
+          message: `change ${change} of ${named(agent)} is of a receipt that is not there`,
+          ...place,
+        },
+      ];
+  }
 }

@@ -1,8 +1,8 @@
 /** Anchors kept outside the database: read, checked against their own digest, and turned into what the chains must show. */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { z } from "zod/mini";
-import { Failure } from "../program";
+import * as z from "zod/mini";
+import { Failure } from "./program";
 
 const seal = z.string().check(z.regex(/^([0-9a-f]{64})?$/));
 const place = z.int().check(z.minimum(0));

@@ -2,10 +2,10 @@
 import type pg from "pg";
 import { Failure } from "../program";
 import { sqlState } from "../database";
-import type { Anchor } from "./anchors";
+import type { Anchor } from "../anchorFormat";
 import type { Finding } from "./findings";
 import { guardFindings } from "./guards";
-import type { ChainName } from "./runs";
+import { chainKinds, chainNames, ofEachChain, type ChainName } from "./chainKinds";
 
 export interface Head {
   agent: string;
@@ -23,7 +23,7 @@ export interface Checkpoint {
   hash: string | null;
 }
 
-export interface Catalog {
+export interface Snapshot {
   heads: Record<ChainName, Map<string, Head>>;
   checkpoints: Record<ChainName, Map<string, Checkpoint[]>>;
   /** Partitions that were archived: named by checkpoints, and no longer here. */
@@ -41,23 +41,25 @@ interface HeadRow extends Omit<Head, "seq"> {
 }
 
 /** Reads it, or fails with a clear line where something is not there or not to be read: never an empty answer instead. */
-export async function readCatalog(client: pg.Client, anchors: readonly Anchor[]): Promise<Catalog> {
+export async function readSnapshot(client: pg.Client, anchors: readonly Anchor[]): Promise<Snapshot> {
   try {
     await assertReadable(client);
-    const receiptHeads = await client.query<HeadRow>(
-      "select agent, seq, coalesce(seal, '') as seal, receipt_hash as hash from audit.chain_heads",
-    );
-    const historyHeads = await client.query<HeadRow>(
-      "select agent, seq, coalesce(seal, '') as seal, null as hash from audit.history_heads",
-    );
-    const heads = (rows: HeadRow[]) => new Map(rows.map((row) => [row.agent, { ...row, seq: Number(row.seq) }]));
+    const heads = ofEachChain(() => new Map<string, Head>());
+    for (const name of chainNames) {
+      const { heads: table, headHash } = chainKinds[name];
+      const { rows } = await client.query<HeadRow>(
+        `select agent, seq, coalesce(seal, '') as seal, ${headHash ?? "null"} as hash from ${table}`,
+      );
+      for (const row of rows) heads[name].set(row.agent, { ...row, seq: Number(row.seq) });
+    }
     const about = await client.query<{ as_of: string; standby: boolean; estimate: string }>(
       `select case when pg_is_in_recovery() then coalesce(pg_last_xact_replay_timestamp(), now()) else now() end::text as as_of,
               pg_is_in_recovery() as standby,
-              (select coalesce(sum(greatest(c.reltuples, 0)), 0)::int8 from pg_partition_tree('public.receipts') t join pg_class c on c.oid = t.relid and t.isleaf) as estimate`,
+              (select coalesce(sum(greatest(c.reltuples, 0)), 0)::int8
+                 from pg_partition_tree('public.receipts') t join pg_class c on c.oid = t.relid and t.isleaf) as estimate`,
     );
     const { rows: checkpoints } = await client.query<CheckpointRow>(checkpointRows);
-    const byAgent: Catalog["checkpoints"] = { receipts: new Map(), history: new Map() };
+    const byAgent: Snapshot["checkpoints"] = ofEachChain(() => new Map());
     for (const row of checkpoints) {
       const { chain, agent } = row;
       const list = byAgent[chain].get(agent) ?? [];
@@ -71,10 +73,9 @@ export async function readCatalog(client: pg.Client, anchors: readonly Anchor[])
         hash: row.last_hash,
       });
     }
-    for (const list of [...byAgent.receipts.values(), ...byAgent.history.values()])
-      list.sort((a, b) => a.first - b.first);
+    for (const name of chainNames) for (const list of byAgent[name].values()) list.sort((a, b) => a.first - b.first);
     return {
-      heads: { receipts: heads(receiptHeads.rows), history: heads(historyHeads.rows) },
+      heads,
       checkpoints: byAgent,
       archived: new Set(checkpoints.filter((row) => !row.present).map((row) => row.source)),
       checkpointCount: checkpoints.length,
@@ -100,7 +101,8 @@ export async function readCatalog(client: pg.Client, anchors: readonly Anchor[])
 async function assertReadable(client: pg.Client): Promise<void> {
   const { rows } = await client.query<{ name: string; kind: string | null }>(
     `select name, (select relkind::text from pg_class where oid = to_regclass(name)) as kind
-       from (values ('public.receipts'), ('audit.receipt_history')) t (name)`,
+       from unnest($1::text[]) name`,
+    [chainNames.map((name) => chainKinds[name].table)],
   );
   for (const { name, kind } of rows) {
     if (kind === null) throw new Failure(`the trail cannot be verified: there is no table ${name} here`);
@@ -124,13 +126,17 @@ interface CheckpointRow {
   present: boolean;
 }
 
+const partOf = chainNames.map(
+  (name) =>
+    `exists (select from pg_partition_tree('${chainKinds[name].table}') t join pg_class c on c.oid = t.relid where c.relname = source)`,
+);
+
 const checkpointRows = `
   select seq, chain, agent, first_seq, last_seq, last_seal, last_hash, source, seal,
          seq = row_number() over chain_order and seal = sha256(record_send(row(
            coalesce(lag(seal) over chain_order, ''::bytea), seq, textsend(chain), textsend(agent), first_seq, last_seq,
            last_seal, textsend(last_hash), textsend(source), made_at))) is true as follows,
-         exists (select from pg_partition_tree('public.receipts') t join pg_class c on c.oid = t.relid where c.relname = source)
-         or exists (select from pg_partition_tree('audit.receipt_history') t join pg_class c on c.oid = t.relid where c.relname = source) as present
+         (${partOf.join(" or ")}) as present
     from audit.checkpoints window chain_order as (order by seq) order by seq`;
 
 function checkpointFindings(rows: readonly CheckpointRow[], anchors: readonly Anchor[]): Finding[] {
@@ -161,12 +167,13 @@ function checkpointFindings(rows: readonly CheckpointRow[], anchors: readonly An
 
 /** Rows at infinity, where no range ends: the database refuses them, so someone has taken its refusal away. */
 async function dateless(client: pg.Client): Promise<Finding[]> {
-  const { rows } = await client.query<{ place: string; count: string }>(`
-    select * from (
-      select 'public.receipts' as place, count(*) from public.receipts where created_at = 'infinity'
-      union all
-      select 'audit.receipt_history', count(*) from audit.receipt_history where receipt_created_at = 'infinity') t
-     where count > 0`);
+  const counts = chainNames.map((name) => {
+    const { table, time } = chainKinds[name];
+    return `select '${table}' as place, count(*) from ${table} where ${time} = 'infinity'`;
+  });
+  const { rows } = await client.query<{ place: string; count: string }>(
+    `select * from (${counts.join(" union all ")}) t where count > 0`,
+  );
   return rows.map(({ place, count }) => ({
     kind: "inserted-row",
     message: `${count} ${count === "1" ? "row" : "rows"} of ${place} with a time of infinity: not put there by the database`,

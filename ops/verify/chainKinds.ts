@@ -1,0 +1,124 @@
+/** The two kinds of chains, and all in which they differ: a third kind would be one more entry here. */
+import { createHash, type Hash } from "node:crypto";
+import type { FindingKind } from "./findings";
+
+export type ChainName = "receipts" | "history";
+
+/** What a row's seal follows from, besides the seal before it. */
+export interface Sealed {
+  seq: number;
+  content: Buffer;
+  prevHash: string | null;
+}
+
+export interface ChainKind {
+  /** One row of it, in messages. */
+  noun: string;
+  table: string;
+  /** Columns of the table: agent, place in the chain, time of the receipt. */
+  agent: string;
+  seq: string;
+  time: string;
+  /** Whether rows of the agent '' have NULL in the agent's column. */
+  namelessIsNull: boolean;
+  heads: string;
+  /** The head's column of Authensor's hash; rows are linked by it besides the seal. */
+  headHash: string | undefined;
+  /** SQL: a row's columns beyond agent, seq, seal and time. */
+  columns: string;
+  /** SQL: what is wrong with a row by itself. */
+  wrongAlone: string;
+  /** SQL: what is wrong with the link between a row and the one before it. */
+  wrongLink: string;
+  /** The same link in Node: what is hashed after the seal before. */
+  hashed: (hash: Hash, previousSeal: Buffer, row: Sealed) => Hash;
+  findings: Record<"missing" | "cutOff" | "beyondHead" | "head" | "rewrittenHead", FindingKind>;
+}
+
+const int8 = (value: number): Buffer => {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigInt64BE(BigInt(value));
+  return bytes;
+};
+
+const int4 = (value: number): Buffer => {
+  const bytes = Buffer.alloc(4);
+  bytes.writeInt32BE(value);
+  return bytes;
+};
+
+const receiptContent = `sha256(textsend(json_build_array(
+    id, envelope_id, parent_receipt_id, created_at at time zone 'UTC', decision_outcome, tool_name, actor_id, envelope, decision)::text))`;
+
+const authensorHash = `encode(sha256(textsend(format(
+    '{"id":"%s","envelopeId":"%s","timestamp":"%s","decisionOutcome":"%s","prevReceiptHash":"%s"}',
+    id, envelope_id, to_char(created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), decision_outcome, prev_receipt_hash))), 'hex')`;
+
+export const chainKinds: Readonly<Record<ChainName, ChainKind>> = {
+  receipts: {
+    noun: "receipt",
+    table: "public.receipts",
+    agent: "actor_id",
+    seq: "chain_seq",
+    time: "created_at",
+    namelessIsNull: true,
+    heads: "audit.chain_heads",
+    headHash: "receipt_hash",
+    columns: `coalesce(chain_seal, '') as seal, id, receipt_hash as hash, prev_receipt_hash as prev_hash,
+         ${receiptContent} as content, ${authensorHash} = receipt_hash as hash_right`,
+    wrongAlone: "hash_right is not true",
+    wrongLink: `prev_hash is distinct from before_hash or seal is distinct from
+         sha256(before_seal || int8send(seq) || content || textsend(coalesce(prev_hash, '')))`,
+    hashed: (hash, previousSeal, { seq, content, prevHash }) =>
+      hash
+        .update(previousSeal)
+        .update(int8(seq))
+        .update(content)
+        .update(prevHash ?? ""),
+    findings: {
+      missing: "removed-row",
+      cutOff: "cut-off-tail",
+      beyondHead: "inserted-row",
+      head: "altered-head",
+      rewrittenHead: "rewritten",
+    },
+  },
+  history: {
+    noun: "change",
+    table: "audit.receipt_history",
+    agent: "agent",
+    seq: "seq",
+    time: "receipt_created_at",
+    namelessIsNull: false,
+    heads: "audit.history_heads",
+    headHash: undefined,
+    // All but the first two fields of the record that is hashed: those hold the predecessor's seal, known only once it is found.
+    columns: `coalesce(seal, '') as seal, receipt_id as id, null::text as hash, null::text as prev_hash,
+         substring(record_send(row(
+           seq, textsend(agent), receipt_id, receipt_created_at, changed_at, textsend(changed_by), textsend(application),
+           textsend(before::text), textsend(after::text))) from 5) as content`,
+    wrongAlone: "false",
+    wrongLink: `seal is distinct from
+         sha256(int4send(10) || int4send(17) || int4send(octet_length(before_seal)) || before_seal || content)`,
+    // The record's number of fields, then the first field's type (bytea), length and bytes; the content holds the rest.
+    hashed: (hash, previousSeal, { content }) =>
+      hash.update(int4(10)).update(int4(17)).update(int4(previousSeal.length)).update(previousSeal).update(content),
+    findings: {
+      missing: "altered-history",
+      cutOff: "altered-history",
+      beyondHead: "altered-history",
+      head: "altered-history",
+      rewrittenHead: "altered-history",
+    },
+  },
+};
+
+export const chainNames = Object.keys(chainKinds) as ChainName[];
+
+/** Something of each kind of chain. */
+export const ofEachChain = <T>(make: (name: ChainName) => T): Record<ChainName, T> =>
+  Object.fromEntries(chainNames.map((name) => [name, make(name)])) as Record<ChainName, T>;
+
+/** The seal that a row should have after the one before it (docs/chain.md). */
+export const expectedSeal = (name: ChainName, previousSeal: Buffer, row: Sealed): Buffer =>
+  chainKinds[name].hashed(createHash("sha256"), previousSeal, row).digest();

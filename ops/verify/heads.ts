@@ -1,0 +1,89 @@
+/** What the heads say of the ends of chains. */
+import type pg from "pg";
+import type { Chain } from "./chain";
+import { chainKinds, type ChainName } from "./chainKinds";
+import { named, type Finding } from "./findings";
+import type { Progress } from "./progress";
+import type { Snapshot } from "./snapshot";
+
+/** Whether a chain ends where its head says, and has reached what the anchor says that was started from. */
+export function headFindings(
+  name: ChainName,
+  agent: string,
+  { stretches }: Chain,
+  snapshot: Snapshot,
+  progress: Progress,
+): Finding[] {
+  const head = snapshot.heads[name].get(agent);
+  const end = stretches.at(-1);
+  if (!end || end.last === 0) return [];
+  const { noun, headHash, findings } = chainKinds[name];
+  const anchored = progress.anchored[name].get(agent) ?? 0;
+  if (anchored > 0 && (head?.seq ?? 0) < anchored) {
+    const message = `the chain of ${named(agent)} ends at ${noun} ${head?.seq ?? 0}; at ${progress.base?.as_of} it reached ${anchored}`;
+    return [{ kind: findings.cutOff, message, agent, seq: (head?.seq ?? 0) + 1, lastSeq: anchored }];
+  }
+  if (!head)
+    return [
+      {
+        kind: findings.head,
+        message: `the head of ${named(agent)} is gone: its last ${noun} is ${end.last}`,
+        agent,
+        seq: end.last,
+      },
+    ];
+  if (end.last > head.seq) {
+    const message = `${noun} ${head.seq + 1} of ${named(agent)} is beyond its head: it was not put there by the database`;
+    return [{ kind: findings.beyondHead, message, agent, seq: head.seq + 1, lastSeq: end.last, at: end.endAt }];
+  }
+  if (end.last < head.seq) return [];
+  const same =
+    end.end.seal.equals(head.seal) &&
+    (headHash === undefined || end.end.hash === undefined || end.end.hash === head.hash);
+  if (!same && end.last === anchored) {
+    const message = `the head of ${named(agent)} is not the ${noun} ${anchored} that was anchored at ${progress.base?.as_of}`;
+    return [{ kind: findings.rewrittenHead, message, agent, seq: anchored }];
+  }
+  const known = progress.suspects.some((suspect) => suspect.chain === name && suspect.agent === agent);
+  if (same || known) return [];
+  return [
+    {
+      kind: findings.head,
+      message: `the head of ${named(agent)} is not its last ${noun}, ${end.last}`,
+      agent,
+      seq: end.last,
+    },
+  ];
+}
+
+/** Agents of whom nothing was found in a range without an end: the row that the head names is before it, or is gone. */
+export async function goneBeforeRange(
+  client: pg.Client,
+  name: ChainName,
+  progress: Progress,
+  snapshot: Snapshot,
+  only: string | undefined,
+): Promise<Finding[]> {
+  const unseen = [...snapshot.heads[name].values()].filter(
+    ({ agent, seq }) =>
+      seq > 0 &&
+      (only === undefined || agent === only) &&
+      (progress.chains[name].get(agent)?.stretches.length ?? 0) === 0 &&
+      !snapshot.checkpoints[name].get(agent)?.some(({ last }) => last === seq),
+  );
+  const { noun, table, agent: column, seq: place, namelessIsNull, findings } = chainKinds[name];
+  const rowOf = (agentMatches: string) =>
+    `exists (select from ${table} r where ${agentMatches} and r.${place} = h.seq)`;
+  const nameless = namelessIsNull ? ` or (h.agent = '' and ${rowOf(`r.${column} is null`)})` : "";
+  const exists = `${rowOf(`r.${column} = h.agent`)}${nameless}`;
+  const { rows } = await client.query<{ agent: string; seq: string }>(
+    `select h.agent, h.seq from unnest($1::text[], $2::int8[]) h (agent, seq) where not (${exists})`,
+    [unseen.map(({ agent }) => agent), unseen.map(({ seq }) => seq)],
+  );
+  return rows.map(({ agent, seq }) => ({
+    kind: findings.cutOff,
+    message: `${noun} ${seq} of ${named(agent)} is missing: its head names it`,
+    agent,
+    seq: Number(seq),
+  }));
+}

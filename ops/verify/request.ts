@@ -1,0 +1,32 @@
+/** What a verification is asked for. */
+import type { Anchor } from "../anchorFormat";
+
+export interface Request {
+  url: string;
+  signal: AbortSignal;
+  /** ISO times; receipts made in [since, until). */
+  since?: string | undefined;
+  until?: string | undefined;
+  agent?: string | undefined;
+  anchors: readonly Anchor[];
+  /** Only what came after this anchor. */
+  from?: Anchor | undefined;
+  resumeFile?: string | undefined;
+  connections: number;
+  /** Receipts per chunk. */
+  chunk: number;
+  /** Nothing to verify is an answer too. */
+  allowEmpty: boolean;
+  onProgress?: (counts: Counts) => void;
+}
+
+/** How far it got. */
+export interface Counts {
+  receipts: number;
+  changes: number;
+  /** Of all receipts in the database, a guess. */
+  estimate: number;
+}
+
+/** Whether receipts of a time range are asked for, and not whole chains. */
+export const isRanged = ({ since, until }: Request): boolean => since !== undefined || until !== undefined;
