@@ -658,6 +658,17 @@ describe("what a superuser does to be overlooked", () => {
     }
   });
 
+  it("adds a receipt after the end of time, where no range reaches", async () => {
+    await insertForged("chain_seq, created_at", "500, 'infinity'");
+    const { findings } = await check();
+    expect(findings).toEqual([
+      expect.objectContaining({
+        kind: "inserted-row",
+        message: expect.stringContaining("1 row of public.receipts") as string,
+      }),
+    ]);
+  });
+
   it("cuts off the newest receipts, seen from a time range too", async () => {
     await forge("delete from receipts where actor_id = 'a' and chain_seq > 9");
     const report = await check({ since: "2020-01-01" });
