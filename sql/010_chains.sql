@@ -49,7 +49,7 @@ create function audit.authensor_hash(
 -- must be.
 create function audit.check_identity(r receipts) returns void
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 begin
   if octet_length(r.actor_id) > 1024 then
@@ -72,7 +72,7 @@ $$;
 -- Refuses what a receipt can neither be born with nor become.
 create function audit.check_state(r receipts) returns void
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 begin
   if not (r.status in ('pending', 'executed', 'failed', 'cancelled', 'skipped')
@@ -98,7 +98,7 @@ $$;
 -- that are one expression are written into its statements when they are planned, and cost no call.
 create function audit.seal_receipt() returns trigger
   language plpgsql security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   -- Everything that takes time, before the lock.

@@ -72,7 +72,7 @@ create function audit.append_history(
   agent_of text, receipt_id uuid, receipt_created_at timestamptz, old_state jsonb, new_state jsonb
 ) returns void
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   entry audit.receipt_history;
@@ -104,7 +104,7 @@ $$;
 -- agent's.
 create function audit.approval_problem(approval jsonb, approval_status text) returns text
   language plpgsql stable
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 begin
   if approval ->> 'status' is distinct from approval_status and approval ->> 'status' is not null then
@@ -119,7 +119,7 @@ $$;
 -- Called by audit.seal_receipt.
 create function audit.record_birth(born receipts) returns void
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   problem text := audit.approval_problem(born.approval, born.approval_status);
@@ -140,7 +140,7 @@ $$;
 -- then holds every receipt it will; the heads follow, sorted. So no two updates wait for each other over heads.
 create function audit.record_changes() returns trigger
   language plpgsql security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   change record;
@@ -171,7 +171,7 @@ create trigger record_changes after update on receipts
 -- A receipt's life (docs/chain.md). Refusals name the receipt, and what was tried.
 create function audit.check_change() returns trigger
   language plpgsql security definer
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   problem text;

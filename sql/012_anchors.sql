@@ -34,7 +34,7 @@ create function audit.checkpoint_seal(
 -- nothing.
 create function audit.checkpoint(partition regclass) returns int
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   of_receipts boolean := exists (
@@ -88,7 +88,7 @@ $$;
 -- the month.
 create function audit.archive_month(month date) returns setof regclass
   language plpgsql
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   receipts audit.detachment := audit.prepare_detach('public.receipts', month);
@@ -104,7 +104,7 @@ $$;
 -- rewrite this database, it shows whether anything up to now was cut off, or rewritten with new seals.
 create function audit.anchor() returns jsonb
   language sql stable
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 begin atomic
   with ends as (
     select r.agent, r.seq, encode(r.seal, 'hex') as seal, coalesce(h.seq, 0) as history_seq,

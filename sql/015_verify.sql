@@ -7,7 +7,7 @@
 create function audit.verify_chain(agent text default null)
   returns table (kind text, chain_agent text, seq bigint, receipt_id uuid, created_at timestamptz)
   language sql stable parallel safe
-  set search_path = ''
+  set search_path = pg_catalog, pg_temp
 begin atomic
   with checkpoint as (
     select c.agent, c.first_seq, c.last_seq, c.last_seal as seal, c.last_hash as hash

@@ -47,7 +47,7 @@ WITH (fillfactor='40', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_thr
 
 CREATE FUNCTION audit.anchor() RETURNS jsonb
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     BEGIN ATOMIC
  WITH ends AS (
           SELECT r.agent,
@@ -79,7 +79,7 @@ COMMENT ON FUNCTION audit.anchor() IS 'The ends of all chains as one jsonb value
 
 CREATE FUNCTION audit.append_history(agent_of text, receipt_id uuid, receipt_created_at timestamp with time zone, old_state jsonb, new_state jsonb) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   entry audit.receipt_history;
@@ -108,7 +108,7 @@ $$;
 
 CREATE FUNCTION audit.approval_problem(approval jsonb, approval_status text) RETURNS text
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if approval ->> 'status' is distinct from approval_status and approval ->> 'status' is not null then
@@ -122,7 +122,7 @@ $$;
 
 CREATE FUNCTION audit.archive_month(month date) RETURNS SETOF regclass
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   receipts audit.detachment := audit.prepare_detach('public.receipts', month);
@@ -210,7 +210,7 @@ $$;
 
 CREATE FUNCTION audit.check_change() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   problem text;
@@ -306,7 +306,7 @@ PARTITION BY RANGE (created_at);
 
 CREATE FUNCTION audit.check_identity(r public.receipts) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if octet_length(r.actor_id) > 1024 then
@@ -328,7 +328,7 @@ $$;
 
 CREATE FUNCTION audit.check_state(r public.receipts) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if not (r.status in ('pending', 'executed', 'failed', 'cancelled', 'skipped')
@@ -352,7 +352,7 @@ $$;
 
 CREATE FUNCTION audit.checkpoint(partition regclass) RETURNS integer
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
   of_receipts boolean := exists (
@@ -898,7 +898,7 @@ $$;
 
 CREATE FUNCTION audit.record_birth(born public.receipts) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   problem text := audit.approval_problem(born.approval, born.approval_status);
@@ -932,7 +932,7 @@ $$;
 
 CREATE FUNCTION audit.record_changes() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   change record;
@@ -958,7 +958,7 @@ $$;
 
 CREATE FUNCTION audit.seal_receipt() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   -- Everything that takes time, before the lock.
@@ -1068,7 +1068,7 @@ CREATE FUNCTION audit.stored_columns(relation regclass) RETURNS text
 
 CREATE FUNCTION audit.verify_chain(agent text DEFAULT NULL::text) RETURNS TABLE(kind text, chain_agent text, seq bigint, receipt_id uuid, created_at timestamp with time zone)
     LANGUAGE sql STABLE PARALLEL SAFE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     BEGIN ATOMIC
  WITH checkpoint AS (
           SELECT c.agent,

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { roles } from "../../ops/roles";
-import { startPostgres, superuser, type TestDatabase, type TestPostgres } from "../postgres";
+import { startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
 import { chainFaults, insertReceipts, newReceipt } from "../receipts";
 
 let server: TestPostgres;
@@ -374,13 +374,4 @@ describe("the application's role", () => {
     await insertReceipts(app, [newReceipt()]);
     expect(await chainFaults(auditor)).toEqual([]);
   });
-});
-
-it("no function that runs as its owner is without a search_path of its own", async () => {
-  const client = await database.connect(superuser);
-  const { rows } = await client.query(
-    `select oid::regprocedure::text as f from pg_proc where prosecdef and pronamespace in ('audit'::regnamespace, 'public'::regnamespace)
-        and not coalesce(proconfig && array['search_path=""', 'search_path=pg_catalog, pg_temp'], false)`,
-  );
-  expect(rows).toEqual([]);
 });
