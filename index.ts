@@ -1,27 +1,25 @@
-import * as aws from "@pulumi/aws";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { awsProvider } from "./components/accountAccess";
 import { AdminToken } from "./components/adminToken";
 import { BackupBucket } from "./components/backupBucket";
-import { BackupReplication } from "./components/backupReplication";
 import { Certificates } from "./components/certificates";
 import { kubeconfig } from "./components/clusterAccess";
 import { lookUpCluster, primaryBlocks } from "./components/clusterNetwork";
 import { poolsFor } from "./components/connectionBudget";
 import { Connections } from "./components/connections";
 import { ControlPlane, controlPlanePort, controlPlaneService } from "./components/controlPlane";
+import { Database } from "./components/database";
 import { databaseCa } from "./components/databaseCa";
-import { DatabaseSecrets } from "./components/databaseSecrets";
 import { unpinnedImages } from "./components/imagePins";
 import { ControlPlaneIngress } from "./components/ingress";
 import { ingressSources } from "./components/ingressRules";
 import { Migrations } from "./components/migrations";
-import { Network } from "./components/network";
 import { bundleMigrations, bundleOps } from "./components/opsBundle";
-import { Pgbouncer, pgbouncerService } from "./components/pgbouncer";
+import type { SecretKey } from "./components/opsProgram";
+import { Pgbouncer, pgbouncerNames } from "./components/pgbouncer";
 import { pgbouncerPort } from "./components/pgbouncerConfig";
-import { Primary } from "./components/primary";
-import { Replica } from "./components/replica";
+import type { Primary } from "./components/primary";
 import { lookUpReplicaPlace } from "./components/replicaPlace";
 import { Scheduled } from "./components/scheduled";
 import { scheduledNames, type ScheduledProgram, scheduledPrograms } from "./components/scheduledPrograms";
@@ -32,157 +30,61 @@ import { readSettings } from "./settings";
 /** The whole deployment, from the primary to the control plane on top of it; what it returns are the stack's outputs. */
 async function program() {
   const settings = readSettings();
-  const { regions, kmsKeyArns, database, replica: standby, backup, pgbouncer: pooler, ops, environment } = settings;
+  const { environment, account, regions, kmsKeyArns, database, replica: standby, backup, namespace, ops } = settings;
   const name = `authensor-${environment}`;
   const tags = { ...settings.tags, "authensor:environment": environment };
   // Without a replica nothing of its region is looked up, made or trusted.
   const replicaRegion = standby.wanted ? regions.replica : undefined;
-  if (database.deletionProtection) {
-    const images = {
-      pgbouncerImage: pooler.image,
-      controlPlaneImage: settings.controlPlane.image,
-      opsImage: ops.image,
-    };
-    for (const warning of unpinnedImages(images)) await pulumi.log.warn(warning);
-  }
+  if (database.deletionProtection) for (const warning of unpinnedImages(settings)) await pulumi.log.warn(warning);
   // First of all: what is wrong with a file is said before anything is made.
   const trustedCa = databaseCa([regions.primary, ...(replicaRegion ? [replicaRegion] : [])], database.caFile);
 
-  const cloud = new aws.Provider("aws", {
-    region: regions.primary as aws.Region,
-    ...(settings.account.id && { allowedAccountIds: [settings.account.id] }),
-    ...(settings.account.deployRoleArn && { assumeRoles: [{ roleArn: settings.account.deployRoleArn }] }),
-    defaultTags: { tags: { "managed-by": "pulumi", project: pulumi.getProject() } },
-  });
+  const cloud = awsProvider(regions.primary, account);
   const lookUp = { provider: cloud };
   const cluster = await lookUpCluster(
     { name: settings.eksClusterName, region: regions.primary, subnetIds: database.subnetIds },
     lookUp,
   );
-  const { ingress } = settings;
-  const ingressFrom = ingress && ingressSources(ingress.from, cluster);
+  const ingress = settings.ingress && { ...settings.ingress, from: ingressSources(settings.ingress.from, cluster) };
   const replicaPlace =
     replicaRegion === undefined ? undefined : await lookUpReplicaPlace(replicaRegion, standby, lookUp);
-  const kubernetes = new k8s.Provider("kubernetes", {
-    kubeconfig: kubeconfig(cluster, settings.account.deployRoleArn),
-  });
+  const kubernetes = new k8s.Provider("kubernetes", { kubeconfig: kubeconfig(cluster, account.deployRoleArn) });
   const onAws = { providers: { aws: cloud } };
   const onKubernetes = { providers: { kubernetes } };
 
-  const network = new Network(
+  const { network, secrets, primary, replica } = new Database(
     name,
     {
+      ...database,
+      ...account,
+      regions,
+      kmsKeyArns,
       cluster,
-      primaryRegion: regions.primary,
-      replica: replicaPlace,
-      clientSecurityGroupIds: database.clientSecurityGroupIds,
+      replica: replicaPlace && { place: replicaPlace, instanceClass: standby.instanceClass },
+      copyRetentionDays: backup.copies ? backup.copyRetentionDays : undefined,
+      logRetentionDays: database.logRetentionDays ?? logRetentionOf(backup.receiptRetentionMonths),
       tags,
     },
     onAws,
   );
-  const secrets = new DatabaseSecrets(
-    `${name}-roles`,
-    {
-      primaryRegion: regions.primary,
-      replicaRegion,
-      kmsKeyArn: kmsKeyArns.primary,
-      replicaKmsKeyArn: kmsKeyArns.replica,
-      generation: database.passwordGeneration,
-      tags,
-    },
-    onAws,
-  );
-  // What the two servers are told alike.
-  const server = {
-    postgresVersion: database.postgresVersion,
-    storageGib: database.storageGib,
-    maxStorageGib: database.maxStorageGib,
-    maxConnections: database.maxConnections,
-    deletionProtection: database.deletionProtection,
-    keepAfterDestroy: database.keepAfterDestroy,
-    applyImmediately: database.applyImmediately,
-    logRetentionDays: database.logRetentionDays ?? logRetentionOf(backup.receiptRetentionMonths),
-    tags,
-  };
-  const primary = new Primary(
-    `${name}-primary`,
-    {
-      ...server,
-      region: regions.primary,
-      kmsKeyArn: kmsKeyArns.primary,
-      instanceClass: database.instanceClass,
-      multiAz: database.multiAz,
-      permissionsBoundaryArn: settings.account.permissionsBoundaryArn,
-      backupRetentionDays: database.backupRetentionDays,
-      vpcId: cluster.vpcId,
-      engineLifecycleSupport: database.engineLifecycleSupport,
-      subnetIds: network.primarySubnetIds,
-      securityGroupId: network.primarySecurityGroup.id,
-      ownerPassword: secrets.passwords.owner,
-      passwordGeneration: secrets.generation,
-    },
-    onAws,
-  );
-  const replica =
-    network.replica &&
-    new Replica(
-      `${name}-replica`,
-      {
-        ...server,
-        region: network.replica.region,
-        kmsKeyArn: kmsKeyArns.replica,
-        sourceArn: primary.arn,
-        instanceClass: standby.instanceClass,
-        vpcId: network.replica.vpcId,
-        subnetIds: network.replica.subnetIds,
-        securityGroupId: network.replica.securityGroup.id,
-        monitoringRoleArn: primary.monitoringRole.arn,
-      },
-      onAws,
-    );
   const backups = new BackupBucket(
     `${name}-backups`,
     {
+      ...backup,
       region: regions.backup,
       kmsKeyArn: kmsKeyArns.backup,
-      lockMode: backup.lockMode,
-      lockDays: backup.lockDays,
       retentionDays: backup.receiptRetentionMonths * 31,
       deletionProtection: database.deletionProtection,
       tags,
     },
     onAws,
   );
-  if (backup.copies) {
-    new BackupReplication(
-      `${name}-backup-copies`,
-      {
-        region: regions.backup,
-        kmsKeyArn: kmsKeyArns.backup,
-        sourceArn: primary.arn,
-        retentionDays: backup.copyRetentionDays,
-        deletionProtection: database.deletionProtection,
-        keepAfterDestroy: database.keepAfterDestroy,
-        tags,
-      },
-      { ...onAws, dependsOn: replica },
-    );
-  }
 
-  const { namespace } = settings;
   const tenancy = new Tenancy(name, { namespace, createNamespace: settings.createNamespace }, onKubernetes);
   const inNamespace = { ...onKubernetes, dependsOn: [tenancy] };
-  const pgbouncerHost = `${pgbouncerService}.${namespace}.svc.cluster.local`;
-  const certificates = new Certificates(`${name}-pgbouncer`, {
-    // Every name that Kubernetes gives the Service, and localhost: `kubectl port-forward` is verified too.
-    dnsNames: [
-      pgbouncerHost,
-      `${pgbouncerService}.${namespace}.svc`,
-      `${pgbouncerService}.${namespace}`,
-      pgbouncerService,
-      "localhost",
-    ],
-  });
+  const dnsNames = pgbouncerNames(namespace);
+  const [pgbouncerHost] = dnsNames;
+  const certificates = new Certificates(`${name}-pgbouncer`, { dnsNames });
   const connections = new Connections(
     name,
     {
@@ -198,13 +100,8 @@ async function program() {
   );
   const blocks = primaryBlocks(cluster);
   const owner = { url: connections.urls.owner, port: primary.port, blocks };
-  const opsProgram = {
-    namespace,
-    image: ops.image,
-    pod: ops.pod,
-    database: owner,
-    trustSecret: connections.trustSecret,
-  };
+  const { trustSecret } = connections;
+  const opsProgram = { namespace, ...ops, database: owner, trustSecret };
 
   const migrations = new Migrations(
     `${name}-migrate`,
@@ -240,20 +137,17 @@ async function program() {
     `${name}-pgbouncer`,
     {
       namespace,
-      image: pooler.image,
-      pod: pooler.pod,
-      pods: pooler.pods,
-      maxClients: pooler.maxClients,
+      ...settings.pgbouncer,
       pools: poolsFor({
         ...database,
-        pgbouncerPods: pooler.pods,
-        maxClients: pooler.maxClients,
+        pgbouncerPods: settings.pgbouncer.pods,
+        maxClients: settings.pgbouncer.maxClients,
         controlPlaneMaxPods: settings.controlPlane.maxPods,
       }),
       database: { host: primary.address, port: primary.port, blocks },
       passwords: secrets.passwords,
       certificate: certificates,
-      trustSecret: connections.trustSecret,
+      trustSecret,
     },
     afterMigrations,
   );
@@ -265,35 +159,31 @@ async function program() {
       ...settings.controlPlane,
       databaseUrl: connections.urls.controlPlaneDatabase,
       adminToken: adminToken.secret,
-      trustSecret: connections.trustSecret,
+      trustSecret,
       guard: bundleOps("ops/guard.ts", __dirname),
     },
     { ...onKubernetes, dependsOn: [tenancy, migrations, pgbouncer] },
   );
 
-  if (ingress !== undefined && ingressFrom !== undefined) {
+  if (ingress) {
     new ControlPlaneIngress(
       `${name}-ingress`,
-      { namespace, ...ingress, tls: ingress, from: ingressFrom },
+      { namespace, ...ingress, tls: ingress },
       { ...onKubernetes, dependsOn: [tenancy, controlPlane] },
     );
   }
 
-  const secretOf = ({ name: secret, key }: { name: pulumi.Input<string>; key: string }) => ({
-    namespace,
-    name: secret,
-    key,
-  });
+  type Server = Pick<Primary, "identifier" | "address" | "port" | "arn">;
+  const server = ({ identifier, address: host, port, arn }: Server) => ({ identifier, host, port, arn });
+  const secretOf = (secret: SecretKey) => ({ namespace, ...secret });
   return {
     environment,
     regions: { ...regions, replica: replicaRegion },
     namespace,
-    primary: { identifier: primary.identifier, host: primary.address, port: primary.port, arn: primary.arn },
+    primary: server(primary),
     /** Who may reach it: security groups, or blocks of addresses. */
     primaryAdmits: network.primaryAdmits,
-    ...(replica && {
-      replica: { identifier: replica.identifier, host: replica.address, port: replica.port, arn: replica.arn },
-    }),
+    ...(replica && { replica: server(replica) }),
     backupBucket: { name: backups.bucketName, region: backups.region },
     pgbouncer: { host: pgbouncerHost, port: pgbouncerPort, service: pgbouncer.service.metadata.name },
     controlPlane: {
@@ -304,11 +194,9 @@ async function program() {
     },
     cronJobs: scheduled.map(({ cronJob }) => cronJob.metadata.name),
     /** Where in Kubernetes each URL of the database is kept; never the URL. */
-    connectionSecrets: pulumi
-      .output(connections.urls)
-      .apply((urls) =>
-        Object.fromEntries(Object.entries(urls).map(([connection, secret]) => [connection, secretOf(secret)])),
-      ),
+    connectionSecrets: Object.fromEntries(
+      Object.entries(connections.urls).map(([connection, secret]) => [connection, secretOf(secret)]),
+    ),
     adminTokenSecret: secretOf(adminToken.secret),
   };
 }

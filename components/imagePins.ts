@@ -1,14 +1,17 @@
+/** Groups of the settings that name an image: `opsImage` is the image of `ops`. */
+const groups = ["pgbouncer", "controlPlane", "ops"] as const;
+
 /**
  * One sentence for each image that is named by its tag alone: whoever may push to the registry may put another build under the tag,
  * and a pod that starts on a fresh node runs it. A digest names the build itself.
- * @param images by the setting that names them
  */
-export function unpinnedImages(images: Readonly<Record<string, string>>): string[] {
-  return Object.entries(images)
+export function unpinnedImages(settings: Readonly<Record<(typeof groups)[number], { image: string }>>): string[] {
+  return groups
+    .map((group) => [`${group}Image`, settings[group].image] as const)
     .filter(([, image]) => !image.includes("@sha256:"))
     .map(
-      ([setting, image]) =>
-        `${setting} ${image} is not pinned: its tag may come to mean another build. Find the digest of the build that you have ` +
-        `checked (crane digest ${image}) and set ${setting} to ${image}@sha256:<digest>.`,
+      ([key, image]) =>
+        `${key} ${image} is not pinned: its tag may come to mean another build. Find the digest of the build that you have ` +
+        `checked (crane digest ${image}) and set ${key} to ${image}@sha256:<digest>.`,
     );
 }

@@ -27,7 +27,13 @@ import { type PodArgs, podTemplate } from "./podTemplate";
 import { podStart, rolloutTimeouts } from "./rollout";
 
 /** Fixed: it is part of the address that every client's URL holds. */
-export const pgbouncerService = "pgbouncer";
+const pgbouncerService = "pgbouncer";
+
+/** Every name that Kubernetes gives the Service, the full one first, and localhost: `kubectl port-forward` is verified too. */
+export function pgbouncerNames(namespace: string): [string, ...string[]] {
+  const inNamespace = `${pgbouncerService}.${namespace}`;
+  return [`${inNamespace}.svc.cluster.local`, `${inNamespace}.svc`, inNamespace, pgbouncerService, "localhost"];
+}
 
 /** Seconds until every node has heard that a terminating pod takes no new connections. */
 const endpointDrain = 5;

@@ -113,8 +113,9 @@ describe("the way in for agents", () => {
 describe("an image", () => {
   test("that is named by its tag alone is called unpinned, with the setting and a way to the digest", () => {
     const digest = `sha256:${"a".repeat(64)}`;
-    expect(unpinnedImages({ a: `x/y:1@${digest}`, b: `x/y@${digest}` })).toEqual([]);
-    expect(unpinnedImages({ opsImage: "node:22.21.1" })).toEqual([
+    const pinned = { pgbouncer: { image: `x/y:1@${digest}` }, controlPlane: { image: `x/y@${digest}` } };
+    expect(unpinnedImages({ ...pinned, ops: { image: `node@${digest}` } })).toEqual([]);
+    expect(unpinnedImages({ ...pinned, ops: { image: "node:22.21.1" } })).toEqual([
       "opsImage node:22.21.1 is not pinned: its tag may come to mean another build. Find the digest of the build that you have " +
         "checked (crane digest node:22.21.1) and set opsImage to node:22.21.1@sha256:<digest>.",
     ]);
