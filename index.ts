@@ -11,6 +11,7 @@ import { Connections } from "./components/connections";
 import { ControlPlane, controlPlanePort, controlPlaneService } from "./components/controlPlane";
 import { Database } from "./components/database";
 import { databaseCa } from "./components/databaseCa";
+import { decideOnce } from "./components/decidedOnce";
 import { unpinnedImages } from "./components/imagePins";
 import { ControlPlaneIngress } from "./components/ingress";
 import { ingressSources } from "./components/ingressRules";
@@ -48,6 +49,15 @@ async function program() {
   const ingress = settings.ingress && { ...settings.ingress, from: ingressSources(settings.ingress.from, cluster) };
   const replicaPlace =
     replicaRegion === undefined ? undefined : await lookUpReplicaPlace(replicaRegion, standby, lookUp);
+  await decideOnce({
+    environment,
+    primaryRegion: regions.primary,
+    backupRegion: regions.backup,
+    postgresVersion: database.postgresVersion,
+    primaryKmsKeyArn: kmsKeyArns.primary ?? "",
+    vpcId: cluster.vpcId,
+    createNamespace: settings.createNamespace,
+  });
   const kubernetes = new k8s.Provider("kubernetes", { kubeconfig: kubeconfig(cluster, account.deployRoleArn) });
   const onAws = { providers: { aws: cloud } };
   const onKubernetes = { providers: { kubernetes } };

@@ -1,10 +1,15 @@
 /** Every resource type and data source that the local cloud knows. */
 import * as aws from "./aws";
 import type { Handler, Invoke } from "./handler";
+import { stash } from "./stash";
 import * as kubernetes from "./kubernetes";
 import { token as kubernetesToken } from "./kubernetes/objects";
 
-export const handlers: Record<string, Handler> = { ...aws.handlers, ...kubernetes.handlers };
+export const handlers: Record<string, Handler> = {
+  ...aws.handlers,
+  ...kubernetes.handlers,
+  "pulumi:index:Stash": stash,
+};
 
 export const invokes: Record<string, Invoke> = { ...aws.invokes, ...kubernetes.invokes };
 

@@ -12,6 +12,7 @@ const arn = (service: string, inputs: Values, resource: string) =>
 type Compute = (inputs: Values, name: string) => Values;
 
 const computed: Record<string, Compute> = {
+  "pulumi:index:Stash": (inputs, name) => ({ id: name, output: inputs.input }),
   "aws:rds/instance:Instance": (inputs, name) => {
     const identifier = (inputs.identifier as string | undefined) ?? `${name}-abc1234`;
     const address = `${identifier}.xyz.${region(inputs)}.rds.amazonaws.com`;

@@ -158,7 +158,8 @@ class Recorder {
           ...computedOutputs(type, name, inputs),
           ...this.options.computed?.[type]?.(inputs, name),
         };
-        if (!this.options.preview) {
+        // What the engine makes itself, it makes in a preview too.
+        if (!this.options.preview || type.startsWith("pulumi:")) {
           response.setId((computed.id as string | undefined) ?? `${name}-id`);
           outputs = { ...raw, ...computed };
           for (const key of request.getAdditionalsecretoutputsList()) {

@@ -71,7 +71,11 @@ describe.each(stacks)("the program for %s", (stack) => {
 
   test("keeps everything but the stack's own components under a component", () => {
     const orphans = worlds[stack].resources.filter(({ custom, parent }) => custom && parent === undefined);
-    expect(orphans.map(({ type }) => type).sort()).toEqual(["pulumi:providers:aws", "pulumi:providers:kubernetes"]);
+    expect(orphans.map(({ type }) => type).sort()).toEqual([
+      "pulumi:index:Stash",
+      "pulumi:providers:aws",
+      "pulumi:providers:kubernetes",
+    ]);
     for (const component of worlds[stack].resources.filter(({ custom }) => !custom))
       expect([component.name, component.outputs !== undefined]).toEqual([component.name, true]);
   });

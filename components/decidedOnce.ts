@@ -1,0 +1,72 @@
+import * as pulumi from "@pulumi/pulumi";
+import { RunError } from "@pulumi/pulumi/errors";
+
+/** What a stack is made with and keeps. With another value the database would be made anew, or the deployment fail halfway. */
+export interface DecidedOnce {
+  environment: string;
+  primaryRegion: string;
+  backupRegion: string;
+  postgresVersion: string;
+  /** "" where the program makes the key. */
+  primaryKmsKeyArn: string;
+  /** The EKS cluster's, and with it the primary's. */
+  vpcId: string;
+  createNamespace: boolean;
+}
+
+type Rules = { [K in keyof DecidedOnce]: (now: DecidedOnce[K], first: DecidedOnce[K]) => string };
+
+const was = (setting: string, now: unknown, first: unknown) =>
+  `${setting} is ${now === "" ? "not set" : String(now)}, but this stack was made ${first === "" ? "without it" : `with ${String(first)}`}`;
+
+/** Each says what would happen, and what to do instead. */
+const rules: Rules = {
+  environment: (now, first) =>
+    `${was("environment", now, first)}. It names everything: all would be made anew, and the database deleted. ` +
+    `Set it back, or make a new stack for another environment.`,
+  primaryRegion: (now, first) =>
+    `${was("primaryRegion", now, first)}. An empty database would be made there, and the one with the receipts deleted. ` +
+    `Set it back, or make a new stack.`,
+  backupRegion: (now, first) =>
+    `${was("backupRegion", now, first)}. A bucket stays in its region, and locked objects keep it from being deleted. ` +
+    `Set it back, or make a new stack.`,
+  postgresVersion: (now, first) =>
+    `${was("postgresVersion", now, first)}. This program makes no major upgrade, and RDS would refuse it halfway. ` +
+    `Set it back; README, "Upgrades", says how to upgrade by hand.`,
+  primaryKmsKeyArn: (now, first) =>
+    `${was("primaryKmsKeyArn", now, first)}. RDS keeps the key of a database: an empty one would be made, and the one with the ` +
+    `receipts deleted. Set it back.`,
+  vpcId: (now, first) =>
+    `eksClusterName leads to a cluster in ${now}, but this stack's primary is in ${first}, and RDS would refuse to move it halfway. ` +
+    `Name a cluster in ${first}.`,
+  createNamespace: (now, first) =>
+    `${was("createNamespace", now, first)}. ` +
+    (first
+      ? "The namespace would be deleted with all that is in it. "
+      : "The namespace is there and cannot be made. ") +
+    `Set it back.`,
+};
+
+/** What differs from what the stack was made with, each as one line. What was not recorded then is not compared. */
+export function changedSince(first: Partial<DecidedOnce>, now: DecidedOnce): string[] {
+  const changed = (Object.keys(rules) as (keyof DecidedOnce)[]).filter(
+    (key) => first[key] !== undefined && first[key] !== now[key],
+  );
+  // Another region's cluster is in another VPC: one cause, one line.
+  const told = changed.filter((key) => key !== "vpcId" || !changed.includes("primaryRegion"));
+  const line = <K extends keyof DecidedOnce>(key: K) => rules[key](now[key], first[key] as DecidedOnce[K]);
+  return told.map((key) => line(key));
+}
+
+/**
+ * Records these values with the stack's first deployment, and refuses others ever after. To be awaited before anything else is
+ * made: it is decided in the preview already, since the engine itself keeps a stash and knows its output at any time. A stash's
+ * output stays what it was first made with, whatever its input becomes. Its name holds none of these values: it would be another.
+ */
+export async function decideOnce(now: DecidedOnce): Promise<void> {
+  const { output } = new pulumi.Stash("decided-once", { input: now });
+  const first = await new Promise<Partial<DecidedOnce> | undefined>((resolve) => output.apply(resolve));
+  if (first === undefined) throw new RunError("This stack is not deployed yet: deploy it once without --target.");
+  const problems = changedSince(first, now);
+  if (problems.length > 0) throw new RunError(problems.join("\n"));
+}
