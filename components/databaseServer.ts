@@ -2,11 +2,11 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import { encryptionKey, type EncryptionKey } from "./encryptionKey";
+import type { Parameter } from "./parameter";
 import { parameterGroupFamily } from "./parameters";
 import { partitionOf } from "./partition";
 import { logGroupName, logsKeyPolicy } from "./serverLogs";
 import type { Transform } from "./transform";
-import type { Parameter } from "./tuning";
 
 /** What the primary and the replica are told alike. */
 export interface DatabaseServerArgs {

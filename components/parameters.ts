@@ -1,4 +1,5 @@
-import { majorOf, manual, primaryParameters, withApplyMethods, type Parameter, type TuningInput } from "./tuning";
+import { majorOf, manual, type Parameter, type TuningInput, withApplyMethods } from "./parameter";
+import { primaryParameters } from "./tuning";
 
 /**
  * The replica's: the primary's, sized for its own class, and with what only a standby has. What a standby must have at least as

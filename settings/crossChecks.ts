@@ -2,7 +2,7 @@ import { backupRegionsFor } from "../components/backupRegions";
 import { planConnections } from "../components/connectionBudget";
 import { defaultMaxConnections, instanceCapacity } from "../components/instanceClass";
 import { retentionOfAtLeast } from "../components/serverLogs";
-import { placement } from "./aws";
+import { placement } from "./placement";
 import type { Settings } from "./table";
 
 /** A rule that only shows in combination. One that reads a value which is itself wrong is not applied. */

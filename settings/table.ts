@@ -1,7 +1,9 @@
-import { backup, database, placement, replica } from "./aws";
+import { backup, replica } from "./copies";
+import { database } from "./database";
 import type { Setting } from "./kinds";
 import { ingress } from "./ingress";
 import { controlPlane, createNamespace, namespace, ops, partitions, pgbouncer, schedules } from "./kubernetes";
+import { placement } from "./placement";
 
 /**
  * Everything the program may be told, grouped as the program uses it; the keys themselves are flat. Adding a setting is one

@@ -1,0 +1,20 @@
+/** Kinds of value that several settings of AWS have. */
+import { instanceCapacity, knownFamilies } from "../components/instanceClass";
+import { type About, checked, list } from "./kinds";
+
+export const instanceClass = (key: string, about: Pick<About, "description">) =>
+  checked(key, (value) => instanceCapacity(value) !== undefined, {
+    ...about,
+    rule: `an RDS instance class of a family that the parameters are tuned for: ${knownFamilies.join(", ")}`,
+    example: "db.r7g.large",
+    default: "db.t4g.medium",
+  });
+
+export const subnets = (key: string, what: string) =>
+  list(key, /^subnet-[0-9a-f]{8,17}$/, {
+    description: `Subnets in two zones at least ${what}`,
+    rule: "ids of two subnets at least, as a JSON array or divided by commas",
+    example: "subnet-0123456789abcdef0,subnet-0123456789abcdef1",
+  });
+
+export const eksClusterName = /^[A-Za-z0-9][\w-]{0,99}$/;

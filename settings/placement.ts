@@ -1,0 +1,77 @@
+import { z } from "zod";
+import { eksClusterName } from "./awsKinds";
+import { map, optional, text } from "./kinds";
+
+const regionPattern = /^[a-z]{2}(-[a-z]+)+-\d$/;
+
+const kmsKeyArn = (role: string, region: string, what: string) =>
+  optional(`${role}KmsKeyArn`, /^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key\/[\w-]+$/, {
+    description: `Existing KMS key for ${what}, decided when they are made; not set: keys are made, one for each purpose`,
+    rule: `the ARN of a KMS key (not of an alias) in ${region}`,
+    example: "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+  });
+
+/** Where everything goes, as whom it is made, and under which keys. */
+export const placement = {
+  environment: text("environment", /^[a-z][a-z0-9]*(-[a-z0-9]+)*$(?<=^.{2,20})/, {
+    description:
+      "Name of this environment, in resource names and tags; 2 to 20 lowercase letters, digits, single hyphens",
+    // RDS refuses an identifier with two hyphens in a row, or one at its end.
+    rule: "2 to 20 lowercase letters, digits and single hyphens; a letter first, no hyphen last",
+    example: "prod",
+  }),
+  regions: {
+    primary: text("primaryRegion", regionPattern, {
+      description: "AWS region of the primary and of the EKS cluster",
+      rule: "an AWS region, the one of the EKS cluster",
+      example: "eu-central-1",
+    }),
+    replica: optional("replicaRegion", regionPattern, {
+      description: "AWS region of the replica, not the primary's; required unless `replica` is false",
+      rule: "an AWS region other than primaryRegion; required unless replica is false",
+      example: "eu-west-1",
+    }),
+    backup: text("backupRegion", regionPattern, {
+      description: "AWS region of the backup bucket; not the primary's",
+      rule: "an AWS region other than primaryRegion",
+      example: "eu-north-1",
+    }),
+  },
+  account: {
+    id: optional("awsAccountId", /^\d{12}$/, {
+      description: "AWS account that may be deployed into; with other credentials nothing is even looked up",
+      rule: "an AWS account id of 12 digits",
+      example: "123456789012",
+    }),
+    permissionsBoundaryArn: optional(
+      "permissionsBoundaryArn",
+      /^arn:aws[a-z-]*:iam::(\d{12}|aws):policy\/[\w+=,.@/-]+$/,
+      {
+        description: "IAM policy that bounds the role which the program makes, RDS' monitoring; not set: none does",
+        rule: "the ARN of an IAM policy",
+        example: "arn:aws:iam::123456789012:policy/boundary",
+      },
+    ),
+    deployRoleArn: optional("deployRoleArn", /^arn:aws[a-z-]*:iam::\d{12}:role\/[\w+=,.@/-]+$/, {
+      description: "IAM role to deploy as, for AWS and for the cluster; not set: the identity of whoever deploys",
+      rule: "the ARN of an IAM role",
+      example: "arn:aws:iam::123456789012:role/deploy",
+    }),
+  },
+  kmsKeyArns: {
+    primary: kmsKeyArn("primary", "primaryRegion", "the primary, its backups, its logs and the passwords"),
+    replica: kmsKeyArn("replica", "replicaRegion", "the replica, its logs and the passwords' copies"),
+    backup: kmsKeyArn("backup", "backupRegion", "the backup bucket and the copied backups"),
+  },
+  eksClusterName: text("eksClusterName", eksClusterName, {
+    description: "Existing EKS cluster that PgBouncer, the control plane and the ops programs run on",
+    rule: "the name of an existing EKS cluster",
+    example: "platform-prod",
+  }),
+  tags: map("tags", /^(?!aws:).{1,128}$/, z.string().max(256), {
+    description: "Tags of every AWS resource, beside those that the program sets",
+    rule: "an object of texts of at most 256 characters; keys of 1 to 128 characters that do not start with aws:",
+    example: '{"cost-center":"4711"}',
+    default: "{}",
+  }),
+};
