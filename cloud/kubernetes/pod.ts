@@ -1,43 +1,32 @@
-/** A pod: a directory with its record, its containers' files, logs and pid files, and the processes they tell of. */
+/** A pod: a directory with its record, its containers' files and logs, its processes, and its place behind services. */
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Context } from "../handler";
 import { makeDirectory, writeWhole } from "../host/files";
-import { quoteLog } from "../host/logs";
-import { running } from "../host/pidFile";
 import { sleep } from "../host/wait";
-import {
-  describeEnd,
-  endContainer,
-  insideOf,
-  killContainer,
-  launch,
-  logFileOf,
-  pidFileOf,
-  type Exit,
-  type Place,
-} from "./container";
+import { describeEnd, logFileOf, type Exit } from "./container";
 import { environmentOf } from "./environment";
 import { sameChoice } from "./images";
 import { readMounts } from "./mounts";
 import { digest } from "./objects";
+import { PodProcesses } from "./podProcesses";
 import { entryOf, newRecord, type PodRecord } from "./podRecord";
-import { tryProbe } from "./probes";
-import { NotReady, untilReady } from "./readiness";
-import { publishPod, serviceAddresses, servicePort, withdrawPod } from "./registry";
 import type { Container, PodTemplate } from "./podSpec";
+import { publishPod, serviceAddresses, servicePort, withdrawPod } from "./registry";
 
 /** A container that dies this often on its way to readiness is not tried again. */
 const attempts = 5;
 
 export class Pod {
-  private readonly exits = new Map<string, Promise<Exit>>();
+  private readonly processes: PodProcesses;
 
   private constructor(
     readonly record: PodRecord,
     private readonly directory: string,
     private readonly context: Context,
-  ) {}
+  ) {
+    this.processes = new PodProcesses(record, directory, context);
+  }
 
   static create(
     template: PodTemplate,
@@ -82,7 +71,7 @@ export class Pod {
   }
 
   get alive(): boolean {
-    return this.spec.containers.every((container) => running(pidFileOf(this.directory, container.name)) !== undefined);
+    return this.processes.alive;
   }
 
   /** Whether addresses and programs of this machine are still those that the pod was started with. */
@@ -109,17 +98,12 @@ export class Pod {
     return this.record.template.spec;
   }
 
-  private get place(): Place {
-    const ports = new Map(Object.entries(this.record.ports).map(([port, local]) => [Number(port), local]));
-    return { directory: this.directory, pod: this.record, spec: this.spec, ports, context: this.context };
-  }
-
   /** Starts what does not run and returns once the pod is ready; announces it then. Throws where it does not get there. */
   async bringUp(deadlineSeconds: number, minReadySeconds = 0): Promise<void> {
     const deadline = Date.now() + deadlineSeconds * 1000;
     for (let attempt = 1; ; attempt++) {
       await this.start();
-      const reason = await this.untilReady(deadline, deadlineSeconds);
+      const reason = await this.processes.untilReady(deadline, deadlineSeconds);
       if (reason === undefined) {
         await sleep(minReadySeconds * 1000, this.context.signal);
         if (this.alive) return this.announce(true);
@@ -129,30 +113,6 @@ export class Pod {
       await this.kill();
       await sleep(Math.min(125 * 2 ** attempt, 4000), this.context.signal);
     }
-  }
-
-  private async untilReady(deadline: number, deadlineSeconds: number): Promise<string | undefined> {
-    const waits = this.spec.containers.map(async (container) => {
-      const launched = this.record.launched[container.name];
-      if (!launched) return `container ${container.name} was not started`;
-      try {
-        return await untilReady({
-          container,
-          launched,
-          place: this.place,
-          deadline,
-          exit: () => this.exitOf(container),
-        });
-      } catch (error) {
-        if (!(error instanceof NotReady)) throw error;
-        const log = quoteLog(logFileOf(this.directory, container.name));
-        throw new Error(
-          `pod ${this.name} is not ready after ${deadlineSeconds} s: container ${container.name}: ${error.message}; ${log}`,
-          { cause: error },
-        );
-      }
-    });
-    return (await Promise.all(waits)).find((reason) => reason !== undefined);
   }
 
   private async start(): Promise<void> {
@@ -168,14 +128,8 @@ export class Pod {
   }
 
   private async startContainer(container: Container): Promise<void> {
-    if (running(pidFileOf(this.directory, container.name)) !== undefined && this.record.launched[container.name])
-      return;
-    await killContainer(container.name, this.directory);
-    this.exits.delete(container.name);
-    const { launched, exited } = await launch(container, this.place);
-    this.record.launched[container.name] = launched;
+    await this.processes.start(container);
     this.save();
-    if (exited) this.exits.set(container.name, exited);
   }
 
   private async initialise(container: Container): Promise<void> {
@@ -206,40 +160,17 @@ export class Pod {
   }
 
   private async untilEnd(container: Container, deadline = Infinity): Promise<Exit> {
-    const pidFile = pidFileOf(this.directory, container.name);
     try {
-      while (running(pidFile) !== undefined) {
-        if (Date.now() > deadline)
-          throw new Error(`DeadlineExceeded: ${quoteLog(logFileOf(this.directory, container.name))}`);
-        await sleep(25, this.context.signal);
-      }
+      return await this.processes.untilEnd(container, deadline);
     } catch (error) {
       await this.kill();
       throw error;
     }
-    return (await this.exitOf(container)) ?? { code: null, signal: null };
-  }
-
-  /** How a container's process has ended; the event comes a moment after the end. Unknown where another command started it. */
-  private exitOf(container: Container): Promise<Exit | undefined> {
-    return Promise.race([this.exits.get(container.name), sleep(1000).then(() => undefined)]);
   }
 
   /** Tries every readiness and liveness probe once; the first failure, or undefined. */
-  async probe(): Promise<string | undefined> {
-    for (const container of this.spec.containers) {
-      const launched = this.record.launched[container.name];
-      const inside = launched && insideOf(container, launched, this.place);
-      if (!inside) return `container ${container.name} does not run`;
-      for (const [kind, probe] of [
-        ["Liveness", container.livenessProbe],
-        ["Readiness", container.readinessProbe],
-      ] as const) {
-        const failure = probe && (await tryProbe(probe, inside));
-        if (failure !== undefined) return `${kind} probe failed: ${failure}`;
-      }
-    }
-    return undefined;
+  probe(): Promise<string | undefined> {
+    return this.processes.probe();
   }
 
   /** Tells the services of the pod's namespace whether it takes connections. */
@@ -258,22 +189,13 @@ export class Pod {
   /** Out of the services first, then an orderly end. The pod can be brought up again. */
   async end(how: { hooks: boolean } = { hooks: true }): Promise<void> {
     this.withdraw();
-    const grace = this.spec.terminationGracePeriodSeconds ?? 30;
-    await Promise.all(
-      this.spec.containers.map((container) => {
-        const launched = this.record.launched[container.name];
-        return launched
-          ? endContainer(container, launched, this.place, grace, how.hooks)
-          : killContainer(container.name, this.directory);
-      }),
-    );
+    await this.processes.end(how.hooks);
   }
 
   /** Ends all of its processes at once; its log stays. */
   async kill(): Promise<void> {
     this.withdraw();
-    for (const container of [...(this.spec.initContainers ?? []), ...this.spec.containers])
-      await killContainer(container.name, this.directory, this.record.launched[container.name]?.docker);
+    await this.processes.kill();
   }
 
   /** Ends it in order and removes all that is left of it. */
