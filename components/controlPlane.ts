@@ -4,17 +4,18 @@ import { longestStop } from "../ops/guard/limits";
 import type { SecretKey } from "./opsProgram";
 import { paths, pgbouncerPort } from "./pgbouncerConfig";
 import {
-  disruptable,
   dnsEgress,
   httpsEgress,
   labelsOf,
   pgbouncerClient,
+  podPolicy,
   restrictedContainer,
   restrictedPod,
   spread,
 } from "./podSecurity";
 import { type PodArgs, podTemplate } from "./podTemplate";
-import { podStart, rolloutTimeouts } from "./rollout";
+import { rolledOneByOne, rolloutTimeouts } from "./rollout";
+import { serve } from "./servedPods";
 
 /** Fixed: agents hold this address. */
 export const controlPlaneService = "control-plane";
@@ -82,9 +83,7 @@ export class ControlPlane extends pulumi.ComponentResource {
         spec: {
           replicas: args.minPods,
           selector: { matchLabels: labels },
-          strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
-          revisionHistoryLimit: 3,
-          progressDeadlineSeconds: podStart,
+          ...rolledOneByOne,
           template: podTemplate(args, {
             metadata: { labels: { ...labels, ...pgbouncerClient } },
             spec: {
@@ -150,19 +149,15 @@ export class ControlPlane extends pulumi.ComponentResource {
       // From the first scaling on the number of pods is the autoscaler's.
       { ...child, ignoreChanges: scales ? ["spec.replicas"] : [], customTimeouts: rolloutTimeouts(args.maxPods) },
     );
-    this.service = new k8s.core.v1.Service(
+    this.service = serve(
       name,
       {
-        metadata: { ...metadata, name: controlPlaneService },
-        spec: {
-          type: "ClusterIP",
-          // An address of both families where the cluster has both.
-          ipFamilyPolicy: "PreferDualStack",
-          selector: labels,
-          ports: [{ name: "http", port: controlPlanePort, targetPort: "http", protocol: "TCP" }],
-        },
+        ...metadata,
+        service: controlPlaneService,
+        port: { name: "http", number: controlPlanePort },
+        deployment: this.deployment,
       },
-      { ...child, dependsOn: [this.deployment] },
+      this,
     );
     if (scales) {
       new k8s.autoscaling.v2.HorizontalPodAutoscaler(
@@ -182,34 +177,24 @@ export class ControlPlane extends pulumi.ComponentResource {
         { ...child, customTimeouts: { create: "5m", update: "5m" } },
       );
     }
-    new k8s.policy.v1.PodDisruptionBudget(
-      name,
-      { metadata, spec: { ...disruptable, selector: { matchLabels: labels } } },
-      child,
-    );
     new k8s.networking.v1.NetworkPolicy(
       name,
-      {
-        metadata,
-        spec: {
-          podSelector: { matchLabels: labels },
-          policyTypes: ["Ingress", "Egress"],
-          ingress: [
-            {
-              from: [{ podSelector: {} }, { namespaceSelector: { matchLabels: agentNamespace } }],
-              ports: [{ protocol: "TCP", port: controlPlanePort }],
-            },
-          ],
-          egress: [
-            dnsEgress,
-            {
-              to: [{ podSelector: { matchLabels: labelsOf("pgbouncer") } }],
-              ports: [{ protocol: "TCP", port: pgbouncerPort }],
-            },
-            httpsEgress, // webhooks, the transparency log, telemetry collectors
-          ],
-        },
-      },
+      podPolicy(metadata, {
+        ingress: [
+          {
+            from: [{ podSelector: {} }, { namespaceSelector: { matchLabels: agentNamespace } }],
+            ports: [{ protocol: "TCP", port: controlPlanePort }],
+          },
+        ],
+        egress: [
+          dnsEgress,
+          {
+            to: [{ podSelector: { matchLabels: labelsOf("pgbouncer") } }],
+            ports: [{ protocol: "TCP", port: pgbouncerPort }],
+          },
+          httpsEgress, // webhooks, the transparency log, telemetry collectors
+        ],
+      }),
       child,
     );
 

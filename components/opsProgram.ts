@@ -7,6 +7,7 @@ import {
   dnsEgress,
   type EgressRule,
   labelsOf,
+  podPolicy,
   restrictedContainer,
   restrictedPod,
 } from "./podSecurity";
@@ -70,15 +71,10 @@ export function opsProgram(name: string, args: OpsProgramArgs, parent: pulumi.Re
   );
   new k8s.networking.v1.NetworkPolicy(
     name,
-    {
-      metadata,
-      spec: {
-        podSelector: { matchLabels: labels },
-        policyTypes: ["Ingress", "Egress"],
-        ingress: [],
-        egress: [dnsEgress, databaseEgress(args.database.blocks, args.database.port), ...(args.egress ?? [])],
-      },
-    },
+    podPolicy(metadata, {
+      ingress: [],
+      egress: [dnsEgress, databaseEgress(args.database.blocks, args.database.port), ...(args.egress ?? [])],
+    }),
     { parent },
   );
 

@@ -15,16 +15,17 @@ import { drain, queryEveryPool } from "./pgbouncerHooks";
 import { pgbouncerMemory } from "./pgbouncerMemory";
 import {
   databaseEgress,
-  disruptable,
   dnsEgress,
   labelsOf,
   pgbouncerClient,
+  podPolicy,
   restrictedContainer,
   restrictedPod,
   spread,
 } from "./podSecurity";
 import { type PodArgs, podTemplate } from "./podTemplate";
-import { podStart, rolloutTimeouts } from "./rollout";
+import { rolledOneByOne, rolloutTimeouts } from "./rollout";
+import { serve } from "./servedPods";
 
 /** Fixed: it is part of the address that every client's URL holds. */
 const pgbouncerService = "pgbouncer";
@@ -125,9 +126,7 @@ export class Pgbouncer extends pulumi.ComponentResource {
         spec: {
           replicas: args.pods,
           selector: { matchLabels: labels },
-          strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
-          revisionHistoryLimit: 3,
-          progressDeadlineSeconds: podStart,
+          ...rolledOneByOne,
           template: podTemplate(args, {
             metadata: { labels },
             spec: {
@@ -184,42 +183,28 @@ export class Pgbouncer extends pulumi.ComponentResource {
       },
       { ...child, customTimeouts: rolloutTimeouts(args.pods) },
     );
-    this.service = new k8s.core.v1.Service(
+    this.service = serve(
       name,
       {
-        metadata: { ...metadata, name: pgbouncerService },
-        spec: {
-          type: "ClusterIP",
-          // An address of both families where the cluster has both.
-          ipFamilyPolicy: "PreferDualStack",
-          selector: labels,
-          ports: [{ name: "pgbouncer", port: pgbouncerPort, targetPort: "pgbouncer", protocol: "TCP" }],
-        },
+        ...metadata,
+        service: pgbouncerService,
+        port: { name: "pgbouncer", number: pgbouncerPort },
+        deployment: this.deployment,
       },
-      { ...child, dependsOn: [this.deployment] },
-    );
-    new k8s.policy.v1.PodDisruptionBudget(
-      name,
-      { metadata, spec: { ...disruptable, selector: { matchLabels: labels } } },
-      child,
+      this,
     );
     new k8s.networking.v1.NetworkPolicy(
       name,
-      {
-        metadata,
-        spec: {
-          podSelector: { matchLabels: labels },
-          policyTypes: ["Ingress", "Egress"],
-          ingress: [
-            {
-              from: [{ podSelector: { matchLabels: pgbouncerClient } }],
-              ports: [{ protocol: "TCP", port: pgbouncerPort }],
-            },
-          ],
-          // By block: the database's address changes in a failover.
-          egress: [dnsEgress, databaseEgress(args.database.blocks, args.database.port)],
-        },
-      },
+      podPolicy(metadata, {
+        ingress: [
+          {
+            from: [{ podSelector: { matchLabels: pgbouncerClient } }],
+            ports: [{ protocol: "TCP", port: pgbouncerPort }],
+          },
+        ],
+        // By block: the database's address changes in a failover.
+        egress: [dnsEgress, databaseEgress(args.database.blocks, args.database.port)],
+      }),
       child,
     );
 

@@ -1,3 +1,4 @@
+import type * as k8s from "@pulumi/kubernetes";
 import type { types } from "@pulumi/kubernetes";
 import type { Input } from "@pulumi/pulumi";
 
@@ -97,8 +98,13 @@ export const httpsEgress: EgressRule = {
   ports: [{ protocol: "TCP", port: 443 }],
 };
 
-/**
- * A node can be drained while its pods are not ready: they serve nobody, and holding on to them (the default) would block every
- * drain for as long as the database is away.
- */
-export const disruptable = { maxUnavailable: 1, unhealthyPodEvictionPolicy: "AlwaysAllow" };
+/** Who may reach a program's pods, and whom they may reach: what no rule names is denied, both ways. */
+export function podPolicy(
+  { namespace, labels }: { namespace: Input<string>; labels: Labels },
+  rules: { ingress: types.input.networking.v1.NetworkPolicyIngressRule[]; egress: EgressRule[] },
+): k8s.networking.v1.NetworkPolicyArgs {
+  return {
+    metadata: { namespace, labels },
+    spec: { podSelector: { matchLabels: labels }, policyTypes: ["Ingress", "Egress"], ...rules },
+  };
+}

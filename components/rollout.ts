@@ -1,6 +1,13 @@
 /** Seconds a pod may take until it is ready, the wait for a new node and its images included; then Kubernetes calls the rollout stuck. */
 export const podStart = 300;
 
+/** How a Deployment of pods that others need is rolled: one new pod must serve before an old one goes. */
+export const rolledOneByOne = {
+  strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
+  revisionHistoryLimit: 3,
+  progressDeadlineSeconds: podStart,
+};
+
 /** Seconds a pod takes at most where there is room for it. A rollout replaces one after the other. */
 const podTurn = 60;
 
