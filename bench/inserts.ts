@@ -17,7 +17,7 @@ const shape = (table: string) => `
     constraint expiry_requires_claimed_at check (claim_expires_at is null or claimed_at is not null))`;
 
 const unsealed = (table: string) => `
-  alter table ${table} drop column chain_seq, drop column chain_seal, alter column receipt_hash drop not null;
+  alter table ${table} drop column chain_seq, drop column chain_seal, drop column sealed_at, alter column receipt_hash drop not null;
   grant select, insert on ${table} to ${roles.app};`;
 
 async function prepare({ owner: { bare } }: Lab): Promise<void> {

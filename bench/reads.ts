@@ -11,7 +11,7 @@ export async function fill({ owner: { whole } }: Lab, months: number): Promise<s
   const month = (offset: number) =>
     new Date(Date.UTC(start.getUTCFullYear(), start.getUTCMonth() + offset, 1)).toISOString();
   await whole.query(`create table ${table} (like receipts including all) partition by range (created_at);
-    alter table ${table} alter column chain_seq set default 1, alter column chain_seal set default '', alter column receipt_hash set default '';
+    alter table ${table} alter column chain_seq set default 1, alter column chain_seal set default '', alter column sealed_at set default now(), alter column receipt_hash set default '';
     select audit.partition_by_month('${table}', first_month => '${month(1 - months)}'::timestamptz::date)`);
   for (let m = 2 - months; m <= 0; m++)
     await whole.query("select audit.make_month($1, $2::timestamptz::date)", [table, month(m)]);

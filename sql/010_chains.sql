@@ -3,9 +3,10 @@
 -- A chain's end. Its row is locked from the moment a receipt is sealed until its transaction ends, so that seq has no
 -- gaps. Narrow rows and half-empty pages: each receipt rewrites one, in place (HOT), without touching the index.
 create table audit.chain_heads (
-  agent             text   collate "C" primary key,   -- receipts.actor_id, or '' for receipts that name none
-  seq               bigint not null default 0,
-  seal              bytea  not null default '',
+  agent             text        collate "C" primary key,   -- receipts.actor_id, or '' for receipts that name none
+  seq               bigint      not null default 0,
+  sealed_at         timestamptz not null default '-infinity',
+  seal              bytea       not null default '',
   receipt_hash      text,
   prev_receipt_hash text
 ) with (fillfactor = 40, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
@@ -13,6 +14,9 @@ create table audit.chain_heads (
 alter table receipts
   add column chain_seq  bigint not null,
   add column chain_seal bytea  not null,
+  -- The server's clock, where created_at is the client's. Never before the predecessor's: it follows the chain's order,
+  -- also when the clock was set back.
+  add column sealed_at  timestamptz not null,
   alter column receipt_hash set not null;
 
 -- INSERT … ON CONFLICT DO NOTHING seals a row and then does not store it: a gap. PostgreSQL refuses it on a deferrable
@@ -30,10 +34,14 @@ create function audit.receipt_content(
     id, envelope_id, parent_receipt_id, created_at at time zone 'UTC',
     decision_outcome, tool_name, actor_id, envelope, decision)::text, 'UTF8'));
 
--- The link: the predecessor's seal, the place in the chain, what the receipt says, Authensor's previous hash.
-create function audit.chain_seal(previous_seal bytea, seq bigint, content bytea, prev_receipt_hash text) returns bytea
+-- The link: the predecessor's seal, the place in the chain, when it was taken, what the receipt says, Authensor's
+-- previous hash.
+create function audit.chain_seal(
+  previous_seal bytea, seq bigint, sealed_at timestamptz, content bytea, prev_receipt_hash text
+) returns bytea
   language sql stable parallel safe
-  return sha256(previous_seal || int8send(seq) || content || convert_to(coalesce(prev_receipt_hash, ''), 'UTF8'));
+  return sha256(previous_seal || int8send(seq) || timestamptz_send(sealed_at) || content
+                || convert_to(coalesce(prev_receipt_hash, ''), 'UTF8'));
 
 -- Authensor's own receipt_hash, as its verifier recomputes it. (Known outcomes leave nothing to escape.)
 create function audit.authensor_hash(
@@ -94,6 +102,17 @@ begin
 end
 $$;
 
+-- An acknowledged receipt is on disk, whatever the session was told: off, local (no waiting for a synchronous standby,
+-- should there be one) and remote_write (not for its disk) all end here. Holds to the end of the transaction.
+create function audit.commit_durably() returns void
+  language plpgsql
+  set search_path = ''
+as $$
+begin
+  perform set_config('synchronous_commit', 'on', true);
+end
+$$;
+
 -- Few and short expressions: what is counted here is done for every receipt (docs/performance.md). The functions above
 -- that are one expression are written into its statements when they are planned, and cost no call.
 create function audit.seal_receipt() returns trigger
@@ -113,7 +132,11 @@ declare
          new.claim_id, new.claimed_at, new.claim_expires_at, new.rekor_entry_id) is null
     and new.created_at >= '0001-01-01 00:00+00' and new.created_at < '10000-01-01 00:00+00'
     and octet_length(concat(new.actor_id, new.tool_name)) <= 1024;
+  at timestamptz := clock_timestamp();
 begin
+  if current_setting('synchronous_commit') not in ('on', 'remote_apply') then
+    perform audit.commit_durably();
+  end if;
   if plain is not true then
     perform audit.check_identity(new), audit.check_state(new);
   end if;
@@ -121,13 +144,15 @@ begin
   loop
     update audit.chain_heads as head
        set seq               = head.seq + 1,
-           seal              = audit.chain_seal(head.seal, head.seq + 1, content, head.receipt_hash),
+           sealed_at         = greatest(head.sealed_at, at),
+           seal              = audit.chain_seal(head.seal, head.seq + 1, greatest(head.sealed_at, at), content,
+                                                head.receipt_hash),
            receipt_hash      = audit.authensor_hash(
                                  new.id, new.envelope_id, new.created_at, new.decision_outcome, head.receipt_hash),
            prev_receipt_hash = head.receipt_hash
      where head.agent = coalesce(new.actor_id, '')
-    returning head.seq, head.seal, head.receipt_hash, head.prev_receipt_hash
-         into new.chain_seq, new.chain_seal, new.receipt_hash, new.prev_receipt_hash;
+    returning head.seq, head.sealed_at, head.seal, head.receipt_hash, head.prev_receipt_hash
+         into new.chain_seq, new.sealed_at, new.chain_seal, new.receipt_hash, new.prev_receipt_hash;
     if found and plain then
       return new;
     end if;
@@ -153,6 +178,6 @@ create trigger seal before insert on receipts for each row execute function audi
 grant select on audit.chain_heads to authensor_auditor;
 grant execute on function
   audit.receipt_content(uuid, uuid, uuid, timestamptz, text, text, text, jsonb, jsonb),
-  audit.chain_seal(bytea, bigint, bytea, text),
+  audit.chain_seal(bytea, bigint, timestamptz, bytea, text),
   audit.authensor_hash(uuid, uuid, timestamptz, text, text)
   to authensor_auditor;

@@ -77,6 +77,9 @@ as $$
 declare
   entry audit.receipt_history;
 begin
+  if current_setting('synchronous_commit') not in ('on', 'remote_apply') then
+    perform audit.commit_durably();
+  end if;
   entry.agent              := coalesce(agent_of, '');
   entry.receipt_id         := receipt_id;
   entry.receipt_created_at := receipt_created_at;
@@ -180,10 +183,10 @@ begin
   perform audit.check_state(new);
 
   if (old.id, old.envelope_id, old.decision_outcome, old.envelope, old.decision, old.created_at,
-      old.chain_seq, old.chain_seal, old.receipt_hash)
+      old.chain_seq, old.sealed_at, old.chain_seal, old.receipt_hash)
        is distinct from
      (new.id, new.envelope_id, new.decision_outcome, new.envelope, new.decision, new.created_at,
-      new.chain_seq, new.chain_seal, new.receipt_hash)
+      new.chain_seq, new.sealed_at, new.chain_seal, new.receipt_hash)
      or (old.tool_name, old.actor_id, old.parent_receipt_id, old.prev_receipt_hash)
        is distinct from
         (new.tool_name, new.actor_id, new.parent_receipt_id, new.prev_receipt_hash)

@@ -16,7 +16,7 @@ begin atomic
   ), place as (
     select coalesce(r.actor_id, '') as agent, r.chain_seq as first_seq, r.chain_seq as last_seq, r.chain_seal as seal,
            r.receipt_hash as hash,
-           r.prev_receipt_hash, r.id, r.created_at,
+           r.prev_receipt_hash, r.id, r.created_at, r.sealed_at,
            audit.receipt_content(r.id, r.envelope_id, r.parent_receipt_id, r.created_at,
                                  r.decision_outcome, r.tool_name, r.actor_id,
                                  r.envelope, r.decision) as content,
@@ -27,7 +27,7 @@ begin atomic
        or (verify_chain.agent = '' and r.actor_id is null)
     union all
     select c.agent, c.first_seq, c.last_seq, c.seal, c.hash, null as prev_receipt_hash, null as id, null as created_at,
-           null as content, true as hash_right
+           null as sealed_at, null as content, true as hash_right
       from checkpoint c
   ), linked as (
     select p.*,
@@ -46,7 +46,7 @@ begin atomic
      where l.first_seq is distinct from l.before_seq + 1
         or l.hash_right is not true
         or (l.content is not null and (l.prev_receipt_hash is distinct from l.before_hash
-            or l.seal is distinct from audit.chain_seal(l.before_seal, l.first_seq, l.content, l.prev_receipt_hash)))
+            or l.seal is distinct from audit.chain_seal(l.before_seal, l.first_seq, l.sealed_at, l.content, l.prev_receipt_hash)))
     union all
     select 'head' as kind, coalesce(h.agent, e.agent) as agent, coalesce(e.last_seq, 0) + 1 as seq,
            null as id, null as created_at

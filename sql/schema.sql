@@ -15,6 +15,7 @@ CREATE TYPE audit.detachment AS (
 CREATE TABLE audit.chain_heads (
     agent text NOT NULL COLLATE pg_catalog."C",
     seq bigint DEFAULT 0 NOT NULL,
+    sealed_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
     seal bytea DEFAULT '\x'::bytea NOT NULL,
     receipt_hash text,
     prev_receipt_hash text
@@ -84,6 +85,9 @@ CREATE FUNCTION audit.append_history(agent_of text, receipt_id uuid, receipt_cre
 declare
   entry audit.receipt_history;
 begin
+  if current_setting('synchronous_commit') not in ('on', 'remote_apply') then
+    perform audit.commit_durably();
+  end if;
   entry.agent              := coalesce(agent_of, '');
   entry.receipt_id         := receipt_id;
   entry.receipt_created_at := receipt_created_at;
@@ -171,9 +175,9 @@ begin
 end
 $$;
 
-CREATE FUNCTION audit.chain_seal(previous_seal bytea, seq bigint, content bytea, prev_receipt_hash text) RETURNS bytea
+CREATE FUNCTION audit.chain_seal(previous_seal bytea, seq bigint, sealed_at timestamp with time zone, content bytea, prev_receipt_hash text) RETURNS bytea
     LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN sha256((((previous_seal || int8send(seq)) || content) || convert_to(COALESCE(prev_receipt_hash, ''::text), 'UTF8'::name)));
+    RETURN sha256(((((previous_seal || int8send(seq)) || timestamptz_send(sealed_at)) || content) || convert_to(COALESCE(prev_receipt_hash, ''::text), 'UTF8'::name)));
 
 CREATE FUNCTION audit.partition_name(parent regclass, suffix text) RETURNS text
     LANGUAGE sql STABLE STRICT PARALLEL SAFE
@@ -219,10 +223,10 @@ begin
   perform audit.check_state(new);
 
   if (old.id, old.envelope_id, old.decision_outcome, old.envelope, old.decision, old.created_at,
-      old.chain_seq, old.chain_seal, old.receipt_hash)
+      old.chain_seq, old.sealed_at, old.chain_seal, old.receipt_hash)
        is distinct from
      (new.id, new.envelope_id, new.decision_outcome, new.envelope, new.decision, new.created_at,
-      new.chain_seq, new.chain_seal, new.receipt_hash)
+      new.chain_seq, new.sealed_at, new.chain_seal, new.receipt_hash)
      or (old.tool_name, old.actor_id, old.parent_receipt_id, old.prev_receipt_hash)
        is distinct from
         (new.tool_name, new.actor_id, new.parent_receipt_id, new.prev_receipt_hash)
@@ -300,7 +304,8 @@ CREATE TABLE public.receipts (
     rekor_entry_id text,
     parent_receipt_id uuid,
     chain_seq bigint NOT NULL,
-    chain_seal bytea NOT NULL
+    chain_seal bytea NOT NULL,
+    sealed_at timestamp with time zone NOT NULL
 )
 PARTITION BY RANGE (created_at);
 
@@ -403,6 +408,15 @@ $_$;
 CREATE FUNCTION audit.checkpoint_seal(previous_seal bytea, seq bigint, chain text, agent text, first_seq bigint, last_seq bigint, last_seal bytea, last_hash text, source text, made_at timestamp with time zone) RETURNS bytea
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN sha256(record_send(ROW(previous_seal, seq, convert_to(chain, 'UTF8'::name), convert_to(agent, 'UTF8'::name), first_seq, last_seq, last_seal, convert_to(last_hash, 'UTF8'::name), convert_to(source, 'UTF8'::name), made_at)));
+
+CREATE FUNCTION audit.commit_durably() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  perform set_config('synchronous_commit', 'on', true);
+end
+$$;
 
 CREATE FUNCTION audit.create_partition(parent regclass, suffix text, options text[]) RETURNS regclass
     LANGUAGE plpgsql
@@ -973,7 +987,11 @@ declare
          new.claim_id, new.claimed_at, new.claim_expires_at, new.rekor_entry_id) is null
     and new.created_at >= '0001-01-01 00:00+00' and new.created_at < '10000-01-01 00:00+00'
     and octet_length(concat(new.actor_id, new.tool_name)) <= 1024;
+  at timestamptz := clock_timestamp();
 begin
+  if current_setting('synchronous_commit') not in ('on', 'remote_apply') then
+    perform audit.commit_durably();
+  end if;
   if plain is not true then
     perform audit.check_identity(new), audit.check_state(new);
   end if;
@@ -981,13 +999,15 @@ begin
   loop
     update audit.chain_heads as head
        set seq               = head.seq + 1,
-           seal              = audit.chain_seal(head.seal, head.seq + 1, content, head.receipt_hash),
+           sealed_at         = greatest(head.sealed_at, at),
+           seal              = audit.chain_seal(head.seal, head.seq + 1, greatest(head.sealed_at, at), content,
+                                                head.receipt_hash),
            receipt_hash      = audit.authensor_hash(
                                  new.id, new.envelope_id, new.created_at, new.decision_outcome, head.receipt_hash),
            prev_receipt_hash = head.receipt_hash
      where head.agent = coalesce(new.actor_id, '')
-    returning head.seq, head.seal, head.receipt_hash, head.prev_receipt_hash
-         into new.chain_seq, new.chain_seal, new.receipt_hash, new.prev_receipt_hash;
+    returning head.seq, head.sealed_at, head.seal, head.receipt_hash, head.prev_receipt_hash
+         into new.chain_seq, new.sealed_at, new.chain_seal, new.receipt_hash, new.prev_receipt_hash;
     if found and plain then
       return new;
     end if;
@@ -1087,6 +1107,7 @@ CREATE FUNCTION audit.verify_chain(agent text DEFAULT NULL::text) RETURNS TABLE(
              r.prev_receipt_hash,
              r.id,
              r.created_at,
+             r.sealed_at,
              audit.receipt_content(r.id, r.envelope_id, r.parent_receipt_id, r.created_at, r.decision_outcome, r.tool_name, r.actor_id, r.envelope, r.decision) AS content,
              (r.receipt_hash = audit.authensor_hash(r.id, r.envelope_id, r.created_at, r.decision_outcome, r.prev_receipt_hash)) AS hash_right
             FROM public.receipts r
@@ -1100,6 +1121,7 @@ CREATE FUNCTION audit.verify_chain(agent text DEFAULT NULL::text) RETURNS TABLE(
              NULL::text AS prev_receipt_hash,
              NULL::uuid AS id,
              NULL::timestamp with time zone AS created_at,
+             NULL::timestamp with time zone AS sealed_at,
              NULL::bytea AS content,
              true AS hash_right
             FROM checkpoint c
@@ -1112,6 +1134,7 @@ CREATE FUNCTION audit.verify_chain(agent text DEFAULT NULL::text) RETURNS TABLE(
              p.prev_receipt_hash,
              p.id,
              p.created_at,
+             p.sealed_at,
              p.content,
              p.hash_right,
              COALESCE(lag(p.last_seq) OVER chain, (0)::bigint) AS before_seq,
@@ -1134,7 +1157,7 @@ CREATE FUNCTION audit.verify_chain(agent text DEFAULT NULL::text) RETURNS TABLE(
              l.id,
              l.created_at
             FROM linked l
-           WHERE ((l.first_seq IS DISTINCT FROM (l.before_seq + 1)) OR (l.hash_right IS NOT TRUE) OR ((l.content IS NOT NULL) AND ((l.prev_receipt_hash IS DISTINCT FROM l.before_hash) OR (l.seal IS DISTINCT FROM audit.chain_seal(l.before_seal, l.first_seq, l.content, l.prev_receipt_hash)))))
+           WHERE ((l.first_seq IS DISTINCT FROM (l.before_seq + 1)) OR (l.hash_right IS NOT TRUE) OR ((l.content IS NOT NULL) AND ((l.prev_receipt_hash IS DISTINCT FROM l.before_hash) OR (l.seal IS DISTINCT FROM audit.chain_seal(l.before_seal, l.first_seq, l.sealed_at, l.content, l.prev_receipt_hash)))))
          UNION ALL
           SELECT 'head'::text AS kind,
              COALESCE(h.agent, e.agent) AS agent,
@@ -1148,6 +1171,7 @@ CREATE FUNCTION audit.verify_chain(agent text DEFAULT NULL::text) RETURNS TABLE(
                    ORDER BY p.agent, p.last_seq DESC NULLS LAST) e
               FULL JOIN ( SELECT c.agent,
                      c.seq,
+                     c.sealed_at,
                      c.seal,
                      c.receipt_hash,
                      c.prev_receipt_hash
@@ -1567,8 +1591,8 @@ GRANT ALL ON FUNCTION audit.birth_state(decision_outcome text, created_at timest
 
 REVOKE ALL ON FUNCTION audit.bound_past(past regclass, key name, until timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION audit.chain_seal(previous_seal bytea, seq bigint, content bytea, prev_receipt_hash text) FROM PUBLIC;
-GRANT ALL ON FUNCTION audit.chain_seal(previous_seal bytea, seq bigint, content bytea, prev_receipt_hash text) TO authensor_auditor;
+REVOKE ALL ON FUNCTION audit.chain_seal(previous_seal bytea, seq bigint, sealed_at timestamp with time zone, content bytea, prev_receipt_hash text) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.chain_seal(previous_seal bytea, seq bigint, sealed_at timestamp with time zone, content bytea, prev_receipt_hash text) TO authensor_auditor;
 
 REVOKE ALL ON FUNCTION audit.partition_name(parent regclass, suffix text) FROM PUBLIC;
 
@@ -1615,6 +1639,8 @@ REVOKE ALL ON FUNCTION audit.checkpoint(partition regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.checkpoint_seal(previous_seal bytea, seq bigint, chain text, agent text, first_seq bigint, last_seq bigint, last_seal bytea, last_hash text, source text, made_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.checkpoint_seal(previous_seal bytea, seq bigint, chain text, agent text, first_seq bigint, last_seq bigint, last_seal bytea, last_hash text, source text, made_at timestamp with time zone) TO authensor_auditor;
+
+REVOKE ALL ON FUNCTION audit.commit_durably() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.create_partition(parent regclass, suffix text, options text[]) FROM PUBLIC;
 

@@ -67,6 +67,7 @@ export interface StoredReceipt extends Omit<NewReceipt, "created_at"> {
   created_at: Date;
   chain_seq: string;
   chain_seal: Buffer;
+  sealed_at: Date;
   receipt_hash: string;
   prev_receipt_hash: string | null;
 }
@@ -112,6 +113,7 @@ export interface SealedRow {
   decision: string;
   chain_seq: string;
   chain_seal: Buffer;
+  sealed_at: string;
   receipt_hash: string;
   prev_receipt_hash: string | null;
 }
@@ -119,7 +121,7 @@ export interface SealedRow {
 export const sealedRows = `
   select id, envelope_id, parent_receipt_id, (extract(epoch from created_at) * 1000000)::bigint::text as created_at,
          decision_outcome, tool_name, actor_id, envelope::text as envelope, decision::text as decision,
-         chain_seq, chain_seal, receipt_hash, prev_receipt_hash
+         chain_seq, chain_seal, (extract(epoch from sealed_at) * 1000000)::bigint::text as sealed_at, receipt_hash, prev_receipt_hash
     from receipts`;
 
 export function expectedSeal(row: SealedRow, previousSeal: Buffer): Buffer {
@@ -135,7 +137,13 @@ export function expectedSeal(row: SealedRow, previousSeal: Buffer): Buffer {
     .map((value) => JSON.stringify(value))
     .concat(row.envelope, row.decision);
   const content = sha256(`[${text.join(", ")}]`);
-  return sha256(previousSeal, int8(BigInt(row.chain_seq)), content, row.prev_receipt_hash ?? "");
+  return sha256(
+    previousSeal,
+    int8(BigInt(row.chain_seq)),
+    timestamp(row.sealed_at),
+    content,
+    row.prev_receipt_hash ?? "",
+  );
 }
 
 /** "2026-05-04T10:11:12.123456", as PostgreSQL writes a timestamp in JSON: no more digits than it has. */

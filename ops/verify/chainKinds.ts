@@ -47,6 +47,7 @@ const int4 = (value: number): Buffer => {
   return bytes;
 };
 
+/** What is hashed between a receipt's place and Authensor's previous hash begins with its `sealed_at`. */
 const receiptContent = `sha256(textsend(json_build_array(
     id, envelope_id, parent_receipt_id, created_at at time zone 'UTC', decision_outcome, tool_name, actor_id, envelope, decision)::text))`;
 
@@ -65,7 +66,7 @@ export const chainKinds: Readonly<Record<ChainName, ChainKind>> = {
     heads: "audit.chain_heads",
     headHash: "receipt_hash",
     columns: `coalesce(chain_seal, '') as seal, id, receipt_hash as hash, prev_receipt_hash as prev_hash,
-         ${receiptContent} as content, ${authensorHash} = receipt_hash as hash_right`,
+         coalesce(timestamptz_send(sealed_at) || ${receiptContent}, '') as content, ${authensorHash} = receipt_hash as hash_right`,
     wrongAlone: "hash_right is not true",
     wrongLink: `prev_hash is distinct from before_hash or seal is distinct from
          sha256(before_seal || int8send(seq) || content || textsend(coalesce(prev_hash, '')))`,

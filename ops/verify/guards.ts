@@ -34,6 +34,7 @@ const sealed = {
     "receipt_hash",
     "chain_seq",
     "chain_seal",
+    "sealed_at",
   ],
   "audit.receipt_history": ["agent", "seq", "receipt_id", "receipt_created_at", "before", "after", "seal"],
 };
@@ -47,7 +48,7 @@ export const fingerprintQuery = `
          string_agg(encode(sha256(textsend(concat_ws(E'\\n', p.prosrc, p.prosecdef, p.proconfig::text, p.provolatile))), 'hex'), ' ' order by p.oid) as fingerprint
     from pg_proc p
    where p.pronamespace = 'audit'::regnamespace
-     and p.proname in ('seal_receipt', 'check_identity', 'check_state', 'record_birth', 'append_history', 'check_change', 'approval_problem', 'record_changes')
+     and p.proname in ('seal_receipt', 'commit_durably', 'check_identity', 'check_state', 'record_birth', 'append_history', 'check_change', 'approval_problem', 'record_changes')
    group by p.proname
    order by 1`;
 
@@ -98,7 +99,7 @@ export async function guardFindings(client: pg.Client): Promise<Finding[]> {
      select 'public.receipts', role, 'UPDATE of ' || column_name
        from unnest($2::text[]) role,
             unnest(array['id', 'envelope_id', 'decision_outcome', 'tool_name', 'actor_id', 'envelope', 'decision', 'created_at',
-                         'receipt_hash', 'prev_receipt_hash', 'parent_receipt_id', 'chain_seq', 'chain_seal']) column_name
+                         'receipt_hash', 'prev_receipt_hash', 'parent_receipt_id', 'chain_seq', 'chain_seal', 'sealed_at']) column_name
       where has_column_privilege(role, 'public.receipts', column_name, 'UPDATE')`,
     [tables, [...createdRoles], roles.app],
   );

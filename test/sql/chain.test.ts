@@ -55,12 +55,14 @@ describe("the seal", () => {
   it("ignores what the client sent in the sealed columns", async () => {
     const forged = Buffer.alloc(32);
     await app.query(
-      `insert into receipts (id, envelope_id, status, decision_outcome, envelope, decision, chain_seq, chain_seal, receipt_hash, prev_receipt_hash)
-       values (gen_random_uuid(), gen_random_uuid(), 'pending', 'allow', '{}', '{}', 4711, $1, 'forged', 'forged')`,
+      `insert into receipts (id, envelope_id, status, decision_outcome, envelope, decision, chain_seq, chain_seal, sealed_at, receipt_hash, prev_receipt_hash)
+       values (gen_random_uuid(), gen_random_uuid(), 'pending', 'allow', '{}', '{}', 4711, $1, '2001-01-01', 'forged', 'forged')`,
       [forged],
     );
-    const { rows } = await app.query("select chain_seq, prev_receipt_hash, length(receipt_hash) from receipts");
-    expect(rows).toEqual([{ chain_seq: "1", prev_receipt_hash: null, length: 64 }]);
+    const { rows } = await app.query(
+      "select chain_seq, prev_receipt_hash, length(receipt_hash), sealed_at > now() - interval '1 minute' as now from receipts",
+    );
+    expect(rows).toEqual([{ chain_seq: "1", prev_receipt_hash: null, length: 64, now: true }]);
     expect(await chainFaults(auditor)).toEqual([]);
   });
 
@@ -351,6 +353,7 @@ describe("the application's role", () => {
     ["does not even read heads", "select from audit.chain_heads"],
     ["writes no place in the chain", "update receipts set chain_seq = chain_seq"],
     ["writes no seal", "update receipts set chain_seal = chain_seal"],
+    ["writes no time of sealing", "update receipts set sealed_at = sealed_at"],
     ["writes no hash", "update receipts set receipt_hash = receipt_hash"],
     ["writes no previous hash", "update receipts set prev_receipt_hash = prev_receipt_hash"],
     ["rewrites no envelope", "update receipts set envelope = '{}'"],

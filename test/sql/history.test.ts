@@ -455,6 +455,7 @@ describe("a receipt's life", () => {
     "parent_receipt_id = gen_random_uuid()",
     "chain_seq = 9",
     "chain_seal = '\\x00'",
+    "sealed_at = created_at",
     "receipt_hash = repeat('0', 64)",
     "prev_receipt_hash = repeat('0', 64)",
   ])("even the owner does not rewrite what is sealed: %s", async (assignment) => {

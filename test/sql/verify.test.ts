@@ -241,6 +241,7 @@ describe("tampering by a superuser", () => {
     decision: `decision || '{"reason": null}'`,
     created_at: "created_at + interval '1 microsecond'",
     chain_seal: "sha256(chain_seal)",
+    sealed_at: "sealed_at - interval '1 microsecond'",
     receipt_hash: "encode(sha256(chain_seal), 'hex')",
     prev_receipt_hash: "encode(sha256(chain_seal), 'hex')",
   };
@@ -303,12 +304,12 @@ describe("tampering by a superuser", () => {
 
   const insertCopy = (seq: string, seal: string, more = "") => `
     insert into receipts (id, envelope_id, status, decision_outcome, tool_name, actor_id, envelope, decision, created_at, updated_at,
-                          chain_seq, chain_seal, receipt_hash, prev_receipt_hash)
+                          chain_seq, sealed_at, chain_seal, receipt_hash, prev_receipt_hash)
     select $1, envelope_id, status, decision_outcome, tool_name, actor_id, envelope, decision, created_at, updated_at,
-           ${seq}, ${seal}, audit.authensor_hash($1, envelope_id, created_at, decision_outcome, prev_receipt_hash), prev_receipt_hash
+           ${seq}, sealed_at, ${seal}, audit.authensor_hash($1, envelope_id, created_at, decision_outcome, prev_receipt_hash), prev_receipt_hash
       from receipts ${oneOf} 11 ${more}`;
   /** The seal that a copy of receipt 11 would rightly have: the attacker knows the rules. */
-  const forgedSeal = `(select audit.chain_seal(p.chain_seal, receipts.chain_seq,
+  const forgedSeal = `(select audit.chain_seal(p.chain_seal, receipts.chain_seq, receipts.sealed_at,
        audit.receipt_content($1, receipts.envelope_id, receipts.parent_receipt_id, receipts.created_at, receipts.decision_outcome,
                              receipts.tool_name, receipts.actor_id, receipts.envelope, receipts.decision), receipts.prev_receipt_hash)
        from receipts p where p.actor_id = 'a' and p.chain_seq = 10)`;
@@ -412,7 +413,7 @@ describe("tampering by a superuser", () => {
         select actor_id, chain_seq, chain_seal, receipt_hash into head.agent, head.seq, head.seal, head.receipt_hash
           from receipts ${oneOf} 10;
         for r in select * from receipts where actor_id = 'a' and chain_seq > 10 order by chain_seq loop
-          r.chain_seal := audit.chain_seal(head.seal, r.chain_seq,
+          r.chain_seal := audit.chain_seal(head.seal, r.chain_seq, r.sealed_at,
             audit.receipt_content(r.id, r.envelope_id, r.parent_receipt_id, r.created_at, r.decision_outcome, r.tool_name, r.actor_id, r.envelope, r.decision),
             head.receipt_hash);
           update receipts set chain_seal = r.chain_seal where id = r.id;
@@ -485,13 +486,17 @@ describe("tampering by a superuser", () => {
   });
 
   it("is not deceived by altered functions", async () => {
-    await attacker.query("alter function audit.chain_seal(bytea, bigint, bytea, text) rename to chain_seal_saved");
-    await attacker.query(`create function audit.chain_seal(previous_seal bytea, seq bigint, content bytea, prev_receipt_hash text) returns bytea
+    await attacker.query(
+      "alter function audit.chain_seal(bytea, bigint, timestamptz, bytea, text) rename to chain_seal_saved",
+    );
+    await attacker.query(`create function audit.chain_seal(previous_seal bytea, seq bigint, sealed_at timestamptz, content bytea, prev_receipt_hash text) returns bytea
       language sql stable as 'select chain_seal from public.receipts where chain_seq = $2 limit 1'`);
     await attacker.query(`update receipts set tool_name = 'harmless' ${oneOf} 11`);
     expect(kinds(await check())).toEqual([["altered-column", "a", 11]]);
-    await attacker.query("drop function audit.chain_seal(bytea, bigint, bytea, text)");
-    await attacker.query("alter function audit.chain_seal_saved(bytea, bigint, bytea, text) rename to chain_seal");
+    await attacker.query("drop function audit.chain_seal(bytea, bigint, timestamptz, bytea, text)");
+    await attacker.query(
+      "alter function audit.chain_seal_saved(bytea, bigint, timestamptz, bytea, text) rename to chain_seal",
+    );
   });
 
   it.each<[what: string, tampering: string, found: [string, string, string][]]>([
@@ -613,14 +618,18 @@ describe("what a superuser does to be overlooked", () => {
   const forge = (sql: string) => attacker.query(sql);
   const insertForged = (columns: string, values: string) =>
     forge(
-      `insert into receipts (id, envelope_id, status, decision_outcome, actor_id, envelope, decision, receipt_hash, chain_seal, ${columns})
-       values (gen_random_uuid(), gen_random_uuid(), 'skipped', 'deny', 'a', '{}', '{}', repeat('0', 64), sha256(''), ${values})`,
+      `insert into receipts (id, envelope_id, status, decision_outcome, actor_id, envelope, decision, receipt_hash, chain_seal, sealed_at, ${columns})
+       values (gen_random_uuid(), gen_random_uuid(), 'skipped', 'deny', 'a', '{}', '{}', repeat('0', 64), sha256(''), now(), ${values})`,
     );
 
   it.each([
     [
       "takes a seal away and alters the row",
       "alter table receipts alter chain_seal drop not null; update receipts set chain_seal = null, tool_name = 'forged' where actor_id = 'a' and chain_seq = 4",
+    ],
+    [
+      "takes a receipt's sealed_at away and alters the row",
+      "alter table receipts alter sealed_at drop not null; update receipts set sealed_at = null, tool_name = 'forged' where actor_id = 'a' and chain_seq = 4",
     ],
     [
       "takes a change's seal away and says another made it",
@@ -633,7 +642,7 @@ describe("what a superuser does to be overlooked", () => {
   ])("%s", async (_how, sql) => {
     await forge(sql);
     const restored =
-      "alter table receipts alter chain_seal set not null; alter table receipts alter status set not null; alter table audit.receipt_history alter seal set not null";
+      "alter table receipts alter chain_seal set not null; alter table receipts alter sealed_at set not null; alter table receipts alter status set not null; alter table audit.receipt_history alter seal set not null";
     // The finding is the row itself, not only the constraint that is gone (which cannot be put back while the row is there).
     await expect(forge(restored)).rejects.toThrow(/contains null values/);
     for (const more of [{}, { agent: "a" }, { since: "2020-01-01" }, { chunk: 3 }]) {
