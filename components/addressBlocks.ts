@@ -20,6 +20,11 @@ function format(first: number, prefix: number): string {
   return `${octets.join(".")}/${prefix}`;
 }
 
+/** A block as part of a resource's name: 10.0.0.0/16 is 10-0-0-0-16. */
+export function blockName(cidr: string): string {
+  return cidr.replaceAll(/[./]/g, "-");
+}
+
 /** Whether two blocks share an address: routes to one would swallow the other. */
 export function overlaps(one: string, other: string): boolean {
   const [a, b] = [parse(one), parse(other)];

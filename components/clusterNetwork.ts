@@ -6,6 +6,8 @@ import { overlaps } from "./addressBlocks";
 /** A VPC that is there, as plain values. */
 export interface VpcNetwork {
   vpcId: string;
+  /** The account that shares it, where it is not the one that is deployed into. Default: it is. */
+  sharedBy?: string;
   /** Every IPv4 block of the VPC: with custom networking, pods live in a secondary one. */
   cidrBlocks: string[];
   /** Where a database server goes: those that were named, or those that carry the tag of private ones. */
@@ -120,6 +122,7 @@ export async function lookUpVpc(
     .catch(
       because(`${vpcId} cannot be looked up in ${region}: aws ec2 describe-vpcs --vpc-ids ${vpcId} --region ${region}`),
     );
+  const { accountId } = await aws.getCallerIdentity({}, opts);
   const privateSubnets = await Promise.all(
     sorted(subnetIds).map(async (id) => {
       const check = `aws ec2 describe-subnets --subnet-ids ${id} --region ${region}`;
@@ -147,6 +150,7 @@ export async function lookUpVpc(
   );
   return {
     vpcId,
+    ...(vpc.ownerId !== accountId && { sharedBy: vpc.ownerId }),
     cidrBlocks: vpc.cidrBlockAssociations.filter((a) => a.state === "associated").map((a) => a.cidrBlock),
     privateSubnets,
     routeTableIds: sorted(routeTables.flat()),
@@ -177,12 +181,15 @@ export function primaryBlocks({ ipFamily, cidrBlocks }: ClusterNetwork): readonl
 /** What is wrong with putting the database into this network, each as one sentence that says what to do. */
 export function networkProblems(
   cluster: ClusterNetwork,
-  replica?: { cidr: string } | { existing: VpcNetwork },
+  replica?: { cidr: string } | { existing: VpcNetwork; connected: boolean },
 ): string[] {
   const existing = replica !== undefined && "existing" in replica ? replica.existing : undefined;
   return [
     ...zoneProblems(cluster, `EKS cluster ${cluster.name}`, "databaseSubnetIds"),
     ...(existing ? zoneProblems(existing, "the replica's VPC", "replicaSubnetIds") : []),
+    ...(replica === undefined || ("connected" in replica && replica.connected)
+      ? []
+      : sharedProblems(cluster, existing)),
     ...(existing?.cidrBlocks ?? (replica && "cidr" in replica ? [replica.cidr] : [])).flatMap((block) =>
       overlapProblems(cluster, block, existing && `of the replica's VPC ${existing.vpcId}`),
     ),
@@ -196,6 +203,24 @@ function zoneProblems({ vpcId, privateSubnets }: VpcNetwork, whose: string, key:
     `RDS needs private subnets in two zones of ${vpcId} (${whose}), tagged ${privateSubnetTag} or named in ${key}; ` +
       `found: ${found}. Tag the private subnets, or set ${key}.`,
   ];
+}
+
+/**
+ * Who a VPC is only shared with can neither peer it nor change its route tables.
+ * https://docs.aws.amazon.com/vpc/latest/userguide/vpc-share-limitations.html
+ */
+function sharedProblems(cluster: ClusterNetwork, replicas?: VpcNetwork): string[] {
+  const vpcs: [VpcNetwork, string][] = [[cluster, `EKS cluster ${cluster.name}`]];
+  if (replicas) vpcs.push([replicas, "the replica's VPC"]);
+  return vpcs.flatMap(([{ vpcId, sharedBy }, whose]) =>
+    sharedBy === undefined
+      ? []
+      : [
+          `${vpcId} (${whose}) is shared by account ${sharedBy}, and only its owner can connect it to another VPC. ` +
+            `Have the replica's VPC and the EKS cluster's connected by their owners, then set replicaVpcConnected to true, ` +
+            `with replicaVpcId or replicaEksClusterName; or set replica to false.`,
+        ],
+  );
 }
 
 function overlapProblems({ vpcId, name, cidrBlocks }: ClusterNetwork, block: string, whose?: string): string[] {

@@ -1,5 +1,6 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
+import { blockName } from "./addressBlocks";
 import { networkProblems, type ClusterNetwork } from "./clusterNetwork";
 import { postgresOnly } from "./postgresOnly";
 import { ReplicaNetwork, type ReplicaPlace } from "./replicaNetwork";
@@ -73,8 +74,10 @@ export class Network extends pulumi.ComponentResource {
 function primaryClients({ name, cidrBlocks }: ClusterNetwork, groups: readonly string[] = []) {
   return groups.length > 0
     ? groups.map((id) => ({ suffix: id, who: id, referencedSecurityGroupId: id, description: `Clients with ${id}` }))
-    : cidrBlocks.map((cidrIpv4, index) => ({
-        suffix: `cluster-${index + 1}`,
+    : cidrBlocks.map((cidrIpv4) => ({
+        // By the block, not by its place in AWS' answer: a block that goes must not rename the others' rules, which then could not
+        // be made beside the old ones (InvalidPermission.Duplicate).
+        suffix: `cluster-${blockName(cidrIpv4)}`,
         who: cidrIpv4,
         cidrIpv4,
         description: `VPC of the EKS cluster ${name}`,

@@ -1,5 +1,6 @@
 import * as aws from "@pulumi/aws";
 import type * as pulumi from "@pulumi/pulumi";
+import { blockName } from "./addressBlocks";
 
 /** One side of a peering. */
 export interface Side {
@@ -52,13 +53,13 @@ export function peer(
   );
   const routes = (from: Side, to: Side) => {
     for (const table of from.routeTables)
-      to.cidrBlocks.forEach((destinationCidrBlock, index) => {
+      for (const destinationCidrBlock of to.cidrBlocks)
         new aws.ec2.Route(
-          `${name}-${table.name}-${index + 1}`,
+          // By the block, so that one that goes renames no other route: a table has one route to a block (RouteAlreadyExists).
+          `${name}-${table.name}-${blockName(destinationCidrBlock)}`,
           { region: from.region, routeTableId: table.id, destinationCidrBlock, ...connection },
           afterAcceptance,
         );
-      });
   };
   routes(requester, accepter);
   routes(accepter, requester);

@@ -1,5 +1,6 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
+import { blockName } from "./addressBlocks";
 import type { ClusterNetwork, VpcNetwork } from "./clusterNetwork";
 import { peer } from "./peering";
 import { postgresOnly } from "./postgresOnly";
@@ -53,12 +54,13 @@ export class ReplicaNetwork extends pulumi.ComponentResource {
     );
     // Security groups of another region cannot be referenced across a peering (AWS, "Update your security groups to
     // reference peer security groups"): the peer is named by its addresses.
-    cluster.cidrBlocks.forEach((cidrIpv4, index) => {
+    for (const cidrIpv4 of cluster.cidrBlocks) {
+      const rule = `${name}-from-cluster-${blockName(cidrIpv4)}`;
       new aws.vpc.SecurityGroupIngressRule(
-        `${name}-from-cluster-${index + 1}`,
+        rule,
         {
           region,
-          tags: { ...tags, Name: `${name}-from-cluster-${index + 1}` },
+          tags: { ...tags, Name: rule },
           securityGroupId: this.securityGroup.id,
           cidrIpv4,
           ...postgresOnly,
@@ -66,7 +68,7 @@ export class ReplicaNetwork extends pulumi.ComponentResource {
         },
         parent,
       );
-    });
+    }
     const connected = "existing" in args && args.connected;
     this.peering = connected
       ? undefined

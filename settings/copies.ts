@@ -9,7 +9,8 @@ export const replica = {
     default: "true",
   }),
   cidr: checked("replicaCidr", (value) => isPrivateBlock(value, 16, 24), {
-    description: "Private IPv4 block of the replica's VPC, /16 to /24; must not overlap the EKS cluster's VPC",
+    description:
+      "Private IPv4 block of the replica's VPC, /16 to /24; must not overlap the EKS cluster's VPC. Each stack on the same cluster needs a block of its own",
     rule: "a private IPv4 block from /16 to /24 without host bits, which the EKS cluster's VPC does not use",
     example: "10.90.0.0/20",
     default: "10.90.0.0/20",

@@ -61,7 +61,8 @@ describe("looking the cluster up", () => {
       "vpc-id": ["vpc-cluster"],
       "tag-key": ["kubernetes.io/role/internal-elb"],
     });
-    expect(world.invoked.map((invoked) => invoked.inputs.region)).toEqual(world.invoked.map(() => "eu-central-1"));
+    const regional = world.invoked.filter(({ token }) => !token.includes("getCallerIdentity"));
+    expect(regional.map((invoked) => invoked.inputs.region)).toEqual(regional.map(() => "eu-central-1"));
   });
 
   test("finds each subnet's route table once, and the main one for a subnet that has none", async () => {
@@ -110,6 +111,13 @@ describe("looking the cluster up", () => {
       /^databaseSubnetIds: subnet-db-a cannot be looked up in eu-central-1: .*\n.*InvalidSubnetID\.NotFound/,
     );
     await expect(missing).rejects.toMatchObject({ __pulumiRunError: true });
+  });
+
+  test("says who shares a VPC that is another account's, and nothing of one's own", async () => {
+    expect((await record(() => lookUpCluster(platform))).result).not.toHaveProperty("sharedBy");
+    const getVpc = (inputs: Values) => ({ id: inputs.id, ownerId: "222222222222", cidrBlockAssociations: [] });
+    const { result } = await record(() => lookUpCluster(platform), { invokes: { "aws:ec2/getVpc:getVpc": getVpc } });
+    expect(result.sharedBy).toBe("222222222222");
   });
 
   test("leaves out blocks that are no longer the VPC's", async () => {
@@ -187,6 +195,16 @@ describe("a cluster's network is refused", () => {
     const problems = networkProblems({ ...cluster, privateSubnets }, { cidr: "10.90.0.0/20" });
     expect(problems).toHaveLength(1);
     expect(problems[0]).toContain("found: subnet-a in eu-central-1a, subnet-b in eu-central-1a");
+  });
+
+  test("when its VPC is shared by another account and a replica's VPC is to be made, not without a replica", () => {
+    const shared = { ...cluster, sharedBy: "222222222222" };
+    expect(networkProblems(shared)).toEqual([]);
+    expect(networkProblems(shared, { cidr: "10.90.0.0/20" })).toEqual([
+      expect.stringMatching(
+        /^vpc-1 \(EKS cluster platform\) is shared by account 222222222222, .*or set replica to false\.$/,
+      ),
+    ]);
   });
 
   test("for everything at once", () => {

@@ -138,6 +138,7 @@ export const lookups: Record<string, (inputs: Values) => Values> = {
   }),
   "aws:ec2/getVpc:getVpc": (inputs) => ({
     id: inputs.id,
+    ownerId: account,
     cidrBlock: vpcCidr(inputs),
     cidrBlockAssociations: [{ associationId: "a", cidrBlock: vpcCidr(inputs), state: "associated" }],
   }),

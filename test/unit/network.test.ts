@@ -38,10 +38,10 @@ describe("the network", () => {
       "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup n-replica-default",
       "aws:ec2/peeringConnectionOptions:PeeringConnectionOptions n-replica-peering-accepter",
       "aws:ec2/peeringConnectionOptions:PeeringConnectionOptions n-replica-peering-requester",
-      "aws:ec2/route:Route n-replica-peering-replica-1",
-      "aws:ec2/route:Route n-replica-peering-replica-2",
-      "aws:ec2/route:Route n-replica-peering-rtb-1-1",
-      "aws:ec2/route:Route n-replica-peering-rtb-2-1",
+      "aws:ec2/route:Route n-replica-peering-replica-10-0-0-0-16",
+      "aws:ec2/route:Route n-replica-peering-replica-100-64-0-0-16",
+      "aws:ec2/route:Route n-replica-peering-rtb-1-10-90-0-0-20",
+      "aws:ec2/route:Route n-replica-peering-rtb-2-10-90-0-0-20",
       "aws:ec2/routeTable:RouteTable n-replica",
       "aws:ec2/routeTableAssociation:RouteTableAssociation n-replica-1",
       "aws:ec2/routeTableAssociation:RouteTableAssociation n-replica-2",
@@ -52,10 +52,10 @@ describe("the network", () => {
       "aws:ec2/vpc:Vpc n-replica",
       "aws:ec2/vpcPeeringConnection:VpcPeeringConnection n-replica-peering",
       "aws:ec2/vpcPeeringConnectionAccepter:VpcPeeringConnectionAccepter n-replica-peering",
-      "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule n-primary-from-cluster-1",
-      "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule n-primary-from-cluster-2",
-      "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule n-replica-from-cluster-1",
-      "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule n-replica-from-cluster-2",
+      "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule n-primary-from-cluster-10-0-0-0-16",
+      "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule n-primary-from-cluster-100-64-0-0-16",
+      "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule n-replica-from-cluster-10-0-0-0-16",
+      "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule n-replica-from-cluster-100-64-0-0-16",
     ]);
     expect(world.resources.filter((r) => r.custom && r.parent === undefined)).toEqual([]);
   });
@@ -65,8 +65,8 @@ describe("the network", () => {
     expect(world.census).toEqual([
       "authensor:network:Network n",
       "aws:ec2/securityGroup:SecurityGroup n-primary",
-      "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule n-primary-from-cluster-1",
-      "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule n-primary-from-cluster-2",
+      "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule n-primary-from-cluster-10-0-0-0-16",
+      "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule n-primary-from-cluster-100-64-0-0-16",
     ]);
   });
 
@@ -75,12 +75,12 @@ describe("the network", () => {
     const inPrimaryRegion = world.resources.filter((r) => r.inputs.region === "eu-central-1").map((r) => r.name);
     expect(inPrimaryRegion.sort()).toEqual([
       "n-primary",
-      "n-primary-from-cluster-1",
-      "n-primary-from-cluster-2",
+      "n-primary-from-cluster-10-0-0-0-16",
+      "n-primary-from-cluster-100-64-0-0-16",
       "n-replica-peering",
       "n-replica-peering-requester",
-      "n-replica-peering-rtb-1-1",
-      "n-replica-peering-rtb-2-1",
+      "n-replica-peering-rtb-1-10-90-0-0-20",
+      "n-replica-peering-rtb-2-10-90-0-0-20",
     ]);
     const elsewhere = world.resources.filter((r) => r.custom && r.inputs.region === "eu-west-1");
     expect(elsewhere).toHaveLength(world.resources.length - 2 - inPrimaryRegion.length);
@@ -115,6 +115,15 @@ describe("the network", () => {
       ["sg-1", "tcp", 5432, 5432],
       ["sg-2", "tcp", 5432, 5432],
     ]);
+  });
+
+  test("names rules and routes by their block, so that one that goes renames no other: AWS has each of them once", async () => {
+    const ofBlock = /SecurityGroupIngressRule|Route /;
+    const both = (await build()).census.filter((entry) => ofBlock.test(entry));
+    const second = await build({ cluster: { ...cluster, cidrBlocks: ["100.64.0.0/16"] } });
+    const left = second.census.filter((entry) => ofBlock.test(entry));
+    expect(left).toEqual(both.filter((entry) => !entry.includes("10-0-0-0-16")));
+    expect(left).toHaveLength(both.length - 3);
   });
 
   test("says whom the primary admits", async () => {

@@ -40,7 +40,9 @@ describe("a replica in a VPC that is there", () => {
     expect(world.census.filter((entry) => entry.startsWith("aws:ec2/") && !entry.includes("n-primary"))).toEqual([
       "aws:ec2/peeringConnectionOptions:PeeringConnectionOptions n-replica-peering-accepter",
       "aws:ec2/peeringConnectionOptions:PeeringConnectionOptions n-replica-peering-requester",
-      ...["rtb-1-1", "rtb-1-2", "rtb-x-1", "rtb-y-1"].map((route) => `aws:ec2/route:Route n-replica-peering-${route}`),
+      ...["rtb-1-10-50-0-0-16", "rtb-1-10-51-0-0-16", "rtb-x-10-0-0-0-16", "rtb-y-10-0-0-0-16"].map(
+        (route) => `aws:ec2/route:Route n-replica-peering-${route}`,
+      ),
       "aws:ec2/securityGroup:SecurityGroup n-replica",
       "aws:ec2/vpcPeeringConnection:VpcPeeringConnection n-replica-peering",
       "aws:ec2/vpcPeeringConnectionAccepter:VpcPeeringConnectionAccepter n-replica-peering",
@@ -83,6 +85,34 @@ describe("a replica in a VPC that is there", () => {
       );
   });
 
+  test.each([
+    [
+      "the EKS cluster's",
+      { cluster: { ...cluster, sharedBy: "222222222222" } },
+      /^vpc-cluster \(EKS cluster platform\)/,
+    ],
+    ["its own", { existing: { ...existing, sharedBy: "222222222222" } }, /^vpc-other \(the replica's VPC\)/],
+  ])(
+    "is refused where %s VPC is another account's, who alone can connect it; not where both are connected",
+    async (_, shared, which) => {
+      const withShared = (connected: boolean) =>
+        record(
+          () =>
+            new Network("n", {
+              cluster,
+              primaryRegion: "eu-central-1",
+              replica: { region: "eu-west-1", existing, connected, ...shared },
+              ...shared,
+            }),
+        );
+      await expect(withShared(false)).rejects.toThrow(which);
+      await expect(withShared(false)).rejects.toThrow(
+        /shared by account 222222222222, .* set replicaVpcConnected to true/,
+      );
+      expect((await withShared(true)).census).toContain("aws:ec2/securityGroup:SecurityGroup n-replica");
+    },
+  );
+
   test("is refused in subnets of one zone, naming the setting", async () => {
     const privateSubnets = [existing.privateSubnets[0]!];
     await expect(build({ ...place, existing: { ...existing, privateSubnets } })).rejects.toThrow(
@@ -120,7 +150,8 @@ describe("the replica's place", () => {
         routeTableIds: ["rtb-main", "rtb-private"],
       },
     });
-    expect(invoked.map(({ inputs }) => inputs.region)).toEqual(invoked.map(() => "eu-west-1"));
+    const regional = invoked.filter(({ token }) => !token.includes("getCallerIdentity"));
+    expect(regional.map(({ inputs }) => inputs.region)).toEqual(regional.map(() => "eu-west-1"));
   });
 
   test("is beside the named EKS cluster, as the primary is beside its own", async () => {

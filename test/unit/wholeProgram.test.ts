@@ -251,8 +251,8 @@ describe("an EKS cluster of IPv6 pods", () => {
   test("reaches the servers from the IPv4 blocks of its VPC", () => {
     const rules = world.all("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule");
     expect(rules.map(({ name, inputs }) => [name, inputs.cidrIpv4])).toEqual([
-      ["authensor-local-primary-from-cluster-1", "10.0.0.0/16"],
-      ["authensor-local-replica-from-cluster-1", "10.0.0.0/16"],
+      ["authensor-local-primary-from-cluster-10-0-0-0-16", "10.0.0.0/16"],
+      ["authensor-local-replica-from-cluster-10-0-0-0-16", "10.0.0.0/16"],
     ]);
   });
 
