@@ -13,6 +13,7 @@ const schema = z.object({
   as_of: z.string().check(z.refine((text) => !Number.isNaN(Date.parse(text)))),
   receipts: place,
   changes: place,
+  server: z.object({ system: z.string(), timeline: place }),
   checkpoint: z.object({ seq: place, seal }),
   chains: z.array(z.object({ agent: z.string(), seq: place, seal, history_seq: place, history_seal: seal })),
   digest: seal,
@@ -20,19 +21,20 @@ const schema = z.object({
 
 export type Anchor = z.infer<typeof schema> & { source: string };
 
-/** The digest that `audit.anchor()` gives to this content. */
-export function anchorDigest({ checkpoint, chains }: Pick<Anchor, "checkpoint" | "chains">): string {
-  const hash = createHash("sha256").update(`${checkpoint.seq} ${checkpoint.seal}\n`);
+/** The digest over what an anchor says (docs/chain.md). */
+export function anchorDigest({ server, checkpoint, chains }: Pick<Anchor, "server" | "checkpoint" | "chains">): string {
+  const hash = createHash("sha256")
+    .update(`${jsonString(server.system)} ${server.timeline}\n`)
+    .update(`${checkpoint.seq} ${checkpoint.seal}\n`);
   for (const { agent, seq, seal, history_seq, history_seal } of chains) {
     hash.update(`${jsonString(agent)} ${seq} ${seal} ${history_seq} ${history_seal}\n`);
   }
   return hash.digest("hex");
 }
 
-// As PostgreSQL writes it: DEL and lone surrogates cannot differ, since the former is left alone by both and the latter cannot be stored.
 const jsonString = (text: string): string => JSON.stringify(text);
 
-/** One anchor, or several (one per line, or in an array), as `audit.anchor()` and `ops/anchor` write them. */
+/** One anchor, or several (one per line, or in an array), as `ops/anchor` writes them. */
 export function parseAnchors(text: string, source: string): Anchor[] {
   const anchors = split(text, source).map((value, i) => {
     const parsed = schema.safeParse(value);

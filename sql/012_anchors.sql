@@ -55,12 +55,13 @@ begin
   made.source := (select relname from pg_catalog.pg_class where oid = partition);
 
   for stretch in execute format($q$
-    select agent, min(seq) as first_seq, max(seq) as last_seq,
-           (array_agg(seal order by seq desc))[1] as seal, (array_agg(hash order by seq desc))[1] as hash
-      from (select *, seq - row_number() over (partition by agent order by seq) as island
-        from (select %s from %s) rows) islands
-     group by agent, island
-     order by agent collate "C", min(seq)
+    -- The ends are the rows that no next one follows: sorted on disk if need be, whatever the number of rows.
+    select agent, seq - rows + 1 as first_seq, seq as last_seq, seal, hash
+      from (select *, place - lag(place, 1, 0::bigint) over (partition by agent order by seq) as rows
+              from (select *, row_number() over chain as place, lead(seq) over chain as next
+                      from (select %s from %s) r window chain as (partition by agent order by seq)) places
+             where next is distinct from seq + 1) ends
+     order by agent collate "C", first_seq
   $q$, columns, partition)
   loop
     continue when exists (select from audit.checkpoints c
@@ -100,42 +101,7 @@ begin
 end
 $$;
 
--- Where every chain ends at this moment, with a digest over all of it. Kept elsewhere, out of reach of whoever could
--- rewrite this database, it shows whether anything up to now was cut off, or rewritten with new seals.
-create function audit.anchor() returns jsonb
-  language sql stable
-  set search_path = pg_catalog, pg_temp
-begin atomic
-  with ends as (
-    select r.agent, r.seq, encode(r.seal, 'hex') as seal, coalesce(h.seq, 0) as history_seq,
-      coalesce(encode(h.seal, 'hex'), '') as history_seal
-      from audit.chain_heads r left join audit.history_heads h using (agent)
-  ), last_checkpoint as (
-    select seq, encode(seal, 'hex') as seal from audit.checkpoints order by seq desc limit 1
-  ), checkpoint as (
-    select coalesce((select seq from last_checkpoint), 0) as seq,
-           coalesce((select seal from last_checkpoint), '') as seal
-  )
-  select jsonb_build_object(
-    'version', 1,
-    'database', current_database(),
-    'as_of', to_char(statement_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-    'receipts', coalesce(sum(e.seq), 0),
-    'changes', coalesce(sum(e.history_seq), 0),
-    'checkpoint', (select to_jsonb(c) from checkpoint c),
-    'chains', coalesce(jsonb_agg(to_jsonb(e) order by e.agent collate "C"), '[]'),
-    'digest', encode(sha256(convert_to(
-      (select concat_ws(' ', c.seq, c.seal) || chr(10) from checkpoint c)
-      || coalesce(string_agg(concat_ws(' ', to_json(e.agent), e.seq, e.seal, e.history_seq, e.history_seal)
-                             || chr(10), '' order by e.agent collate "C"), ''),
-      'UTF8')), 'hex'))
-    from ends e;
-end;
-
-comment on function audit.anchor() is
-  'The ends of all chains as one jsonb value, at most 256 MB: some 900000 agents (270 bytes each). See docs/chain.md.';
-
 grant select on audit.checkpoints to authensor_auditor, authensor_monitor;
-grant execute on function audit.anchor(),
+grant execute on function
   audit.checkpoint_seal(bytea, bigint, text, text, bigint, bigint, bytea, text, text, timestamptz)
   to authensor_auditor;

@@ -12,72 +12,6 @@ CREATE TYPE audit.detachment AS (
 	stored bigint
 );
 
-CREATE TABLE audit.chain_heads (
-    agent text NOT NULL COLLATE pg_catalog."C",
-    seq bigint DEFAULT 0 NOT NULL,
-    sealed_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
-    seal bytea DEFAULT '\x'::bytea NOT NULL,
-    receipt_hash text,
-    prev_receipt_hash text
-)
-WITH (fillfactor='40', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='5000');
-
-CREATE TABLE audit.checkpoints (
-    seq bigint NOT NULL,
-    chain text NOT NULL,
-    agent text NOT NULL,
-    first_seq bigint NOT NULL,
-    last_seq bigint NOT NULL,
-    last_seal bytea NOT NULL,
-    last_hash text,
-    source text NOT NULL,
-    made_at timestamp with time zone NOT NULL,
-    seal bytea NOT NULL,
-    CONSTRAINT checkpoints_chain_check CHECK ((chain = ANY (ARRAY['receipts'::text, 'history'::text]))),
-    CONSTRAINT checkpoints_check CHECK (((last_hash IS NOT NULL) = (chain = 'receipts'::text))),
-    CONSTRAINT checkpoints_check1 CHECK ((first_seq <= last_seq)),
-    CONSTRAINT checkpoints_last_seal_check CHECK ((octet_length(last_seal) = 32))
-);
-
-CREATE TABLE audit.history_heads (
-    agent text NOT NULL COLLATE pg_catalog."C",
-    seq bigint DEFAULT 0 NOT NULL,
-    seal bytea DEFAULT '\x'::bytea NOT NULL
-)
-WITH (fillfactor='40', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='5000');
-
-CREATE FUNCTION audit.anchor() RETURNS jsonb
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    BEGIN ATOMIC
- WITH ends AS (
-          SELECT r.agent,
-             r.seq,
-             encode(r.seal, 'hex'::text) AS seal,
-             COALESCE(h.seq, (0)::bigint) AS history_seq,
-             COALESCE(encode(h.seal, 'hex'::text), ''::text) AS history_seal
-            FROM (audit.chain_heads r
-              LEFT JOIN audit.history_heads h USING (agent))
-         ), last_checkpoint AS (
-          SELECT checkpoints.seq,
-             encode(checkpoints.seal, 'hex'::text) AS seal
-            FROM audit.checkpoints
-           ORDER BY checkpoints.seq DESC
-          LIMIT 1
-         ), checkpoint AS (
-          SELECT COALESCE(( SELECT last_checkpoint.seq
-                    FROM last_checkpoint), (0)::bigint) AS seq,
-             COALESCE(( SELECT last_checkpoint.seal
-                    FROM last_checkpoint), ''::text) AS seal
-         )
-  SELECT jsonb_build_object('version', 1, 'database', current_database(), 'as_of', to_char((statement_timestamp() AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text), 'receipts', COALESCE(sum(e.seq), (0)::numeric), 'changes', COALESCE(sum(e.history_seq), (0)::numeric), 'checkpoint', ( SELECT to_jsonb(c.*) AS to_jsonb
-            FROM checkpoint c), 'chains', COALESCE(jsonb_agg(to_jsonb(e.*) ORDER BY (e.agent COLLATE "C")), '[]'::jsonb), 'digest', encode(sha256(convert_to((( SELECT (concat_ws(' '::text, c.seq, c.seal) || chr(10))
-            FROM checkpoint c) || COALESCE(string_agg((concat_ws(' '::text, to_json(e.agent), e.seq, e.seal, e.history_seq, e.history_seal) || chr(10)), ''::text ORDER BY (e.agent COLLATE "C")), ''::text)), 'UTF8'::name)), 'hex'::text)) AS jsonb_build_object
-    FROM ends e;
-END;
-
-COMMENT ON FUNCTION audit.anchor() IS 'The ends of all chains as one jsonb value, at most 256 MB: some 900000 agents (270 bytes each). See docs/chain.md.';
-
 CREATE FUNCTION audit.append_history(agent_of text, receipt_id uuid, receipt_created_at timestamp with time zone, old_state jsonb, new_state jsonb) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -378,12 +312,13 @@ begin
   made.source := (select relname from pg_catalog.pg_class where oid = partition);
 
   for stretch in execute format($q$
-    select agent, min(seq) as first_seq, max(seq) as last_seq,
-           (array_agg(seal order by seq desc))[1] as seal, (array_agg(hash order by seq desc))[1] as hash
-      from (select *, seq - row_number() over (partition by agent order by seq) as island
-        from (select %s from %s) rows) islands
-     group by agent, island
-     order by agent collate "C", min(seq)
+    -- The ends are the rows that no next one follows: sorted on disk if need be, whatever the number of rows.
+    select agent, seq - rows + 1 as first_seq, seq as last_seq, seal, hash
+      from (select *, place - lag(place, 1, 0::bigint) over (partition by agent order by seq) as rows
+              from (select *, row_number() over chain as place, lead(seq) over chain as next
+                      from (select %s from %s) r window chain as (partition by agent order by seq)) places
+             where next is distinct from seq + 1) ends
+     order by agent collate "C", first_seq
   $q$, columns, partition)
   loop
     continue when exists (select from audit.checkpoints c
@@ -1086,110 +1021,6 @@ CREATE FUNCTION audit.stored_columns(relation regclass) RETURNS text
     LANGUAGE sql STABLE STRICT
     RETURN (SELECT string_agg(quote_ident((pg_attribute.attname)::text), ', '::text ORDER BY pg_attribute.attnum) AS string_agg FROM pg_attribute WHERE ((pg_attribute.attrelid = (stored_columns.relation)::oid) AND (pg_attribute.attnum > 0) AND (NOT pg_attribute.attisdropped) AND (pg_attribute.attgenerated = ''::"char")));
 
-CREATE FUNCTION audit.verify_chain(agent text DEFAULT NULL::text) RETURNS TABLE(kind text, chain_agent text, seq bigint, receipt_id uuid, created_at timestamp with time zone)
-    LANGUAGE sql STABLE PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    BEGIN ATOMIC
- WITH checkpoint AS (
-          SELECT c.agent,
-             c.first_seq,
-             c.last_seq,
-             c.last_seal AS seal,
-             c.last_hash AS hash
-            FROM audit.checkpoints c
-           WHERE ((c.chain = 'receipts'::text) AND ((verify_chain.agent IS NULL) OR (c.agent = verify_chain.agent)))
-         ), place AS (
-          SELECT COALESCE(r.actor_id, ''::text) AS agent,
-             r.chain_seq AS first_seq,
-             r.chain_seq AS last_seq,
-             r.chain_seal AS seal,
-             r.receipt_hash AS hash,
-             r.prev_receipt_hash,
-             r.id,
-             r.created_at,
-             r.sealed_at,
-             audit.receipt_content(r.id, r.envelope_id, r.parent_receipt_id, r.created_at, r.decision_outcome, r.tool_name, r.actor_id, r.envelope, r.decision) AS content,
-             (r.receipt_hash = audit.authensor_hash(r.id, r.envelope_id, r.created_at, r.decision_outcome, r.prev_receipt_hash)) AS hash_right
-            FROM public.receipts r
-           WHERE ((verify_chain.agent IS NULL) OR (r.actor_id = verify_chain.agent) OR ((verify_chain.agent = ''::text) AND (r.actor_id IS NULL)))
-         UNION ALL
-          SELECT c.agent,
-             c.first_seq,
-             c.last_seq,
-             c.seal,
-             c.hash,
-             NULL::text AS prev_receipt_hash,
-             NULL::uuid AS id,
-             NULL::timestamp with time zone AS created_at,
-             NULL::timestamp with time zone AS sealed_at,
-             NULL::bytea AS content,
-             true AS hash_right
-            FROM checkpoint c
-         ), linked AS (
-          SELECT p.agent,
-             p.first_seq,
-             p.last_seq,
-             p.seal,
-             p.hash,
-             p.prev_receipt_hash,
-             p.id,
-             p.created_at,
-             p.sealed_at,
-             p.content,
-             p.hash_right,
-             COALESCE(lag(p.last_seq) OVER chain, (0)::bigint) AS before_seq,
-             COALESCE(lag(p.seal) OVER chain, '\x'::bytea) AS before_seal,
-             lag(p.hash) OVER chain AS before_hash
-            FROM place p
-           WINDOW chain AS (PARTITION BY (p.agent COLLATE "C") ORDER BY p.first_seq, p.seal)
-         ), finding AS (
-          SELECT
-                 CASE
-                     WHEN (l.first_seq > (l.before_seq + 1)) THEN 'missing'::text
-                     WHEN (l.first_seq <= l.before_seq) THEN 'twice'::text
-                     ELSE 'altered'::text
-                 END AS kind,
-             l.agent,
-                 CASE
-                     WHEN (l.first_seq > (l.before_seq + 1)) THEN (l.before_seq + 1)
-                     ELSE l.first_seq
-                 END AS seq,
-             l.id,
-             l.created_at
-            FROM linked l
-           WHERE ((l.first_seq IS DISTINCT FROM (l.before_seq + 1)) OR (l.hash_right IS NOT TRUE) OR ((l.content IS NOT NULL) AND ((l.prev_receipt_hash IS DISTINCT FROM l.before_hash) OR (l.seal IS DISTINCT FROM audit.chain_seal(l.before_seal, l.first_seq, l.sealed_at, l.content, l.prev_receipt_hash)))))
-         UNION ALL
-          SELECT 'head'::text AS kind,
-             COALESCE(h.agent, e.agent) AS agent,
-             (COALESCE(e.last_seq, (0)::bigint) + 1) AS seq,
-             NULL::uuid AS id,
-             NULL::timestamp with time zone AS created_at
-            FROM (( SELECT DISTINCT ON (p.agent) p.agent,
-                     p.last_seq,
-                     p.seal
-                    FROM place p
-                   ORDER BY p.agent, p.last_seq DESC NULLS LAST) e
-              FULL JOIN ( SELECT c.agent,
-                     c.seq,
-                     c.sealed_at,
-                     c.seal,
-                     c.receipt_hash,
-                     c.prev_receipt_hash
-                    FROM audit.chain_heads c
-                   WHERE ((c.seq > 0) AND ((verify_chain.agent IS NULL) OR (c.agent = verify_chain.agent)))) h ON ((h.agent = e.agent)))
-           WHERE ((h.seq IS DISTINCT FROM e.last_seq) OR (h.seal IS DISTINCT FROM e.seal))
-         )
-  SELECT f.kind,
-     f.agent,
-     f.seq,
-     f.id,
-     f.created_at
-    FROM finding f
-   ORDER BY (f.agent COLLATE "C"), f.seq;
-END;
-
-COMMENT ON FUNCTION audit.verify_chain(agent text) IS 'Places where chains of receipts do not hold; none if all is whole. ops/verify sees more.';
-
 CREATE FUNCTION audit.within(key text, since timestamp with time zone, until timestamp with time zone) RETURNS text
     LANGUAGE sql STABLE
     SET "TimeZone" TO 'UTC'
@@ -1200,6 +1031,33 @@ CREATE FUNCTION audit.words(text) RETURNS tsvector
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN to_tsvector('simple'::regconfig, CASE WHEN (octet_length($1) = length($1)) THEN $1 ELSE lower($1) END);
 
+CREATE TABLE audit.chain_heads (
+    agent text NOT NULL COLLATE pg_catalog."C",
+    seq bigint DEFAULT 0 NOT NULL,
+    sealed_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    seal bytea DEFAULT '\x'::bytea NOT NULL,
+    receipt_hash text,
+    prev_receipt_hash text
+)
+WITH (fillfactor='40', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='5000');
+
+CREATE TABLE audit.checkpoints (
+    seq bigint NOT NULL,
+    chain text NOT NULL,
+    agent text NOT NULL,
+    first_seq bigint NOT NULL,
+    last_seq bigint NOT NULL,
+    last_seal bytea NOT NULL,
+    last_hash text,
+    source text NOT NULL,
+    made_at timestamp with time zone NOT NULL,
+    seal bytea NOT NULL,
+    CONSTRAINT checkpoints_chain_check CHECK ((chain = ANY (ARRAY['receipts'::text, 'history'::text]))),
+    CONSTRAINT checkpoints_check CHECK (((last_hash IS NOT NULL) = (chain = 'receipts'::text))),
+    CONSTRAINT checkpoints_check1 CHECK ((first_seq <= last_seq)),
+    CONSTRAINT checkpoints_last_seal_check CHECK ((octet_length(last_seal) = 32))
+);
+
 CREATE TABLE audit.drain_targets (
     parent regclass NOT NULL,
     target regclass NOT NULL,
@@ -1209,6 +1067,13 @@ CREATE TABLE audit.drain_targets (
 );
 
 COMMENT ON TABLE audit.drain_targets IS 'The tables that a drain is filling, one per month and one for the new future; empty otherwise.';
+
+CREATE TABLE audit.history_heads (
+    agent text NOT NULL COLLATE pg_catalog."C",
+    seq bigint DEFAULT 0 NOT NULL,
+    seal bytea DEFAULT '\x'::bytea NOT NULL
+)
+WITH (fillfactor='40', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='5000');
 
 CREATE TABLE audit.migrations (
     number integer NOT NULL,
@@ -1562,16 +1427,6 @@ GRANT USAGE ON SCHEMA public TO authensor_monitor;
 GRANT USAGE ON SCHEMA public TO authensor_auditor;
 GRANT USAGE ON SCHEMA public TO authensor_maintenance;
 
-GRANT SELECT ON TABLE audit.chain_heads TO authensor_auditor;
-
-GRANT SELECT ON TABLE audit.checkpoints TO authensor_auditor;
-GRANT SELECT ON TABLE audit.checkpoints TO authensor_monitor;
-
-GRANT SELECT ON TABLE audit.history_heads TO authensor_auditor;
-
-REVOKE ALL ON FUNCTION audit.anchor() FROM PUBLIC;
-GRANT ALL ON FUNCTION audit.anchor() TO authensor_auditor;
-
 REVOKE ALL ON FUNCTION audit.append_history(agent_of text, receipt_id uuid, receipt_created_at timestamp with time zone, old_state jsonb, new_state jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.approval_problem(approval jsonb, approval_status text) FROM PUBLIC;
@@ -1737,10 +1592,14 @@ GRANT ALL ON FUNCTION audit.search_receipts(query text, since timestamp with tim
 
 REVOKE ALL ON FUNCTION audit.stored_columns(relation regclass) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION audit.verify_chain(agent text) FROM PUBLIC;
-GRANT ALL ON FUNCTION audit.verify_chain(agent text) TO authensor_auditor;
-
 REVOKE ALL ON FUNCTION audit.within(key text, since timestamp with time zone, until timestamp with time zone) FROM PUBLIC;
+
+GRANT SELECT ON TABLE audit.chain_heads TO authensor_auditor;
+
+GRANT SELECT ON TABLE audit.checkpoints TO authensor_auditor;
+GRANT SELECT ON TABLE audit.checkpoints TO authensor_monitor;
+
+GRANT SELECT ON TABLE audit.history_heads TO authensor_auditor;
 
 GRANT SELECT ON TABLE audit.migrations TO authensor_auditor;
 

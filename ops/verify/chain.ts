@@ -14,18 +14,23 @@ export interface Row {
   hash: string | null;
   prev_hash: string | null;
   content: Buffer;
+  /** Microseconds since 1970. */
+  clock: string | null;
 }
 
 export interface StretchRow extends Row {
   starts: boolean;
   ends: boolean;
   suspect: boolean;
+  /** Its clock is before its predecessor's, or ahead of now. */
+  disordered: boolean;
 }
 
 /** What a row follows from: the end of what precedes it. `hash` undefined: not known. */
 export interface End {
   seal: Buffer;
   hash: string | null | undefined;
+  clock?: number | undefined;
 }
 
 /** What a row is known by once the end before it is known: enough to check its link. */
@@ -35,6 +40,7 @@ export interface Start {
   seal: Buffer;
   content: Buffer;
   prevHash: string | null;
+  clock?: number | undefined;
 }
 
 export interface Stretch {
@@ -51,7 +57,12 @@ export interface Suspect {
   agent: string;
   seq: number;
   at: string;
+  /** Only its clock is wrong. */
+  disordered?: boolean;
 }
+
+/** Microseconds by which a clock may be set back, as queries.ts has it. */
+const clockMayStep = 1_000_000;
 
 export const genesis: End = { seal: Buffer.alloc(0), hash: null };
 
@@ -97,6 +108,8 @@ export class Chain {
         this.suspect(right.first, right.start?.at ?? right.endAt);
       } else if (right.start && !follows(this.name, left.end, right.first, right.start)) {
         this.suspect(right.first, right.start.at);
+      } else if (right.start && (left.end.clock ?? 0) > (right.start.clock ?? Infinity) + clockMayStep) {
+        this.suspects({ chain: this.name, agent: this.agent, seq: right.first, at: right.start.at, disordered: true });
       }
       if (right.last > left.last) Object.assign(left, { last: right.last, end: right.end, endAt: right.endAt });
       this.stretches.splice(place + 1, 1);
@@ -107,6 +120,8 @@ export class Chain {
     this.suspects({ chain: this.name, agent: this.agent, seq, at });
   }
 }
+
+const clockOf = ({ clock }: Row): number | undefined => (clock === null ? undefined : Number(clock));
 
 /** Turns rows, ascending by agent and seq, into stretches. */
 export function* toStretches(rows: readonly StretchRow[]): Generator<{ agent: string; stretch: Stretch }> {
@@ -120,8 +135,8 @@ export function* toStretches(rows: readonly StretchRow[]): Generator<{ agent: st
       stretch: {
         first: Number(open.seq),
         last: Number(row.seq),
-        start: { id, at, seal, content, prevHash },
-        end: { seal: row.seal, hash: row.hash },
+        start: { id, at, seal, content, prevHash, clock: clockOf(open) },
+        end: { seal: row.seal, hash: row.hash, clock: clockOf(row) },
         endAt: row.at,
       },
     };

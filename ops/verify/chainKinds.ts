@@ -24,7 +24,9 @@ export interface ChainKind {
   heads: string;
   /** The head's column of Authensor's hash; rows are linked by it besides the seal. */
   headHash: string | undefined;
-  /** SQL: a row's columns beyond agent, seq, seal and time. */
+  /** SQL: when the database put the row there, by its own clock; it never runs back along a chain. */
+  clock: string;
+  /** SQL: a row's columns beyond agent, seq, seal, time and clock. */
   columns: string;
   /** SQL: what is wrong with a row by itself. */
   wrongAlone: string;
@@ -65,6 +67,7 @@ export const chainKinds: Readonly<Record<ChainName, ChainKind>> = {
     namelessIsNull: true,
     heads: "audit.chain_heads",
     headHash: "receipt_hash",
+    clock: "sealed_at",
     columns: `coalesce(chain_seal, '') as seal, id, receipt_hash as hash, prev_receipt_hash as prev_hash,
          coalesce(timestamptz_send(sealed_at) || ${receiptContent}, '') as content, ${authensorHash} = receipt_hash as hash_right`,
     wrongAlone: "hash_right is not true",
@@ -93,6 +96,7 @@ export const chainKinds: Readonly<Record<ChainName, ChainKind>> = {
     namelessIsNull: false,
     heads: "audit.history_heads",
     headHash: undefined,
+    clock: "changed_at",
     // All but the first two fields of the record that is hashed: those hold the predecessor's seal, known only once it is found.
     columns: `coalesce(seal, '') as seal, receipt_id as id, null::text as hash, null::text as prev_hash,
          substring(record_send(row(

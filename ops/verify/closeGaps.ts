@@ -4,7 +4,7 @@ import type { StretchRow } from "./chain";
 import { chainNames, type ChainName } from "./chainKinds";
 import type { Finding } from "./findings";
 import { gapFinding, gapsOf, type Gap } from "./gaps";
-import { goneBeforeRange, headFindings } from "./heads";
+import { goneBeforeRange, headFindings, type HeadsAround } from "./heads";
 import type { Progress } from "./progress";
 import { stretchesInGaps, type Range } from "./queries";
 import type { Snapshot } from "./snapshot";
@@ -14,8 +14,6 @@ export interface Resolution {
   upTo: "head" | "next";
   /** Chains are expected whole, each from its beginning. */
   everyAgent: boolean;
-  /** Missing rows may be outside of what was read: another time range, or written since. */
-  lookElsewhere: boolean;
   /** The only agent asked for. */
   agent: string | undefined;
 }
@@ -24,22 +22,24 @@ export interface Resolution {
 export async function closeGaps(
   client: pg.Client,
   progress: Progress,
-  snapshot: Snapshot,
+  around: HeadsAround,
+  { checkpoints }: Snapshot,
   how: Resolution,
 ): Promise<Finding[]> {
   const findings: Finding[] = [];
+  let lookedUp = 0;
   for (const name of chainNames) {
     if (how.everyAgent) {
-      for (const agent of snapshot.heads[name].keys())
+      for (const agent of around.before[name].keys())
         if (how.agent === undefined || how.agent === agent) progress.chain(name, agent);
     }
     for (const [agent, chain] of progress.chains[name]) {
-      const seq = snapshot.heads[name].get(agent)?.seq ?? 0;
+      const seq = around.before[name].get(agent)?.seq ?? 0;
       // The row after a range is there if the head says so: that the range's own last rows are not gone is seen by it.
       const head = how.upTo === "head" ? seq : Math.min(seq, (chain.stretches.at(-1)?.last ?? 0) + 1);
       let gaps = gapsOf(chain, head);
       if (gaps.length > 0) {
-        for (const point of snapshot.checkpoints[name].get(agent) ?? []) {
+        for (const point of checkpoints[name].get(agent) ?? []) {
           if (!gaps.some((gap) => gap.first <= point.first && point.last <= gap.last) && !endsBeforeFirst(gaps, point))
             continue;
           progress.compare(name, agent, point.last, point.seal);
@@ -49,20 +49,22 @@ export async function closeGaps(
             end: { seal: point.seal, hash: point.hash },
             endAt: "archived",
           });
+          progress.bridged.add(point.source);
         }
         gaps = gapsOf(chain, head);
       }
-      if (gaps.length > 0 && how.lookElsewhere) {
-        await lookUp(client, progress, name, agent, gaps);
+      // Outside of the time that was read, or, since it was read, moved to another partition or written into it.
+      if (gaps.length > 0 && lookedUp++ < mostLookedUp) {
+        await lookUp(client, progress, name, agent, gaps, head);
         gaps = gapsOf(chain, head);
       }
       findings.push(...gaps.map((gap) => gapFinding(name, agent, gap, gap.after === undefined && how.upTo === "head")));
-      if (how.upTo === "head") findings.push(...headFindings(name, agent, chain, snapshot, progress));
+      if (how.upTo === "head") findings.push(...headFindings(name, agent, chain, around, progress));
     }
   }
   if (how.upTo === "head" && !how.everyAgent)
     for (const name of chainNames)
-      findings.push(...(await goneBeforeRange(client, name, progress, snapshot, how.agent)));
+      findings.push(...(await goneBeforeRange(client, name, progress, around, checkpoints, how.agent)));
   return findings;
 }
 
@@ -71,6 +73,8 @@ const endsBeforeFirst = (gaps: readonly Gap[], { last }: { last: number }) =>
   gaps.some((gap) => gap.before === undefined && gap.last === last);
 
 const day = 86_400_000;
+/** Chains with missing rows that are looked for once more; where more chains are broken, those are told as they were found. */
+const mostLookedUp = 2000;
 
 /** Looks for an agent's missing rows where they most likely are, then everywhere. */
 async function lookUp(
@@ -79,6 +83,7 @@ async function lookUp(
   name: ChainName,
   agent: string,
   missing: readonly Gap[],
+  head: number,
 ): Promise<void> {
   const times = missing.flatMap(({ before, after }) => [before?.endAt, after?.start?.at, after?.endAt]);
   const known = times.map((time) => Date.parse(time ?? "")).filter((time) => !Number.isNaN(time));
@@ -90,7 +95,6 @@ async function lookUp(
           until: new Date(Math.max(...known) + day).toISOString(),
         };
   const chain = progress.chain(name, agent);
-  const head = missing.at(-1)?.after === undefined ? (missing.at(-1)?.last ?? 0) : 0;
   for (const range of [near, { since: "-infinity", until: "infinity" }]) {
     const gaps = gapsOf(chain, head);
     if (range === undefined || gaps.length === 0) continue;

@@ -1,9 +1,11 @@
 /** The end of a verification: gaps, heads, suspects and anchors become findings. */
 import type pg from "pg";
 import { chainKinds, chainNames } from "./chainKinds";
+import { againstAnchors } from "./checkpoints";
 import { closeGaps } from "./closeGaps";
 import { named, type Finding } from "./findings";
 import type { Progress } from "./progress";
+import type { HeadsAround } from "./heads";
 import { isRanged, type Request } from "./request";
 import { mismatchFinding } from "./stateMismatch";
 import type { Snapshot } from "./snapshot";
@@ -13,15 +15,14 @@ import { explainSuspects } from "./suspects";
 export async function conclude(
   client: pg.Client,
   progress: Progress,
+  around: HeadsAround,
   snapshot: Snapshot,
   request: Request,
-  renewed: boolean,
 ): Promise<Finding[]> {
   const ranged = isRanged(request);
-  const gaps = await closeGaps(client, progress, snapshot, {
+  const gaps = await closeGaps(client, progress, around, snapshot, {
     upTo: request.until === undefined ? "head" : "next",
     everyAgent: !ranged,
-    lookElsewhere: ranged || renewed || request.from !== undefined,
     agent: request.agent,
   });
   const explained = await explainSuspects(client, progress, snapshot);
@@ -34,6 +35,7 @@ export async function conclude(
   const findings = [
     ...progress.findings,
     ...snapshot.findings,
+    ...againstAnchors(snapshot, request.from ? [...request.anchors, request.from] : request.anchors),
     ...gaps.filter(
       ({ kind, agent, seq, lastSeq }) =>
         kind === "altered-history" || lastSeq !== undefined || !places.has(`${agent}\n${seq}`),

@@ -12,6 +12,11 @@ export type FindingKind =
   | "altered-head"
   | "altered-checkpoint"
   | "altered-anchor"
+  | "misplaced-row"
+  | "disordered"
+  | "half-archived"
+  | "not-compared"
+  | "unreadable"
   | "guard-off"
   | "nothing-verified";
 

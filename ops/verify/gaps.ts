@@ -11,7 +11,7 @@ export interface Gap {
   after: Stretch | undefined;
 }
 
-/** The gaps of a chain up to a head. */
+/** The gaps of a chain up to a head; what came after it is not expected to be whole. */
 export function gapsOf({ stretches }: Chain, head: number): Gap[] {
   const gaps: Gap[] = [];
   const [first] = stretches;
@@ -20,8 +20,10 @@ export function gapsOf({ stretches }: Chain, head: number): Gap[] {
     gaps.push({ first: first.first - 1, last: first.first - 1, before: undefined, after: first });
   for (const [i, before] of stretches.entries()) {
     const after = stretches[i + 1];
-    if (after) gaps.push({ first: before.last + 1, last: after.first - 1, before, after });
-    else if (before.last < head) gaps.push({ first: before.last + 1, last: head, before, after: undefined });
+    const first = before.last + 1;
+    if (after && first <= head) gaps.push({ first, last: Math.min(after.first - 1, head), before, after });
+    else if (after) continue;
+    else if (before.last < head) gaps.push({ first, last: head, before, after: undefined });
   }
   return gaps;
 }

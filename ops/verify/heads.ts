@@ -4,17 +4,24 @@ import type { Chain } from "./chain";
 import { chainKinds, type ChainName } from "./chainKinds";
 import { named, type Finding } from "./findings";
 import type { Progress } from "./progress";
-import type { Snapshot } from "./snapshot";
+import type { Heads, Snapshot } from "./snapshot";
+
+/** Heads as they were before the first row was read, and after the last. Writers go on meanwhile, and no head ever goes back. */
+export interface HeadsAround {
+  before: Heads;
+  after: Heads;
+}
 
 /** Whether a chain ends where its head says, and has reached what the anchor says that was started from. */
 export function headFindings(
   name: ChainName,
   agent: string,
   { stretches }: Chain,
-  snapshot: Snapshot,
+  around: HeadsAround,
   progress: Progress,
 ): Finding[] {
-  const head = snapshot.heads[name].get(agent);
+  const head = around.after[name].get(agent);
+  const earlier = around.before[name].get(agent);
   const end = stretches.at(-1);
   if (!end || end.last === 0) return [];
   const { noun, headHash, findings } = chainKinds[name];
@@ -36,16 +43,22 @@ export function headFindings(
     const message = `${noun} ${head.seq + 1} of ${named(agent)} is beyond its head: it was not put there by the database`;
     return [{ kind: findings.beyondHead, message, agent, seq: head.seq + 1, lastSeq: end.last, at: end.endAt }];
   }
-  if (end.last < head.seq) return [];
+  if (earlier && earlier.seq > head.seq) {
+    const message = `the head of ${named(agent)} went back from ${noun} ${earlier.seq} to ${head.seq} while it was verified`;
+    return [{ kind: findings.head, message, agent, seq: head.seq }];
+  }
+  // Between the two the chain has grown, and what it grew by follows from what is here.
+  const known = [head, ...(earlier ? [earlier] : [])].find(({ seq }) => seq === end.last);
+  if (!known) return [];
   const same =
-    end.end.seal.equals(head.seal) &&
-    (headHash === undefined || end.end.hash === undefined || end.end.hash === head.hash);
+    end.end.seal.equals(known.seal) &&
+    (headHash === undefined || end.end.hash === undefined || end.end.hash === known.hash);
   if (!same && end.last === anchored) {
     const message = `the head of ${named(agent)} is not the ${noun} ${anchored} that was anchored at ${progress.base?.as_of}`;
     return [{ kind: findings.rewrittenHead, message, agent, seq: anchored }];
   }
-  const known = progress.suspects.some((suspect) => suspect.chain === name && suspect.agent === agent);
-  if (same || known) return [];
+  const suspected = progress.suspects.some((suspect) => suspect.chain === name && suspect.agent === agent);
+  if (same || suspected) return [];
   return [
     {
       kind: findings.head,
@@ -61,15 +74,16 @@ export async function goneBeforeRange(
   client: pg.Client,
   name: ChainName,
   progress: Progress,
-  snapshot: Snapshot,
+  { before }: HeadsAround,
+  checkpoints: Snapshot["checkpoints"],
   only: string | undefined,
 ): Promise<Finding[]> {
-  const unseen = [...snapshot.heads[name].values()].filter(
+  const unseen = [...before[name].values()].filter(
     ({ agent, seq }) =>
       seq > 0 &&
       (only === undefined || agent === only) &&
       (progress.chains[name].get(agent)?.stretches.length ?? 0) === 0 &&
-      !snapshot.checkpoints[name].get(agent)?.some(({ last }) => last === seq),
+      !checkpoints[name].get(agent)?.some(({ last }) => last === seq),
   );
   const { noun, table, agent: column, seq: place, namelessIsNull, findings } = chainKinds[name];
   const rowOf = (agentMatches: string) =>

@@ -25,6 +25,8 @@ export class Progress {
   readonly findings: Finding[] = [];
   /** Rows that were read. */
   readonly counted = ofEachChain(() => 0);
+  /** Archived partitions whose checkpoints stand for rows that were not here. */
+  readonly bridged = new Set<string>();
   /** Broken places beyond those kept. */
   uncounted = 0;
   doneUntil: string | undefined;
@@ -82,7 +84,9 @@ export class Progress {
   take(name: ChainName, rows: readonly StretchRow[]): number {
     let seen = 0;
     for (const row of rows) {
-      if (row.suspect) this.suspect({ chain: name, agent: row.agent, seq: Number(row.seq), at: row.at });
+      const place = { chain: name, agent: row.agent, seq: Number(row.seq), at: row.at };
+      if (row.suspect) this.suspect(place);
+      if (row.disordered) this.suspect({ ...place, disordered: true });
       this.compare(name, row.agent, Number(row.seq), row.seal);
     }
     for (const { agent, stretch } of toStretches(rows)) {

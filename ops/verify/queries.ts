@@ -18,11 +18,14 @@ export const agentIs = (name: ChainName, agent: string | undefined, parameter: n
   return agent === "" && namelessIsNull ? ` and (${column} is null or ${same})` : ` and ${same}`;
 };
 
+/** By how much a clock may be set back, as at the start of a machine, before it is a finding. */
+const clockMayStep = "interval '1 second'";
+
 // A missing seq reads as 0, a missing seal as an empty one, and neither is ever right.
 const rowsWhere = (name: ChainName, where: string) => {
-  const { agent, seq, time, table, columns } = chainKinds[name];
+  const { agent, seq, time, table, clock, columns } = chainKinds[name];
   return `
-  select coalesce(${agent}, '') collate "C" as agent, coalesce(${seq}, 0) as seq, ${time} as created_at, ${columns}
+  select coalesce(${agent}, '') collate "C" as agent, coalesce(${seq}, 0) as seq, ${time} as created_at, ${clock} as clock, ${columns}
     from ${table} where ${where} offset 0`;
 };
 
@@ -38,13 +41,14 @@ function stretchesOf(name: ChainName, where: string, anchored?: number): string 
       : `(agent, seq) in (select * from unnest($${anchored}::text[], $${anchored + 1}::int8[]))`;
   // Every comparison is one that NULL cannot pass: whoever can alter a seal can also drop NOT NULL and take it away.
   const wrong = `(${wrongAlone} or seq < 1 or (before_seq is not distinct from seq - 1 and (${wrongLink})))`;
+  const early = `(before_clock > clock + ${clockMayStep} or clock > now() + interval '1 minute' or not isfinite(clock))`;
   return `
-  select agent, seq, seal, id, created_at::text as at, hash, prev_hash, content,
-         before_seq is distinct from seq - 1 as starts, next_seq is distinct from seq + 1 as ends, ${wrong} as suspect
+  select agent, seq, seal, id, created_at::text as at, hash, prev_hash, content, case when isfinite(clock) then (extract(epoch from clock) * 1000000)::int8 end as clock,
+         before_seq is distinct from seq - 1 as starts, next_seq is distinct from seq + 1 as ends, ${wrong} as suspect, ${early} is true as disordered
     from (select *, lag(seq) over chain as before_seq, lag(seal) over chain as before_seal, lag(hash) over chain as before_hash,
-                 lead(seq) over chain as next_seq
+                 lag(clock) over chain as before_clock, lead(seq) over chain as next_seq
             from (${rowsWhere(name, where)}) r window chain as (partition by agent order by seq, seal)) w
-   where before_seq is distinct from seq - 1 or next_seq is distinct from seq + 1 or ${wrong} or ${isAnchored}
+   where before_seq is distinct from seq - 1 or next_seq is distinct from seq + 1 or ${wrong} or ${early} or ${isAnchored}
    order by agent, seq`;
 }
 

@@ -1,7 +1,11 @@
 /** What a verification answers, for programs and for people. */
 import { Failure } from "../program";
-import { named, type Finding } from "./findings";
+import { named, sortFindings, type Finding } from "./findings";
+import type { Progress } from "./progress";
 import type { Request } from "./request";
+import type { Snapshot } from "./snapshot";
+
+const mostFindings = 100;
 
 export interface Report {
   ok: boolean;
@@ -27,6 +31,37 @@ export const scope = ({ since, until, agent, from, anchors }: Request): Report["
   ...(from === undefined ? {} : { from: from.as_of }),
   anchors: anchors.length,
 });
+
+/** @param countedBefore receipts that an earlier run had read */
+export function makeReport(
+  request: Request,
+  progress: Progress,
+  snapshot: Snapshot | undefined,
+  findings: readonly Finding[],
+  started: number,
+  countedBefore: number,
+): Report {
+  const seconds = (Date.now() - started) / 1000;
+  const sorted = sortFindings(findings);
+  return {
+    ok: sorted.length === 0,
+    asOf: snapshot?.asOf ?? new Date(started).toISOString(),
+    standby: snapshot?.standby ?? false,
+    scope: scope(request),
+    verified: {
+      receipts: progress.counted.receipts,
+      changes: progress.counted.history,
+      agents: progress.chains.receipts.size,
+      checkpoints: snapshot?.checkpointCount ?? 0,
+    },
+    archived: [...(snapshot?.archived ?? [])].sort(),
+    ...(sorted[0] ? { first: sorted[0] } : {}),
+    findings: sorted.slice(0, mostFindings),
+    more: Math.max(0, sorted.length - mostFindings) + progress.uncounted,
+    seconds,
+    receiptsPerSecond: Math.round((progress.counted.receipts - countedBefore) / seconds),
+  };
+}
 
 /** One line for people. */
 export function summary(report: Report): string {

@@ -8,7 +8,7 @@ import type { Progress } from "./progress";
 import { stretches, type Range } from "./queries";
 import type { Request } from "./request";
 import type { ResumeFile } from "./resumeFile";
-import type { Snapshot } from "./snapshot";
+import { inSnapshot } from "./session";
 import { stateMismatches, type StateMismatch } from "./stateMismatch";
 
 const hour = 3_600_000;
@@ -17,7 +17,7 @@ export async function scan(
   clients: pg.Client[],
   progress: Progress,
   request: Request,
-  snapshot: Snapshot,
+  estimate: number,
   resumeFile: ResumeFile | undefined,
 ): Promise<void> {
   // Receipts dated back by more than this are found by the gap they leave.
@@ -29,8 +29,9 @@ export async function scan(
   await inOrder({
     workers: clients,
     signal: request.signal,
-    next: (client) => chunks.next(client),
-    work: (client, chunk) => read(client, chunk, progress, request),
+    next: (client) => inSnapshot(client, () => chunks.next(client)),
+    // Each chunk in a snapshot of its own: what is sealed does not change, so that it need not be seen at one moment.
+    work: (client, chunk) => inSnapshot(client, () => read(client, chunk, progress, request)),
     // In the order of the chunks: what the resume file holds is then all of time up to one moment.
     take: (results, chunk) => {
       for (const name of chainNames) progress.counted[name] += progress.take(name, results.rows[name]);
@@ -38,7 +39,7 @@ export async function scan(
       progress.doneUntil = chunk.until;
       const { counted } = progress;
       resumeFile?.write(() => progress.save(chunk.until));
-      request.onProgress?.({ receipts: counted.receipts, changes: counted.history, estimate: snapshot.estimate });
+      request.onProgress?.({ receipts: counted.receipts, changes: counted.history, estimate });
     },
   });
 }

@@ -1,24 +1,45 @@
-/** The verifier's connections: all of them see the same snapshot, and none of them can change anything. */
+/** The verifier's connections. None of them can change anything, and none holds a snapshot longer than one step of the work. */
 import type pg from "pg";
 import { connect, sqlState } from "../database";
 
-const settings = `
-  set local search_path = pg_catalog;
+/**
+ * First of all the search path: a name means what PostgreSQL made, whatever the role's or the database's settings say. In every
+ * transaction anew, since a pooler may hand out another session for the next.
+ */
+export const sessionSettings = `
+  set local search_path = pg_catalog, pg_temp;
   set local timezone = 'UTC';
   set local datestyle = 'ISO';
+  set local intervalstyle = 'postgres';
+  set local extra_float_digits = 1;
+  set local bytea_output = 'hex';
   set local row_security = off;               -- rows that a policy hides are an error, not an absence
+  set local constraint_exclusion = off;       -- what a constraint says of rows is to be found out, not believed
   set local jit = off;
   set local max_parallel_workers_per_gather = 0;  -- the connections are what runs in parallel
+  set local cursor_tuple_fraction = 1;
   set local work_mem = '96MB';
   set local statement_timeout = 0;
   set local idle_in_transaction_session_timeout = 0;`;
+
+/** Runs `work` in one snapshot of its own. Works on a standby too. */
+export async function inSnapshot<T>(client: pg.Client, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  await client.query(`begin isolation level repeatable read read only; ${sessionSettings}`);
+  try {
+    const result = await work(client);
+    await client.query("commit");
+    return result;
+  } catch (error) {
+    await client.query("rollback").catch(() => undefined);
+    throw error;
+  }
+}
 
 export interface Session {
   clients: pg.Client[];
   close(): Promise<void>;
 }
 
-/** Opens connections that share one snapshot. Works on a standby too. */
 export async function openSession(url: string, connections: number, signal: AbortSignal): Promise<Session> {
   const clients: pg.Client[] = [];
   const close = async () => {
@@ -27,16 +48,9 @@ export async function openSession(url: string, connections: number, signal: Abor
   // Cancels what runs, since the server ends a statement whose client is gone only once it has an answer to send.
   const onAbort = () => clients.forEach((client) => client.connection?.stream.destroy());
   try {
-    let snapshot: string | undefined;
     for (let i = 0; i < connections; i++) {
       signal.throwIfAborted();
-      const client = await connect({ url, applicationName: "authensor-verify", signal });
-      clients.push(client);
-      await client.query("begin isolation level repeatable read read only");
-      if (snapshot !== undefined) await client.query(`set transaction snapshot '${snapshot}'`);
-      await client.query(settings);
-      if (connections > 1 && snapshot === undefined)
-        snapshot = (await client.query<{ id: string }>("select pg_export_snapshot() as id")).rows[0]?.id;
+      clients.push(await connect({ url, applicationName: "authensor-verify", signal }));
     }
     signal.addEventListener("abort", onAbort, { once: true });
     return {

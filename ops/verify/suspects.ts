@@ -16,6 +16,18 @@ export async function explainSuspects(client: pg.Client, progress: Progress, sna
   const findings: Finding[] = [];
   const byAgent = new Map<string, Suspect[]>();
   for (const suspect of progress.suspects) {
+    if (suspect.disordered === true) {
+      const { agent, seq, at } = suspect;
+      const { noun } = chainKinds[suspect.chain];
+      findings.push({
+        kind: "disordered",
+        message: `${noun} ${seq} of ${named(agent)} says that it was stored before the one it follows, or in the future`,
+        agent,
+        seq,
+        at,
+      });
+      continue;
+    }
     // What happened to a receipt is looked into; of a change it is enough that it does not follow.
     if (suspect.chain !== "receipts") {
       const { agent, seq, at } = suspect;

@@ -1,23 +1,24 @@
 /** One verification, from the question to the report. */
+import type pg from "pg";
 import { anchorDigest } from "../anchorFormat";
+import { compareCatalog, readCatalog } from "./catalog";
 import { conclude } from "./conclusion";
-import { sortFindings } from "./findings";
+import type { Finding } from "./findings";
+import { dateless, partitionFindings } from "./partitions";
 import { Progress } from "./progress";
-import { scope, type Report } from "./report";
+import { makeReport, scope, type Report } from "./report";
 import { isRanged, type Request } from "./request";
 import { ResumeFile } from "./resumeFile";
 import { scan } from "./scan";
-import { openSession, snapshotLost } from "./session";
-import { readSnapshot } from "./snapshot";
+import { inSnapshot, openSession, snapshotLost } from "./session";
+import { assertReadable, readSnapshot, type Snapshot } from "./snapshot";
 
-const mostFindings = 100;
-const mostSnapshots = 20;
+const mostSessions = 20;
 
 export async function verify(request: Request): Promise<Report> {
   const started = Date.now();
-  const everything = request.from ? [...request.anchors, request.from] : request.anchors;
   const progress = new Progress(!isRanged(request), request.from);
-  for (const anchor of everything) {
+  for (const anchor of request.from ? [...request.anchors, request.from] : request.anchors) {
     if (anchorDigest(anchor) !== anchor.digest)
       progress.findings.push({
         kind: "altered-anchor",
@@ -30,46 +31,45 @@ export async function verify(request: Request): Promise<Report> {
   const saved = resumeFile?.read();
   if (saved) progress.restore(saved);
 
-  let snapshots = saved ? 1 : 0;
-  for (;;) {
-    snapshots++;
+  let beginning: Snapshot | undefined;
+  for (let sessions = 1; ; sessions++) {
     const session = await openSession(request.url, request.connections, request.signal);
     try {
       const [client] = session.clients;
       if (!client) throw new Error("no connection");
-      const snapshot = await readSnapshot(client, everything);
-      const verifiedBefore = progress.counted.receipts;
-      await scan(session.clients, progress, request, snapshot, resumeFile);
-      const findings = await conclude(client, progress, snapshot, request, snapshots > 1);
+      const unreadable = await inSnapshot(client, assertReadable);
+      const guards = await inSnapshot(client, guardFindings);
+      // What the rows' columns mean is not known: whatever would be read of them would say nothing.
+      if (unreadable.length > 0)
+        return makeReport(request, progress, undefined, [...unreadable, ...guards], started, 0);
+      // Every place up to these heads is to be found, in whatever snapshot; what is sealed later is not asked for.
+      const before = (beginning ??= await inSnapshot(client, readSnapshot));
+      const counted = progress.counted.receipts;
+      await scan(session.clients, progress, request, before.estimate, resumeFile);
+      const [end, findings] = await inSnapshot(client, async () => {
+        const after = await readSnapshot(client);
+        const around = { before: before.heads, after: after.heads };
+        return [after, await conclude(client, progress, around, { ...after, asOf: before.asOf }, request)] as const;
+      });
       resumeFile?.remove();
-      const seconds = (Date.now() - started) / 1000;
-      const sorted = sortFindings(findings);
-      return {
-        ok: sorted.length === 0,
-        asOf: snapshot.asOf,
-        standby: snapshot.standby,
-        scope: scope(request),
-        verified: {
-          receipts: progress.counted.receipts,
-          changes: progress.counted.history,
-          agents: progress.chains.receipts.size,
-          checkpoints: snapshot.checkpointCount,
-        },
-        archived: [...snapshot.archived].sort(),
-        ...(sorted[0] ? { first: sorted[0] } : {}),
-        findings: sorted.slice(0, mostFindings),
-        more: Math.max(0, sorted.length - mostFindings) + progress.uncounted,
-        seconds,
-        receiptsPerSecond: Math.round((progress.counted.receipts - verifiedBefore) / seconds),
-      };
+      return makeReport(request, progress, { ...end, asOf: before.asOf }, [...guards, ...findings], started, counted);
     } catch (error) {
       request.signal.throwIfAborted();
-      // A standby replays over what a long snapshot still sees. What was verified stays verified.
-      if (!snapshotLost(error) || snapshots > mostSnapshots) throw error;
+      // A standby replays over what a snapshot still sees. What was verified stays verified.
+      if (!snapshotLost(error) || sessions > mostSessions) throw error;
     } finally {
       await session.close();
     }
   }
+}
+
+/** What is open, or wrong with the places that rows are kept in, whatever the rows say. */
+async function guardFindings(client: pg.Client): Promise<Finding[]> {
+  return [
+    ...compareCatalog(await readCatalog(client)),
+    ...(await partitionFindings(client)),
+    ...(await dateless(client)),
+  ];
 }
 
 const question = (request: Request) => ({

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { roles } from "../../ops/roles";
+import { takeAnchor } from "../../ops/takeAnchor";
 import { startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
 import { bytes, insertReceipts, newReceipt, record, timestamp } from "../receipts";
 
@@ -23,22 +24,11 @@ beforeEach(async () => {
   auditor = await database.connect(roles.auditor);
 });
 
-interface Anchor {
-  receipts: number;
-  changes: number;
-  checkpoint: { seq: number; seal: string };
-  chains: { agent: string; seq: number; seal: string; history_seq: number; history_seal: string }[];
-  digest: string;
-}
+const anchor = () => takeAnchor(auditor);
 
-const anchor = async (): Promise<Anchor> => {
-  const { rows } = await auditor.query<{ anchor: Anchor }>("select audit.anchor() as anchor");
-  if (!rows[0]) throw new Error("no anchor");
-  return rows[0].anchor;
-};
-
-const digest = ({ checkpoint, chains }: Anchor): string =>
+const digest = ({ server: { system, timeline }, checkpoint, chains }: Awaited<ReturnType<typeof takeAnchor>>): string =>
   createHash("sha256")
+    .update(`"${system}" ${timeline}\n`)
     .update(`${checkpoint.seq} ${checkpoint.seal}\n`)
     .update(
       chains.map((c) => `${JSON.stringify(c.agent)} ${c.seq} ${c.seal} ${c.history_seq} ${c.history_seal}\n`).join(""),
@@ -122,7 +112,7 @@ describe("an anchor", () => {
 
   it.each([roles.app, roles.telemetry, roles.monitor])("is not for %s", async (role) => {
     const client = await database.connect(role);
-    await expect(client.query("select audit.anchor()")).rejects.toMatchObject({ code: "42501" });
+    await expect(takeAnchor(client)).rejects.toThrow(/permission denied/);
   });
 });
 

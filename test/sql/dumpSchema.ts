@@ -1,11 +1,13 @@
 /**
- * What the migrations come to: `npm run schema` writes the schema, normalised, to sql/schema.sql for people to review, and the
- * fingerprints of the functions that guard the trail to ops/verify/fingerprints.ts for the verifier to compare.
+ * What the migrations come to: `npm run schema` writes the schema, normalised, to sql/schema.sql for people to review, and the list of
+ * all that there is in a migrated database to sql/catalog.json for the verifier to compare.
  */
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fingerprintQuery } from "../../ops/verify/guards";
+import { roles } from "../../ops/roles";
+import { readCatalog, toList, type Catalog } from "../../ops/verify/catalog";
+import { inSnapshot } from "../../ops/verify/session";
 import { migrationsDir, startPostgres, type TestDatabase } from "../postgres";
 
 export const schemaFile = join(migrationsDir, "schema.sql");
@@ -36,25 +38,20 @@ export async function dumpSchema(database: TestDatabase): Promise<string> {
   );
 }
 
-export async function readFingerprints(database: TestDatabase): Promise<Record<string, string>> {
-  const client = await database.connect();
-  const { rows } = await client.query<{ name: string; fingerprint: string }>(fingerprintQuery);
-  return Object.fromEntries(rows.map(({ name, fingerprint }) => [name, fingerprint]));
-}
+export const catalogFile = join(migrationsDir, "catalog.json");
 
-const fingerprintsFile = join(__dirname, "../../ops/verify/fingerprints.ts");
+/** The list of all that the migrations make, as the verifier compares it. */
+export async function listCatalog(database: TestDatabase): Promise<Catalog> {
+  const client = await database.connect(roles.auditor);
+  return toList(await inSnapshot(client, readCatalog));
+}
 
 async function main(): Promise<void> {
   const server = await startPostgres();
   try {
     const database = await server.createDatabase({ migrated: true });
     writeFileSync(schemaFile, await dumpSchema(database));
-    const lines = Object.entries(await readFingerprints(database)).map(([name, hash]) => `  ${name}: "${hash}",\n`);
-    writeFileSync(
-      fingerprintsFile,
-      "/** The functions that guard the trail, as the migrations make them. Written by `npm run schema`, tested to be current. */\n" +
-        `export const fingerprints: Readonly<Record<string, string>> = {\n${lines.join("")}};\n`,
-    );
+    writeFileSync(catalogFile, `${JSON.stringify(await listCatalog(database), null, 2)}\n`);
   } finally {
     await server.stop();
   }

@@ -290,7 +290,7 @@ describe("the maintenance role", () => {
     ["read one in its partition", "select * from receipts_future"],
     ["read what changed", "select * from audit.receipt_history"],
     ["find or search one", `select * from audit.find_receipt('${id}')`],
-    ["read where the chains end", "select audit.anchor()"],
+    ["read where the chains end", "select * from audit.chain_heads"],
     ["write a receipt", insertReceipt],
     ["read an API key", "select * from api_keys"],
     ["change the kill switches", "update controls set disable_execution = true"],

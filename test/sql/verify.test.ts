@@ -9,6 +9,7 @@ import type { Report } from "../../ops/verify/report";
 import type { Request } from "../../ops/verify/request";
 import { verify } from "../../ops/verify/verification";
 import { roles } from "../../ops/roles";
+import { takeAnchor } from "../../ops/takeAnchor";
 import { startPostgres, superuser, type TestDatabase, type TestPostgres } from "../postgres";
 import { insertReceipts, newReceipt } from "../receipts";
 
@@ -48,8 +49,9 @@ const check = (more: Partial<Request> = {}): Promise<Report> =>
 const kinds = (report: Report) => report.findings.map(({ kind, agent, seq }) => [kind, agent, seq]);
 
 async function anchor(): Promise<Anchor> {
-  const { rows } = await attacker.query<{ anchor: unknown }>("select audit.anchor() as anchor");
-  const [parsed] = parseAnchors(JSON.stringify(rows[0]?.anchor), "anchor");
+  const auditor = await database.connect(roles.auditor);
+  const [parsed] = parseAnchors(JSON.stringify(await takeAnchor(auditor)), "anchor");
+  await auditor.end();
   if (!parsed) throw new Error("no anchor");
   return parsed;
 }
@@ -166,7 +168,10 @@ describe("a whole trail", () => {
     for (const table of ["receipts", "audit.receipt_history"]) {
       const name = table.replace("audit.", "");
       await owner.query(`alter table ${table} detach partition ${table}_past`);
-      await owner.query(`create table ${table}_2026_09 (like ${table} including all)`);
+      await owner.query(
+        `create table ${table}_2026_09 (like ${table} including all) with (autovacuum_vacuum_insert_scale_factor = 0.05,
+           autovacuum_analyze_scale_factor = 0.02${table === "receipts" ? ", fillfactor = 90" : ""})`,
+      );
       await owner.query(
         `alter table ${table} attach partition ${table}_past for values from (minvalue) to ('2026-09-01 00:00+00')`,
       );
@@ -215,7 +220,7 @@ describe("a whole trail", () => {
 describe("tampering by a superuser", () => {
   const tables = ["receipts", "audit.receipt_history", "audit.chain_heads", "audit.history_heads"];
   const each = (statement: (table: string, copy: string) => string) =>
-    tables.map((table) => statement(table, `saved.${table.replace(/.*\./, "")}`)).join(";");
+    tables.map((table) => statement(table, `pg_temp.saved_${table.replace(/.*\./, "")}`)).join(";");
 
   beforeAll(async () => {
     await freshDatabase();
@@ -224,7 +229,7 @@ describe("tampering by a superuser", () => {
     await execute("a", 5);
     await execute("b", 3);
     expect((await check()).findings).toEqual([]);
-    await attacker.query(`create schema saved; ${each((table, copy) => `create table ${copy} as table ${table}`)}`);
+    await attacker.query(each((table, copy) => `create table ${copy} as table ${table}`));
   });
   afterAll(leave);
   beforeEach(() =>
@@ -492,32 +497,15 @@ describe("tampering by a superuser", () => {
     await attacker.query(`create function audit.chain_seal(previous_seal bytea, seq bigint, sealed_at timestamptz, content bytea, prev_receipt_hash text) returns bytea
       language sql stable as 'select chain_seal from public.receipts where chain_seq = $2 limit 1'`);
     await attacker.query(`update receipts set tool_name = 'harmless' ${oneOf} 11`);
-    expect(kinds(await check())).toEqual([["altered-column", "a", 11]]);
+    const { findings } = await check();
+    expect(findings.filter(({ kind }) => kind !== "guard-off").map(({ kind, seq }) => [kind, seq])).toEqual([
+      ["altered-column", 11],
+    ]);
+    expect(findings.some(({ kind }) => kind === "guard-off")).toBe(true);
     await attacker.query("drop function audit.chain_seal(bytea, bigint, timestamptz, bytea, text)");
     await attacker.query(
       "alter function audit.chain_seal_saved(bytea, bigint, timestamptz, bytea, text) rename to chain_seal",
     );
-  });
-
-  it.each<[what: string, tampering: string, found: [string, string, string][]]>([
-    ["nothing", "select", []],
-    ["an altered row", `update receipts set tool_name = 'x' ${oneOf} 11`, [["altered", "a", "11"]]],
-    ["an altered hash", `update receipts set receipt_hash = md5('') || md5('') ${oneOf} 20`, [["altered", "a", "20"]]],
-    ["removed rows", "delete from receipts where actor_id = 'b' and chain_seq in (2, 3)", [["missing", "b", "2"]]],
-    ["a first row that was removed", `delete from receipts ${oneOf} 1`, [["missing", "a", "1"]]],
-    ["a tail cut off", `delete from receipts where actor_id = 'a' and chain_seq > 18`, [["head", "a", "19"]]],
-    ["a whole chain removed", "delete from receipts where actor_id = 'b'", [["head", "b", "1"]]],
-    ["a head removed", "delete from audit.chain_heads where agent = 'b'", [["head", "b", "21"]]],
-  ])("shows %s to audit.verify_chain() too", async (_what, tampering, expected) => {
-    await attacker.query(tampering);
-    const auditor = await database.connect(roles.auditor);
-    const { rows } = await auditor.query<{ found: [string, string, string] }>({
-      text: "select array[kind, chain_agent, seq::text] as found from audit.verify_chain()",
-    });
-    expect(rows.map(({ found }) => found)).toEqual(expected);
-    const other = await auditor.query("select from audit.verify_chain($1)", [expected[0]?.[1] === "a" ? "b" : "a"]);
-    expect(other.rows).toEqual([]);
-    await auditor.end();
   });
 
   it("names the earliest broken place first, and counts what it does not list", async () => {

@@ -60,7 +60,7 @@ describe("ops/anchor and ops/verify", () => {
   it("exit 1 on a finding, with the first broken place in one line and all of them in the report", async () => {
     const attacker = await database.connect(superuser);
     await attacker.query(
-      "set session_replication_role = replica; create table kept as table receipts; delete from receipts where actor_id = 'agent-2' and chain_seq = 4",
+      "set session_replication_role = replica; create temp table kept as table receipts; delete from receipts where actor_id = 'agent-2' and chain_seq = 4",
     );
     const file = join(dir, "report.json");
     const { code, stdout, stderr } = await runOps("verify", ["--report", file], env());

@@ -126,7 +126,7 @@ describe("the migrations of a directory", () => {
 
   test("of this project are all there", () => {
     const { files } = bundleMigrations(join(root, "sql"));
-    const present = readdirSync(join(root, "sql")).filter((name) => name !== "schema.sql");
+    const present = readdirSync(join(root, "sql")).filter((name) => /^\d.*\.sql$/.test(name));
     expect(Object.keys(files)).toEqual(present.sort());
   });
 });

@@ -25,6 +25,7 @@ function sealed(length: number): ChainRow[] {
       hash,
       prev_hash: prevHash,
       content,
+      clock: null,
       hash_right: true,
     });
     end = { seal, hash };
@@ -40,6 +41,7 @@ function asQueried(rows: ChainRow[]): StretchRow[] {
     starts: Number(sorted[i - 1]?.seq) !== Number(row.seq) - 1,
     ends: Number(sorted[i + 1]?.seq) !== Number(row.seq) + 1,
     suspect: false,
+    disordered: false,
   }));
 }
 

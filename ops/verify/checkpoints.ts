@@ -1,0 +1,105 @@
+/** Checkpoints: the ends of what was archived. They are a chain themselves. */
+import type pg from "pg";
+import type { Anchor } from "../anchorFormat";
+import { chainKinds, chainNames, ofEachChain, type ChainName } from "./chainKinds";
+import type { Finding } from "./findings";
+
+export interface Checkpoint {
+  place: number;
+  ownSeal: string;
+  chain: ChainName;
+  agent: string;
+  first: number;
+  last: number;
+  seal: Buffer;
+  hash: string | null;
+  /** The partition that was archived. */
+  source: string;
+}
+
+interface CheckpointRow {
+  seq: string;
+  chain: ChainName;
+  agent: string;
+  first_seq: string;
+  last_seq: string;
+  last_seal: Buffer;
+  last_hash: string | null;
+  source: string;
+  seal: Buffer;
+  follows: boolean;
+  /** Its source is still a partition: nothing was archived. */
+  present: boolean;
+}
+
+const partOf = chainNames.map(
+  (name) =>
+    `exists (select from pg_partition_tree('${chainKinds[name].table}') t join pg_class c on c.oid = t.relid where c.relname = source)`,
+);
+
+const checkpointRows = `
+  select seq, chain, agent, first_seq, last_seq, last_seal, last_hash, source, seal,
+         seq = row_number() over chain_order and seal = sha256(record_send(row(
+           coalesce(lag(seal) over chain_order, ''::bytea), seq, textsend(chain), textsend(agent), first_seq, last_seq,
+           last_seal, textsend(last_hash), textsend(source), made_at))) is true as follows,
+         (${partOf.join(" or ")}) as present
+    from audit.checkpoints window chain_order as (order by seq) order by seq`;
+
+export interface Checkpoints {
+  checkpoints: Record<ChainName, Map<string, Checkpoint[]>>;
+  archived: Set<string>;
+  checkpointCount: number;
+  findings: Finding[];
+}
+
+export async function readCheckpoints(client: pg.Client): Promise<Checkpoints> {
+  const { rows } = await client.query<CheckpointRow>(checkpointRows);
+  const checkpoints: Checkpoints["checkpoints"] = ofEachChain(() => new Map());
+  for (const row of rows) {
+    const { chain, agent, source } = row;
+    const list = checkpoints[chain].get(agent) ?? [];
+    checkpoints[chain].set(agent, list);
+    list.push({
+      place: Number(row.seq),
+      ownSeal: row.seal.toString("hex"),
+      chain,
+      agent,
+      source,
+      first: Number(row.first_seq),
+      last: Number(row.last_seq),
+      seal: row.last_seal,
+      hash: row.last_hash,
+    });
+  }
+  for (const name of chainNames) for (const list of checkpoints[name].values()) list.sort((a, b) => a.first - b.first);
+  const findings: Finding[] = [];
+  const altered = (message: string) => findings.push({ kind: "altered-checkpoint", message });
+  const broken = rows.find((row) => !row.follows);
+  if (broken) altered(`checkpoint ${broken.seq} (${broken.source}) does not follow from the one before it`);
+  const early = rows.find((row) => row.present);
+  if (early) altered(`checkpoint ${early.seq} says that ${early.source} was archived, and it is still here`);
+  return {
+    checkpoints,
+    archived: new Set(rows.filter((row) => !row.present).map((row) => row.source)),
+    checkpointCount: rows.length,
+    findings,
+  };
+}
+
+/** Checkpoints that anchors name, and that are not those. */
+export function againstAnchors({ checkpoints }: Checkpoints, anchors: readonly Anchor[]): Finding[] {
+  const seals = new Map<number, string>();
+  for (const name of chainNames)
+    for (const list of checkpoints[name].values()) for (const { place, ownSeal } of list) seals.set(place, ownSeal);
+  return anchors.flatMap(({ checkpoint, as_of, source }): Finding[] => {
+    const seal = seals.get(checkpoint.seq);
+    if (checkpoint.seq === 0 || seal === checkpoint.seal) return [];
+    const what = seal === undefined ? "is gone" : "is not the one";
+    return [
+      {
+        kind: "altered-checkpoint",
+        message: `checkpoint ${checkpoint.seq} ${what} that was anchored at ${as_of} (${source})`,
+      },
+    ];
+  });
+}

@@ -1,0 +1,106 @@
+/** Whether each partition holds what its bounds say, and the months of receipts and of their history are the same. */
+import type pg from "pg";
+import { chainKinds, chainNames, type ChainName } from "./chainKinds";
+import type { Finding } from "./findings";
+
+interface Partition {
+  oid: number;
+  name: string;
+  /** NULL where the partition has no such end. */
+  since: string | null;
+  until: string | null;
+  bound: string;
+}
+
+const bounds = /^FOR VALUES FROM \((?:'([^']+)'|MINVALUE)\) TO \((?:'([^']+)'|MAXVALUE)\)$/;
+
+/** In order of time; the bounds as the catalog has them, which decides where a query looks for rows of a time. */
+async function partitionsOf(client: pg.Client, table: string): Promise<Partition[]> {
+  const { rows } = await client.query<{ oid: number; name: string; bound: string }>(
+    `select c.oid, format('%I.%I', n.nspname, c.relname) as name, pg_get_expr(c.relpartbound, c.oid) as bound
+       from pg_inherits i join pg_class c on c.oid = i.inhrelid join pg_namespace n on n.oid = c.relnamespace
+      where i.inhparent = $1::regclass`,
+    [table],
+  );
+  return rows
+    .map(({ oid, name, bound }) => {
+      const [, since, until] = bounds.exec(bound) ?? [];
+      return { oid, name, bound, since: since ?? null, until: until ?? null };
+    })
+    .sort((a, b) => ((a.since ?? "") < (b.since ?? "") ? -1 : 1));
+}
+
+const months = (partitions: readonly Partition[]) =>
+  partitions.flatMap(({ name }) => /_(\d{4}_\d{2})$/.exec(name)?.[1] ?? []).sort();
+
+export async function partitionFindings(client: pg.Client): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  const off = (message: string) => findings.push({ kind: "guard-off", message });
+  const firstMonths = new Map<ChainName, string>();
+  for (const name of chainNames) {
+    const { table, time } = chainKinds[name];
+    const partitions = await partitionsOf(client, table);
+    const [month] = months(partitions);
+    if (month !== undefined) firstMonths.set(name, month);
+    let end: string | null = null;
+    for (const [i, { name: partition, since, until, bound }] of partitions.entries()) {
+      if (!bounds.test(bound)) off(`${partition} has bounds that no migration makes: ${bound}`);
+      else if (i === 0 ? since !== null : since === null || since !== end)
+        off(`${table} has no partition from ${end ?? "the beginning of time"} on: ${partition} begins at ${since}`);
+      const named = /_(\d{4})_(\d{2})$/.exec(partition);
+      if (named && since !== `${named[1]}-${named[2]}-01 00:00:00+00`)
+        off(`${partition} holds another month than its name says: ${bound}`);
+      end = until;
+    }
+    if (end !== null) off(`${table} has no partition from ${end} on`);
+    findings.push(...(await misplaced(client, table, time, partitions)));
+  }
+  const [receipts, history] = [firstMonths.get("receipts"), firstMonths.get("history")];
+  if (receipts !== undefined && history !== undefined && receipts !== history)
+    findings.push({
+      kind: "half-archived",
+      message: `receipts are here from ${receipts.replace("_", "-")} on and their history from ${history.replace("_", "-")} on: one was archived without the other`,
+    });
+  return findings;
+}
+
+/** Rows outside their partition's bounds: a query by time does not find them. All rows are looked at, by no index. */
+async function misplaced(
+  client: pg.Client,
+  table: string,
+  time: string,
+  partitions: readonly Partition[],
+): Promise<Finding[]> {
+  const { rows } = await client.query<{ name: string; rows: string; at: string }>(
+    `select b.name, count(*) as rows, min(r.${time})::text as at
+       from ${table} r join unnest($1::oid[], $2::text[], $3::timestamptz[], $4::timestamptz[]) b (oid, name, since, until) on r.tableoid = b.oid
+      where r.${time} < b.since or r.${time} >= b.until
+      group by b.name`,
+    [
+      partitions.map(({ oid }) => oid),
+      partitions.map(({ name }) => name),
+      partitions.map(({ since }) => since),
+      partitions.map(({ until }) => until),
+    ],
+  );
+  return rows.map(({ name, rows: count, at }) => ({
+    kind: "misplaced-row",
+    message: `${count} ${count === "1" ? "row" : "rows"} of ${table} ${count === "1" ? "is" : "are"} kept in ${name}, whose bounds ${count === "1" ? "it is" : "they are"} not within: no query by time finds ${count === "1" ? "it" : "them"}`,
+    at,
+  }));
+}
+
+/** Rows at infinity, where no range ends: the database refuses them, so someone has taken its refusal away. */
+export async function dateless(client: pg.Client): Promise<Finding[]> {
+  const counts = chainNames.map((name) => {
+    const { table, time } = chainKinds[name];
+    return `select '${table}' as place, count(*) from ${table} where ${time} = 'infinity'`;
+  });
+  const { rows } = await client.query<{ place: string; count: string }>(
+    `select * from (${counts.join(" union all ")}) t where count > 0`,
+  );
+  return rows.map(({ place, count }) => ({
+    kind: "inserted-row",
+    message: `${count} ${count === "1" ? "row" : "rows"} of ${place} with a time of infinity: not put there by the database`,
+  }));
+}

@@ -1,0 +1,32 @@
+/** What a server brings, and no migration makes. By name: what is not here is a finding. */
+
+interface Brought {
+  key: RegExp;
+  fact: RegExp;
+}
+
+/**
+ * Roles of RDS; as its manual and its servers show them (believed: not every one is on every version). Its superuser, rdsadmin, is the
+ * bootstrap role, which is known by its oid. None of the others is one.
+ */
+const rds =
+  "rds_ad|rds_extension|rds_iam|rds_password|rds_replication|rds_reserved|rds_superuser|rdsadmin|rdsproxyadmin|rdsrepladmin|rdstopmgr|rdswriteforwarduser";
+
+const brought: readonly Brought[] = [
+  { key: new RegExp(`^role (${rds})$`), fact: /^(?!.*\b(superuser|createrole|bypassrls)\b)/ },
+  // Among themselves, in PostgreSQL's own roles, and of the owner in RDS' role for masters.
+  { key: new RegExp(`^membership of (${rds}) in (${rds}|pg_\\w+)$`), fact: /^/ },
+  { key: /^membership of authensor_owner in rds_superuser$/, fact: /^/ },
+  { key: new RegExp(`^setting of (${rds})( in every database)?: `), fact: /^/ },
+  // From PostgreSQL 16 on, whoever creates a role may pass it on, and no more.
+  { key: /^membership of authensor_owner in authensor_\w+$/, fact: /^admin noinherit noset$/ },
+
+  // The one extension that this deployment uses, with all that it makes.
+  { key: /^extension pg_stat_statements$/, fact: /^schema public$/ },
+  { key: /^member of extension pg_stat_statements: (function|view|type) pg_stat_statements/, fact: /^/ },
+  { key: /^member of extension pg_stat_statements: rule _RETURN on view pg_stat_statements/, fact: /^/ },
+  { key: /^function public\.pg_stat_statements\w*\(/, fact: /; language c; .*library \$libdir\/pg_stat_statements;/ },
+];
+
+export const mayBe = (key: string, fact: string): boolean =>
+  brought.some((entry) => entry.key.test(key) && entry.fact.test(fact));

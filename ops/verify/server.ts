@@ -1,0 +1,26 @@
+/** Which server this is, and after how many promotions: its timeline. */
+import type pg from "pg";
+
+export interface Server {
+  /** Given at initdb; a copy has the same. '' where the server does not tell. */
+  system: string;
+  /** One more with each promotion of a standby, and with each restored point in time; 0 where the server does not tell. */
+  timeline: number;
+}
+
+export async function readServer(client: pg.Client): Promise<Server> {
+  const { rows } = await client.query<{ control: boolean; primary: boolean }>(
+    `select has_function_privilege('pg_control_system()', 'execute') and has_function_privilege('pg_control_checkpoint()', 'execute') as control,
+            not pg_is_in_recovery() as primary`,
+  );
+  const { control = false, primary = false } = rows[0] ?? {};
+  const system = control ? "(select system_identifier::text from pg_control_system())" : "''";
+  // What a checkpoint says is late after a promotion; the WAL file's name is not.
+  const timeline = primary
+    ? "('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int4"
+    : control
+      ? "(select timeline_id from pg_control_checkpoint())"
+      : "0";
+  const found = await client.query<Server>(`select ${system} as system, ${timeline} as timeline`);
+  return found.rows[0] ?? { system: "", timeline: 0 };
+}
