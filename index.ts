@@ -166,6 +166,7 @@ async function program() {
     `${name}-control-plane`,
     {
       namespace,
+      sharedNamespace: !settings.createNamespace,
       ...settings.controlPlane,
       databaseUrl: connections.urls.controlPlaneDatabase,
       adminToken: adminToken.secret,

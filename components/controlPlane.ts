@@ -33,6 +33,8 @@ const uid = 1000;
 
 export interface ControlPlaneArgs extends PodArgs {
   namespace: pulumi.Input<string>;
+  /** Whether others' pods run in this namespace too: then only those that carry `agents` may ask for decisions. */
+  sharedNamespace: boolean;
   image: string;
   /** Pods at rest, and what autoscaling may reach; without an autoscaler, which needs metrics-server, where they are equal. */
   minPods: number;
@@ -182,7 +184,10 @@ export class ControlPlane extends pulumi.ComponentResource {
       podPolicy(metadata, {
         ingress: [
           {
-            from: [{ podSelector: {} }, { namespaceSelector: { matchLabels: agentNamespace } }],
+            from: [
+              { podSelector: args.sharedNamespace ? { matchLabels: agents } : {} },
+              { namespaceSelector: { matchLabels: agents } },
+            ],
             ports: [{ protocol: "TCP", port: controlPlanePort }],
           },
         ],
@@ -202,8 +207,8 @@ export class ControlPlane extends pulumi.ComponentResource {
   }
 }
 
-/** Namespaces whose pods may ask for decisions carry this label. */
-const agentNamespace = { "authensor.io/agents": "true" };
+/** Namespaces whose pods may ask for decisions carry this label; in a shared namespace, the pods do. */
+const agents = { "authensor.io/agents": "true" };
 
 /**
  * Where it looks for SQL to run at its start. An empty directory: with none it refuses to start, with the vendor's it

@@ -1,12 +1,13 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { lookUpCluster, lookUpVpc, lookUpZones, type Keys } from "./clusterNetwork";
 import type { ReplicaPlace } from "./replicaNetwork";
+import { replicaVpcDefaults } from "./replicaVpcDefaults";
 
 export interface ReplicaPlaceArgs {
-  /** Private IPv4 block of the VPC that is made, /16 to /24. */
-  cidr: string;
-  /** Zones that it spans, two or three. */
-  zones: number;
+  /** Private IPv4 block of the VPC that is made, /16 to /24. Default: `replicaVpcDefaults`. */
+  cidr?: string | undefined;
+  /** Zones that it spans, two or three. Default: `replicaVpcDefaults`. */
+  zones?: number | undefined;
   /** An existing VPC to use instead, with `subnetIds`. */
   vpcId?: string | undefined;
   /** An existing EKS cluster whose VPC to use instead. */
@@ -22,7 +23,14 @@ const keys: Keys = { cluster: "replicaEksClusterName", region: "replicaRegion", 
 /** Where the replica goes: beside a cluster, into a VPC that is there, or into one that is to be made. */
 export async function lookUpReplicaPlace(
   region: string,
-  { cidr, zones, vpcId, eksClusterName: name, subnetIds, connected }: ReplicaPlaceArgs,
+  {
+    cidr = replicaVpcDefaults.cidr,
+    zones = replicaVpcDefaults.zones,
+    vpcId,
+    eksClusterName: name,
+    subnetIds,
+    connected,
+  }: ReplicaPlaceArgs,
   opts?: pulumi.InvokeOptions,
 ): Promise<ReplicaPlace> {
   if (name !== undefined)

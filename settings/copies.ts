@@ -1,6 +1,7 @@
 import { isPrivateBlock } from "../components/addressBlocks";
+import { replicaVpcDefaults } from "../components/replicaVpcDefaults";
 import { eksClusterName, instanceClass, subnets } from "./awsKinds";
-import { checked, choice, flag, integer, optional } from "./kinds";
+import { choice, flag, integer, optional, optionalInteger } from "./kinds";
 
 /** The running copy of the database, in a second region. */
 export const replica = {
@@ -8,18 +9,15 @@ export const replica = {
     description: "Whether there is a replica in another region; false only where deletionProtection is false",
     default: "true",
   }),
-  cidr: checked("replicaCidr", (value) => isPrivateBlock(value, 16, 24), {
-    description:
-      "Private IPv4 block of the replica's VPC, /16 to /24; must not overlap the EKS cluster's VPC. Each stack on the same cluster needs a block of its own",
+  cidr: optional("replicaCidr", (value) => isPrivateBlock(value, 16, 24), {
+    description: `Private IPv4 block of the VPC that is made for the replica, /16 to /24, must not overlap the EKS cluster's VPC. Each stack on the same cluster needs a block of its own. Not set: ${replicaVpcDefaults.cidr}`,
     rule: "a private IPv4 block from /16 to /24 without host bits, which the EKS cluster's VPC does not use",
     example: "10.90.0.0/20",
-    default: "10.90.0.0/20",
   }),
-  zones: integer("replicaZones", 2, 3, {
-    description: "Availability zones of the replica's VPC, 2 or 3",
+  zones: optionalInteger("replicaZones", 2, 3, {
+    description: `Availability zones of the VPC that is made for the replica, 2 or 3; not set: ${replicaVpcDefaults.zones}`,
     rule: "2 or 3 availability zones",
     example: "3",
-    default: "2",
   }),
   vpcId: optional("replicaVpcId", /^vpc-[0-9a-f]{8,17}$/, {
     description:

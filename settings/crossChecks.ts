@@ -67,6 +67,15 @@ const replicaPlace: readonly CrossCheck[] = [
     broken: ({ replica: { wanted, eksClusterName } }) =>
       eksClusterName !== undefined && !wanted ? "must not be set while replica is false" : undefined,
   },
+  ...(["cidr", "zones"] as const).map((property): CrossCheck => ({
+    key: property === "cidr" ? "replicaCidr" : "replicaZones",
+    broken: ({ replica: { vpcId, eksClusterName, [property]: given } }) => {
+      const place = vpcId === undefined ? eksClusterName && "replicaEksClusterName" : "replicaVpcId";
+      return given !== undefined && place !== undefined
+        ? `must not be set with ${place}: it is of the VPC that is made, and none is made`
+        : undefined;
+    },
+  })),
   {
     key: "replicaSubnetIds",
     broken: ({ replica: { vpcId, subnetIds, eksClusterName } }) =>

@@ -33,12 +33,12 @@ export const checked = (key: string, fits: (value: string) => boolean, about: Ab
   setting(key, z.string().refine(fits), about);
 
 /** Undefined where it is not set. */
-export const optional = (key: string, pattern: RegExp, about: Omit<About, "default">) =>
+export const optional = (key: string, fits: RegExp | ((value: string) => boolean), about: Omit<About, "default">) =>
   setting(
     key,
     z
       .string()
-      .refine((value) => value === "" || pattern.test(value))
+      .refine((value) => value === "" || (fits instanceof RegExp ? fits.test(value) : fits(value)))
       .transform((value) => (value === "" ? undefined : value)),
     { ...about, default: "" },
   );

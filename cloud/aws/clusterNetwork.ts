@@ -1,6 +1,6 @@
 /** The network of each region's EKS cluster: a VPC over three zones, the same in every run. It is in no state. */
 import type { Properties } from "../handler";
-import { ec2Id, text } from "./account";
+import { ec2Id, hex, text } from "./account";
 
 export const zones = ["a", "b", "c"] as const;
 
@@ -10,7 +10,14 @@ export const regionOf = (inputs: Properties): string => text(inputs.region) ?? d
 
 export const vpcOf = (region: string): string => ec2Id("vpc", region);
 
-export const vpcCidr = "10.0.0.0/16";
+/** Block of a region's VPC, "10.…/20": another for each region, so that two of them can be connected. */
+export const vpcCidr = (region: string): string => `${address(region, 0)}/20`;
+
+/** Of 4,096 places in 10.0.0.0/8, one by the region's name: "eu-central-1" is always at the same. */
+function address(region: string, third: number): string {
+  const place = Number.parseInt(hex(region, 3), 16);
+  return `10.${place >> 4}.${(place % 16) * 16 + third}.0`;
+}
 
 export interface Subnet {
   id: string;
@@ -25,7 +32,7 @@ export function subnetsOf(region: string): Subnet[] {
     zones.map((zone, index) => ({
       id: ec2Id("subnet", `${region}${zone}${isPrivate ? "private" : "public"}`),
       zone: `${region}${zone}`,
-      cidr: `10.0.${(half * 3 + index) * 32}.0/19`,
+      cidr: `${address(region, (half * 3 + index) * 2)}/23`,
       isPrivate,
     })),
   );

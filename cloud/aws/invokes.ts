@@ -116,9 +116,9 @@ function vpc(inputs: Properties): Properties {
     id,
     region,
     arn: arn("ec2", region, `vpc/${id}`),
-    cidrBlock: vpcCidr,
+    cidrBlock: vpcCidr(region),
     cidrBlockAssociations: [
-      { associationId: ec2Id("vpc-cidr-assoc", region), cidrBlock: vpcCidr, state: "associated" },
+      { associationId: ec2Id("vpc-cidr-assoc", region), cidrBlock: vpcCidr(region), state: "associated" },
     ],
     default: false,
     enableDnsHostnames: true,

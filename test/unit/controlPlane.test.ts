@@ -7,6 +7,7 @@ import { record } from "./mocks";
 
 const args: ControlPlaneArgs = {
   namespace: "ns",
+  sharedNamespace: false,
   image: "ghcr.io/authensor/control-plane:0.0.1",
   minPods: 2,
   maxPods: 6,
@@ -190,6 +191,13 @@ describe("the control plane", () => {
       },
     ]);
     expect((await podOf()).metadata.labels).toEqual({ ...labels, "authensor.io/pgbouncer-client": "true" });
+  });
+
+  test("is reached in a shared namespace by pods with the label alone, not by whatever else runs there", async () => {
+    const world = await build({ sharedNamespace: true });
+    const { spec } = world.one("kubernetes:networking.k8s.io/v1:NetworkPolicy").inputs as unknown as NetworkPolicy;
+    const agents = { matchLabels: { "authensor.io/agents": "true" } };
+    expect(spec.ingress.flatMap(({ from }) => from)).toEqual([{ podSelector: agents }, { namespaceSelector: agents }]);
   });
 
   test("has no autoscaler, and so no need of metrics-server, where its pods cannot become more", async () => {

@@ -3,8 +3,16 @@ import { describe, expect, test } from "vitest";
 import { handlers, invokes, recordedOutputs } from "../../cloud/aws";
 import { accountId } from "../../cloud/aws/account";
 import type { Context, Properties, Resource } from "../../cloud/handler";
+import { overlaps } from "../../components/addressBlocks";
 
 const region = "eu-central-1";
+/** AWS' own, as of November 2025. */
+const regions = (
+  "us-east-1 us-east-2 us-west-1 us-west-2 af-south-1 ap-east-1 ap-east-2 ap-south-1 ap-south-2 ap-southeast-1 ap-southeast-2 " +
+  "ap-southeast-3 ap-southeast-4 ap-southeast-5 ap-southeast-6 ap-southeast-7 ap-northeast-1 ap-northeast-2 ap-northeast-3 " +
+  "ca-central-1 ca-west-1 eu-central-1 eu-central-2 eu-west-1 eu-west-2 eu-west-3 eu-north-1 eu-south-1 eu-south-2 il-central-1 " +
+  "mx-central-1 me-central-1 me-south-1 sa-east-1 us-gov-east-1 us-gov-west-1 cn-north-1 cn-northwest-1"
+).split(" ");
 
 async function lookUp<T = Record<string, string>>(token: string, inputs: Properties): Promise<T> {
   const invoke = invokes[`aws:${token}`];
@@ -44,7 +52,13 @@ describe("look-ups", () => {
       id: vpcConfig.vpcId,
       region,
     });
-    expect(vpc.cidrBlockAssociations).toMatchObject([{ cidrBlock: "10.0.0.0/16", state: "associated" }]);
+    const [block] = vpc.cidrBlockAssociations as [{ cidrBlock: string }];
+    expect(block).toMatchObject({
+      cidrBlock: expect.stringMatching(/^10\.\d+\.\d+\.0\/20$/) as string,
+      state: "associated",
+    });
+    for (const { cidrBlock } of subnets)
+      expect([cidrBlock, overlaps(String(cidrBlock), block.cidrBlock)]).toEqual([cidrBlock, true]);
   });
 
   test("of another region lead elsewhere, and the same question has the same answer", async () => {
@@ -58,6 +72,18 @@ describe("look-ups", () => {
     await expect(lookUp("ec2/getVpc:getVpc", { id: here?.vpcConfig.vpcId, region: "us-east-1" })).rejects.toThrow(
       /no matching/,
     );
+  });
+
+  test("of every region lead to addresses of its own, none of them the default replicaCidr's: any two can be connected", async () => {
+    const blocks = await Promise.all(
+      regions.map(async (r) => {
+        const { vpcConfig } = await lookUp<Cluster>("eks/getCluster:getCluster", { name: "platform", region: r });
+        return (await lookUp("ec2/getVpc:getVpc", { id: vpcConfig.vpcId, region: r })).cidrBlock!;
+      }),
+    );
+    const all = ["10.90.0.0/20", ...blocks];
+    const clashes = all.flatMap((a, i) => all.slice(i + 1).flatMap((b) => (overlaps(a, b) ? [[a, b]] : [])));
+    expect(clashes).toEqual([]);
   });
 
   test("with a filter that EC2 does not know are refused, and with one that nothing fits find nothing", async () => {

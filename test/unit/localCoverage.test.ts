@@ -4,22 +4,26 @@ import { beforeAll, expect, test } from "vitest";
 import program from "../..";
 import { handlers, invokes } from "../../cloud/handlers";
 import { readProject } from "../../local/config";
-import { record } from "./mocks";
+import { record, type World } from "./mocks";
 
 const checkout = join(__dirname, "../..");
 
-/** Settings that make the program construct something that it would not without them: a new one of these belongs here. */
-const everythingOptional: string[] = [
-  'ingress={"host":"decisions.example.com","class":"traefik","tlsSecret":"tls","from":["traefik"]}',
+/** Settings that make the program construct or look up something that it would not without them: a new one of these belongs here. */
+const settings: string[][] = [
+  ['ingress={"host":"decisions.example.com","class":"traefik","tlsSecret":"tls","from":["traefik"]}'],
+  ["replicaEksClusterName=laptop-west"],
 ];
 
 let constructed: Set<string>;
 let asked: Set<string>;
 beforeAll(async () => {
-  const { config } = readProject(checkout, join(checkout, "Pulumi.local.yaml"), everythingOptional);
-  const world = await record<unknown>(program, { stack: "local", config });
-  constructed = new Set(world.resources.flatMap(({ type, custom }) => (custom ? type : [])));
-  asked = new Set(world.invoked.map(({ token }) => token));
+  const worlds: World<unknown>[] = [];
+  for (const given of settings) {
+    const { config } = readProject(checkout, join(checkout, "Pulumi.local.yaml"), given);
+    worlds.push(await record<unknown>(program, { stack: "local", config }));
+  }
+  constructed = new Set(worlds.flatMap((w) => w.resources.flatMap(({ type, custom }) => (custom ? type : []))));
+  asked = new Set(worlds.flatMap((w) => w.invoked.map(({ token }) => token)));
 });
 
 test("every type that the program makes has a handler, and there is none that it does not make", () => {

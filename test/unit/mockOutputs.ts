@@ -152,7 +152,10 @@ export const lookups: Record<string, (inputs: Values) => Values> = {
     availabilityZone: `${region(inputs)}${String(inputs.id).slice(-1)}`,
     mapPublicIpOnLaunch: false,
   }),
-  "aws:ec2/getRouteTables:getRouteTables": () => ({ id: region({}), ids: ["rtb-main", "rtb-private"] }),
+  "aws:ec2/getRouteTables:getRouteTables": (inputs) => ({
+    id: region(inputs),
+    ids: ["rtb-main", "rtb-private"].map((id) => (region(inputs) === "eu-central-1" ? id : `${id}-other`)),
+  }),
   "aws:index/getAvailabilityZones:getAvailabilityZones": (inputs) => ({
     id: region(inputs),
     names: ["a", "b", "c"].map((zone) => `${region(inputs)}${zone}`),

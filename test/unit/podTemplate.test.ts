@@ -81,6 +81,7 @@ describe("the pods of each component", () => {
           new ControlPlane("c", {
             ...shared,
             ...args,
+            sharedNamespace: false,
             guard: "",
             minPods: 2,
             maxPods: 4,

@@ -147,7 +147,7 @@ describe("the replica's place", () => {
           { id: "subnet-x-a", zone: "eu-west-1a" },
           { id: "subnet-y-b", zone: "eu-west-1b" },
         ],
-        routeTableIds: ["rtb-main", "rtb-private"],
+        routeTableIds: ["rtb-main-other", "rtb-private-other"],
       },
     });
     const regional = invoked.filter(({ token }) => !token.includes("getCallerIdentity"));

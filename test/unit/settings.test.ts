@@ -64,8 +64,8 @@ describe("defaults", () => {
         subnetIds: [],
         eksClusterName: undefined,
         connected: false,
-        cidr: "10.90.0.0/20",
-        zones: 2,
+        cidr: undefined,
+        zones: undefined,
         instanceClass: "db.t4g.medium",
       },
       backup: {
@@ -125,7 +125,7 @@ describe("a single key", () => {
     ],
     [
       "replicaCidr",
-      ["", "10.90.0.0", "10.90.0.1/20", "10.90.0.0/15", "10.90.0.0/25", "11.0.0.0/20", "172.32.0.0/20", "300.0.0.0/16"],
+      ["10.90.0.0", "10.90.0.1/20", "10.90.0.0/15", "10.90.0.0/25", "11.0.0.0/20", "172.32.0.0/20", "300.0.0.0/16"],
     ],
     ["replicaZones", ["1", "4", "two", "2.0"]],
     ["postgresVersion", ["14", "19", "17.4", "latest"]],
@@ -448,6 +448,15 @@ describe("what only shows in combination", () => {
       "replicaVpcId",
       /^must not be set with replicaEksClusterName/,
     ],
+    ...(["replicaCidr", "replicaZones"] as const).flatMap((key): [string, Record<string, string>, string, RegExp][] => {
+      const given = { [key]: key === "replicaCidr" ? "10.90.0.0/20" : "2" };
+      const rule = /^must not be set with replica(VpcId|EksClusterName): it is of the VPC that is made/;
+      const ownVpc = { replicaVpcId: "vpc-0123456789abcdef0", replicaSubnetIds: twoSubnets };
+      return [
+        [`${key} of a VPC that is not made, the default too`, { ...ownVpc, ...given }, key, rule],
+        [`${key} of a VPC that a cluster brings`, { replicaEksClusterName: "west", ...given }, key, rule],
+      ];
+    }),
     [
       "subnets of a VPC that is not named",
       { replicaSubnetIds: twoSubnets },
