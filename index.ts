@@ -58,7 +58,11 @@ async function program() {
     vpcId: cluster.vpcId,
     createNamespace: settings.createNamespace,
   });
-  const kubernetes = new k8s.Provider("kubernetes", { kubeconfig: kubeconfig(cluster, account.deployRoleArn) });
+  const kubernetes = new k8s.Provider("kubernetes", {
+    kubeconfig: kubeconfig(cluster, account.deployRoleArn),
+    // EKS renews a cluster's authority. Without an identifier another kubeconfig is another cluster: all objects would be made anew.
+    clusterIdentifier: cluster.arn,
+  });
   const onAws = { providers: { aws: cloud } };
   const onKubernetes = { providers: { kubernetes } };
 

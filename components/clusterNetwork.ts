@@ -23,6 +23,8 @@ export interface VpcNetwork {
 export interface ClusterNetwork extends VpcNetwork {
   name: string;
   region: string;
+  /** What the cluster is known by, whatever its authority and its address come to be. */
+  arn: string;
   /** Kubernetes API server. */
   endpoint: string;
   /** PEM, base64. */
@@ -94,6 +96,7 @@ export async function lookUpCluster(
   return {
     name,
     region,
+    arn: cluster.arn,
     endpoint: cluster.endpoint,
     certificateAuthority: cluster.certificateAuthorities[0]?.data ?? "",
     ipFamily: cluster.kubernetesNetworkConfigs[0]?.ipFamily === "ipv6" ? "ipv6" : "ipv4",

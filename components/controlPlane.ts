@@ -14,7 +14,7 @@ import {
   spread,
 } from "./podSecurity";
 import { type PodArgs, podTemplate } from "./podTemplate";
-import { rolledOneByOne, rolloutTimeouts } from "./rollout";
+import { ownReplicas, rolledOneByOne, rolloutTimeouts } from "./rollout";
 import { serve } from "./servedPods";
 
 /** Fixed: agents hold this address. */
@@ -81,7 +81,7 @@ export class ControlPlane extends pulumi.ComponentResource {
     this.deployment = new k8s.apps.v1.Deployment(
       name,
       {
-        metadata: { ...metadata, name: "control-plane" },
+        metadata: { ...metadata, name: "control-plane", ...(!scales && { annotations: ownReplicas }) },
         spec: {
           replicas: args.minPods,
           selector: { matchLabels: labels },

@@ -24,7 +24,7 @@ import {
   spread,
 } from "./podSecurity";
 import { type PodArgs, podTemplate } from "./podTemplate";
-import { rolledOneByOne, rolloutTimeouts } from "./rollout";
+import { ownReplicas, rolledOneByOne, rolloutTimeouts } from "./rollout";
 import { serve } from "./servedPods";
 
 /** Fixed: it is part of the address that every client's URL holds. */
@@ -122,7 +122,7 @@ export class Pgbouncer extends pulumi.ComponentResource {
     this.deployment = new k8s.apps.v1.Deployment(
       name,
       {
-        metadata: { ...metadata, name: "pgbouncer" },
+        metadata: { ...metadata, name: "pgbouncer", annotations: ownReplicas },
         spec: {
           replicas: args.pods,
           selector: { matchLabels: labels },

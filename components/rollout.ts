@@ -8,6 +8,12 @@ export const rolledOneByOne = {
   progressDeadlineSeconds: podStart,
 };
 
+/**
+ * The number of pods is this program's: an autoscaler that was, or `kubectl scale`, owned the field, and the API server would refuse
+ * to have it set back (server-side apply, conflict with subresource "scale").
+ */
+export const ownReplicas = { "pulumi.com/patchForce": "true" };
+
 /** Seconds a pod takes at most where there is room for it. A rollout replaces one after the other. */
 const podTurn = 60;
 

@@ -208,6 +208,14 @@ describe("the control plane", () => {
     expect(deployment.inputs).toMatchObject({ spec: { replicas: 3 } });
   });
 
+  test("takes the number of its pods back from an autoscaler that is no more, and from nobody while there is one", async () => {
+    const annotationsOf = async (changed: Partial<ControlPlaneArgs>) =>
+      ((await build(changed)).one("kubernetes:apps/v1:Deployment").inputs.metadata as Record<string, unknown>)
+        .annotations;
+    expect(await annotationsOf({ minPods: 3, maxPods: 3 })).toEqual({ "pulumi.com/patchForce": "true" });
+    expect(await annotationsOf({})).toBeUndefined();
+  });
+
   test("has the service name that agents know", async () => {
     expect((await build()).one("kubernetes:core/v1:Service").inputs).toMatchObject({
       metadata: { name: "control-plane", namespace: "ns" },

@@ -55,6 +55,12 @@ describe("PgBouncer", () => {
     });
   });
 
+  test("takes the number of its pods back from whoever scaled it by hand", async () => {
+    expect((await build()).one("kubernetes:apps/v1:Deployment").inputs).toMatchObject({
+      metadata: { name: "pgbouncer", annotations: { "pulumi.com/patchForce": "true" } },
+    });
+  });
+
   test("spreads its pods over zones, whatever an earlier rollout left behind", async () => {
     const { spec } = await deploymentOf();
     expect(spec.template.spec.topologySpreadConstraints).toMatchObject([

@@ -20,6 +20,7 @@ const cluster: ClusterNetwork = {
   region: "eu-central-1",
   endpoint: "https://eks.example.com",
   certificateAuthority: "",
+  arn: "arn:aws:eks:eu-central-1:123456789012:cluster/platform",
   vpcId: "vpc-cluster",
   cidrBlocks: ["10.0.0.0/16"],
   ipFamily: "ipv4",

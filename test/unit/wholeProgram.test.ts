@@ -69,6 +69,11 @@ describe.each(stacks)("the program for %s", (stack) => {
     }
   });
 
+  test("knows the cluster by its ARN, so that a renewed certificate authority makes no object anew", () => {
+    const { clusterIdentifier } = worlds[stack].one("pulumi:providers:kubernetes").inputs;
+    expect(clusterIdentifier).toMatch(/^arn:aws:eks:eu-central-1:\d+:cluster\/\w+/);
+  });
+
   test("keeps everything but the stack's own components under a component", () => {
     const orphans = worlds[stack].resources.filter(({ custom, parent }) => custom && parent === undefined);
     expect(orphans.map(({ type }) => type).sort()).toEqual([
