@@ -143,7 +143,10 @@ const nameOf = (inputs: Properties, { physicalName }: Pick<Context, "physicalNam
 };
 
 /** The physical id and the outputs of a resource that is only recorded. */
-export function recordedOutputs(inputs: Properties, context: Context): Created {
+export function recordedOutputs(
+  inputs: Properties,
+  context: Pick<Context, "type" | "physicalName" | "resources">,
+): Created {
   const region = regionOf(inputs, context);
   const compute = computed[context.type];
   if (compute === undefined) throw new Error(`${context.type}: the local cloud does not know what AWS would compute`);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { BackupBucket, type BackupBucketArgs } from "../../components/backupBucket";
 import { lifecycleRules } from "../../components/backupRules";
-import { record } from "./mocks";
+import { record, type World } from "./mocks";
 
 const args: BackupBucketArgs = {
   region: "eu-north-1",
@@ -23,13 +23,14 @@ interface Statement {
   Condition?: Record<string, Record<string, string>>;
 }
 
-async function statements(changes: Partial<BackupBucketArgs> = {}): Promise<Record<string, Statement>> {
-  const world = await build(changes);
+function statementsOf(world: World<unknown>): Record<string, Statement> {
   const policy = JSON.parse(String(world.one("aws:s3/bucketPolicy:BucketPolicy").inputs.policy)) as {
     Statement: Statement[];
   };
   return Object.fromEntries(policy.Statement.map((statement) => [statement.Sid, statement]));
 }
+
+const statements = async (changes: Partial<BackupBucketArgs> = {}) => statementsOf(await build(changes));
 
 describe("the backup bucket", () => {
   test("is exactly these resources, all of them in the backup region", async () => {
@@ -84,7 +85,7 @@ describe("the backup bucket", () => {
       {
         applyServerSideEncryptionByDefault: {
           sseAlgorithm: "aws:kms",
-          kmsMasterKeyId: "arn:aws:kms:eu-north-1:123456789012:key/b-key",
+          kmsMasterKeyId: world.arnOf("aws:kms/key:Key"),
         },
         bucketKeyEnabled: true,
         blockedEncryptionTypes: ["SSE-C"],
@@ -134,14 +135,15 @@ describe("the bucket's policy", () => {
   });
 
   test("denies uploads that name another encryption or another key, and not those that name none", async () => {
-    const { NoOtherEncryption, NoOtherKey } = await statements();
+    const world = await build();
+    const { NoOtherEncryption, NoOtherKey } = statementsOf(world);
     expect(NoOtherEncryption?.Condition).toEqual({
       StringNotEquals: { "s3:x-amz-server-side-encryption": "aws:kms" },
       Null: { "s3:x-amz-server-side-encryption": "false" },
     });
     expect(NoOtherKey?.Condition).toEqual({
       StringNotEquals: {
-        "s3:x-amz-server-side-encryption-aws-kms-key-id": "arn:aws:kms:eu-north-1:123456789012:key/b-key",
+        "s3:x-amz-server-side-encryption-aws-kms-key-id": world.arnOf("aws:kms/key:Key"),
       },
       Null: { "s3:x-amz-server-side-encryption-aws-kms-key-id": "false" },
     });

@@ -24,7 +24,7 @@ test("automated backups are copied to the third region, under a key of that regi
   expect(world.one(copying).inputs).toEqual({
     region: "eu-north-1",
     sourceDbInstanceArn: args.sourceArn,
-    kmsKeyId: "arn:aws:kms:eu-north-1:123456789012:key/c-key",
+    kmsKeyId: world.arnOf("aws:kms/key:Key"),
     retentionPeriod: 35,
   });
   for (const child of world.resources.filter((r) => r.custom)) expect(child.inputs.region).toBe("eu-north-1");

@@ -48,8 +48,8 @@ describe("the database's secrets", () => {
     for (const { inputs } of world.all(secret)) {
       expect(inputs).toMatchObject({
         region: "eu-central-1",
-        kmsKeyId: "arn:aws:kms:eu-central-1:123456789012:key/s-key",
-        replicas: [{ region: "eu-west-1", kmsKeyId: "arn:aws:kms:eu-west-1:123456789012:key/s-replica-key" }],
+        kmsKeyId: world.arnOf("aws:kms/key:Key", "s-key"),
+        replicas: [{ region: "eu-west-1", kmsKeyId: world.arnOf("aws:kms/key:Key", "s-replica-key") }],
         tags: { team: "platform" },
       });
     }

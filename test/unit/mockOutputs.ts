@@ -1,17 +1,23 @@
 /**
- * What the clouds would have answered: computed outputs by resource type, and look-ups by token. Values are recognisable
- * and follow from the name, so that a test can say where one came from.
+ * What the clouds would have answered. Computed outputs are the local cloud's own, so that a unit test and `make local` see the same
+ * ids, ARNs and names; look-ups by token describe one account and what it holds already.
  */
+import { accountId as account, arn as arnOf } from "../../cloud/aws/account";
+import { recordedOutputs } from "../../cloud/aws/recorded";
+import type { Context } from "../../cloud/handler";
+import { identify, identifyGlobal, stored, token } from "../../cloud/kubernetes/objects";
 import type { Values } from "./mocks";
 
-const account = "123456789012";
 const region = (inputs: Values) => (typeof inputs.region === "string" ? inputs.region : "eu-central-1");
-const arn = (service: string, inputs: Values, resource: string) =>
-  `arn:aws:${service}:${region(inputs)}:${account}:${resource}`;
+const arn = (service: string, inputs: Values, resource: string) => arnOf(service, region(inputs), resource);
 
 type Compute = (inputs: Values, name: string) => Values;
 
-const computed: Record<string, Compute> = {
+/**
+ * What the local cloud makes for real instead of recording it: values that follow from the name, so that nothing is generated,
+ * signed or started for a unit test.
+ */
+const made: Record<string, Compute> = {
   "pulumi:index:Stash": (inputs, name) => ({ id: name, output: inputs.input }),
   "aws:rds/instance:Instance": (inputs, name) => {
     const identifier = (inputs.identifier as string | undefined) ?? `${name}-abc1234`;
@@ -39,26 +45,6 @@ const computed: Record<string, Compute> = {
     id: inputs.name ?? `${name}-abc1234`,
     name: inputs.name ?? `${name}-abc1234`,
     arn: arn("rds", inputs, `subgrp:${name}`),
-  }),
-  "aws:kms/key:Key": (inputs, name) => ({
-    id: `key-${name}`,
-    keyId: `key-${name}`,
-    arn: arn("kms", inputs, `key/${name}`),
-  }),
-  "aws:iam/role:Role": (_inputs, name) => ({
-    id: `${name}-abc1234`,
-    name: `${name}-abc1234`,
-    arn: `arn:aws:iam::${account}:role/${name}-abc1234`,
-  }),
-  "aws:s3/bucket:Bucket": (_inputs, name) => ({
-    id: `${name}-abc1234`,
-    bucket: `${name}-abc1234`,
-    arn: `arn:aws:s3:::${name}-abc1234`,
-  }),
-  "aws:secretsmanager/secret:Secret": (inputs, name) => ({
-    id: arn("secretsmanager", inputs, `secret:${name}`),
-    arn: arn("secretsmanager", inputs, `secret:${name}`),
-    name: `${name}-abc1234`,
   }),
   "random:index/randomPassword:RandomPassword": (inputs, name) => ({
     id: "none",
@@ -94,24 +80,25 @@ const computed: Record<string, Compute> = {
   }),
 };
 
-/** Kubernetes: autonamed as the provider does, `metadata` filled in. */
-function kubernetes(inputs: Values, name: string): Values {
-  const metadata = (inputs.metadata ?? {}) as Values;
-  const objectName = (metadata.name as string | undefined) ?? `${name}-abc1234`;
-  const namespace = metadata.namespace as string | undefined;
-  return {
-    id: namespace === undefined ? objectName : `${namespace}/${objectName}`,
-    metadata: { ...metadata, name: objectName, uid: `uid-${name}` },
-  };
+/** What the cloud would have computed for a resource; `id` is its physical id. */
+export function computedOutputs(
+  type: string,
+  name: string,
+  inputs: Values,
+  resources: Context["resources"] = () => [],
+): Values {
+  const context = { type, physicalName: `${name}-abc1234`, resources };
+  if (made[type]) return made[type](inputs, name);
+  if (type.startsWith("kubernetes:")) return kubernetes(inputs, context);
+  const { id, outputs } = recordedOutputs(inputs, context);
+  // What the program has said stands as it was said: secrets keep their mark.
+  return { ...Object.fromEntries(Object.entries(outputs).filter(([key]) => !(key in inputs))), id };
 }
 
-/** The computed outputs of one resource; `id` is its physical id. */
-export function computedOutputs(type: string, name: string, inputs: Values): Values {
-  const compute = computed[type];
-  if (compute !== undefined) return compute(inputs, name);
-  if (type.startsWith("kubernetes:")) return kubernetes(inputs, name);
-  const service = type.split(":")[1]?.split("/")[0] ?? "service";
-  return { id: `${name}-id`, arn: arn(service, inputs, name), name: inputs.name ?? `${name}-abc1234` };
+/** Named by Pulumi's provider and stored by the API server. */
+function kubernetes(inputs: Values, context: Pick<Context, "type" | "physicalName">): Values {
+  const identity = context.type === token.namespace ? identifyGlobal(inputs, context) : identify(inputs, context);
+  return { id: identity.id, metadata: stored(inputs, identity, "").metadata };
 }
 
 /** There is a VPC with an EKS cluster in each region: the primary's, and another. */

@@ -2,6 +2,7 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import { describe, expect, test } from "vitest";
+import { recordedOutputs } from "../../cloud/aws/recorded";
 import { record, unknown, valueOf } from "./mocks";
 
 class Pair extends pulumi.ComponentResource {
@@ -26,32 +27,32 @@ describe("the recorder", () => {
     const key = world.one("aws:kms/key:Key");
     expect(key).toMatchObject({ parent: "p", protect: true, inputs: { region: "eu-west-1" } });
     expect(world.one("aws:kms/alias:Alias")).toMatchObject({
-      inputs: { targetKeyId: "key-p-key" },
+      inputs: { targetKeyId: key.computed.keyId },
       ignoreChanges: ["name"],
       dependencies: [key.urn],
       propertyDependencies: { targetKeyId: [key.urn] },
     });
-    expect(world.one("test:index:Pair").outputs).toEqual({ arn: "arn:aws:kms:eu-west-1:123456789012:key/p-key" });
-    expect(await valueOf(world.result.key.keyId)).toBe("key-p-key");
+    expect(world.one("test:index:Pair").outputs).toEqual({ arn: key.computed.arn });
+    expect(await valueOf(world.result.key.keyId)).toBe(key.computed.keyId);
   });
 
   test("keeps the mark on secrets, and finds one that lost it", async () => {
     const safe = await record(() => {
       const password = new random.RandomPassword("pw", { length: 32 });
-      new aws.ssm.Parameter("kept", { type: "String", value: pulumi.interpolate`user:${password.result}@host` });
+      new aws.secretsmanager.Secret("kept", { description: pulumi.interpolate`user:${password.result}@host` });
     });
-    expect(safe.one("aws:ssm/parameter:Parameter").secrets).toEqual(["value"]);
+    expect(safe.one("aws:secretsmanager/secret:Secret").secrets).toEqual(["description"]);
     expect(() => safe.expectNothingSecretInPlain()).not.toThrow();
 
     const leaking = await record(() => {
       const password = new random.RandomPassword("pw", { length: 32 });
       const base64 = pulumi.unsecret(password.result).apply((text) => Buffer.from(`url=${text}`).toString("base64"));
-      new aws.ssm.Parameter("leaked", { type: "String", description: pulumi.unsecret(password.result) });
-      new aws.ssm.Parameter("hidden", { type: "String", description: base64 });
+      new aws.secretsmanager.Secret("leaked", { description: pulumi.unsecret(password.result) });
+      new aws.secretsmanager.Secret("hidden", { description: base64 });
     });
     expect(leaking.secretsInPlain.sort()).toEqual([
-      "aws:ssm/parameter:Parameter hidden: description",
-      "aws:ssm/parameter:Parameter leaked: description",
+      "aws:secretsmanager/secret:Secret hidden: description",
+      "aws:secretsmanager/secret:Secret leaked: description",
     ]);
   });
 
@@ -70,6 +71,18 @@ describe("the recorder", () => {
       });
     });
     await expect(failing).rejects.toThrow("refused");
+  });
+
+  test("takes what is computed from the local cloud, and refuses a type that it does not know", async () => {
+    const world = await record(() => new aws.kms.Key("k", { region: "eu-west-1" }));
+    const { outputs } = recordedOutputs(
+      { region: "eu-west-1" },
+      { type: "aws:kms/key:Key", physicalName: "k-abc1234", resources: () => [] },
+    );
+    expect(await valueOf(world.result.arn)).toBe(outputs.arn);
+    await expect(record(() => new aws.ssm.Parameter("p", { type: "String", value: "x" }))).rejects.toThrow(
+      "aws:ssm/parameter:Parameter: the local cloud does not know what AWS would compute",
+    );
   });
 
   test("refuses two resources of one URN, and look-ups nobody answers", async () => {

@@ -43,6 +43,8 @@ export interface Recorded {
   retainOnDelete: boolean;
   customTimeouts: { create: string; update: string; delete: string };
   aliases: number;
+  /** What the cloud computed; empty in a preview, and for components. */
+  computed: Values;
   /** What registerOutputs was given; undefined until it is called. */
   outputs: Values | undefined;
 }
@@ -141,6 +143,7 @@ class Recorder {
           delete: request.getCustomtimeouts()?.getDelete() ?? "",
         },
         aliases: request.getAliasesList().length + request.getAliasurnsList().length,
+        computed: {},
         outputs: undefined,
       };
       request.getPropertydependenciesMap().forEach((urns, key) => {
@@ -155,11 +158,12 @@ class Recorder {
       let outputs: Values = raw;
       if (request.getCustom() && !isProvider) {
         const computed = {
-          ...computedOutputs(type, name, inputs),
+          ...computedOutputs(type, name, inputs, (wanted) => this.#resources(wanted)),
           ...this.options.computed?.[type]?.(inputs, name),
         };
         // What the engine makes itself, it makes in a preview too.
         if (!this.options.preview || type.startsWith("pulumi:")) {
+          recorded.computed = computed;
           response.setId((computed.id as string | undefined) ?? `${name}-id`);
           outputs = { ...raw, ...computed };
           for (const key of request.getAdditionalsecretoutputsList()) {
@@ -181,6 +185,15 @@ class Recorder {
     } catch (error) {
       callback(error as Error);
     }
+  }
+
+  #resources(type: string) {
+    const existing = this.recorded.filter((r) => r.type === type);
+    return existing.map(({ computed, ...r }) => ({
+      ...r,
+      id: String(computed.id),
+      outputs: { ...r.inputs, ...computed },
+    }));
   }
 
   registerResourceOutputs(request: resource.RegisterResourceOutputsRequest, callback: Callback<unknown>) {
@@ -277,6 +290,16 @@ export class World<T> {
       throw new Error(`expected one ${wanted}, found ${found.length} among\n  ${known}`);
     }
     return only;
+  }
+
+  /** The id that the cloud gave a resource. */
+  idOf(type: string, name?: string): string {
+    return String(this.one(type, name).computed.id);
+  }
+
+  /** The ARN that the cloud gave a resource. */
+  arnOf(type: string, name?: string): string {
+    return String(this.one(type, name).computed.arn);
   }
 
   /** `[type, name]` of everything created, sorted: for asserting that there is exactly this and nothing else. */

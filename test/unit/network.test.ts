@@ -151,7 +151,7 @@ describe("the network", () => {
   test("strips the replica VPC's default security group of its rules", async () => {
     const world = await build();
     expect(world.one("aws:ec2/defaultSecurityGroup:DefaultSecurityGroup").inputs).toMatchObject({
-      vpcId: "n-replica-id",
+      vpcId: world.idOf("aws:ec2/vpc:Vpc"),
       ingress: [],
       egress: [],
     });
@@ -177,14 +177,14 @@ describe("the network", () => {
     expect(peering.inputs).toMatchObject({
       region: "eu-central-1",
       vpcId: "vpc-cluster",
-      peerVpcId: "n-replica-id",
+      peerVpcId: world.idOf("aws:ec2/vpc:Vpc"),
       peerRegion: "eu-west-1",
       autoAccept: false,
     });
     const accepter = world.one("aws:ec2/vpcPeeringConnectionAccepter:VpcPeeringConnectionAccepter");
     expect(accepter.inputs).toMatchObject({
       region: "eu-west-1",
-      vpcPeeringConnectionId: "n-replica-peering-id",
+      vpcPeeringConnectionId: world.idOf("aws:ec2/vpcPeeringConnection:VpcPeeringConnection"),
       autoAccept: true,
     });
     const options = world.all("aws:ec2/peeringConnectionOptions:PeeringConnectionOptions");
@@ -199,10 +199,11 @@ describe("the network", () => {
   test("routes both ways through the peering, and nowhere else", async () => {
     const world = await build();
     const routes = world.all("aws:ec2/route:Route").map((route) => route.inputs);
-    for (const route of routes) expect(route.vpcPeeringConnectionId).toBe("n-replica-peering-id");
+    for (const route of routes)
+      expect(route.vpcPeeringConnectionId).toBe(world.idOf("aws:ec2/vpcPeeringConnection:VpcPeeringConnection"));
     expect(routes.map((route) => [route.routeTableId, route.destinationCidrBlock])).toEqual([
-      ["n-replica-id", "10.0.0.0/16"],
-      ["n-replica-id", "100.64.0.0/16"],
+      [world.idOf("aws:ec2/routeTable:RouteTable"), "10.0.0.0/16"],
+      [world.idOf("aws:ec2/routeTable:RouteTable"), "100.64.0.0/16"],
       ["rtb-1", "10.90.0.0/20"],
       ["rtb-2", "10.90.0.0/20"],
     ]);

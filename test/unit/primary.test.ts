@@ -67,7 +67,7 @@ describe("the primary", () => {
 
   test("is exactly this instance", async () => {
     const world = await build();
-    const key = "arn:aws:kms:eu-central-1:123456789012:key/p-key";
+    const key = world.arnOf("aws:kms/key:Key");
     expect(world.one(instance).inputs).toEqual({
       region: "eu-central-1",
       identifier: "p-0a1b2c3d",
@@ -103,7 +103,7 @@ describe("the primary", () => {
       finalSnapshotIdentifier: "p-final-0a1b2c3d",
       deletionProtection: true,
       monitoringInterval: 60,
-      monitoringRoleArn: "arn:aws:iam::123456789012:role/p-monitoring-abc1234",
+      monitoringRoleArn: world.arnOf("aws:iam/role:Role"),
       databaseInsightsMode: "standard",
       performanceInsightsEnabled: true,
       performanceInsightsRetentionPeriod: 7,
@@ -137,13 +137,16 @@ describe("the primary", () => {
   test("is encrypted under a key of its own that rotates", async () => {
     const world = await build();
     expect(world.one("aws:kms/key:Key").inputs).toMatchObject({ enableKeyRotation: true, deletionWindowInDays: 30 });
-    expect(world.one("aws:kms/alias:Alias").inputs).toMatchObject({ region: "eu-central-1", targetKeyId: "key-p-key" });
+    expect(world.one("aws:kms/alias:Alias").inputs).toMatchObject({
+      region: "eu-central-1",
+      targetKeyId: world.one("aws:kms/key:Key").computed.keyId,
+    });
   });
 
   test("has encrypted log groups with an end to their retention before RDS could make them without either", async () => {
     const world = await build();
     const groups = world.all("aws:cloudwatch/logGroup:LogGroup");
-    const key = "arn:aws:kms:eu-central-1:123456789012:key/p-key";
+    const key = world.arnOf("aws:kms/key:Key");
     expect(groups.map(({ inputs }) => [inputs.name, inputs.retentionInDays, inputs.kmsKeyId])).toEqual([
       ["/aws/rds/instance/p-0a1b2c3d/postgresql", 731, key],
       ["/aws/rds/instance/p-0a1b2c3d/upgrade", 731, key],
@@ -207,13 +210,13 @@ describe("the primary", () => {
     const { policy } = (await build()).one("aws:kms/key:Key").inputs as { policy: string };
     expect(JSON.parse(policy)).toMatchObject({
       Statement: [
-        { Principal: { AWS: "arn:aws:iam::123456789012:root" }, Action: "kms:*" },
+        { Principal: { AWS: "arn:aws:iam::000000000000:root" }, Action: "kms:*" },
         {
           Principal: { Service: "logs.eu-central-1.amazonaws.com" },
           Condition: {
             ArnLike: {
               "kms:EncryptionContext:aws:logs:arn":
-                "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/rds/instance/p-*/*",
+                "arn:aws:logs:eu-central-1:000000000000:log-group:/aws/rds/instance/p-*/*",
             },
           },
         },
@@ -263,7 +266,7 @@ describe("the primary", () => {
     const world = await build();
     expect(world.one("random:index/randomId:RandomId").inputs).toEqual({
       byteLength: 4,
-      keepers: { key: "arn:aws:kms:eu-central-1:123456789012:key/p-key" },
+      keepers: { key: world.arnOf("aws:kms/key:Key") },
     });
   });
 
@@ -272,7 +275,7 @@ describe("the primary", () => {
     expect(await valueOf(pulumi.all([result.address, result.port, result.arn]))).toEqual([
       "p-0a1b2c3d.xyz.eu-central-1.rds.amazonaws.com",
       5432,
-      "arn:aws:rds:eu-central-1:123456789012:db:p-0a1b2c3d",
+      "arn:aws:rds:eu-central-1:000000000000:db:p-0a1b2c3d",
     ]);
   });
 

@@ -47,7 +47,7 @@ describe("the replica", () => {
 
   test("is exactly this instance: made from an ARN, under a key of its own region", async () => {
     const world = await build();
-    const key = "arn:aws:kms:eu-west-1:123456789012:key/r-key";
+    const key = world.arnOf("aws:kms/key:Key");
     expect(world.one(instance).inputs).toEqual({
       region: "eu-west-1",
       identifier: "r-0a1b2c3d",
