@@ -221,8 +221,10 @@ begin
 end
 $$;
 
--- Drops the drained table, once every row of it is found in its month. A table whose rows the control plane may delete
--- is not compared: a row missing there may have been deleted since.
+-- Drops the drained table, once every row of it is found in its month with the same content, to the byte: all columns
+-- but those that the control plane may update, which may have changed since. Of a receipt these are the sealed ones; how
+-- it came to the others is in its history. A table whose rows the control plane may delete is not compared: a row
+-- missing there may have been deleted since.
 create function audit.drain_release(parent regclass) returns boolean
   language plpgsql security definer
   set search_path = pg_catalog, pg_temp
@@ -234,6 +236,8 @@ declare
   drained regclass;
   since   timestamptz;
   missing bigint;
+  altered bigint;
+  fixed   text[];
 begin
   select * into future from audit.future_partition(parent);
   drained := to_regclass(format('%I.%I',
@@ -244,13 +248,22 @@ begin
   if not has_table_privilege('authensor_app', parent, 'delete') then
     -- Its rows are younger than its bound was: no reason to search all of history for them.
     execute format('select min(%I) from %s', future.key, drained) into since;
-    execute format('select count(*) from %s d where not exists (select from %s p where %s and p.%I >= %L)',
-      drained, parent,
+    fixed := (
+      select array_agg(quote_ident(attname) order by attnum) from pg_attribute
+       where attrelid = parent and attnum > 0 and not attisdropped
+         and not has_column_privilege('authensor_app', parent, attnum, 'update'));
+    execute format(
+      'select count(*) filter (where p.tableoid is null),
+              count(*) filter (where p.tableoid is not null and row(%s)::record *<> row(%s)::record)
+         from %s d left join %s p on %s and p.%I >= %L',
+      'd.' || array_to_string(fixed, ', d.'), 'p.' || array_to_string(fixed, ', p.'), drained, parent,
       (select string_agg(format('p.%1$s = d.%1$s', k), ' and ') from unnest(audit.key_columns(parent)) k),
-      future.key, since) into missing;
-    if missing > 0 then
-      raise '% rows of % are missing from %', missing, drained, parent using errcode = 'data_corrupted',
-        hint = 'Nothing was dropped. Insert them into the table, find out why, then drop the drained one.';
+      future.key, since) into missing, altered;
+    if missing > 0 or altered > 0 then
+      raise '% rows of % are missing from %, % have another content there', missing, drained, parent, altered
+        using errcode = 'data_corrupted',
+        hint = 'Nothing was dropped. The drained table has the rows as they were: find out why, put them right, then '
+          'drop it.';
     end if;
   end if;
   execute format('drop table %s', drained);

@@ -25,9 +25,10 @@ do $$ begin perform audit.partition_by_month('audit.receipt_history'); end $$;
 
 -- The ends of the agents' chains of changes. Apart from those of receipts, so that a change never waits for an insert.
 create table audit.history_heads (
-  agent text   collate "C" primary key,
-  seq   bigint not null default 0,
-  seal  bytea  not null default ''
+  agent      text        collate "C" primary key,
+  seq        bigint      not null default 0,
+  changed_at timestamptz not null default '-infinity',
+  seal       bytea       not null default ''
 ) with (fillfactor = 40, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 
 -- The columns that may change, as one object. Times are written in UTC, whoever asks.
@@ -73,9 +74,12 @@ create function audit.append_history(
 ) returns void
   language plpgsql
   set search_path = pg_catalog, pg_temp
+  -- As in audit.advance_in_batch (010).
+  set enable_seqscan = off
 as $$
 declare
   entry audit.receipt_history;
+  place tid;
 begin
   if current_setting('synchronous_commit') not in ('on', 'remote_apply') then
     perform audit.commit_durably();
@@ -87,17 +91,25 @@ begin
   entry.application        := coalesce(current_setting('application_name', true), '');
   entry.before             := audit.differing(old_state, new_state);
   entry.after              := audit.differing(new_state, old_state);
-  loop
-    select seq + 1, seal into entry.seq, entry.seal from audit.history_heads
-      where agent = entry.agent for no key update;
+  select ctid, seq + 1, seal, changed_at into place, entry.seq, entry.seal, entry.changed_at
+    from audit.history_heads
+   where ctid = audit.remembered_head('history_heads', entry.agent) and agent = entry.agent for no key update;
+  while place is null loop
+    select ctid, seq + 1, seal, changed_at into place, entry.seq, entry.seal, entry.changed_at
+      from audit.history_heads where agent = entry.agent for no key update;
     exit when found;
     insert into audit.history_heads (agent) values (entry.agent) on conflict do nothing;
   end loop;
-  -- Taken under the lock, so that it follows the chain's order.
-  entry.changed_at := clock_timestamp();
+  -- Taken under the lock, and never before the change before it, also when the clock was set back.
+  entry.changed_at := greatest(entry.changed_at, clock_timestamp());
   entry.seal := audit.history_seal(entry.seal, entry.seq, entry.agent, entry.receipt_id, entry.receipt_created_at,
                                    entry.changed_at, entry.changed_by, entry.application, entry.before, entry.after);
-  update audit.history_heads set seq = entry.seq, seal = entry.seal where agent = entry.agent;
+  update audit.history_heads set seq = entry.seq, changed_at = entry.changed_at, seal = entry.seal
+   where ctid = place and agent = entry.agent
+  returning ctid into place;
+  if entry.seq & 31 = 0 or current_setting('audit.batch', true) = 'on' then
+    perform audit.remember_head('history_heads', entry.agent, place);
+  end if;
   insert into audit.receipt_history values (entry.*);
 end
 $$;
