@@ -12,12 +12,83 @@ CREATE TYPE audit.detachment AS (
 	stored bigint
 );
 
+CREATE TABLE audit.chain_heads (
+    agent text NOT NULL COLLATE pg_catalog."C",
+    seq bigint DEFAULT 0 NOT NULL,
+    sealed_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    seal bytea DEFAULT '\x'::bytea NOT NULL,
+    receipt_hash text,
+    prev_receipt_hash text
+)
+WITH (fillfactor='40', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='5000');
+
+CREATE TABLE public.receipts (
+    id uuid NOT NULL,
+    envelope_id uuid NOT NULL,
+    status text NOT NULL,
+    decision_outcome text NOT NULL,
+    tool_name text,
+    actor_id text,
+    envelope jsonb NOT NULL,
+    decision jsonb NOT NULL,
+    approval jsonb,
+    approval_status text,
+    execution jsonb,
+    result jsonb,
+    error jsonb,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    claim_id uuid,
+    claimed_at timestamp with time zone,
+    claim_expires_at timestamp with time zone,
+    execution_attempts integer DEFAULT 0 NOT NULL,
+    receipt_hash text NOT NULL,
+    prev_receipt_hash text,
+    rekor_entry_id text,
+    parent_receipt_id uuid,
+    chain_seq bigint NOT NULL,
+    chain_seal bytea NOT NULL,
+    sealed_at timestamp with time zone NOT NULL
+)
+PARTITION BY RANGE (created_at);
+
+CREATE FUNCTION audit.advance_in_batch(r public.receipts, content bytea, at timestamp with time zone) RETURNS audit.chain_heads
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    AS $$
+declare
+  agent_of text := coalesce(r.actor_id, '');
+  advanced audit.chain_heads;
+  place    tid;
+begin
+  update audit.chain_heads as head
+     set seq               = head.seq + 1,
+         sealed_at         = greatest(head.sealed_at, at),
+         seal              = audit.chain_seal(head.seal, head.seq + 1, greatest(head.sealed_at, at), content,
+                                              head.receipt_hash),
+         receipt_hash      = audit.authensor_hash(
+                               r.id, r.envelope_id, r.created_at, r.decision_outcome, head.receipt_hash),
+         prev_receipt_hash = head.receipt_hash
+   where head.ctid = audit.remembered_head('chain_heads', agent_of) and head.agent = agent_of
+  returning head.agent, head.seq, head.sealed_at, head.seal, head.receipt_hash, head.prev_receipt_hash, head.ctid
+       into advanced.agent, advanced.seq, advanced.sealed_at, advanced.seal, advanced.receipt_hash,
+            advanced.prev_receipt_hash, place;
+  if found then
+    perform audit.remember_head('chain_heads', agent_of, place);
+  end if;
+  return advanced;
+end
+$$;
+
 CREATE FUNCTION audit.append_history(agent_of text, receipt_id uuid, receipt_created_at timestamp with time zone, old_state jsonb, new_state jsonb) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
     AS $$
 declare
   entry audit.receipt_history;
+  place tid;
 begin
   if current_setting('synchronous_commit') not in ('on', 'remote_apply') then
     perform audit.commit_durably();
@@ -29,17 +100,25 @@ begin
   entry.application        := coalesce(current_setting('application_name', true), '');
   entry.before             := audit.differing(old_state, new_state);
   entry.after              := audit.differing(new_state, old_state);
-  loop
-    select seq + 1, seal into entry.seq, entry.seal from audit.history_heads
-      where agent = entry.agent for no key update;
+  select ctid, seq + 1, seal, changed_at into place, entry.seq, entry.seal, entry.changed_at
+    from audit.history_heads
+   where ctid = audit.remembered_head('history_heads', entry.agent) and agent = entry.agent for no key update;
+  while place is null loop
+    select ctid, seq + 1, seal, changed_at into place, entry.seq, entry.seal, entry.changed_at
+      from audit.history_heads where agent = entry.agent for no key update;
     exit when found;
     insert into audit.history_heads (agent) values (entry.agent) on conflict do nothing;
   end loop;
-  -- Taken under the lock, so that it follows the chain's order.
-  entry.changed_at := clock_timestamp();
+  -- Taken under the lock, and never before the change before it, also when the clock was set back.
+  entry.changed_at := greatest(entry.changed_at, clock_timestamp());
   entry.seal := audit.history_seal(entry.seal, entry.seq, entry.agent, entry.receipt_id, entry.receipt_created_at,
                                    entry.changed_at, entry.changed_by, entry.application, entry.before, entry.after);
-  update audit.history_heads set seq = entry.seq, seal = entry.seal where agent = entry.agent;
+  update audit.history_heads set seq = entry.seq, changed_at = entry.changed_at, seal = entry.seal
+   where ctid = place and agent = entry.agent
+  returning ctid into place;
+  if entry.seq & 31 = 0 or current_setting('audit.batch', true) = 'on' then
+    perform audit.remember_head('history_heads', entry.agent, place);
+  end if;
   insert into audit.receipt_history values (entry.*);
 end
 $$;
@@ -213,36 +292,6 @@ begin
 end
 $$;
 
-CREATE TABLE public.receipts (
-    id uuid NOT NULL,
-    envelope_id uuid NOT NULL,
-    status text NOT NULL,
-    decision_outcome text NOT NULL,
-    tool_name text,
-    actor_id text,
-    envelope jsonb NOT NULL,
-    decision jsonb NOT NULL,
-    approval jsonb,
-    approval_status text,
-    execution jsonb,
-    result jsonb,
-    error jsonb,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    claim_id uuid,
-    claimed_at timestamp with time zone,
-    claim_expires_at timestamp with time zone,
-    execution_attempts integer DEFAULT 0 NOT NULL,
-    receipt_hash text NOT NULL,
-    prev_receipt_hash text,
-    rekor_entry_id text,
-    parent_receipt_id uuid,
-    chain_seq bigint NOT NULL,
-    chain_seal bytea NOT NULL,
-    sealed_at timestamp with time zone NOT NULL
-)
-PARTITION BY RANGE (created_at);
-
 CREATE FUNCTION audit.check_identity(r public.receipts) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -346,7 +395,7 @@ CREATE FUNCTION audit.checkpoint_seal(previous_seal bytea, seq bigint, chain tex
 
 CREATE FUNCTION audit.commit_durably() RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   perform set_config('synchronous_commit', 'on', true);
@@ -515,6 +564,8 @@ declare
   drained regclass;
   since   timestamptz;
   missing bigint;
+  altered bigint;
+  fixed   text[];
 begin
   select * into future from audit.future_partition(parent);
   drained := to_regclass(format('%I.%I',
@@ -525,13 +576,22 @@ begin
   if not has_table_privilege('authensor_app', parent, 'delete') then
     -- Its rows are younger than its bound was: no reason to search all of history for them.
     execute format('select min(%I) from %s', future.key, drained) into since;
-    execute format('select count(*) from %s d where not exists (select from %s p where %s and p.%I >= %L)',
-      drained, parent,
+    fixed := (
+      select array_agg(quote_ident(attname) order by attnum) from pg_attribute
+       where attrelid = parent and attnum > 0 and not attisdropped
+         and not has_column_privilege('authensor_app', parent, attnum, 'update'));
+    execute format(
+      'select count(*) filter (where p.tableoid is null),
+              count(*) filter (where p.tableoid is not null and row(%s)::record *<> row(%s)::record)
+         from %s d left join %s p on %s and p.%I >= %L',
+      'd.' || array_to_string(fixed, ', d.'), 'p.' || array_to_string(fixed, ', p.'), drained, parent,
       (select string_agg(format('p.%1$s = d.%1$s', k), ' and ') from unnest(audit.key_columns(parent)) k),
-      future.key, since) into missing;
-    if missing > 0 then
-      raise '% rows of % are missing from %', missing, drained, parent using errcode = 'data_corrupted',
-        hint = 'Nothing was dropped. Insert them into the table, find out why, then drop the drained one.';
+      future.key, since) into missing, altered;
+    if missing > 0 or altered > 0 then
+      raise '% rows of % are missing from %, % have another content there', missing, drained, parent, altered
+        using errcode = 'data_corrupted',
+        hint = 'Nothing was dropped. The drained table has the rows as they were: find out why, put them right, then '
+          'drop it.';
     end if;
   end if;
   execute format('drop table %s', drained);
@@ -653,6 +713,25 @@ begin
   execute format('lock table %s in share update exclusive mode', relation);
 end
 $$;
+
+CREATE FUNCTION audit.insert_receipts(batch jsonb) RETURNS SETOF public.receipts
+    LANGUAGE sql
+    AS $$
+  insert into public.receipts (
+    id, envelope_id, parent_receipt_id, status, decision_outcome, tool_name, actor_id, envelope, decision,
+    approval, approval_status, execution, result, error, created_at, updated_at,
+    claim_id, claimed_at, claim_expires_at, execution_attempts, rekor_entry_id)
+  select r.id, r.envelope_id, r.parent_receipt_id, r.status, r.decision_outcome, r.tool_name, r.actor_id, r.envelope,
+         r.decision, r.approval, r.approval_status, r.execution, r.result, r.error,
+         coalesce(r.created_at, now()), coalesce(r.updated_at, r.created_at, now()),
+         r.claim_id, r.claimed_at, r.claim_expires_at, coalesce(r.execution_attempts, 0), r.rekor_entry_id
+    from jsonb_array_elements(batch) with ordinality item (receipt, place)
+   cross join jsonb_populate_record(null::public.receipts, item.receipt) r
+   order by coalesce(r.actor_id, '') collate "C", item.place
+  returning *
+$$;
+
+COMMENT ON FUNCTION audit.insert_receipts(batch jsonb) IS 'Stores a batch of receipts, a JSON array of objects, in the one order in which batches do not deadlock.';
 
 CREATE FUNCTION audit.is_chained(parent regclass) RETURNS boolean
     LANGUAGE sql STABLE
@@ -905,6 +984,20 @@ begin
 end
 $$;
 
+CREATE FUNCTION audit.remember_head(heads text, agent text, place tid) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform set_config('audit.batch', 'on', true),
+          set_config('audit.' || heads || '_' || (hashtext(agent) & 127), place::text, true);
+end
+$$;
+
+CREATE FUNCTION audit.remembered_head(heads text, agent text) RETURNS tid
+    LANGUAGE sql STABLE
+    RETURN ("substring"(current_setting(((('audit.'::text || heads) || '_'::text) || (hashtext(agent) & 127)), true), '^\(\d{1,9},\d{1,4}\)$'::text))::tid;
+
 CREATE FUNCTION audit.seal_receipt() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -922,7 +1015,10 @@ declare
          new.claim_id, new.claimed_at, new.claim_expires_at, new.rekor_entry_id) is null
     and new.created_at >= '0001-01-01 00:00+00' and new.created_at < '10000-01-01 00:00+00'
     and octet_length(concat(new.actor_id, new.tool_name)) <= 1024;
-  at timestamptz := clock_timestamp();
+  at    timestamptz := clock_timestamp();
+  batch boolean     := coalesce(current_setting('audit.batch', true) = 'on', false);
+  again audit.chain_heads;
+  place tid;
 begin
   if current_setting('synchronous_commit') not in ('on', 'remote_apply') then
     perform audit.commit_durably();
@@ -931,7 +1027,15 @@ begin
     perform audit.check_identity(new), audit.check_state(new);
   end if;
 
-  loop
+  if batch then
+    again := audit.advance_in_batch(new, content, at);
+    new.chain_seq         := again.seq;
+    new.sealed_at         := again.sealed_at;
+    new.chain_seal        := again.seal;
+    new.receipt_hash      := again.receipt_hash;
+    new.prev_receipt_hash := again.prev_receipt_hash;
+  end if;
+  while again.agent is null loop
     update audit.chain_heads as head
        set seq               = head.seq + 1,
            sealed_at         = greatest(head.sealed_at, at),
@@ -941,14 +1045,21 @@ begin
                                  new.id, new.envelope_id, new.created_at, new.decision_outcome, head.receipt_hash),
            prev_receipt_hash = head.receipt_hash
      where head.agent = coalesce(new.actor_id, '')
-    returning head.seq, head.sealed_at, head.seal, head.receipt_hash, head.prev_receipt_hash
-         into new.chain_seq, new.sealed_at, new.chain_seal, new.receipt_hash, new.prev_receipt_hash;
-    if found and plain then
+    returning head.seq, head.sealed_at, head.seal, head.receipt_hash, head.prev_receipt_hash, head.ctid
+         into new.chain_seq, new.sealed_at, new.chain_seal, new.receipt_hash, new.prev_receipt_hash, place;
+    if found and plain and not batch and new.chain_seq & 31 <> 0 then
       return new;
     end if;
     exit when found;
     insert into audit.chain_heads (agent) values (coalesce(new.actor_id, '')) on conflict do nothing;
   end loop;
+  -- From an agent's thirty-second receipt on, the thirty-second of any may be the middle of a batch.
+  if place is not null then
+    perform audit.remember_head('chain_heads', coalesce(new.actor_id, ''), place);
+  end if;
+  if plain then
+    return new;
+  end if;
 
   -- Not born in the state that its decision implies: the history begins with how it was born.
   if new.status <> (case when new.decision_outcome in ('allow', 'require_approval') then 'pending' else 'skipped' end)
@@ -1031,16 +1142,6 @@ CREATE FUNCTION audit.words(text) RETURNS tsvector
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN to_tsvector('simple'::regconfig, CASE WHEN (octet_length($1) = length($1)) THEN $1 ELSE lower($1) END);
 
-CREATE TABLE audit.chain_heads (
-    agent text NOT NULL COLLATE pg_catalog."C",
-    seq bigint DEFAULT 0 NOT NULL,
-    sealed_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
-    seal bytea DEFAULT '\x'::bytea NOT NULL,
-    receipt_hash text,
-    prev_receipt_hash text
-)
-WITH (fillfactor='40', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='5000');
-
 CREATE TABLE audit.checkpoints (
     seq bigint NOT NULL,
     chain text NOT NULL,
@@ -1071,6 +1172,7 @@ COMMENT ON TABLE audit.drain_targets IS 'The tables that a drain is filling, one
 CREATE TABLE audit.history_heads (
     agent text NOT NULL COLLATE pg_catalog."C",
     seq bigint DEFAULT 0 NOT NULL,
+    changed_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
     seal bytea DEFAULT '\x'::bytea NOT NULL
 )
 WITH (fillfactor='40', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='5000');
@@ -1427,6 +1529,37 @@ GRANT USAGE ON SCHEMA public TO authensor_monitor;
 GRANT USAGE ON SCHEMA public TO authensor_auditor;
 GRANT USAGE ON SCHEMA public TO authensor_maintenance;
 
+GRANT SELECT ON TABLE audit.chain_heads TO authensor_auditor;
+
+GRANT SELECT,INSERT ON TABLE public.receipts TO authensor_app;
+GRANT SELECT ON TABLE public.receipts TO authensor_auditor;
+
+GRANT UPDATE(status) ON TABLE public.receipts TO authensor_app;
+
+GRANT UPDATE(approval) ON TABLE public.receipts TO authensor_app;
+
+GRANT UPDATE(approval_status) ON TABLE public.receipts TO authensor_app;
+
+GRANT UPDATE(execution) ON TABLE public.receipts TO authensor_app;
+
+GRANT UPDATE(result) ON TABLE public.receipts TO authensor_app;
+
+GRANT UPDATE(error) ON TABLE public.receipts TO authensor_app;
+
+GRANT UPDATE(updated_at) ON TABLE public.receipts TO authensor_app;
+
+GRANT UPDATE(claim_id) ON TABLE public.receipts TO authensor_app;
+
+GRANT UPDATE(claimed_at) ON TABLE public.receipts TO authensor_app;
+
+GRANT UPDATE(claim_expires_at) ON TABLE public.receipts TO authensor_app;
+
+GRANT UPDATE(execution_attempts) ON TABLE public.receipts TO authensor_app;
+
+GRANT UPDATE(rekor_entry_id) ON TABLE public.receipts TO authensor_app;
+
+REVOKE ALL ON FUNCTION audit.advance_in_batch(r public.receipts, content bytea, at timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION audit.append_history(agent_of text, receipt_id uuid, receipt_created_at timestamp with time zone, old_state jsonb, new_state jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.approval_problem(approval jsonb, approval_status text) FROM PUBLIC;
@@ -1458,33 +1591,6 @@ REVOKE ALL ON FUNCTION audit.check_ahead(month date) FROM PUBLIC;
 REVOKE ALL ON FUNCTION audit.check_attached(prepared audit.detachment) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.check_change() FROM PUBLIC;
-
-GRANT SELECT,INSERT ON TABLE public.receipts TO authensor_app;
-GRANT SELECT ON TABLE public.receipts TO authensor_auditor;
-
-GRANT UPDATE(status) ON TABLE public.receipts TO authensor_app;
-
-GRANT UPDATE(approval) ON TABLE public.receipts TO authensor_app;
-
-GRANT UPDATE(approval_status) ON TABLE public.receipts TO authensor_app;
-
-GRANT UPDATE(execution) ON TABLE public.receipts TO authensor_app;
-
-GRANT UPDATE(result) ON TABLE public.receipts TO authensor_app;
-
-GRANT UPDATE(error) ON TABLE public.receipts TO authensor_app;
-
-GRANT UPDATE(updated_at) ON TABLE public.receipts TO authensor_app;
-
-GRANT UPDATE(claim_id) ON TABLE public.receipts TO authensor_app;
-
-GRANT UPDATE(claimed_at) ON TABLE public.receipts TO authensor_app;
-
-GRANT UPDATE(claim_expires_at) ON TABLE public.receipts TO authensor_app;
-
-GRANT UPDATE(execution_attempts) ON TABLE public.receipts TO authensor_app;
-
-GRANT UPDATE(rekor_entry_id) ON TABLE public.receipts TO authensor_app;
 
 REVOKE ALL ON FUNCTION audit.check_identity(r public.receipts) FROM PUBLIC;
 
@@ -1536,6 +1642,9 @@ GRANT ALL ON FUNCTION audit.history_seal(previous_seal bytea, seq bigint, agent 
 
 REVOKE ALL ON FUNCTION audit.hold_off_vacuum(relation regclass) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION audit.insert_receipts(batch jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.insert_receipts(batch jsonb) TO authensor_app;
+
 REVOKE ALL ON FUNCTION audit.is_chained(parent regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.key_columns(parent regclass) FROM PUBLIC;
@@ -1580,6 +1689,10 @@ REVOKE ALL ON FUNCTION audit.record_change() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.record_changes() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION audit.remember_head(heads text, agent text, place tid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.remembered_head(heads text, agent text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION audit.seal_receipt() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.search_query(query text) FROM PUBLIC;
@@ -1593,8 +1706,6 @@ GRANT ALL ON FUNCTION audit.search_receipts(query text, since timestamp with tim
 REVOKE ALL ON FUNCTION audit.stored_columns(relation regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.within(key text, since timestamp with time zone, until timestamp with time zone) FROM PUBLIC;
-
-GRANT SELECT ON TABLE audit.chain_heads TO authensor_auditor;
 
 GRANT SELECT ON TABLE audit.checkpoints TO authensor_auditor;
 GRANT SELECT ON TABLE audit.checkpoints TO authensor_monitor;
