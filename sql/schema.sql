@@ -582,7 +582,8 @@ begin
          and not has_column_privilege('authensor_app', parent, attnum, 'update'));
     execute format(
       'select count(*) filter (where p.tableoid is null),
-              count(*) filter (where p.tableoid is not null and row(%s)::record *<> row(%s)::record)
+              count(*) filter (where p.tableoid is not null
+                                 and row(%s)::record *<> row(%s)::record)
          from %s d left join %s p on %s and p.%I >= %L',
       'd.' || array_to_string(fixed, ', d.'), 'p.' || array_to_string(fixed, ', p.'), drained, parent,
       (select string_agg(format('p.%1$s = d.%1$s', k), ' and ') from unnest(audit.key_columns(parent)) k),
