@@ -222,8 +222,8 @@ end
 $$;
 
 -- Drops the drained table, once every row of it is found in its month with the same content, to the byte: all columns
--- but those that the control plane may update, which may have changed since. Of a receipt these are the sealed ones; how
--- it came to the others is in its history. A table whose rows the control plane may delete is not compared: a row
+-- but those that the control plane may update, which may have changed since. Of a receipt these are the sealed ones;
+-- how it came to the others is in its history. A table whose rows the control plane may delete is not compared: a row
 -- missing there may have been deleted since.
 create function audit.drain_release(parent regclass) returns boolean
   language plpgsql security definer
