@@ -4,9 +4,11 @@ import { connectionLifetime } from "../ops/guard/limits";
 import type { Pool } from "./connectionBudget";
 import {
   type AdmittedRole,
+  hbaFile,
   longestTransaction,
   paths,
   pgbouncerPort,
+  renderHba,
   renderPgbouncerConfig,
   renderServices,
   renderUserlist,
@@ -90,6 +92,7 @@ export class Pgbouncer extends pulumi.ComponentResource {
             .apply(({ host, port }) =>
               renderPgbouncerConfig({ host, port, pools: args.pools, maxClients: args.maxClients }),
             ),
+          [hbaFile]: renderHba(),
         },
       },
       child,

@@ -56,8 +56,7 @@ export function renderPgbouncerConfig({ host, port, pools, maxClients }: Pgbounc
 
 [databases]
 ; One entry, and so one pool, per role, and one of its own for the control plane: a pool's connections are logged in as its role, with that role's settings
-; (synchronous_commit above all). max_db_connections caps the entry whoever connects to it, so that a role that names
-; another's entry takes from that pool and never adds to the sum.
+; (synchronous_commit above all). An entry accepts its role only (hba.conf beside this file): nobody fills another's pool.
 ; ${roles.app}, the control plane. It needs no transaction of more than one statement, and the one that it sends is broken: its
 ; key rotation sends BEGIN and COMMIT over different connections. In transaction mode every receipt that other requests then wrote on
 ; the connection with the BEGIN would be acknowledged, and rolled back in the end. So BEGIN is refused to it: the rotation fails
@@ -81,8 +80,10 @@ pidfile = ${paths.run}/pgbouncer.pid
 
 ;; Who may come in
 ; auth_query cannot work on RDS, which lets nobody read pg_authid: passwords come from a Secret.
-auth_type = scram-sha-256
 auth_file = ${paths.auth}/userlist.txt
+; Who may come in through which entry, each with SCRAM.
+auth_type = hba
+auth_hba_file = ${paths.config}/${hbaFile}
 ; Nobody may change or stop a pod from its console; deployments do.
 admin_users =
 ; SHOW POOLS and SHOW STATS for the monitor.
@@ -102,8 +103,11 @@ server_tls_protocols = secure
 
 ;; Pooling
 ; The control plane uses unnamed statements only, so a connection can change hands after each transaction.
-; server_reset_query does not run in this mode: what a role needs is set on the role, never by SET in a session.
 pool_mode = transaction
+; A connection is handed on as it was: what a client SET, prepared, locked or listens to ends with its transaction. Not
+; DISCARD ALL, which would also have every function planned anew (docs/roles.md has the price of both).
+server_reset_query = ${resetQuery}
+server_reset_query_always = 1
 ; Every client of a control plane at its largest fits into one pod less than there are.
 max_client_conn = ${maxClients}
 ; JDBC sends it, and no supported server needs it. "options" is not here: settings in it would vanish silently.
@@ -149,6 +153,25 @@ log_pooler_errors = 1
 log_stats = 1
 stats_period = 60
 `;
+}
+
+/** Leaves a session as it was when it logged in. RESET ALL gives back the role's own settings, not the server's. */
+const resetQuery = "RESET SESSION AUTHORIZATION; RESET ALL; CLOSE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all()";
+
+/** Kept beside pgbouncer.ini. */
+export const hbaFile = "hba.conf";
+
+/** PgBouncer's auth_hba_file: each entry's role, from anywhere, over TLS. What no line matches is refused. */
+export function renderHba(): string {
+  const entries = (Object.keys(pooledDatabase) as Pool[]).map((pool) => [
+    pooledDatabase[pool],
+    roles[pooledRole[pool]],
+  ]);
+  return [...entries, ["pgbouncer", roles.monitor]]
+    .flatMap(([database, role]) =>
+      ["0.0.0.0/0", "::/0"].map((from) => `hostssl ${database} ${role} ${from} scram-sha-256\n`),
+    )
+    .join("");
 }
 
 /** Who may come in: the pooled roles, and the reader of the statistics. Never the owner, who comes to the server itself. */

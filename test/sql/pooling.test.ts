@@ -8,11 +8,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { freePort } from "../../cloud/host/ports";
+import type { Pool } from "../../components/connectionBudget";
 import { databaseUrl } from "../../components/databaseUrl";
 import {
+  hbaFile,
   paths,
   pgbouncerPort,
   pooledDatabase,
+  pooledRole,
+  renderHba,
   renderPgbouncerConfig,
   renderUserlist,
 } from "../../components/pgbouncerConfig";
@@ -52,6 +56,7 @@ class Pod {
       [`${paths.config}/pgbouncer.ini`]: this.#here(config)
         .replace(`listen_port = ${pgbouncerPort}`, `listen_port = ${this.port}`)
         .replace("listen_addr = *", "listen_addr = localhost"),
+      [`${paths.config}/${hbaFile}`]: renderHba(),
       [`${paths.auth}/userlist.txt`]: renderUserlist(passwords),
       [`${paths.tls}/tls.crt`]: tls.certificate,
       [`${paths.tls}/tls.key`]: tls.key,
@@ -178,19 +183,45 @@ describe("through the pooler", () => {
     expect(Math.max(...held.map((count) => count ?? 0))).toBe(pools[role]);
   });
 
-  test("roles that name another's pool share it and add nothing to the sum", async () => {
-    const busy = pooled.flatMap((role) =>
-      Array.from({ length: 4 }, async () => {
-        const client = await pod.connect(pod.url(role, pooledDatabase.auditor));
-        await client.query("select pg_sleep(0.1)");
-        const sql =
-          "select count(*)::int as count from pg_stat_activity where query like 'select pg_sleep(0.1)%' and state = 'active'";
-        const active = (await admin.query<{ count: number }>(sql)).rows[0]?.count;
-        await client.end();
-        return active;
-      }),
+  const strangers = (Object.keys(passwords) as RoleKey[]).flatMap((role) =>
+    (Object.keys(pooledDatabase) as Pool[])
+      .filter((pool) => pooledRole[pool] !== role)
+      .map((pool) => [role, pool] as const),
+  );
+  test.each(strangers)("%s does not get in by the entry of %s", async (role, pool) => {
+    await expect(pod.connect(pod.url(role, pooledDatabase[pool]))).rejects.toThrow(
+      /login rejected|no authentication method/,
     );
-    expect(Math.max(...(await Promise.all(busy)).map((count) => count ?? 0))).toBeLessThanOrEqual(pools.auditor);
+  });
+
+  // The same server connection serves both: its pool has one.
+  test.each<[string, string, string, string]>([
+    ["a setting", "set statement_timeout = 1234", "show statement_timeout", "15min"],
+    ["its search path", "set search_path = pg_temp", "show search_path", "public, audit"],
+    [
+      "read-write where the role is read-only",
+      "set default_transaction_read_only = off",
+      "show default_transaction_read_only",
+      "on",
+    ],
+    ["a lock", "select pg_advisory_lock(4711)", "select count(*) from pg_locks where locktype = 'advisory'", "0"],
+    ["a channel it listens to", "listen gossip", "select count(*) from pg_listening_channels()", "0"],
+    ["a cursor", "declare c cursor with hold for select 1", "select count(*) from pg_cursors", "0"],
+    [
+      "a name of its own",
+      "set application_name = 'intruder'",
+      "select count(*) from pg_stat_activity where application_name = 'intruder'",
+      "0",
+    ],
+  ])("a client leaves nothing to the next one: %s", async (_what, leave, look, found) => {
+    const [one, next] = [
+      await pod.connect(pod.url("auditor", pooledDatabase.auditor)),
+      await pod.connect(pod.url("auditor", pooledDatabase.auditor)),
+    ];
+    await one.query(leave);
+    expect(Object.values((await next.query<Record<string, unknown>>(look)).rows[0] ?? {})[0]).toBe(found);
+    await one.end();
+    await next.end();
   });
 });
 
@@ -250,8 +281,12 @@ describe("the control plane's key rotation, whose BEGIN and COMMIT go over diffe
 describe("nobody comes in", () => {
   test.each([
     ["with a wrong password", () => pod.url("app", pooledDatabase.app, "wrong"), /SASL authentication failed/],
-    ["as the owner", () => pod.url("owner", pooledDatabase.app), /SASL authentication failed|no such user/],
-    ["to a database that has no pool", () => pod.url("app", "postgres"), /no such database/],
+    ["as the owner", () => pod.url("owner", pooledDatabase.app), /login rejected|no authentication method/],
+    [
+      "to a database that has no pool",
+      () => pod.url("app", "postgres"),
+      /login rejected|no authentication method|no such database/,
+    ],
   ])("%s", async (_how, url, message) => {
     await expect(pod.connect(url())).rejects.toThrow(message);
   });

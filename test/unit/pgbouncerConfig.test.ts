@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import {
   longestTransaction,
+  renderHba,
   renderPgbouncerConfig,
   renderServices,
   renderUserlist,
@@ -67,8 +68,9 @@ describe("PgBouncer's configuration", () => {
       listen_port: "6432",
       unix_socket_dir: "",
       pidfile: "/run/pgbouncer/pgbouncer.pid",
-      auth_type: "scram-sha-256",
       auth_file: "/etc/pgbouncer/auth/userlist.txt",
+      auth_type: "hba",
+      auth_hba_file: "/etc/pgbouncer/config/hba.conf",
       admin_users: "",
       stats_users: "authensor_monitor",
       client_tls_sslmode: "require",
@@ -79,6 +81,9 @@ describe("PgBouncer's configuration", () => {
       server_tls_ca_file: "/etc/authensor/trust/database-ca.pem",
       server_tls_protocols: "secure",
       pool_mode: "transaction",
+      server_reset_query:
+        "RESET SESSION AUTHORIZATION; RESET ALL; CLOSE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all()",
+      server_reset_query_always: "1",
       max_client_conn: "345",
       ignore_startup_parameters: "extra_float_digits",
       query_wait_timeout: "15",
@@ -121,6 +126,18 @@ describe("PgBouncer's configuration", () => {
     expect(Number(settings.query_wait_timeout)).toBeLessThan(longestTransaction);
     expect(Number(settings.idle_transaction_timeout)).toBeLessThan(longestTransaction);
   });
+});
+
+test("each entry accepts its own role, over TLS and with its password, and nobody else", () => {
+  const each = (database: string, role: string) =>
+    ["0.0.0.0/0", "::/0"].map((from) => `hostssl ${database} ${role} ${from} scram-sha-256`);
+  expect(renderHba().trim().split("\n")).toEqual([
+    ...each("authensor_control_plane", "authensor_app"),
+    ...each("authensor", "authensor_app"),
+    ...each("authensor_telemetry", "authensor_telemetry"),
+    ...each("authensor_auditor", "authensor_auditor"),
+    ...each("pgbouncer", "authensor_monitor"),
+  ]);
 });
 
 describe("the user list", () => {
