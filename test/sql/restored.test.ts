@@ -70,8 +70,8 @@ const values: Readonly<Record<string, readonly string[]>> = {
 };
 
 function* combinations([type, ...others]: readonly string[]): Generator<(string | null)[]> {
-  if (type === undefined) return yield [];
-  for (const value of values[type] ?? [null]) for (const rest of combinations(others)) yield [value, ...rest];
+  if (type === undefined) yield [];
+  else for (const value of values[type] ?? [null]) for (const rest of combinations(others)) yield [value, ...rest];
 }
 
 /** Calls every function that runs as its owner, as the role, in a session full of baits. Says as whom a bait was taken. */
