@@ -34,7 +34,7 @@ export class BackupBucket extends pulumi.ComponentResource {
     const { region, lockDays, retentionDays, deletionProtection, tags } = args;
     if (retentionDays < lockDays) {
       throw new pulumi.RunError(
-        `retentionDays ${retentionDays} is below lockDays ${lockDays}: S3 cannot expire what is locked. Raise the one or lower the other.`,
+        `retentionDays ${retentionDays} is below lockDays ${lockDays}: S3 cannot expire locked objects. Raise retentionDays or lower lockDays.`,
       );
     }
     const parent = { parent: this };

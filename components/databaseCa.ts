@@ -31,6 +31,9 @@ function read(file: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch (error) {
-    throw new RunError(`databaseCaFile ${file} cannot be read: ${(error as Error).message}`);
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new RunError(
+      `databaseCaFile ${file} cannot be read: ${code === "ENOENT" ? "there is no such file" : message}`,
+    );
   }
 }

@@ -11,7 +11,7 @@ export function unpinnedImages(settings: Readonly<Record<(typeof groups)[number]
     .filter(([, image]) => !image.includes("@sha256:"))
     .map(
       ([key, image]) =>
-        `${key} ${image} is not pinned: its tag may come to mean another build. Find the digest of the build that you have ` +
+        `${key} ${image} is not pinned: its tag can be moved to another build. Find the digest of the build that you have ` +
         `checked (crane digest ${image}) and set ${key} to ${image}@sha256:<digest>.`,
     );
 }

@@ -69,6 +69,6 @@ function assertFits(data: Readonly<Record<string, string>>): void {
   const bytes = Object.entries(data).reduce((sum, [name, text]) => sum + name.length + Buffer.byteLength(text), 0);
   if (bytes > mostBytes)
     throw new Error(
-      `${Object.keys(data).join(", ")}: ${bytes} bytes do not fit into a ConfigMap, which holds at most ${mostBytes}`,
+      `${Object.keys(data).join(", ")}: ${bytes} bytes do not fit into a ConfigMap; the most is ${mostBytes}`,
     );
 }

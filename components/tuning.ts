@@ -13,7 +13,8 @@ function maxWalSizeMb({ memoryGib }: InstanceCapacity, storageGib: number): numb
 
 function capacityOf(instanceClass: string): InstanceCapacity {
   const capacity = instanceCapacity(instanceClass);
-  if (capacity === undefined) throw new Error(`${instanceClass} is not an instance class this program can tune for`);
+  if (capacity === undefined)
+    throw new Error(`${instanceClass} is not an instance class that this program knows parameters for`);
   return capacity;
 }
 

@@ -49,7 +49,7 @@ const cli = new Command("authensor")
 
 cli
   .command("up")
-  .description("bring everything up, or change what changed, and return")
+  .description("start everything, or update what changed, and return")
   .option("--set <key=value...>", "override a setting of Pulumi.local.yaml for this run")
   .action(async ({ set = [] }: { set?: string[] }) => {
     ensurePrerequisites((line) => progress.line(line));

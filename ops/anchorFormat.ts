@@ -40,7 +40,7 @@ export function parseAnchors(text: string, source: string): Anchor[] {
     const parsed = schema.safeParse(value);
     if (!parsed.success) {
       const problems = parsed.error.issues.map((issue) => `${issue.path.join(".") || "anchor"}: ${issue.message}`);
-      throw new Failure(`${source}: anchor ${i + 1} is not one`, problems.slice(0, 5), 2);
+      throw new Failure(`${source}: item ${i + 1} is not an anchor`, problems.slice(0, 5), 2);
     }
     return { ...parsed.data, source };
   });

@@ -37,7 +37,7 @@ export function databaseUrl(env: NodeJS.ProcessEnv = process.env): string {
   if (!file) {
     if (url) return url;
     throw new Failure(
-      `the database is not named: set DATABASE_URL_FILE to a file with its URL, or DATABASE_URL to ${urlExample}`,
+      `no database is named: set DATABASE_URL_FILE to a file with its URL, or DATABASE_URL to ${urlExample}`,
       [],
       2,
     );
@@ -127,7 +127,7 @@ export async function refusePooler(client: pg.Client): Promise<void> {
   const told = (client as pg.Client & { processID?: number }).processID;
   const { rows } = await client.query<{ pid: number }>("select pg_backend_pid() as pid");
   if (rows[0]?.pid !== told) {
-    throw new Failure("the database's URL leads through a pooler: it must name the server itself; nothing was changed");
+    throw new Failure("the database's URL names a pooler: it must name the server itself; nothing was changed");
   }
 }
 

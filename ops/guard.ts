@@ -49,7 +49,7 @@ function onFirst(signal: NodeJS.Signals, act: () => Promise<void>): void {
 /** Process 1 of a container ends by no signal that it does not handle: without this, each stop lasts until SIGKILL. */
 async function stop(servers: Servers, pools: Parameters<typeof endPools>[0], signal: string): Promise<void> {
   const limit = setTimeout(() => {
-    log.warn(`not everything was finished within ${longestStop} s: ending all the same`);
+    log.warn(`not everything was finished within ${longestStop} s: exiting anyway`);
     process.exit(1);
   }, longestStop * 1000);
   log.info(`stopping after ${signal}: requests are finished, connections closed`);

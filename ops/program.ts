@@ -33,7 +33,7 @@ export async function runProgram(
     abort.abort(new Failure(`stopped by ${signal}`));
   };
   process.on("SIGTERM", onSignal).on("SIGINT", onSignal);
-  const command = new Command(name).description(description).showHelpAfterError("(--help lists what there is)");
+  const command = new Command(name).description(description).showHelpAfterError("(--help lists all options)");
   command.exitOverride();
   define(command, { log: createLog(name), signal: abort.signal });
   for (const child of command.commands) child.exitOverride();

@@ -88,12 +88,12 @@ async function byWords(ask: Ask, { query, since, until, limit }: Question): Prom
 }
 
 function readQuestion(words: string[], options: Options): Question {
-  if (options.latest && words.length > 0) throw new Failure("--latest takes no words: leave one of them out", [], 2);
+  if (options.latest && words.length > 0) throw new Failure("--latest takes no words: use one or the other", [], 2);
   if (!options.latest && words.length === 0)
     throw new Failure("nothing to search for: give words, a receipt's id, or --latest", [], 2);
   const since = parseTime("since", options.since);
   const until = options.until === undefined ? null : parseTime("until", options.until);
-  if (until !== null && since >= until) throw new Failure(`--since ${since} must lie before --until ${until}`, [], 2);
+  if (until !== null && since >= until) throw new Failure(`--since ${since} must be before --until ${until}`, [], 2);
   if (!/^\d{1,5}$/.test(options.limit) || Number(options.limit) < 1 || Number(options.limit) > 10_000)
     throw new Failure(`--limit must be a whole number from 1 to 10000, not "${options.limit}"`, [], 2);
   return { query: words.join(" "), since, until, limit: Number(options.limit) };

@@ -50,9 +50,9 @@ async function run(options: Options, { signal }: Context): Promise<void> {
   if (since !== undefined && until !== undefined && since >= until)
     throw new Failure(`--since ${since} must be before --until ${until}`, [], 2);
   if ((since ?? until) !== undefined && (options.anchors || options.fromAnchor !== undefined))
-    throw new Failure("anchors speak of whole chains: they cannot be combined with --since and --until", [], 2);
+    throw new Failure("anchors are about whole chains: do not combine them with --since or --until", [], 2);
   if (options.agent !== undefined && options.fromAnchor !== undefined)
-    throw new Failure("--from-anchor goes through all agents: it cannot be combined with --agent", [], 2);
+    throw new Failure("--from-anchor checks all agents: do not combine it with --agent", [], 2);
   const [from, ...others] = options.fromAnchor === undefined ? [] : readAnchors([options.fromAnchor]);
   const report = await verify({
     url: databaseUrl(),

@@ -5,15 +5,15 @@ import { type About, checked, list } from "./kinds";
 export const instanceClass = (key: string, about: Pick<About, "description">) =>
   checked(key, (value) => instanceCapacity(value) !== undefined, {
     ...about,
-    rule: `an RDS instance class of a family that the parameters are tuned for: ${knownFamilies.join(", ")}`,
+    rule: `an RDS instance class of one of these families: ${knownFamilies.join(", ")}`,
     example: "db.r7g.large",
     default: "db.t4g.medium",
   });
 
 export const subnets = (key: string, what: string) =>
   list(key, /^subnet-[0-9a-f]{8,17}$/, {
-    description: `Subnets in two zones at least ${what}`,
-    rule: "ids of two subnets at least, as a JSON array or divided by commas",
+    description: `Subnets in at least two zones ${what}`,
+    rule: "ids of at least two subnets, as a JSON array or separated by commas",
     example: "subnet-0123456789abcdef0,subnet-0123456789abcdef1",
   });
 

@@ -6,7 +6,7 @@ import { choice, flag, integer, optional, optionalInteger } from "./kinds";
 /** The running copy of the database, in a second region. */
 export const replica = {
   wanted: flag("replica", {
-    description: "Whether there is a replica in another region; false only where deletionProtection is false",
+    description: "Whether there is a replica in another region; false only if deletionProtection is false",
     default: "true",
   }),
   cidr: optional("replicaCidr", (value) => isPrivateBlock(value, 16, 24), {
@@ -21,60 +21,60 @@ export const replica = {
   }),
   vpcId: optional("replicaVpcId", /^vpc-[0-9a-f]{8,17}$/, {
     description:
-      "Existing VPC of replicaRegion for the replica, with replicaSubnetIds; not set: one is made, of replicaCidr",
+      "Existing VPC of replicaRegion for the replica, with replicaSubnetIds; not set: the program makes one with replicaCidr",
     rule: "the id of a VPC in replicaRegion",
     example: "vpc-0123456789abcdef0",
   }),
   subnetIds: subnets("replicaSubnetIds", "for the replica, of replicaVpcId or of replicaEksClusterName's VPC"),
   eksClusterName: optional("replicaEksClusterName", eksClusterName, {
     description:
-      "Existing EKS cluster of replicaRegion to place the replica beside, in its VPC's tagged private subnets",
+      "Existing EKS cluster of replicaRegion; the replica is placed in the tagged private subnets of its VPC",
     rule: "the name of an existing EKS cluster in replicaRegion",
     example: "platform-prod-west",
   }),
   connected: flag("replicaVpcConnected", {
     description:
-      "Whether that VPC and the primary's reach each other already (a transit gateway); if not, both are peered and routed to each other",
+      "Whether that VPC and the primary's reach each other already, for example by a transit gateway; if not, the program peers them and adds routes",
     default: "false",
   }),
   instanceClass: instanceClass("replicaInstanceClass", {
-    description: "RDS instance class of the replica; becomes the primary's in a failover",
+    description: "RDS instance class of the replica; after a failover it is the primary's",
   }),
 };
 
 /** The copies at rest, in a third. */
 export const backup = {
   copies: flag("backupCopies", {
-    description: "Whether RDS' own backups are copied into backupRegion; false only where deletionProtection is false",
+    description: "Whether RDS' own backups are copied into backupRegion; false only if deletionProtection is false",
     default: "true",
   }),
   copyRetentionDays: integer("backupCopyRetentionDays", 1, 35, {
-    description: "Days that the copies can be restored to, 1 to 35; a change ends one copying and begins another",
+    description: "Days that the copies can be restored to, 1 to 35; a change ends the copying and starts a new one",
     rule: "1 to 35 days",
     example: "35",
     defaultFrom: "backupRetentionDays",
   }),
   regionConfirmed: flag("backupRegionConfirmed", {
     description:
-      "Whether RDS copies backups from primaryRegion to backupRegion although this program's table of pairs (2022) lacks the pair",
+      "Set to true if RDS copies backups from primaryRegion to backupRegion but this program's table (2022) does not list the pair",
     default: "false",
   }),
   lockMode: choice("lockMode", ["GOVERNANCE", "COMPLIANCE"], {
     description:
-      "Object Lock of the backup bucket, GOVERNANCE or COMPLIANCE; nobody can delete under COMPLIANCE, destroy included",
-    rule: "GOVERNANCE (can be lifted) or COMPLIANCE (nobody can delete before the end)",
+      "Object Lock of the backup bucket, GOVERNANCE or COMPLIANCE; under COMPLIANCE nobody can delete objects, so destroy fails",
+    rule: "GOVERNANCE (a privileged user can delete) or COMPLIANCE (nobody can delete before the end)",
     example: "COMPLIANCE",
     default: "GOVERNANCE",
   }),
   lockDays: integer("lockDays", 1, 36500, {
     description: "Days that an object in the backup bucket cannot be deleted, 1 to 36500",
-    rule: "1 to 36500 days, no longer than the receipts are kept",
+    rule: "1 to 36500 days, not longer than receiptRetentionMonths",
     example: "365",
     default: "30",
   }),
   receiptRetentionMonths: integer("receiptRetentionMonths", 6, 1200, {
-    description: "Months until what is in the backup bucket expires, 6 (EU AI Act, Article 12) to 1200",
-    rule: "6 months (EU AI Act, Article 12) to 1200",
+    description: "Months that objects in the backup bucket are kept, 6 (EU AI Act, Article 12) to 1200",
+    rule: "6 (EU AI Act, Article 12) to 1200 months",
     example: "24",
     default: "24",
   }),

@@ -44,12 +44,12 @@ const onlyWithoutProtection = (key: string, wanted: (settings: Settings) => bool
   key,
   broken: (settings) =>
     !wanted(settings) && settings.database.deletionProtection
-      ? "false only where deletionProtection is false too: data worth protecting is worth a copy elsewhere"
+      ? "may be false only if deletionProtection is false too: protected data needs a copy elsewhere"
       : undefined,
 });
 
 const tooFew = (ids: readonly string[]) =>
-  ids.length === 1 ? "must name two subnets at least, in two zones: RDS takes no fewer" : undefined;
+  ids.length === 1 ? "must name at least two subnets in two zones: RDS requires them" : undefined;
 
 /** Where the replica goes: into a VPC that is made, into one that is named, or beside a cluster that is named. */
 const replicaPlace: readonly CrossCheck[] = [
@@ -59,7 +59,7 @@ const replicaPlace: readonly CrossCheck[] = [
       if (vpcId === undefined) return undefined;
       if (!wanted) return "must not be set while replica is false";
       if (eksClusterName !== undefined) return "must not be set with replicaEksClusterName, whose VPC is looked up";
-      return subnetIds.length === 0 ? "needs replicaSubnetIds: two subnets of it at least" : undefined;
+      return subnetIds.length === 0 ? "needs replicaSubnetIds: at least two subnets of this VPC" : undefined;
     },
   },
   {
@@ -80,14 +80,14 @@ const replicaPlace: readonly CrossCheck[] = [
     key: "replicaSubnetIds",
     broken: ({ replica: { vpcId, subnetIds, eksClusterName } }) =>
       subnetIds.length > 0 && vpcId === undefined && eksClusterName === undefined
-        ? "needs replicaVpcId or replicaEksClusterName: a VPC that the program makes has subnets of its own"
+        ? "needs replicaVpcId or replicaEksClusterName: the program makes the subnets of a VPC that it makes"
         : tooFew(subnetIds),
   },
   {
     key: "replicaVpcConnected",
     broken: ({ replica: { vpcId, eksClusterName, connected } }) =>
       connected && vpcId === undefined && eksClusterName === undefined
-        ? "needs replicaVpcId or replicaEksClusterName: the program connects the VPC that it makes"
+        ? "needs replicaVpcId or replicaEksClusterName: the program always connects a VPC that it makes"
         : undefined,
   },
 ];
@@ -105,7 +105,7 @@ export const crossChecks: readonly CrossCheck[] = [
     broken: ({ regions: { primary, backup }, backup: { copies, regionConfirmed } }) => {
       const possible = backupRegionsFor(primary);
       if (primary === backup || !copies || regionConfirmed || possible.includes(backup)) return undefined;
-      const use = possible.length > 0 ? `use ${possible.join(", ")}` : "no region is known that would do";
+      const use = possible.length > 0 ? `use ${possible.join(", ")}` : "no region is known that works";
       return (
         `must be a region that RDS copies automated backups to from primaryRegion ${primary}: ${use}. Where ` +
         `aws rds describe-source-regions --region ${backup} lists ${primary} with ` +
@@ -127,7 +127,7 @@ export const crossChecks: readonly CrossCheck[] = [
     broken: ({ kmsKeyArns, regions }) => {
       const keyRegion = kmsKeyArns[role]?.split(":")[3];
       return keyRegion !== undefined && regions[role] !== undefined && keyRegion !== regions[role]
-        ? `must be a key of ${role}Region ${regions[role]}, and is one of ${keyRegion}: keys never leave their region`
+        ? `must be a key of ${role}Region ${regions[role]}, but it is a key of ${keyRegion}; a key can be used only in its own region`
         : undefined;
     },
   })),

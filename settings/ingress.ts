@@ -65,7 +65,7 @@ export const ingress = optionalObject("ingress", shape, {
   description:
     "Ingress of the control plane for agents outside the cluster: host, class, one of certificateArn, issuer, tlsSecret; public, from, annotations",
   rule:
-    "an object: host, class, one of certificateArn (ACM), issuer (cert-manager), tlsSecret (an existing Secret); and if wanted from (the " +
+    "an object: host, class, one of certificateArn (ACM), issuer (cert-manager), tlsSecret (an existing Secret); optionally from (the " +
     "controller's namespace or address blocks), annotations, public (true: internet-facing)",
   example:
     '{"host":"decisions.example.com","class":"alb","certificateArn":"arn:aws:acm:eu-central-1:123456789012:certificate/0f1e2d3c-1111-2222-3333-444455556666"}',

@@ -84,7 +84,7 @@ const json = z.string().transform((value, context): unknown => {
  */
 export const scalar = z.union([z.string(), z.boolean(), z.number()]).transform((value, context) => {
   if (typeof value !== "number" || Number.isSafeInteger(value)) return String(value);
-  context.addIssue("is a number whose spelling is lost on the way: write it in quotes");
+  context.addIssue("is a number that loses its spelling: write it in quotes");
   return z.NEVER;
 });
 

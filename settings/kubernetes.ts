@@ -6,31 +6,31 @@ import { podOverrides } from "./podOverrides";
 
 export const namespace = text("namespace", /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, {
   description: "Kubernetes namespace that everything runs in; made by this program unless createNamespace is false",
-  rule: "a Kubernetes name of its own: lowercase letters, digits and hyphens, 63 at most",
+  rule: "a Kubernetes name: lowercase letters, digits and hyphens, at most 63",
   example: "authensor",
   default: "authensor",
 });
 
 export const createNamespace = flag("createNamespace", {
   description:
-    "Whether the namespace is made here; false: it exists, and its labels are its owner's. To be chosen before the first deployment",
+    "Whether the program makes the namespace; false: it exists, and its owner sets its labels. Choose before the first deployment",
   default: "true",
 });
 
 /** What the clusters of a platform ask of pods; an object each. */
 const pod = (key: string, of: string) =>
   object(key, podOverrides, {
-    description: `Further properties of ${of}: nodeSelector, tolerations, priorityClassName, imagePullSecrets, resources`,
+    description: `More properties of ${of}: nodeSelector, tolerations, priorityClassName, imagePullSecrets, resources`,
     rule:
-      "an object of any of nodeSelector, tolerations, priorityClassName, imagePullSecrets (names of Secrets), resources (requests of " +
-      "cpu and memory, limits if wanted; they replace the program's own)",
+      "an object with any of nodeSelector, tolerations, priorityClassName, imagePullSecrets (names of Secrets), resources (requests of " +
+      "cpu and memory, and optionally limits; they replace the program's own)",
     example:
       '{"nodeSelector":{"pool":"db"},"tolerations":[{"key":"db","operator":"Exists"}],"imagePullSecrets":["mirror"]}',
   });
 
 export const pgbouncer = {
   pods: integer("pgbouncerPods", 2, 50, {
-    description: "PgBouncer pods, 2 to 50; every one shrinks the pools of the others",
+    description: "PgBouncer pods, 2 to 50; more pods mean smaller pools in each",
     rule: "2 to 50 pods",
     example: "3",
     default: "2",
@@ -38,8 +38,8 @@ export const pgbouncer = {
   image: image("pgbouncerImage", "PgBouncer image, 1.25.2 or later", "ghcr.io/cloudnative-pg/pgbouncer:1.25.2"),
   maxClients: integer("pgbouncerMaxClients", 20, 20000, {
     description:
-      "Client connections that one PgBouncer pod takes, 20 to 20000; more than 900 needs nodes that allow more than 1024 open files",
-    rule: "20 to 20000 clients of one pod",
+      "Client connections that one PgBouncer pod accepts, 20 to 20000; more than 900 needs nodes that allow more than 1024 open files",
+    rule: "20 to 20000 client connections of one pod",
     example: "500",
     default: "500",
   }),
@@ -56,14 +56,14 @@ export const controlPlane = {
   }),
   maxPods: integer("controlPlaneMaxPods", 1, 100, {
     description:
-      "Control plane pods that autoscaling may reach, 1 to 100; as many as controlPlaneMinPods: no autoscaling, which needs metrics-server",
+      "Most control plane pods that autoscaling may start, 1 to 100; equal to controlPlaneMinPods: no autoscaling, so no metrics-server is needed",
     rule: "1 to 100 pods, at least controlPlaneMinPods",
     example: "10",
     default: "6",
   }),
   env: map("controlPlaneEnv", /^[A-Z_][A-Z0-9_]*$/, z.string(), {
-    description: "Further environment of the control plane, by variable name; kept in a Kubernetes Secret",
-    rule: "an object of texts by variable name (capitals, digits, underscores), without those that the program sets itself",
+    description: "More environment variables of the control plane, by name; kept in a Kubernetes Secret",
+    rule: "an object of texts by variable name (capitals, digits, underscores), without the variables that the program sets itself",
     example: '{"AUTHENSOR_AEGIS_ENABLED":"true"}',
     default: "{}",
     confidential: true,
@@ -73,7 +73,7 @@ export const controlPlane = {
 
 export const partitions = {
   monthsAhead: integer("monthsAhead", 1, 24, {
-    description: "Months of partitions to have ahead of today, 1 to 24",
+    description: "Months of partitions to make ahead of today, 1 to 24",
     rule: "1 to 24 months of partitions ahead of today",
     example: "3",
     default: "3",
@@ -87,8 +87,8 @@ export const schedules = Object.fromEntries(
     return [
       name,
       checked(`${name}Schedule`, isCron, {
-        description: `When ${what}, as a Kubernetes CronJob takes it, in UTC`,
-        rule: "a schedule that a Kubernetes CronJob takes: five cron fields or a word such as @daily, in UTC",
+        description: `When ${what}, as a Kubernetes CronJob writes it, in UTC`,
+        rule: "a schedule that a Kubernetes CronJob accepts: five cron fields or a word such as @daily, in UTC",
         example: schedule,
         default: schedule,
       }),

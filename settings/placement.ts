@@ -6,7 +6,7 @@ const regionPattern = /^[a-z]{2}(-[a-z]+)+-\d$/;
 
 const kmsKeyArn = (role: string, region: string, what: string) =>
   optional(`${role}KmsKeyArn`, /^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key\/[\w-]+$/, {
-    description: `Existing KMS key for ${what}, decided when they are made; not set: keys are made, one for each purpose`,
+    description: `Existing KMS key for ${what}, fixed when they are made; not set: the program makes one key for each purpose`,
     rule: `the ARN of a KMS key (not of an alias) in ${region}`,
     example: "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
   });
@@ -23,23 +23,23 @@ export const placement = {
   regions: {
     primary: text("primaryRegion", regionPattern, {
       description: "AWS region of the primary and of the EKS cluster",
-      rule: "an AWS region, the one of the EKS cluster",
+      rule: "the AWS region of the EKS cluster",
       example: "eu-central-1",
     }),
     replica: optional("replicaRegion", regionPattern, {
-      description: "AWS region of the replica, not the primary's; required unless `replica` is false",
-      rule: "an AWS region other than primaryRegion; required unless replica is false",
+      description: "AWS region of the replica; must differ from primaryRegion; required unless `replica` is false",
+      rule: "an AWS region that differs from primaryRegion; required unless replica is false",
       example: "eu-west-1",
     }),
     backup: text("backupRegion", regionPattern, {
-      description: "AWS region of the backup bucket; not the primary's",
-      rule: "an AWS region other than primaryRegion",
+      description: "AWS region of the backup bucket; must differ from primaryRegion",
+      rule: "an AWS region that differs from primaryRegion",
       example: "eu-north-1",
     }),
   },
   account: {
     id: optional("awsAccountId", /^\d{12}$/, {
-      description: "AWS account that may be deployed into; with other credentials nothing is even looked up",
+      description: "AWS account to deploy into; the program stops at once with credentials of another account",
       rule: "an AWS account id of 12 digits",
       example: "123456789012",
     }),
@@ -47,13 +47,13 @@ export const placement = {
       "permissionsBoundaryArn",
       /^arn:aws[a-z-]*:iam::(\d{12}|aws):policy\/[\w+=,.@/-]+$/,
       {
-        description: "IAM policy that bounds the role which the program makes, RDS' monitoring; not set: none does",
+        description: "IAM policy that limits the one role the program makes (RDS monitoring); not set: no limit",
         rule: "the ARN of an IAM policy",
         example: "arn:aws:iam::123456789012:policy/boundary",
       },
     ),
     deployRoleArn: optional("deployRoleArn", /^arn:aws[a-z-]*:iam::\d{12}:role\/[\w+=,.@/-]+$/, {
-      description: "IAM role to deploy as, for AWS and for the cluster; not set: the identity of whoever deploys",
+      description: "IAM role to deploy as, in AWS and in the cluster; not set: your own identity",
       rule: "the ARN of an IAM role",
       example: "arn:aws:iam::123456789012:role/deploy",
     }),
@@ -69,7 +69,7 @@ export const placement = {
     example: "platform-prod",
   }),
   tags: map("tags", /^(?!aws:).{1,128}$/, z.string().max(256), {
-    description: "Tags of every AWS resource, beside those that the program sets",
+    description: "More tags for every AWS resource, beside those that the program sets",
     rule: "an object of texts of at most 256 characters; keys of 1 to 128 characters that do not start with aws:",
     example: '{"cost-center":"4711"}',
     default: "{}",

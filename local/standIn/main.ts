@@ -50,7 +50,9 @@ const server = createServer((request, response) => {
 async function main(): Promise<void> {
   await bootstrapAdminKey();
   server.listen(port, () => {
-    console.log("This is a stand-in for Authensor's control plane: it denies every action and receipts every denial.");
+    console.log(
+      "This is a stand-in for Authensor's control plane: it denies every action and writes a receipt for each.",
+    );
     console.log("Set CONTROL_PLANE_COMMAND, or start a Docker engine, to run the real one.");
     console.log(`Listening on port ${port}`);
   });

@@ -36,7 +36,7 @@ export function watchPools(program: string | undefined, log: Log): ReadonlySet<P
   } catch (error) {
     // A stack of modules that were asked for follows in the message; its first line says it all.
     const [reason] = (error as Error).message.split("\n");
-    log.warn("database connections are not looked after: a rollout of the pooler fails one request for each of them", {
+    log.warn("database connections are not managed: a rollout of the pooler fails one request for each of them", {
       error: `pg, as ${program ?? "the program"} would import it: ${reason}`,
     });
   }

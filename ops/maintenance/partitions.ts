@@ -98,7 +98,7 @@ async function drain(
   result: EnsureResult,
   { step, call }: { step: Step; call: Call },
 ): Promise<void> {
-  log.warn("rows are in the partition of the future: moving them into their months", { table: parent });
+  log.warn("rows are in the future partition: moving them into their months", { table: parent });
   const targets = await call<string>(
     `start draining ${parent}`,
     "select t::text as value from audit.drain_start($1, $2) t",

@@ -34,7 +34,7 @@ export async function retryWhileBusy<T>(
           `${failure.message}; a table was in use at each of ${attempt} attempts within ${patienceSeconds} s`,
           [
             ...failure.details,
-            "A transaction holds it for long: see pg_stat_activity for the oldest xact_start. Run this again when it has ended.",
+            "A long transaction holds it: look for the oldest xact_start in pg_stat_activity. Run this again when it has ended.",
           ],
         );
       }

@@ -24,7 +24,7 @@ export class ResumeFile {
     } catch (error) {
       throw new Failure(
         `${this.path} is not the resume file of a verification: ${(error as Error).message}`,
-        ["remove it to begin anew"],
+        ["remove it to start again"],
         2,
       );
     }
@@ -35,7 +35,7 @@ export class ResumeFile {
     )
       throw new Failure(
         `${this.path} is the resume file of another verification`,
-        ["remove it to begin anew, or name another file"],
+        ["remove it to start again, or name another file"],
         2,
       );
     return content.saved;

@@ -308,7 +308,7 @@ it("migrate and partitions refuse to work through a pooler, on which their lock 
     for (const program of ["migrate", "partitions"]) {
       const result = await runOps(program, [], env(through));
       expect(result.stderr).toBe(
-        `${program}: the database's URL leads through a pooler: it must name the server itself; nothing was changed\n`,
+        `${program}: the database's URL names a pooler: it must name the server itself; nothing was changed\n`,
       );
       expect(result.code).toBe(1);
     }

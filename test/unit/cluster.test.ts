@@ -132,7 +132,7 @@ describe("the authorities that database servers are verified by", () => {
     writeFileSync(file, "nothing\n");
     expect(() => databaseCa(["eu-central-1"], file)).toThrow(/holds no PEM certificate/);
     expect(() => databaseCa(["eu-central-1"], "/nowhere/rds.pem")).toThrow(
-      /^databaseCaFile \/nowhere\/rds\.pem cannot be read: ENOENT/,
+      /^databaseCaFile \/nowhere\/rds\.pem cannot be read: there is no such file$/,
     );
   });
 });

@@ -116,7 +116,7 @@ describe("an image", () => {
     const pinned = { pgbouncer: { image: `x/y:1@${digest}` }, controlPlane: { image: `x/y@${digest}` } };
     expect(unpinnedImages({ ...pinned, ops: { image: `node@${digest}` } })).toEqual([]);
     expect(unpinnedImages({ ...pinned, ops: { image: "node:22.21.1" } })).toEqual([
-      "opsImage node:22.21.1 is not pinned: its tag may come to mean another build. Find the digest of the build that you have " +
+      "opsImage node:22.21.1 is not pinned: its tag can be moved to another build. Find the digest of the build that you have " +
         "checked (crane digest node:22.21.1) and set opsImage to node:22.21.1@sha256:<digest>.",
     ]);
   });

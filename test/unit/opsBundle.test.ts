@@ -47,7 +47,7 @@ describe("a bundle", () => {
   test("that would not fit into a ConfigMap is refused with its size", () => {
     const large = project("large", `console.log(${JSON.stringify("x".repeat(1024 * 1024))});\n`);
     expect(() => bundleOps("ops/hello.ts", large)).toThrow(
-      /ops\/hello\.ts: 10\d{5} bytes do not fit into a ConfigMap, which holds at most 1048576/,
+      /ops\/hello\.ts: 10\d{5} bytes do not fit into a ConfigMap; the most is 1048576/,
     );
   });
 

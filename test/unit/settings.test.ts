@@ -250,7 +250,7 @@ describe("a single key", () => {
 
   test("a map's wrong entry is named, and its value is not", () => {
     const [tags] = problemsOf({ tags: '{"version":1.1}' });
-    expect(tags!.where).toBe("wrong at version: is a number whose spelling is lost on the way: write it in quotes");
+    expect(tags!.where).toBe("wrong at version: is a number that loses its spelling: write it in quotes");
     const message = new SettingsError(problemsOf({ controlPlaneEnv: '{"OK":"x","lower":"hunter2"}' })).message;
     expect(message).toMatch(/wrong at lower: this name is not allowed\n/);
     expect(message).not.toContain("hunter2");
@@ -434,7 +434,7 @@ describe("what only shows in combination", () => {
       "one subnet for the primary",
       { databaseSubnetIds: "subnet-0123456789abcdef0" },
       "databaseSubnetIds",
-      /^must name two subnets at least/,
+      /^must name at least two subnets/,
     ],
     [
       "a VPC for the replica without subnets",
@@ -486,19 +486,19 @@ describe("what only shows in combination", () => {
       "a protected database without a replica",
       { replica: "false" },
       "replica",
-      /^false only where deletionProtection is false too/,
+      /^may be false only if deletionProtection is false too/,
     ],
     [
       "a protected database without copies of its backups",
       { backupCopies: "false" },
       "backupCopies",
-      /^false only where deletionProtection is false too/,
+      /^may be false only if deletionProtection is false too/,
     ],
     [
       "a key of another region",
       { backupKmsKeyArn: "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab" },
       "backupKmsKeyArn",
-      /^must be a key of backupRegion eu-north-1, and is one of eu-west-1/,
+      /^must be a key of backupRegion eu-north-1, but it is a key of eu-west-1/,
     ],
     [
       "a retention of logs that CloudWatch does not know",
