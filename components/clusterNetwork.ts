@@ -2,6 +2,7 @@ import * as aws from "@pulumi/aws";
 import type * as pulumi from "@pulumi/pulumi";
 import { RunError } from "@pulumi/pulumi/errors";
 import { overlaps } from "./addressBlocks";
+import { because } from "./lookUpError";
 
 /** A VPC that is there, as plain values. */
 export interface VpcNetwork {
@@ -38,11 +39,6 @@ export const privateSubnetTag = "kubernetes.io/role/internal-elb";
 
 const sorted = (values: Iterable<string>) => [...new Set(values)].sort();
 
-/** One line for the person who deploys; the provider's own message has the service's reason in it. */
-const because = (what: string) => (error: unknown) => {
-  throw new RunError(`${what}\n${error instanceof Error ? error.message : String(error)}`);
-};
-
 /** The settings that a look-up is made for, for its messages. */
 export interface Keys {
   cluster: string;
@@ -73,8 +69,8 @@ export async function lookUpCluster(
     .getCluster({ name, region }, opts)
     .catch(
       because(
-        `${keys.cluster} ${name}: this EKS cluster cannot be looked up in ${region} (${keys.region}). Check both settings and the ` +
-          `AWS credentials: aws eks describe-cluster --name ${name} --region ${region}`,
+        `${keys.cluster} ${name} cannot be looked up in ${region} (${keys.region})`,
+        `both settings and the AWS credentials: aws eks describe-cluster --name ${name} --region ${region}`,
       ),
     );
   const { vpcId } = cluster.vpcConfig;
@@ -89,7 +85,7 @@ export async function lookUpCluster(
       region,
       subnetIds: subnetIds.length > 0 ? subnetIds : tagged,
       routedSubnetIds: [...tagged, ...cluster.vpcConfig.subnetIds],
-      key: keys.subnets,
+      keys: { vpc: keys.cluster, subnets: keys.subnets },
     },
     opts,
   );
@@ -111,29 +107,32 @@ export interface VpcLookUp {
   subnetIds: readonly string[];
   /** Further subnets from which the other VPC must be reached. */
   routedSubnetIds?: readonly string[];
-  /** The setting that names the subnets, for messages. */
-  key: string;
+  /** The settings that lead to the VPC and to the subnets, for messages. */
+  keys: { vpc: string; subnets: string };
 }
 
 /** @throws where one of the subnets is not of this VPC */
 export async function lookUpVpc(
-  { vpcId, region, subnetIds, routedSubnetIds = [], key }: VpcLookUp,
+  { vpcId, region, subnetIds, routedSubnetIds = [], keys }: VpcLookUp,
   opts?: pulumi.InvokeOptions,
 ): Promise<VpcNetwork> {
   const vpc = await aws.ec2
     .getVpc({ id: vpcId, region }, opts)
     .catch(
-      because(`${vpcId} cannot be looked up in ${region}: aws ec2 describe-vpcs --vpc-ids ${vpcId} --region ${region}`),
+      because(
+        `${keys.vpc}: ${vpcId} cannot be looked up in ${region}`,
+        `with aws ec2 describe-vpcs --vpc-ids ${vpcId} --region ${region}`,
+      ),
     );
   const { accountId } = await aws.getCallerIdentity({}, opts);
   const privateSubnets = await Promise.all(
     sorted(subnetIds).map(async (id) => {
-      const check = `aws ec2 describe-subnets --subnet-ids ${id} --region ${region}`;
+      const check = `with aws ec2 describe-subnets --subnet-ids ${id} --region ${region}`;
       const subnet = await aws.ec2
         .getSubnet({ id, region }, opts)
-        .catch(because(`${key}: ${id} cannot be looked up in ${region}: ${check}`));
+        .catch(because(`${keys.subnets}: ${id} cannot be looked up in ${region}`, check));
       if (subnet.vpcId !== vpcId)
-        throw new RunError(`${key}: ${id} is a subnet of ${subnet.vpcId}; use subnets of ${vpcId}`);
+        throw new RunError(`${keys.subnets}: ${id} is a subnet of ${subnet.vpcId}; use subnets of ${vpcId}`);
       return { id, zone: subnet.availabilityZone };
     }),
   );
@@ -166,7 +165,14 @@ export async function lookUpVpc(
  */
 export async function lookUpZones(region: string, count: number, opts?: pulumi.InvokeOptions): Promise<string[]> {
   const filters = [{ name: "opt-in-status", values: ["opt-in-not-required"] }];
-  const { names } = await aws.getAvailabilityZones({ region, state: "available", filters }, opts);
+  const { names } = await aws
+    .getAvailabilityZones({ region, state: "available", filters }, opts)
+    .catch(
+      because(
+        `replicaRegion: the zones of ${region} cannot be looked up`,
+        `the setting, and that the account may use the region: aws ec2 describe-availability-zones --region ${region}`,
+      ),
+    );
   if (names.length < count) {
     throw new RunError(`replicaZones is ${count}, but ${region} has ${names.length} zones: ${names.join(", ")}`);
   }

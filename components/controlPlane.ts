@@ -163,7 +163,8 @@ export class ControlPlane extends pulumi.ComponentResource {
     );
     if (scales) {
       new k8s.autoscaling.v2.HorizontalPodAutoscaler(
-        name,
+        // What Pulumi says where the wait below fails, it says of this name.
+        `${name}-needs-metrics-server`,
         {
           // Without metrics-server it would never scale, in silence: the deployment waits until it has read its first metric.
           metadata: { ...metadata, annotations: { "pulumi.com/waitFor": "condition=ScalingActive" } },

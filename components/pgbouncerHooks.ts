@@ -1,4 +1,7 @@
-/** What runs in PgBouncer's container beside it: before it serves, and before it ends. Plain shell; the image brings psql. */
+/**
+ * What runs in PgBouncer's container beside it: before it serves, and before it ends. Plain shell; the image brings psql (its Dockerfile
+ * installs postgresql-client: github.com/cloudnative-pg/pgbouncer-containers, 7b391df, of 1.25.2).
+ */
 import { paths, pooledDatabase } from "./pgbouncerConfig";
 
 /** Succeeds once a query has gone through each pool, as each pool's role, over verified TLS on both sides. */

@@ -35,7 +35,9 @@ export async function lookUpReplicaPlace(
 ): Promise<ReplicaPlace> {
   if (name !== undefined)
     return { region, connected, existing: await lookUpCluster({ name, region, subnetIds, keys }, opts) };
-  if (vpcId !== undefined)
-    return { region, connected, existing: await lookUpVpc({ vpcId, region, subnetIds, key: keys.subnets }, opts) };
+  if (vpcId !== undefined) {
+    const named = { vpcId, region, subnetIds, keys: { vpc: "replicaVpcId", subnets: keys.subnets } };
+    return { region, connected, existing: await lookUpVpc(named, opts) };
+  }
   return { region, cidr, zones: await lookUpZones(region, zones, opts) };
 }

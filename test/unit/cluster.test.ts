@@ -2,6 +2,7 @@ import { X509Certificate } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { RunError } from "@pulumi/pulumi/errors";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { isPrivateBlock } from "../../components/addressBlocks";
 import { AdminToken } from "../../components/adminToken";
@@ -127,12 +128,21 @@ describe("the authorities that database servers are verified by", () => {
 
   test("are a file's where one is given, and a file without a certificate is refused", () => {
     const file = join(directory, "ca.pem");
-    writeFileSync(file, "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n");
-    expect(databaseCa(["xx-nowhere-1"], file)).toContain("MII");
-    writeFileSync(file, "nothing\n");
-    expect(() => databaseCa(["eu-central-1"], file)).toThrow(/holds no PEM certificate/);
-    expect(() => databaseCa(["eu-central-1"], "/nowhere/rds.pem")).toThrow(
-      /^databaseCaFile \/nowhere\/rds\.pem cannot be read: there is no such file$/,
+    const bundle = databaseCa(["eu-central-1"], undefined);
+    writeFileSync(file, bundle);
+    expect(databaseCa(["xx-nowhere-1"], file)).toBe(bundle);
+    for (const wrong of ["nothing\n", "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n"]) {
+      writeFileSync(file, wrong);
+      expect(() => databaseCa(["eu-central-1"], file)).toThrow(/holds no PEM certificate/);
+    }
+  });
+
+  test.each([
+    ["/nowhere/rds.pem", "there is no such file"],
+    ["/", "it is a directory"],
+  ])("cannot be had from %s: one line says so in words", (file, reason) => {
+    expect(() => databaseCa(["eu-central-1"], file)).toThrow(
+      new RunError(`databaseCaFile ${file} cannot be read: ${reason}`),
     );
   });
 });

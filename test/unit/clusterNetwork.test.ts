@@ -45,12 +45,14 @@ describe("looking the cluster up", () => {
     const failed = record(() => lookUpCluster({ ...platform, name: "platfrom" }), {
       invokes: {
         "aws:eks/getCluster:getCluster": () => {
-          throw new Error("couldn't find resource");
+          throw new Error(
+            "invoking aws:eks/getCluster:getCluster: 1 error occurred:\n\t* reading EKS Cluster (platfrom): couldn't find resource\n\n",
+          );
         },
       },
     });
     await expect(failed).rejects.toThrow(
-      /^eksClusterName platfrom: this EKS cluster cannot be looked up in eu-central-1 \(primaryRegion\).*aws eks describe-cluster --name platfrom --region eu-central-1\n.*couldn't find resource/,
+      /^eksClusterName platfrom cannot be looked up in eu-central-1 \(primaryRegion\): reading EKS Cluster \(platfrom\): couldn't find resource\. Check both settings and the AWS credentials: aws eks describe-cluster --name platfrom --region eu-central-1$/,
     );
     await expect(failed).rejects.toMatchObject({ __pulumiRunError: true });
   });
@@ -109,7 +111,7 @@ describe("looking the cluster up", () => {
       throw new Error("InvalidSubnetID.NotFound");
     });
     await expect(missing).rejects.toThrow(
-      /^databaseSubnetIds: subnet-db-a cannot be looked up in eu-central-1: .*\n.*InvalidSubnetID\.NotFound/,
+      /^databaseSubnetIds: subnet-db-a cannot be looked up in eu-central-1: .*InvalidSubnetID\.NotFound\. Check with .*subnet-db-a --region eu-central-1$/,
     );
     await expect(missing).rejects.toMatchObject({ __pulumiRunError: true });
   });
@@ -152,6 +154,17 @@ describe("looking zones up", () => {
       state: "available",
       filters: [{ name: "opt-in-status", values: ["opt-in-not-required"] }],
     });
+  });
+
+  test("of a region that is not there fails with one line that names the setting", async () => {
+    const invokes = {
+      "aws:index/getAvailabilityZones:getAvailabilityZones": () => {
+        throw new Error("1 error occurred:\n\t* dial tcp: lookup ec2.eu-wst-1.amazonaws.com: no such host\n");
+      },
+    };
+    await expect(record(() => lookUpZones("eu-wst-1", 2), { invokes })).rejects.toThrow(
+      /^replicaRegion: the zones of eu-wst-1 cannot be looked up: dial tcp: .*no such host\. Check .*$/,
+    );
   });
 
   test("refuses a region with too few", async () => {

@@ -27,7 +27,7 @@ describe("the control plane", () => {
     expect((await build()).census).toEqual([
       "authensor:kubernetes:ControlPlane c",
       "kubernetes:apps/v1:Deployment c",
-      "kubernetes:autoscaling/v2:HorizontalPodAutoscaler c",
+      "kubernetes:autoscaling/v2:HorizontalPodAutoscaler c-needs-metrics-server",
       "kubernetes:core/v1:ConfigMap c-guard",
       "kubernetes:core/v1:Secret c-env",
       "kubernetes:core/v1:Service c",

@@ -175,7 +175,7 @@ describe("the replica's place", () => {
     };
     await expect(
       record(() => lookUpReplicaPlace("eu-west-1", { ...args, eksClusterName: "west" }, {}), { invokes }),
-    ).rejects.toThrow(/^replicaEksClusterName west: .* in eu-west-1 \(replicaRegion\)/);
+    ).rejects.toThrow(/^replicaEksClusterName west cannot be looked up in eu-west-1 \(replicaRegion\)/);
     await expect(lookUp({ vpcId: "vpc-third", subnetIds: ["subnet-x"] })).rejects.toThrow(
       /^replicaSubnetIds: subnet-x is a subnet of vpc-other; use subnets of vpc-third$/,
     );
