@@ -12,6 +12,7 @@ import { ControlPlane, controlPlanePort, controlPlaneService } from "./component
 import { Database } from "./components/database";
 import { databaseCa } from "./components/databaseCa";
 import { decideOnce } from "./components/decidedOnce";
+import { checkKeys } from "./components/givenKeys";
 import { unpinnedImages } from "./components/imagePins";
 import { ControlPlaneIngress } from "./components/ingress";
 import { ingressSources } from "./components/ingressRules";
@@ -49,6 +50,7 @@ async function program() {
   const ingress = settings.ingress && { ...settings.ingress, from: ingressSources(settings.ingress.from, cluster) };
   const replicaPlace =
     replicaRegion === undefined ? undefined : await lookUpReplicaPlace(replicaRegion, standby, lookUp);
+  await checkKeys(kmsKeyArns, lookUp);
   await decideOnce({
     environment,
     primaryRegion: regions.primary,

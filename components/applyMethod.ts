@@ -13,7 +13,7 @@ const takenAtStart: Readonly<Record<string, (major: number) => boolean>> = {
 
 /**
  * RDS' own values in the families' default groups, where they are plain ones: formulas, and parameters that RDS leaves to
- * PostgreSQL, cannot be met. From listings of earlier families and, for rds.force_ssl, from the manual; that later families
+ * PostgreSQL, cannot be met. From listings of postgres11 and postgres13 and, for rds.force_ssl, from the manual; that later families
  * have the same is believed. A value listed here in error costs nothing: a new server starts with it all the same.
  */
 const rdsDefaults: Readonly<Record<string, (major: number) => string | undefined>> = {

@@ -158,6 +158,16 @@ const lookups: Record<string, (inputs: Properties) => Properties> = {
     return describeSubnet(onlyOne(found, "EC2 Subnet"), regionOf(inputs));
   },
   "aws:ec2/getRouteTables:getRouteTables": routeTables,
+  /** Whatever key is asked for: of keys that a program did not make nothing is known here. */
+  "aws:kms/getKey:getKey": (inputs) => ({
+    ...inputs,
+    id: inputs.keyId,
+    arn: inputs.keyId,
+    enabled: true,
+    keyState: "Enabled",
+    keySpec: "SYMMETRIC_DEFAULT",
+    keyUsage: "ENCRYPT_DECRYPT",
+  }),
   "aws:index/getCallerIdentity:getCallerIdentity": () => ({
     id: accountId,
     accountId,

@@ -142,6 +142,7 @@ export const actionsOf: Readonly<Record<string, readonly string[]>> = {
   // Look-ups.
   // Nobody needs a permission to ask who they are.
   "aws:index/getCallerIdentity:getCallerIdentity": [],
+  "aws:kms/getKey:getKey": of("kms", "DescribeKey"),
   "aws:eks/getCluster:getCluster": of("eks", "DescribeCluster"),
   "aws:ec2/getVpc:getVpc": ec2("DescribeVpcs", "DescribeVpcAttribute", "DescribeRouteTables"),
   "aws:ec2/getSubnets:getSubnets": ec2("DescribeSubnets"),

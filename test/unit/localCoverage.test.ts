@@ -12,6 +12,7 @@ const checkout = join(__dirname, "../..");
 const settings: string[][] = [
   ['ingress={"host":"decisions.example.com","class":"traefik","tlsSecret":"tls","from":["traefik"]}'],
   ["replicaEksClusterName=laptop-west"],
+  ["primaryKmsKeyArn=arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"],
 ];
 
 let constructed: Set<string>;

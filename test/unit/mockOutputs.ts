@@ -147,6 +147,14 @@ export const lookups: Record<string, (inputs: Values) => Values> = {
     id: region(inputs),
     names: ["a", "b", "c"].map((zone) => `${region(inputs)}${zone}`),
   }),
+  "aws:kms/getKey:getKey": (inputs) => ({
+    id: inputs.keyId,
+    arn: inputs.keyId,
+    enabled: true,
+    keyState: "Enabled",
+    keySpec: "SYMMETRIC_DEFAULT",
+    keyUsage: "ENCRYPT_DECRYPT",
+  }),
   "aws:index/getCallerIdentity:getCallerIdentity": () => ({
     id: account,
     accountId: account,
