@@ -3,6 +3,7 @@
  * Pulumi provider has them. A handler knows nothing of who calls it, and nothing of the program whose resources it makes.
  */
 
+import type { ServiceUser } from "./host/user";
 import type { Images } from "./kubernetes/images";
 
 export type Properties = Record<string, unknown>;
@@ -50,12 +51,6 @@ export interface Substitutes {
   images: Images;
   /** GiB of memory of a database server of this instance class; undefined where that is not known. */
   memoryGib(instanceClass: string): number | undefined;
-}
-
-export interface ServiceUser {
-  uid: number;
-  gid: number;
-  name: string;
 }
 
 /** What a resource had stored is gone. Nothing but a deployment from nothing brings it back. */

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, realpathSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { Engine } from "../cloud/engine/engine";
-import type { ServiceUser } from "../cloud/handler";
+import type { ServiceUser } from "../cloud/host/user";
 import { handlerOf } from "../cloud/handlers";
 import { ownDirectory } from "../cloud/host/files";
 import { takeLock } from "../cloud/host/lock";

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
-import type { ServiceUser } from "../cloud/handler";
+import type { ServiceUser } from "../cloud/host/user";
 import { freePort } from "../cloud/host/ports";
 import { findPostgres, oldestPostgres } from "../cloud/host/programs";
 import { findServiceUser } from "../cloud/host/user";

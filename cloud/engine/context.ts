@@ -1,7 +1,8 @@
 /** What a handler is given to work with: a directory, ports, a look at the other resources, and a way to be interrupted. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import type { Context, ServiceUser, Substitutes } from "../handler";
+import type { Context, Substitutes } from "../handler";
+import type { ServiceUser } from "../host/user";
 import { label } from "./label";
 import { ownDirectory } from "../host/files";
 import { freePort, stillOurs } from "../host/ports";

@@ -1,6 +1,6 @@
 /** Programs that end by themselves, and the environment that every program of the local cloud starts from. */
 import { spawn } from "node:child_process";
-import type { ServiceUser } from "../handler";
+import type { ServiceUser } from "./user";
 
 export function baseEnvironment(user?: ServiceUser): Record<string, string> {
   // Another user's HOME is not ours, and libpq fails on a ~/.postgresql that it may not read.

@@ -2,7 +2,7 @@
 import { chmodSync, chownSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { open, rename } from "node:fs/promises";
 import { dirname } from "node:path";
-import type { ServiceUser } from "../handler";
+import type { ServiceUser } from "./user";
 
 /** The content, or undefined where there is no such file. Any other trouble is thrown: what cannot be read is still there. */
 export function readIfThere(path: string): string | undefined {

@@ -1,7 +1,7 @@
 /** Processes that outlive the command: started detached, found again by pid file, stopped with grace. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { closeSync, existsSync, openSync, rmSync } from "node:fs";
-import type { ServiceUser } from "../handler";
+import type { ServiceUser } from "./user";
 import { baseEnvironment } from "./command";
 import { launcher, pidFiles, running } from "./pidFile";
 import { sleep } from "./wait";

@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { accessSync, constants, readdirSync, realpathSync } from "node:fs";
 import { delimiter, dirname, isAbsolute, join } from "node:path";
-import type { ServiceUser } from "../handler";
+import type { ServiceUser } from "./user";
 
 /** The oldest PostgreSQL that the local databases run with. */
 export const oldestPostgres = 15;

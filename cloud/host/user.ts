@@ -1,6 +1,12 @@
 /** Who runs servers on this machine. */
 import { readFileSync } from "node:fs";
-import type { ServiceUser } from "../handler";
+
+/** Who runs servers where this process is root. */
+export interface ServiceUser {
+  uid: number;
+  gid: number;
+  name: string;
+}
 
 /** Whether this process is root: PostgreSQL and other servers refuse to be. */
 export function isRoot(): boolean {

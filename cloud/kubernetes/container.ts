@@ -1,7 +1,8 @@
 /** One container of a pod as a process of this machine: started, probed, ended. */
 import { existsSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
-import type { Context, ServiceUser } from "../handler";
+import type { Context } from "../handler";
+import type { ServiceUser } from "../host/user";
 import { wordSafe } from "../host/alias";
 import { makeDirectory } from "../host/files";
 import { searchPath } from "../host/programs";

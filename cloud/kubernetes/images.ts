@@ -4,7 +4,8 @@
  */
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
-import type { Context, ServiceUser } from "../handler";
+import type { Context } from "../handler";
+import type { ServiceUser } from "../host/user";
 import { findProgram, isUsual, reachable } from "../host/programs";
 
 /** How a container's process is started here. */

@@ -1,6 +1,6 @@
 /** Volumes: ConfigMaps, Secrets and the rest as files under the pod's directory, for each container at its mount paths. */
 import { dirname, join, normalize } from "node:path";
-import type { ServiceUser } from "../handler";
+import type { ServiceUser } from "../host/user";
 import { makeDirectory, writeWhole } from "../host/files";
 import { configuration } from "./configuration";
 import { fieldOf, type PodIdentity } from "./environment";

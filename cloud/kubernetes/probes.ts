@@ -2,7 +2,7 @@
 import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { connect } from "node:net";
-import type { ServiceUser } from "../handler";
+import type { ServiceUser } from "../host/user";
 import { run } from "../host/command";
 import type { Container, LifecycleHandler, Probe } from "./podSpec";
 import { podAddress, translateInside, type Translation } from "./translate";

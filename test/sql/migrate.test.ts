@@ -347,7 +347,7 @@ describe("migrate's other commands and settings", () => {
   it.each<[string, string[], Record<string, string>, RegExp]>([
     ["an unknown option", ["--wrong"], {}, /unknown option '--wrong'/],
     ["an unknown command", ["down"], {}, /too many arguments|unknown command/],
-    ["no database", [], { DATABASE_URL: "" }, /the database is not named: set DATABASE_URL_FILE .*or DATABASE_URL/],
+    ["no database", [], { DATABASE_URL: "" }, /no database is named: set DATABASE_URL_FILE .*or DATABASE_URL/],
     ["a URL that is none", [], { DATABASE_URL: "localhost" }, /the database's URL is not a URL; expected postgresql:/],
     [
       "a URL and a file with one",

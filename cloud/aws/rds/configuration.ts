@@ -1,7 +1,7 @@
 /** The files a server reads: what the parameter group asks for, what the service sets itself, and who may come in how. */
 import { userInfo } from "node:os";
 import { join } from "node:path";
-import type { ServiceUser } from "../../handler";
+import type { ServiceUser } from "../../host/user";
 import type { Settings } from "./parameters";
 
 /** RDS' own superuser: nobody can log in as it over the network. */

@@ -1,5 +1,12 @@
 /** What is known of parameters besides what the server itself tells: RDS' own, those of modules, and versions. */
-import type { Definition } from "./parameters";
+
+/** A parameter as `postgres --describe-config` tells of it. */
+export interface Definition {
+  context: string;
+  type: string;
+  min: number | undefined;
+  max: number | undefined;
+}
 
 const own = (context: string, type: string, min?: number, max?: number): Definition => ({ context, type, min, max });
 

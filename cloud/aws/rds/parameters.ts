@@ -1,20 +1,20 @@
 /** Parameter groups: what RDS accepts in them, and what becomes of it in a postgresql.conf. */
 import { AwsError } from "../account";
 import { evaluateFormula } from "./formulas";
-import { foreignModules, gone, moduleParameters, newer, rdsParameters, reserved } from "./parameterTables";
+import {
+  foreignModules,
+  gone,
+  moduleParameters,
+  newer,
+  rdsParameters,
+  reserved,
+  type Definition,
+} from "./parameterTables";
 
 export interface Parameter {
   name: string;
   value: string;
   applyMethod: "immediate" | "pending-reboot";
-}
-
-/** A parameter as `postgres --describe-config` tells of it. */
-export interface Definition {
-  context: string;
-  type: string;
-  min: number | undefined;
-  max: number | undefined;
 }
 
 export type Catalog = ReadonlyMap<string, Definition>;

@@ -2,7 +2,7 @@
 import { existsSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { Client, type QueryResultRow } from "pg";
-import type { ServiceUser } from "../../handler";
+import type { ServiceUser } from "../../host/user";
 import { lastLines, quoteLog } from "../../host/logs";
 import { running } from "../../host/pidFile";
 import { runToEnd, start, stop, stopAll } from "../../host/process";

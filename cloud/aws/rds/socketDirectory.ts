@@ -1,6 +1,6 @@
 /** Where a server has its socket: in its own directory, or in one with a shorter name. */
 import { chownSync, lstatSync, mkdirSync, rmSync } from "node:fs";
-import type { ServiceUser } from "../../handler";
+import type { ServiceUser } from "../../host/user";
 import { hex } from "../account";
 
 /** Unix sockets' paths are limited to 107 bytes on Linux and 103 on macOS; ".s.PGSQL.12345" is among them. */
