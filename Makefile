@@ -5,7 +5,7 @@
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 — /p' $(MAKEFILE_LIST)
 
-local: ## bring everything up on this machine, or change what changed (SET="maxConnections=150 …" for one run)
+local: ## start everything on this machine, or update what changed (SET="maxConnections=150 …" for one run)
 	@./authensor up $(foreach setting,$(SET),--set '$(setting)')
 
 status: ## what runs where, and how well

@@ -376,7 +376,7 @@ describe("ops/search", () => {
     for (const [args, reason] of [
       [["…"], /no word to search for/],
       [["x", "--since", "yesterday"], /--since is not a time: "yesterday"/],
-      [["x", "--since", "1d", "--until", "2d"], /must lie before/],
+      [["x", "--since", "1d", "--until", "2d"], /must be before/],
       [["x", "--limit", "0"], /--limit must be/],
       [[], /nothing to search for/],
       [[""], /no word to search for/],

@@ -526,7 +526,7 @@ describe("tampering by a superuser", () => {
     const kept = await anchor();
     const forged = { ...kept, chains: kept.chains.filter(({ agent }) => agent !== "a") };
     expect(kinds(await check({ anchors: [forged] }))).toEqual([["altered-anchor", undefined, undefined]]);
-    expect(() => parseAnchors('{"version": 2}', "f")).toThrow(/anchor 1 is not one/);
+    expect(() => parseAnchors('{"version": 2}', "f")).toThrow(/item 1 is not an anchor/);
     expect(() => parseAnchors("", "f")).toThrow(/no anchor|neither/);
     expect(() => parseAnchors("nonsense", "f")).toThrow(/neither JSON/);
   });
