@@ -91,6 +91,7 @@ async function program() {
       kmsKeyArn: kmsKeyArns.backup,
       retentionDays: backup.receiptRetentionMonths * 31,
       deletionProtection: database.deletionProtection,
+      keepAfterDestroy: database.keepAfterDestroy,
       tags,
     },
     onAws,

@@ -14,6 +14,8 @@ export interface BackupBucketArgs {
   retentionDays: number;
   /** Pulumi refuses to delete the bucket and its key. */
   deletionProtection: boolean;
+  /** Whether a destroy leaves the bucket, what is in it and its key. */
+  keepAfterDestroy: boolean;
   /** ARN of a KMS key of this region to use. Default: one is made. */
   kmsKeyArn?: string;
   /** Added to every resource that takes tags. */
@@ -31,7 +33,7 @@ export class BackupBucket extends pulumi.ComponentResource {
 
   constructor(name: string, args: BackupBucketArgs, opts?: pulumi.ComponentResourceOptions) {
     super("authensor:backupBucket:BackupBucket", name, {}, opts);
-    const { region, lockDays, retentionDays, deletionProtection, tags } = args;
+    const { region, lockDays, retentionDays, deletionProtection, keepAfterDestroy, tags } = args;
     if (retentionDays < lockDays) {
       throw new pulumi.RunError(
         `retentionDays ${retentionDays} is below lockDays ${lockDays}: S3 cannot expire locked objects. Raise retentionDays or lower lockDays.`,
@@ -42,22 +44,25 @@ export class BackupBucket extends pulumi.ComponentResource {
     this.key = encryptionKey(
       `${name}-key`,
       { region, description: "Authensor: dumps, archived partitions and anchors", given: args.kmsKeyArn, tags },
-      { ...parent, protect: deletionProtection },
+      { ...parent, protect: deletionProtection, retainOnDelete: keepAfterDestroy },
     );
     this.bucket = new aws.s3.Bucket(
       name,
       // Object Lock from the first day: what was written before cannot be locked by default afterwards.
       { region, objectLockEnabled: true, forceDestroy: false, tags },
       // After the key, so that a bucket that cannot be deleted yet, since locked objects are in it, keeps its key.
-      { ...parent, protect: deletionProtection, dependsOn: this.key.resource },
+      { ...parent, protect: deletionProtection, retainOnDelete: keepAfterDestroy, dependsOn: this.key.resource },
     );
     const bucket = { region, bucket: this.bucket.bucket };
+    // They go with the bucket. Deleted one by one, before it, they would strip a bucket that cannot be deleted yet of policy,
+    // default lock, encryption and the rules by which it empties itself.
+    const part = { ...parent, retainOnDelete: true };
     const versioning = new aws.s3.BucketVersioning(
       name,
       { ...bucket, versioningConfiguration: { status: "Enabled" } },
-      parent,
+      part,
     );
-    const afterVersioning = { ...parent, dependsOn: [versioning] };
+    const afterVersioning = { ...part, dependsOn: [versioning] };
     new aws.s3.BucketObjectLockConfiguration(
       name,
       { ...bucket, rule: { defaultRetention: { mode: args.lockMode, days: lockDays } } },
@@ -77,9 +82,9 @@ export class BackupBucket extends pulumi.ComponentResource {
           },
         ],
       },
-      parent,
+      part,
     );
-    new aws.s3.BucketOwnershipControls(name, { ...bucket, rule: { objectOwnership: "BucketOwnerEnforced" } }, parent);
+    new aws.s3.BucketOwnershipControls(name, { ...bucket, rule: { objectOwnership: "BucketOwnerEnforced" } }, part);
     const publicAccess = new aws.s3.BucketPublicAccessBlock(
       name,
       {
@@ -89,7 +94,7 @@ export class BackupBucket extends pulumi.ComponentResource {
         ignorePublicAcls: true,
         restrictPublicBuckets: true,
       },
-      parent,
+      part,
     );
     new aws.s3.BucketPolicy(
       name,
@@ -100,7 +105,7 @@ export class BackupBucket extends pulumi.ComponentResource {
         ),
       },
       // S3 answers one of two simultaneous changes to a bucket's access with a conflict.
-      { ...parent, dependsOn: [publicAccess] },
+      { ...part, dependsOn: [publicAccess] },
     );
     new aws.s3.BucketLifecycleConfiguration(name, { ...bucket, rules: lifecycleRules(retentionDays) }, afterVersioning);
     this.bucketName = this.bucket.bucket;

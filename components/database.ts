@@ -94,7 +94,7 @@ export class Database extends pulumi.ComponentResource {
           vpcId: this.network.replica.vpcId,
           subnetIds: this.network.replica.subnetIds,
           securityGroupId: this.network.replica.securityGroup.id,
-          monitoringRoleArn: this.primary.monitoringRole.arn,
+          monitoringRoleArn: this.primary.monitoringRoleArn,
         },
         child,
       );

@@ -42,6 +42,10 @@ export function encryptionKey(
     },
     opts,
   );
-  new aws.kms.Alias(name, { region, targetKeyId: key.keyId }, { parent: opts.parent });
+  new aws.kms.Alias(
+    name,
+    { region, targetKeyId: key.keyId },
+    { parent: opts.parent, retainOnDelete: opts.retainOnDelete },
+  );
   return { arn: key.arn, resource: key };
 }

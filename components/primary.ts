@@ -8,8 +8,6 @@ import { transformed } from "./transform";
 import { primaryParameters } from "./tuning";
 
 export interface PrimaryArgs extends DatabaseServerArgs {
-  /** GiB allocated at first; gp3 takes 20 at least. */
-  storageGib: number;
   /** A synchronous standby in another zone. */
   multiAz: boolean;
   /** Server connections, the reserve included. */
@@ -33,7 +31,8 @@ export interface PrimaryArgs extends DatabaseServerArgs {
 export class Primary extends pulumi.ComponentResource {
   readonly key: EncryptionKey;
   readonly parameterGroup: aws.rds.ParameterGroup;
-  readonly monitoringRole: aws.iam.Role;
+  /** For a replica too: IAM roles belong to no region. */
+  readonly monitoringRoleArn: pulumi.Output<string>;
   readonly instance: aws.rds.Instance;
   /** Host name, without the port. */
   readonly address: pulumi.Output<string>;
@@ -51,11 +50,11 @@ export class Primary extends pulumi.ComponentResource {
     const ground = foundation(name, args, parameters, this);
     this.key = ground.key;
     this.parameterGroup = ground.parameterGroup;
-    this.monitoringRole = monitoringRole(`${name}-monitoring`, args, this);
+    this.monitoringRoleArn = monitoringRole(`${name}-monitoring`, args, this);
     const { args: instance, opts: instanceOpts } = transformed(
       args.transform?.instance,
       {
-        ...instanceArgs(args, ground, this.monitoringRole.arn),
+        ...instanceArgs(args, ground, this.monitoringRoleArn),
         engine: "postgres",
         engineVersion: args.postgresVersion,
         dbName: databaseName,
@@ -63,7 +62,6 @@ export class Primary extends pulumi.ComponentResource {
         // Write-only, so that it is never read back. RDS' own managed password rules out replicas on PostgreSQL.
         passwordWo: pulumi.secret(args.ownerPassword),
         passwordWoVersion: args.passwordGeneration,
-        allocatedStorage: args.storageGib,
         multiAz: args.multiAz,
         backupRetentionPeriod: args.backupRetentionDays,
         backupWindow: "01:00-02:00",

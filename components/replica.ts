@@ -8,8 +8,6 @@ import { transformed } from "./transform";
 export interface ReplicaArgs extends DatabaseServerArgs {
   /** The primary in another region: its ARN, since an identifier means nothing across regions. */
   sourceArn: pulumi.Input<string>;
-  /** The primary's storage, GiB. */
-  storageGib: number;
   /** The primary's: a standby with fewer replays nothing. */
   maxConnections: number;
   /** From the primary: IAM roles belong to no region. */

@@ -61,7 +61,7 @@ export const database = {
   }),
   keepAfterDestroy: flag("keepAfterDestroy", {
     description:
-      "Whether a destroy keeps a final snapshot, the keys of the data and the servers' logs; if not, it keeps nothing that lasts",
+      "Whether a destroy keeps a final snapshot, the backup bucket, the keys of the data and the servers' logs; if not, it keeps nothing that lasts",
     defaultFrom: "deletionProtection",
   }),
   applyImmediately: flag("applyImmediately", {

@@ -9,6 +9,7 @@ const args: BackupBucketArgs = {
   lockDays: 365,
   retentionDays: 744,
   deletionProtection: true,
+  keepAfterDestroy: true,
   tags: { team: "platform" },
 };
 
@@ -66,6 +67,21 @@ describe("the backup bucket", () => {
       inputs: { objectLockEnabled: true, forceDestroy: false },
     });
     expect((await build({ deletionProtection: false })).one(bucketType).protect).toBe(false);
+  });
+
+  test("is left by a destroy with its key and all that guards it, where it is to be kept", async () => {
+    for (const { name, type, custom, retainOnDelete } of (await build()).resources)
+      expect([type, name, retainOnDelete]).toEqual([type, name, custom]);
+  });
+
+  test("is never stripped of what guards it: its parts go with it, or stay with a bucket that cannot be deleted yet", async () => {
+    const world = await build({ keepAfterDestroy: false });
+    const goes = world.resources.filter(({ custom, retainOnDelete }) => custom && !retainOnDelete);
+    expect(goes.map(({ type, name }) => `${type} ${name}`).sort()).toEqual([
+      "aws:kms/alias:Alias b-key",
+      "aws:kms/key:Key b-key",
+      "aws:s3/bucket:Bucket b",
+    ]);
   });
 
   test("locks every object by default, once versions are kept", async () => {

@@ -12,7 +12,12 @@ const instance = "aws:rds/instance:Instance";
 const copying = "aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication";
 const key = "aws:kms/key:Key";
 const named = (world: World<unknown>, type: string) => world.all(type).map(({ name }) => name);
-const retained = (world: World<unknown>) => world.resources.filter((r) => r.retainOnDelete).map(({ name }) => name);
+/** What outlives a stack; a bucket's parts only ever go with their bucket. */
+const retained = (world: World<unknown>) => [
+  ...new Set(
+    world.resources.filter((r) => r.retainOnDelete && !/^aws:s3\/bucket[A-Z]/.test(r.type)).map(({ name }) => name),
+  ),
+];
 
 let dev: World<unknown>;
 let prod: World<unknown>;
@@ -70,7 +75,7 @@ describe("an environment without copies elsewhere", () => {
       expect([type, name]).toEqual([type, expect.stringMatching(/^authensor-dev-backups/)]);
   });
 
-  test("is the one that is made to be thrown away: it leaves no key, no snapshot and no log", () => {
+  test("is the one that is made to be thrown away: it leaves no key, no bucket, no snapshot and no log", () => {
     expect(retained(dev)).toEqual([]);
     expect(dev.one(instance).inputs).toMatchObject({ skipFinalSnapshot: true, deleteAutomatedBackups: false });
     expect(dev.resources.filter(({ protect }) => protect).map(({ name }) => name)).toEqual([]);
@@ -78,9 +83,11 @@ describe("an environment without copies elsewhere", () => {
 });
 
 describe("a protected environment", () => {
-  test("keeps the keys of its data, a final snapshot and its logs after a destroy", () => {
+  test("keeps its backup bucket, the keys of its data, a final snapshot and its logs after a destroy", () => {
     expect(retained(prod).sort()).toEqual([
       "authensor-prod-backup-copies-key",
+      "authensor-prod-backups",
+      "authensor-prod-backups-key",
       "authensor-prod-primary-key",
       "authensor-prod-primary-postgresql",
       "authensor-prod-primary-upgrade",

@@ -13,6 +13,16 @@ const rdsKey = of("kms", "DescribeKey", "CreateGrant");
 
 const bucketPart = (name: string) => of("s3", `Get${name}`, `Put${name}`);
 
+/**
+ * What is asked without a name, so that IAM looks for a permission on all of the kind, and a policy by name refuses it. The provider looks
+ * for an instance by its resource id, in a filter (RDS authorizes that on db:*); copied backups, aliases, log groups and all of EC2's the same.
+ * The rest of RDS, Secrets Manager, S3 and IAM is asked by name or ARN.
+ */
+export const asksWithoutName = (action: string): boolean =>
+  /^(ec2:Describe\w+|kms:ListAliases|logs:DescribeLogGroups|rds:DescribeDBInstances|rds:DescribeDBInstanceAutomatedBackups)$/.test(
+    action,
+  );
+
 /** By Pulumi type token. */
 export const actionsOf: Readonly<Record<string, readonly string[]>> = {
   "aws:cloudwatch/logGroup:LogGroup": of(
@@ -133,9 +143,9 @@ export const actionsOf: Readonly<Record<string, readonly string[]>> = {
     // ReplicateSecretToRegions: Decrypt with the first key, GenerateDataKey and Encrypt with the other region's.
     ...of("kms", "Decrypt", "Encrypt", "GenerateDataKey"),
   ],
-  // A write-only value too is read again to see that it is there (secret_version.go); the provider then forgets it.
+  // Of a write-only value the provider lists the versions (terraform-provider-aws PR 44876); earlier ones read the value itself.
   "aws:secretsmanager/secretVersion:SecretVersion": [
-    ...of("secretsmanager", "PutSecretValue", "GetSecretValue"),
+    ...of("secretsmanager", "PutSecretValue", "ListSecretVersionIds", "GetSecretValue"),
     ...of("kms", "GenerateDataKey", "Decrypt"),
   ],
 

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import program from "../..";
-import { actionsOf } from "./deployActions";
+import { actionsOf, asksWithoutName } from "./deployActions";
 import { record, type World } from "./mocks";
 import { configOf, stacks } from "./stacks";
 
@@ -50,6 +50,16 @@ describe("the policy for whoever deploys", () => {
     expect([...allowed].filter((action) => !needed.has(action))).toEqual([]);
     for (const action of allowed) expect(action).toMatch(/^[a-z0-9]+:[A-Za-z0-9]+$/);
     for (const { Effect } of statements) expect(Effect).toBe("Allow");
+  });
+
+  test("allows what is asked without a name on every resource, and nothing that has a name", () => {
+    const everywhere = statements.filter(
+      ({ Resource, Condition }) =>
+        Resource === "*" && !Condition?.StringEquals?.["aws:RequestTag/authensor:environment"],
+    );
+    expect(everywhere.flatMap(({ Action }) => listed(Action)).sort()).toEqual(
+      [...allowed].filter(asksWithoutName).sort(),
+    );
   });
 
   test("is limited to production's regions, IAM aside, which knows none", () => {

@@ -165,6 +165,28 @@ describe("the primary", () => {
     });
   });
 
+  test("is made once that role may write: before, RDS would leave monitoring off, in silence", async () => {
+    const world = await build();
+    const attachment = world.one("aws:iam/rolePolicyAttachment:RolePolicyAttachment").urn;
+    expect(world.one(instance).propertyDependencies.monitoringRoleArn).toContain(attachment);
+  });
+
+  // RDS refuses 3000 IOPS, which the provider remembers of a smaller size, from 400 GiB on, and any below (User Guide, gp3 storage).
+  test.each([
+    [20, {}],
+    [399, {}],
+    [400, { iops: 12_000, storageThroughput: 500 }],
+    [65_536, { iops: 12_000, storageThroughput: 500 }],
+  ])(
+    "of %d GiB is told RDS' own speed for that size where RDS lets it be told, none below",
+    async (storageGib, speed) => {
+      const { inputs } = (await build({ storageGib })).one(instance);
+      const { iops, storageThroughput } = inputs;
+      expect(inputs.allocatedStorage).toBe(storageGib);
+      expect(JSON.parse(JSON.stringify({ iops, storageThroughput }))).toEqual(speed);
+    },
+  );
+
   test.each([
     ["us-gov-west-1", "arn:aws-us-gov:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"],
     ["cn-north-1", "arn:aws-cn:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"],

@@ -54,6 +54,7 @@ describe("the replica", () => {
       replicateSourceDb: "arn:aws:rds:eu-central-1:123456789012:db:p-1",
       instanceClass: "db.r7g.large",
       storageType: "gp3",
+      allocatedStorage: 100,
       maxAllocatedStorage: 1000,
       storageEncrypted: true,
       kmsKeyId: key,
@@ -94,11 +95,15 @@ describe("the replica", () => {
     "engine",
     "engineVersion",
     "engineLifecycleSupport",
-    "allocatedStorage",
     "finalSnapshotIdentifier",
   ])("leaves %s unset: RDS takes it from the source, or refuses it on a replica", async (property) => {
     const world = await build();
     expect(world.one(instance).inputs).not.toHaveProperty(property);
+  });
+
+  test("grows with the primary's storage, at the speed that RDS gives to that size", async () => {
+    const { inputs } = (await build({ storageGib: 500 })).one(instance);
+    expect(inputs).toMatchObject({ allocatedStorage: 500, iops: 12_000, storageThroughput: 500 });
   });
 
   test("carries no secret", async () => {
