@@ -2,7 +2,8 @@
 import { writeFileSync } from "node:fs";
 import type { Command } from "commander";
 import { databaseUrl, withConnection } from "./database";
-import { runProgram, type Context } from "./program";
+import { takeManifests } from "./manifest";
+import { Failure, runProgram, type Context } from "./program";
 import { parseAnchors } from "./anchorFormat";
 import { takeAnchor } from "./takeAnchor";
 
@@ -14,18 +15,32 @@ Environment:
 One line of JSON, as docs/chain.md describes it; verify --anchors and --from-anchor read it.
 Exit codes: 0 done, 1 failed, 2 wrong usage.`;
 
-async function anchor({ output }: { output?: string }, { signal }: Context): Promise<void> {
-  const taken = await withConnection({ url: databaseUrl(), applicationName: "authensor-anchor", signal }, takeAnchor);
-  const line = `${JSON.stringify(taken)}\n`;
+interface Options {
+  output?: string;
+  month?: string;
+}
+
+async function anchor({ output, month }: Options, { signal }: Context): Promise<void> {
+  if (month !== undefined && !/^\d{4}-(0[1-9]|1[0-2])$/.test(month))
+    throw new Failure(`--month must be a month such as 2026-09, not "${month}"`, [], 2);
+  const connection = { url: databaseUrl(), applicationName: "authensor-anchor", signal };
+  const taken = await withConnection<object[]>(connection, async (client) =>
+    month === undefined ? [await takeAnchor(client)] : takeManifests(client, month),
+  );
+  const lines = taken.map((one) => `${JSON.stringify(one)}\n`).join("");
   // Kept for years and read when it matters: what could not be read then must not be written now.
-  parseAnchors(line, "the anchor");
-  if (output === undefined) process.stdout.write(line);
-  else writeFileSync(output, line, { flag: "wx" });
+  if (month === undefined) parseAnchors(lines, "the anchor");
+  if (output === undefined) process.stdout.write(lines);
+  else writeFileSync(output, lines, { flag: "wx" });
 }
 
 void runProgram("anchor", "Prints where every chain of the audit trail ends.", (command: Command, context) => {
   command
     .addHelpText("after", help)
     .option("--output <file>", "write it there instead; a file that exists is never overwritten")
-    .action((options: { output?: string }) => anchor(options, context));
+    .option(
+      "--month <month>",
+      "print the manifests of a month instead: before it is archived, to vouch for it afterwards",
+    )
+    .action((options: Options) => anchor(options, context));
 });

@@ -7,8 +7,8 @@ export class Failure extends Error {
   constructor(
     message: string,
     readonly details: readonly string[] = [],
-    /** 1 failed, 2 wrong usage or settings. */
-    readonly exitCode: 1 | 2 = 1,
+    /** 1 failed, 2 wrong usage or settings, 3 nothing wrong was found, and not all could be looked at. */
+    readonly exitCode: 1 | 2 | 3 = 1,
   ) {
     super(message);
   }

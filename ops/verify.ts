@@ -1,10 +1,12 @@
 /** Verifies the audit trail: every seal, link, head, recorded change and checkpoint, and what anchors say. Changes nothing. */
 import { writeFileSync } from "node:fs";
 import type { Command } from "commander";
-import { databaseUrl } from "./database";
+import { connect, databaseUrl } from "./database";
 import { Failure, runProgram, type Context } from "./program";
 import { parseTime } from "./times";
 import { readAnchors } from "./anchorFormat";
+import { readManifests } from "./manifest";
+import { readAcknowledgements } from "./verify/acknowledgements";
 import { failure, summary } from "./verify/report";
 import type { Counts } from "./verify/request";
 import { verify } from "./verify/verification";
@@ -13,9 +15,11 @@ const help = `
 Environment:
   DATABASE_URL       the auditor's URL (or the owner's); a replica will do
   DATABASE_URL_FILE  a file with that URL, in its place
+  REPLICA_URL        the same of a replica (or REPLICA_URL_FILE): used where it answers, so that the primary has no work of it
 
 Prints a JSON report on standard output and progress on standard error.
-Exit codes: 0 the trail is whole, 1 something was found or could not be verified, 2 wrong usage.
+Exit codes: 0 the trail is whole, 1 something was found or nothing could be verified, 2 wrong usage,
+3 nothing was found, but not all could be verified: months were archived, and their manifests not given.
 
 Examples:
   verify                                      the whole trail
@@ -30,11 +34,29 @@ interface Options {
   agent?: string;
   anchors?: string[];
   fromAnchor?: string;
+  manifests?: string[];
+  acknowledged?: string;
   resume?: string;
   report?: string;
   connections: string;
   chunk: string;
   allowEmpty?: boolean;
+}
+
+/** The replica's URL where one is given and answers, else the database's. */
+async function preferReplica(signal: AbortSignal): Promise<string> {
+  const { REPLICA_URL, REPLICA_URL_FILE } = process.env;
+  if (!REPLICA_URL && !REPLICA_URL_FILE) return databaseUrl();
+  const url = databaseUrl({ DATABASE_URL: REPLICA_URL, DATABASE_URL_FILE: REPLICA_URL_FILE });
+  try {
+    const client = await connect({ url, applicationName: "authensor-verify", signal, timeoutSeconds: 5 });
+    await client.end();
+    return url;
+  } catch (error) {
+    signal.throwIfAborted();
+    process.stderr.write(`the replica is not used: ${(error as Error).message}\n`);
+    return databaseUrl();
+  }
 }
 
 const time = (option: string, text: string | undefined) => (text === undefined ? undefined : parseTime(option, text));
@@ -55,13 +77,15 @@ async function run(options: Options, { signal }: Context): Promise<void> {
     throw new Failure("--from-anchor checks all agents: do not combine it with --agent", [], 2);
   const [from, ...others] = options.fromAnchor === undefined ? [] : readAnchors([options.fromAnchor]);
   const report = await verify({
-    url: databaseUrl(),
+    url: await preferReplica(signal),
     signal,
     since,
     until,
     agent: options.agent,
     anchors: [...others, ...readAnchors(options.anchors ?? [])],
     from,
+    manifests: readManifests(options.manifests ?? []),
+    acknowledgements: options.acknowledged === undefined ? [] : readAcknowledgements(options.acknowledged),
     resumeFile: options.resume,
     connections: count("connections", options.connections, 32),
     chunk: count("chunk", options.chunk, 1_000_000),
@@ -71,7 +95,8 @@ async function run(options: Options, { signal }: Context): Promise<void> {
   process.stdout.write(`${JSON.stringify(report, null, process.stdout.isTTY ? 2 : 0)}\n`);
   if (options.report !== undefined) writeFileSync(options.report, `${JSON.stringify(report, null, 2)}\n`);
   process.stderr.write(`${summary(report)}\n`);
-  if (!report.ok) throw failure(report);
+  const failed = failure(report);
+  if (failed) throw failed;
 }
 
 /** A line every few seconds; on a terminal one that is written over. */
@@ -97,6 +122,8 @@ void runProgram("verify", "Verifies the audit trail.", (command: Command, contex
     .option("--agent <name>", "this agent's chain only")
     .option("--anchors <files...>", "anchors to verify against (JSON, one or several per file; - is standard input)")
     .option("--from-anchor <file>", "begin where this anchor was made")
+    .option("--manifests <files...>", "manifests of archived months (ops/anchor --month), one or several per file")
+    .option("--acknowledged <file>", "findings that were looked into, and by whom (docs/verification.md)")
     .option("--resume <file>", "keep how far it got, and go on from there when run again")
     .option("--report <file>", "also write the report here")
     .option("--connections <number>", "connections, each keeping one core of the server busy", "2")

@@ -13,7 +13,8 @@ export interface Row {
   at: string;
   hash: string | null;
   prev_hash: string | null;
-  content: Buffer;
+  /** NULL where it is too large to be sent. */
+  content: Buffer | null;
   /** Microseconds since 1970. */
   clock: string | null;
 }
@@ -38,7 +39,7 @@ export interface Start {
   id: string;
   at: string;
   seal: Buffer;
-  content: Buffer;
+  content: Buffer | null;
   prevHash: string | null;
   clock?: number | undefined;
 }
@@ -59,6 +60,8 @@ export interface Suspect {
   at: string;
   /** Only its clock is wrong. */
   disordered?: boolean;
+  /** Only to be asked of the server, since the content is large: whether row `id` follows from this seal. */
+  from?: { id: string; seal: Buffer };
 }
 
 /** Microseconds by which a clock may be set back, as queries.ts has it. */
@@ -68,6 +71,7 @@ export const genesis: End = { seal: Buffer.alloc(0), hash: null };
 
 /** Whether a row follows from an end. */
 export function follows(name: ChainName, end: End, seq: number, { content, prevHash, seal }: Start): boolean {
+  if (content === null) throw new TypeError("a link is checked here only where the content is");
   const linked = chainKinds[name].headHash === undefined || end.hash === undefined || end.hash === prevHash;
   return linked && expectedSeal(name, end.seal, { seq, content, prevHash }).equals(seal);
 }
@@ -106,6 +110,9 @@ export class Chain {
       if (!right || right.first > left.last + 1) return;
       if (right.first <= left.last) {
         this.suspect(right.first, right.start?.at ?? right.endAt);
+      } else if (right.start?.content === null) {
+        const { id, at } = right.start;
+        this.suspects({ chain: this.name, agent: this.agent, seq: right.first, at, from: { id, seal: left.end.seal } });
       } else if (right.start && !follows(this.name, left.end, right.first, right.start)) {
         this.suspect(right.first, right.start.at);
       } else if (right.start && (left.end.clock ?? 0) > (right.start.clock ?? Infinity) + clockMayStep) {

@@ -15,9 +15,10 @@ export interface ChainKind {
   /** One row of it, in messages. */
   noun: string;
   table: string;
-  /** Columns of the table: agent, place in the chain, time of the receipt. */
+  /** Columns of the table: agent, place in the chain, seal, time of the receipt. */
   agent: string;
   seq: string;
+  seal: string;
   time: string;
   /** Whether rows of the agent '' have NULL in the agent's column. */
   namelessIsNull: boolean;
@@ -28,6 +29,8 @@ export interface ChainKind {
   clock: string;
   /** SQL: a row's columns beyond agent, seq, seal, time and clock. */
   columns: string;
+  /** SQL: what is computed only once the row's place is known; what it needs is among the columns. */
+  late: string;
   /** SQL: what is wrong with a row by itself. */
   wrongAlone: string;
   /** SQL: what is wrong with the link between a row and the one before it. */
@@ -63,6 +66,7 @@ export const chainKinds: Readonly<Record<ChainName, ChainKind>> = {
     table: "public.receipts",
     agent: "actor_id",
     seq: "chain_seq",
+    seal: "chain_seal",
     time: "created_at",
     namelessIsNull: true,
     heads: "audit.chain_heads",
@@ -70,6 +74,7 @@ export const chainKinds: Readonly<Record<ChainName, ChainKind>> = {
     clock: "sealed_at",
     columns: `coalesce(chain_seal, '') as seal, id, receipt_hash as hash, prev_receipt_hash as prev_hash,
          coalesce(timestamptz_send(sealed_at) || ${receiptContent}, '') as content, ${authensorHash} = receipt_hash as hash_right`,
+    late: "",
     wrongAlone: "hash_right is not true",
     wrongLink: `prev_hash is distinct from before_hash or seal is distinct from
          sha256(before_seal || int8send(seq) || content || textsend(coalesce(prev_hash, '')))`,
@@ -92,6 +97,7 @@ export const chainKinds: Readonly<Record<ChainName, ChainKind>> = {
     table: "audit.receipt_history",
     agent: "agent",
     seq: "seq",
+    seal: "seal",
     time: "receipt_created_at",
     namelessIsNull: false,
     heads: "audit.history_heads",
@@ -99,8 +105,10 @@ export const chainKinds: Readonly<Record<ChainName, ChainKind>> = {
     clock: "changed_at",
     // All but the first two fields of the record that is hashed: those hold the predecessor's seal, known only once it is found.
     columns: `coalesce(seal, '') as seal, receipt_id as id, null::text as hash, null::text as prev_hash,
-         substring(record_send(row(
-           seq, textsend(agent), receipt_id, receipt_created_at, changed_at, textsend(changed_by), textsend(application),
+         receipt_created_at, changed_at, changed_by, application, before, after`,
+    // Its documents are not carried through the sorting, where they may be large.
+    late: `, substring(record_send(row(
+           seq, textsend(agent), id, receipt_created_at, changed_at, textsend(changed_by), textsend(application),
            textsend(before::text), textsend(after::text))) from 5) as content`,
     wrongAlone: "false",
     wrongLink: `seal is distinct from

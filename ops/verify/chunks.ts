@@ -18,19 +18,23 @@ export class Chunks {
     const since = this.from;
     if (since === undefined) return undefined;
     const { until } = this.range;
-    const agent = this.agent === undefined ? [] : [this.agent];
-    const end = await client.query<{ at: string; moved: boolean }>(chunkEnd(this.agent), [
-      since,
-      until,
-      this.rows,
-      ...agent,
-    ]);
-    let at: string | null | undefined = end.rows[0]?.at;
-    if (end.rows[0] && !end.rows[0].moved) {
-      const next = await client.query<{ at: string | null }>(nextTime(this.agent), [since, until, ...agent]);
-      at = next.rows[0]?.at;
-    }
-    this.from = at ?? undefined;
+    const at = await timeAfter(client, { since, until }, this.rows, this.agent);
+    this.from = at;
     return { since, until: at ?? until };
   }
+}
+
+/** The time of the row that many rows on, or the first later one where all of these share one time; undefined where no more come. */
+export async function timeAfter(
+  client: pg.Client,
+  { since, until }: Range,
+  rows: number,
+  agent: string | undefined,
+): Promise<string | undefined> {
+  const only = agent === undefined ? [] : [agent];
+  const end = await client.query<{ at: string; moved: boolean }>(chunkEnd(agent), [since, until, rows, ...only]);
+  const [row] = end.rows;
+  if (!row || row.moved) return row?.at;
+  const next = await client.query<{ at: string | null }>(nextTime(agent), [since, until, ...only]);
+  return next.rows[0]?.at ?? undefined;
 }

@@ -2,6 +2,7 @@
 import type pg from "pg";
 import type { StretchRow } from "./chain";
 import { chainNames, type ChainName } from "./chainKinds";
+import { differsFromManifest, vouchFor, type Manifest } from "../manifest";
 import type { Finding } from "./findings";
 import { gapFinding, gapsOf, type Gap } from "./gaps";
 import { goneBeforeRange, headFindings, type HeadsAround } from "./heads";
@@ -14,6 +15,8 @@ export interface Resolution {
   upTo: "head" | "next";
   /** Chains are expected whole, each from its beginning. */
   everyAgent: boolean;
+  /** What is known of archived months from elsewhere. */
+  manifests: readonly Manifest[];
   /** The only agent asked for. */
   agent: string | undefined;
 }
@@ -49,7 +52,9 @@ export async function closeGaps(
             end: { seal: point.seal, hash: point.hash },
             endAt: "archived",
           });
-          progress.bridged.add(point.source);
+          const vouched = vouchFor(point, how.manifests);
+          if (vouched === undefined) progress.unverified.add(point.source);
+          else if (!vouched) findings.push(differsFromManifest(point));
         }
         gaps = gapsOf(chain, head);
       }

@@ -1,6 +1,6 @@
 /** The end of a verification: gaps, heads, suspects and anchors become findings. */
 import type pg from "pg";
-import { chainKinds, chainNames } from "./chainKinds";
+import { anchorFindings } from "./againstAnchors";
 import { againstAnchors } from "./checkpoints";
 import { closeGaps } from "./closeGaps";
 import { named, type Finding } from "./findings";
@@ -23,6 +23,7 @@ export async function conclude(
   const gaps = await closeGaps(client, progress, around, snapshot, {
     upTo: request.until === undefined ? "head" : "next",
     everyAgent: !ranged,
+    manifests: request.manifests ?? [],
     agent: request.agent,
   });
   const explained = await explainSuspects(client, progress, snapshot);
@@ -42,7 +43,7 @@ export async function conclude(
     ),
     ...explained,
     ...progress.mismatches.flatMap((row) => mismatchFinding(row, snapshot)),
-    ...anchoredAway(progress, snapshot, request),
+    ...(await anchorFindings(client, progress, snapshot, request)),
   ];
   if (progress.counted.receipts === 0 && !request.allowEmpty && request.from === undefined && findings.length === 0) {
     const what = request.agent !== undefined ? `of ${named(request.agent)} ` : "";
@@ -50,33 +51,6 @@ export async function conclude(
       kind: "nothing-verified",
       message: `there is no receipt ${what}${ranged ? "in this time" : "here"}: nothing was verified (--allow-empty accepts that)`,
     });
-  }
-  return findings;
-}
-
-/** Places that anchors name and nothing shows any more. */
-function anchoredAway(progress: Progress, snapshot: Snapshot, request: Request): Finding[] {
-  const findings: Finding[] = [];
-  for (const name of chainNames) {
-    for (const [agent, places] of progress.anchorPlaces[name]) {
-      if (request.agent !== undefined && request.agent !== agent) continue;
-      const last = progress.chains[name].get(agent)?.stretches.at(-1)?.last ?? 0;
-      for (const point of snapshot.checkpoints[name].get(agent) ?? [])
-        progress.compare(name, agent, point.last, point.seal);
-      const beyond = [...places].filter(([seq]) => seq > last).sort(([a], [b]) => b - a)[0];
-      if (!beyond) continue;
-      const [seq, { anchor }] = beyond;
-      const replayed =
-        snapshot.standby && snapshot.asOf < anchor.as_of ? `; this standby has replayed up to ${snapshot.asOf}` : "";
-      const message = `the chain of ${named(agent)} ends at ${chainKinds[name].noun} ${last}; at ${anchor.as_of} it reached ${seq} (${anchor.source})${replayed}`;
-      findings.push({
-        kind: chainKinds[name].findings.cutOff,
-        message,
-        agent,
-        seq: last + 1,
-        lastSeq: seq,
-      });
-    }
   }
   return findings;
 }

@@ -17,11 +17,15 @@ interface Candidate {
 const candidate = (row: ChainRow): Candidate => ({
   seq: Number(row.seq),
   row,
-  start: { id: row.id, at: row.at, seal: row.seal, content: row.content, prevHash: row.prev_hash },
+  start: { id: row.id, at: row.at, seal: row.seal, content: row.content ?? Buffer.alloc(0), prevHash: row.prev_hash },
   end: { seal: row.seal, hash: row.hash },
 });
 
-const sealed = ({ seq, start: { content, prevHash } }: Candidate) => ({ seq, content, prevHash });
+const sealed = ({ seq, start: { content, prevHash } }: Candidate) => ({
+  seq,
+  content: content ?? Buffer.alloc(0),
+  prevHash,
+});
 
 /**
  * @param rows the suspects of one agent and their neighbours

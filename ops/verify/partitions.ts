@@ -30,18 +30,16 @@ async function partitionsOf(client: pg.Client, table: string): Promise<Partition
     .sort((a, b) => ((a.since ?? "") < (b.since ?? "") ? -1 : 1));
 }
 
-const months = (partitions: readonly Partition[]) =>
-  partitions.flatMap(({ name }) => /_(\d{4}_\d{2})$/.exec(name)?.[1] ?? []).sort();
-
 export async function partitionFindings(client: pg.Client): Promise<Finding[]> {
   const findings: Finding[] = [];
   const off = (message: string) => findings.push({ kind: "guard-off", message });
-  const firstMonths = new Map<ChainName, string>();
+  /** Up to where months have left. */
+  const begins = new Map<ChainName, string>();
   for (const name of chainNames) {
     const { table, time } = chainKinds[name];
     const partitions = await partitionsOf(client, table);
-    const [month] = months(partitions);
-    if (month !== undefined) firstMonths.set(name, month);
+    const past = partitions[0]?.until;
+    if (past) begins.set(name, past);
     let end: string | null = null;
     for (const [i, { name: partition, since, until, bound }] of partitions.entries()) {
       if (!bounds.test(bound)) off(`${partition} has bounds that no migration makes: ${bound}`);
@@ -55,11 +53,11 @@ export async function partitionFindings(client: pg.Client): Promise<Finding[]> {
     if (end !== null) off(`${table} has no partition from ${end} on`);
     findings.push(...(await misplaced(client, table, time, partitions)));
   }
-  const [receipts, history] = [firstMonths.get("receipts"), firstMonths.get("history")];
+  const [receipts, history] = [begins.get("receipts"), begins.get("history")];
   if (receipts !== undefined && history !== undefined && receipts !== history)
     findings.push({
       kind: "half-archived",
-      message: `receipts are here from ${receipts.replace("_", "-")} on and their history from ${history.replace("_", "-")} on: one was archived without the other`,
+      message: `receipts have months from ${receipts.slice(0, 7)} on and their history from ${history.slice(0, 7)} on: one was archived without the other`,
     });
   return findings;
 }

@@ -1,7 +1,7 @@
 /** How far a verification got, and what it has seen of the chains by then: pure bookkeeping, kept in the resume file. */
 import type { Anchor } from "../anchorFormat";
 import { named, type Finding } from "./findings";
-import { chainKinds, chainNames, ofEachChain, type ChainName } from "./chainKinds";
+import { chainNames, ofEachChain, type ChainName } from "./chainKinds";
 import { Chain, genesis, toStretches, type End, type Stretch, type StretchRow, type Suspect } from "./chain";
 import type { StateMismatch } from "./stateMismatch";
 
@@ -13,20 +13,33 @@ export interface Saved {
   counted: Record<ChainName, number>;
   uncounted: number;
   suspects: Suspect[];
+  unsent: Suspect[];
   mismatches: StateMismatch[];
   findings: Finding[];
   chains: Record<ChainName, [string, Stretch[]][]>;
 }
 
+export interface Disagreement {
+  chain: ChainName;
+  agent: string;
+  seq: number;
+  anchor: Anchor;
+}
+
 export class Progress {
   readonly chains: Record<ChainName, Map<string, Chain>> = ofEachChain(() => new Map());
   readonly suspects: Suspect[] = [];
+  /** Links that the server is to be asked about, all of them. */
+  readonly unsent: Suspect[] = [];
   readonly mismatches: StateMismatch[] = [];
   readonly findings: Finding[] = [];
   /** Rows that were read. */
   readonly counted = ofEachChain(() => 0);
-  /** Archived partitions whose checkpoints stand for rows that were not here. */
-  readonly bridged = new Set<string>();
+  /** What could not be verified, and is no finding: archived months without their manifest. */
+  readonly unverified = new Set<string>();
+  /** Places at which an anchor names another seal, and the highest of each chain at which one names the same. */
+  readonly disagreements: Disagreement[] = [];
+  readonly agreed: Record<ChainName, Map<string, number>> = ofEachChain(() => new Map());
   /** Broken places beyond those kept. */
   uncounted = 0;
   doneUntil: string | undefined;
@@ -70,7 +83,8 @@ export class Progress {
   }
 
   suspect(suspect: Suspect): void {
-    if (this.suspects.length < mostSuspects) this.suspects.push(suspect);
+    if (suspect.from) this.unsent.push(suspect);
+    else if (this.suspects.length < mostSuspects) this.suspects.push(suspect);
     else this.uncounted++;
   }
 
@@ -126,13 +140,9 @@ export class Progress {
     const point = this.anchorPlaces[name].get(agent)?.get(seq);
     if (!point) return;
     this.anchorPlaces[name].get(agent)?.delete(seq);
-    if (seal.toString("hex") === point.seal) return;
-    this.findings.push({
-      kind: "rewritten",
-      message: `${chainKinds[name].noun} ${seq} of ${named(agent)} is not the one that was anchored at ${point.anchor.as_of} (${point.anchor.source})`,
-      agent,
-      seq,
-    });
+    if (seal.toString("hex") === point.seal)
+      this.agreed[name].set(agent, Math.max(seq, this.agreed[name].get(agent) ?? 0));
+    else this.disagreements.push({ chain: name, agent, seq, anchor: point.anchor });
   }
 
   save(doneUntil: string): Saved {
@@ -141,6 +151,7 @@ export class Progress {
       counted: this.counted,
       uncounted: this.uncounted,
       suspects: this.suspects,
+      unsent: this.unsent,
       mismatches: this.mismatches,
       findings: this.findings,
       chains: ofEachChain((name) => [...this.chains[name]].map(([agent, { stretches }]) => [agent, stretches])),
@@ -152,6 +163,7 @@ export class Progress {
     Object.assign(this.counted, saved.counted);
     this.uncounted = saved.uncounted;
     this.suspects.push(...saved.suspects);
+    this.unsent.push(...saved.unsent);
     this.mismatches.push(...saved.mismatches);
     // What the anchors themselves show was found again by now.
     const known = new Set(this.findings.map(({ message }) => message));

@@ -18,6 +18,9 @@ export const agentIs = (name: ChainName, agent: string | undefined, parameter: n
   return agent === "" && namelessIsNull ? ` and (${column} is null or ${same})` : ` and ${same}`;
 };
 
+/** Bytes of what is sealed up to which they are sent here; a link of more is checked by the server. */
+const mostContent = 1_048_576;
+
 /** By how much a clock may be set back, as at the start of a machine, before it is a finding. */
 const clockMayStep = "interval '1 second'";
 
@@ -34,7 +37,7 @@ const rowsWhere = (name: ChainName, where: string) => {
  * follow from the row before it, and what an anchor names (`anchored`: the first of two parameter numbers).
  */
 function stretchesOf(name: ChainName, where: string, anchored?: number): string {
-  const { wrongAlone, wrongLink } = chainKinds[name];
+  const { late, wrongAlone, wrongLink } = chainKinds[name];
   const isAnchored =
     anchored === undefined
       ? "false"
@@ -43,13 +46,22 @@ function stretchesOf(name: ChainName, where: string, anchored?: number): string 
   const wrong = `(${wrongAlone} or seq < 1 or (before_seq is not distinct from seq - 1 and (${wrongLink})))`;
   const early = `(before_clock > clock + ${clockMayStep} or clock > now() + interval '1 minute' or not isfinite(clock))`;
   return `
-  select agent, seq, seal, id, created_at::text as at, hash, prev_hash, content, case when isfinite(clock) then (extract(epoch from clock) * 1000000)::int8 end as clock,
+  select agent, seq, seal, id, created_at::text as at, hash, prev_hash,
+         case when octet_length(content) <= ${mostContent} then content end as content, case when isfinite(clock) then (extract(epoch from clock) * 1000000)::int8 end as clock,
          before_seq is distinct from seq - 1 as starts, next_seq is distinct from seq + 1 as ends, ${wrong} as suspect, ${early} is true as disordered
-    from (select *, lag(seq) over chain as before_seq, lag(seal) over chain as before_seal, lag(hash) over chain as before_hash,
+    from (select w.*${late} from (select *, lag(seq) over chain as before_seq, lag(seal) over chain as before_seal, lag(hash) over chain as before_hash,
                  lag(clock) over chain as before_clock, lead(seq) over chain as next_seq
-            from (${rowsWhere(name, where)}) r window chain as (partition by agent order by seq, seal)) w
+            from (${rowsWhere(name, where)}) r window chain as (partition by agent order by seq, seal)) w offset 0) w
    where before_seq is distinct from seq - 1 or next_seq is distinct from seq + 1 or ${wrong} or ${early} or ${isAnchored}
    order by agent, seq`;
+}
+
+/** Whether a row follows from a seal. Parameters: time, agent, seq, id, seal of the row before. For what is too large to be sent. */
+export function linkHolds(name: ChainName, agent: string): string {
+  const { late, wrongLink, seq, time } = chainKinds[name];
+  const where = `${time} = $1${agentIs(name, agent, 2)} and ${seq} = $3`;
+  return `select (${wrongLink}) is false as holds from (select w.*${late}, $5::bytea as before_seal, prev_hash as before_hash
+            from (${rowsWhere(name, where)}) w where id = $4 offset 0) w`;
 }
 
 const inRange = (name: ChainName) => `${chainKinds[name].time} >= $1 and ${chainKinds[name].time} < $2`;

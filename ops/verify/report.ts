@@ -1,5 +1,6 @@
 /** What a verification answers, for programs and for people. */
 import { Failure } from "../program";
+import { findingId, type Acknowledgement } from "./acknowledgements";
 import { named, sortFindings, type Finding } from "./findings";
 import type { Progress } from "./progress";
 import type { Request } from "./request";
@@ -7,8 +8,13 @@ import type { Snapshot } from "./snapshot";
 
 const mostFindings = 100;
 
+export type Reported = Finding & { id: string };
+
 export interface Report {
+  /** Nothing was found, or all that was found is acknowledged. */
   ok: boolean;
+  /** What could not be verified: archived months without their manifest, anchored places in them. Not whole, as far as is known. */
+  unverified: string[];
   asOf: string;
   standby: boolean;
   scope: { since?: string; until?: string; agent?: string; from?: string; anchors: number };
@@ -16,8 +22,9 @@ export interface Report {
   /** Partitions that checkpoints stand for: their rows are elsewhere, and only their ends were verified. */
   archived: string[];
   /** The earliest broken place. */
-  first?: Finding;
-  findings: Finding[];
+  first?: Reported;
+  findings: Reported[];
+  acknowledged: (Reported & { acknowledgement: Acknowledgement })[];
   /** Broken places beyond those that are listed. */
   more: number;
   seconds: number;
@@ -42,9 +49,12 @@ export function makeReport(
   countedBefore: number,
 ): Report {
   const seconds = (Date.now() - started) / 1000;
-  const sorted = sortFindings(findings);
+  const all = sortFindings(findings).map((finding): Reported => ({ id: findingId(finding), ...finding }));
+  const known = new Map((request.acknowledgements ?? []).map((one) => [one.finding, one]));
+  const sorted = all.filter(({ id }) => !known.has(id));
   return {
-    ok: sorted.length === 0,
+    ok: sorted.length === 0 && progress.uncounted === 0,
+    unverified: [...progress.unverified].sort(),
     asOf: snapshot?.asOf ?? new Date(started).toISOString(),
     standby: snapshot?.standby ?? false,
     scope: scope(request),
@@ -57,6 +67,10 @@ export function makeReport(
     archived: [...(snapshot?.archived ?? [])].sort(),
     ...(sorted[0] ? { first: sorted[0] } : {}),
     findings: sorted.slice(0, mostFindings),
+    acknowledged: all.flatMap((finding) => {
+      const acknowledgement = known.get(finding.id);
+      return acknowledgement ? [{ ...finding, acknowledgement }] : [];
+    }),
     more: Math.max(0, sorted.length - mostFindings) + progress.uncounted,
     seconds,
     receiptsPerSecond: Math.round((progress.counted.receipts - countedBefore) / seconds),
@@ -75,12 +89,21 @@ export function summary(report: Report): string {
     ...(until === undefined ? [] : [`until ${until}`]),
     ...(from === undefined ? [] : [`after the anchor of ${from}`]),
   ];
-  const gone = report.archived.length === 0 ? "" : `; archived and not verified here: ${report.archived.join(", ")}`;
-  return `${limits.length === 0 ? "the trail is whole" : `the trail ${limits.join(", ")} is whole`}: ${what}${gone}`;
+  const accepted = report.acknowledged.length === 0 ? "" : `; ${report.acknowledged.length} acknowledged, not counted`;
+  const gone = report.unverified.length === 0 ? "" : `; not verified: ${report.unverified.join("; ")}`;
+  if (gone !== "") return `what could be verified is whole: ${what}${accepted}${gone}`;
+  return `${limits.length === 0 ? "the trail is whole" : `the trail ${limits.join(", ")} is whole`}: ${what}${accepted}`;
 }
 
-/** The failure that a report with findings is. */
-export function failure(report: Report): Failure {
+/** The failure that a report with findings is, or one that could not verify all. */
+export function failure(report: Report): Failure | undefined {
+  if (report.ok && report.unverified.length === 0) return undefined;
+  if (report.ok)
+    return new Failure(
+      `not all could be verified: give the manifests of ${report.unverified.join("; ")} (--manifests)`,
+      [],
+      3,
+    );
   const count = report.findings.length + report.more;
   const [first, ...others] = report.findings;
   return new Failure(

@@ -1,5 +1,7 @@
 /** What a verification is asked for. */
 import type { Anchor } from "../anchorFormat";
+import type { Manifest } from "../manifest";
+import type { Acknowledgement } from "./acknowledgements";
 
 export interface Request {
   url: string;
@@ -11,6 +13,10 @@ export interface Request {
   anchors: readonly Anchor[];
   /** Only what came after this anchor. */
   from?: Anchor | undefined;
+  /** Of archived months. */
+  manifests?: readonly Manifest[];
+  /** Findings that somebody has looked into. */
+  acknowledgements?: readonly Acknowledgement[];
   resumeFile?: string | undefined;
   connections: number;
   /** Receipts per chunk. */

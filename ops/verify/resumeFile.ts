@@ -6,7 +6,7 @@ import type { Saved } from "./progress";
 /** What was asked for: the progress of another question is of no use. */
 export type Question = Record<string, unknown>;
 
-const version = 3;
+const version = 4;
 
 export class ResumeFile {
   private written = 0;

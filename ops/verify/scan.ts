@@ -2,9 +2,11 @@
 import type pg from "pg";
 import type { StretchRow } from "./chain";
 import { chainNames, ofEachChain, type ChainName } from "./chainKinds";
-import { Chunks } from "./chunks";
+import { sqlState } from "../database";
+import { Chunks, timeAfter } from "./chunks";
 import { inOrder } from "./orderedPool";
-import type { Progress } from "./progress";
+import type { Finding } from "./findings";
+import { mostSuspects, type Progress } from "./progress";
 import { stretches, type Range } from "./queries";
 import type { Request } from "./request";
 import type { ResumeFile } from "./resumeFile";
@@ -30,12 +32,12 @@ export async function scan(
     workers: clients,
     signal: request.signal,
     next: (client) => inSnapshot(client, () => chunks.next(client)),
-    // Each chunk in a snapshot of its own: what is sealed does not change, so that it need not be seen at one moment.
-    work: (client, chunk) => inSnapshot(client, () => read(client, chunk, progress, request)),
+    work: (client, chunk) => readOrNarrow(client, chunk, request.chunk, request, progress),
     // In the order of the chunks: what the resume file holds is then all of time up to one moment.
     take: (results, chunk) => {
       for (const name of chainNames) progress.counted[name] += progress.take(name, results.rows[name]);
       progress.addMismatches(results.mismatches);
+      progress.findings.push(...results.unreadable);
       progress.doneUntil = chunk.until;
       const { counted } = progress;
       resumeFile?.write(() => progress.save(chunk.until));
@@ -47,7 +49,50 @@ export async function scan(
 interface Results {
   rows: Record<ChainName, StretchRow[]>;
   mismatches: StateMismatch[];
+  unreadable: Finding[];
 }
+
+/**
+ * Reads a range, each in a snapshot of its own: what is sealed does not change, so that it need not be seen at one moment. What the server
+ * fails on (a corrupted page, a value beyond what it can put together) is narrowed down by halves, and told.
+ */
+async function readOrNarrow(
+  client: pg.Client,
+  range: Range,
+  rows: number,
+  request: Request,
+  progress: Progress,
+): Promise<Results> {
+  try {
+    return await inSnapshot(client, () => read(client, range, progress, request));
+  } catch (error) {
+    const code = sqlState(error);
+    if (code === undefined || !ofTheData.test(code)) throw error;
+    let [half, at]: [number, string | undefined] = [rows, undefined];
+    while (at === undefined && half > 1) {
+      const some = (half = Math.floor(half / 2));
+      at = await inSnapshot(client, () => timeAfter(client, range, some, request.agent));
+    }
+    if (at === undefined) {
+      const message = `what is stored from ${range.since} until before ${range.until} cannot be read: ${(error as Error).message}`;
+      return {
+        rows: ofEachChain(() => []),
+        mismatches: [],
+        unreadable: [{ kind: "unreadable", message, at: range.since }],
+      };
+    }
+    const first = await readOrNarrow(client, { since: range.since, until: at }, half, request, progress);
+    const second = await readOrNarrow(client, { since: at, until: range.until }, half, request, progress);
+    return {
+      rows: ofEachChain((name) => [...first.rows[name], ...second.rows[name]]),
+      mismatches: [...first.mismatches, ...second.mismatches],
+      unreadable: [...first.unreadable, ...second.unreadable],
+    };
+  }
+}
+
+/** Errors that come from what is stored: out of range, beyond a limit, out of memory for one value, corrupted. */
+const ofTheData = /^(22|54|53200|XX)/;
 
 async function read(client: pg.Client, range: Range, progress: Progress, { agent }: Request): Promise<Results> {
   const only = agent === undefined ? [] : [agent];
@@ -60,10 +105,9 @@ async function read(client: pg.Client, range: Range, progress: Progress, { agent
     const text = stretches(name, { agent, anchored: anchored.length > 0 });
     rows[name] = (await client.query<StretchRow>(text, [range.since, range.until, ...only, ...parameters])).rows;
   }
-  const { rows: mismatches } = await client.query<StateMismatch>(stateMismatches(agent), [
-    range.since,
-    range.until,
-    ...only,
-  ]);
-  return { rows, mismatches };
+  const { rows: mismatches } = await client.query<StateMismatch>(
+    `${stateMismatches(agent)} limit ${mostSuspects + 1}`,
+    [range.since, range.until, ...only],
+  );
+  return { rows, mismatches, unreadable: [] };
 }

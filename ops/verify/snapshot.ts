@@ -5,6 +5,7 @@ import { Failure } from "../program";
 import { chainKinds, chainNames, ofEachChain, type ChainName } from "./chainKinds";
 import { readCheckpoints, type Checkpoint } from "./checkpoints";
 import type { Finding } from "./findings";
+import { readServer, type Server } from "./server";
 import { structureFindings } from "./readable";
 
 export interface Head {
@@ -27,6 +28,7 @@ export interface Snapshot {
   /** What the snapshot shows the state of. */
   asOf: string;
   standby: boolean;
+  server: Server;
   estimate: number;
 }
 
@@ -45,6 +47,7 @@ export async function readSnapshot(client: pg.Client): Promise<Snapshot> {
     estimate: Number(about.rows[0]?.estimate),
     asOf: about.rows[0]?.as_of ?? "",
     standby: about.rows[0]?.standby ?? false,
+    server: await readServer(client),
   };
 }
 

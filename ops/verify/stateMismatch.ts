@@ -1,4 +1,7 @@
-/** Whether the mutable columns of a receipt are what its recorded changes made of them. As queries.ts: PostgreSQL's own functions only. */
+/**
+ * Whether the mutable columns of a receipt are what its recorded changes made of them. As queries.ts: PostgreSQL's own functions only.
+ * Documents may be large and changes many: no statement holds more than two values at a time of those that are not small.
+ */
 import { named, type Finding } from "./findings";
 import { agentIs } from "./queries";
 import type { Snapshot } from "./snapshot";
@@ -8,18 +11,40 @@ const born = `case when decision_outcome in ('allow', 'require_approval') then '
 const plain = `status = ${born} and updated_at = created_at and execution_attempts = 0
     and num_nonnulls(approval, approval_status, execution, result, error, claim_id, claimed_at, claim_expires_at, rekor_entry_id) = 0`;
 
-const state = `jsonb_build_object(
-    'status', status, 'approval', approval, 'approval_status', approval_status,
-    'execution', execution, 'result', result, 'error', error, 'updated_at', updated_at at time zone 'UTC',
-    'claim_id', claim_id, 'claimed_at', claimed_at at time zone 'UTC', 'claim_expires_at', claim_expires_at at time zone 'UTC',
-    'execution_attempts', execution_attempts, 'rekor_entry_id', rekor_entry_id)`;
+/** The mutable columns, each as JSON. */
+const values: Readonly<Record<string, string>> = {
+  status: "to_jsonb(status)",
+  approval: "approval",
+  approval_status: "to_jsonb(approval_status)",
+  execution: "execution",
+  result: "result",
+  error: "error",
+  updated_at: "to_jsonb(updated_at at time zone 'UTC')",
+  claim_id: "to_jsonb(claim_id)",
+  claimed_at: "to_jsonb(claimed_at at time zone 'UTC')",
+  claim_expires_at: "to_jsonb(claim_expires_at at time zone 'UTC')",
+  execution_attempts: "to_jsonb(execution_attempts)",
+  rekor_entry_id: "to_jsonb(rekor_entry_id)",
+};
+const names = Object.keys(values);
 
-const birth = `'{"approval": null, "approval_status": null, "execution": null, "result": null, "error": null, "claim_id": null,
+const state = `jsonb_build_object(${Object.entries(values)
+  .map(([name, value]) => `'${name}', ${value}`)
+  .join(", ")})`;
+
+/** One of them, by the name in `key`. */
+const valueOf = (key: string) =>
+  `coalesce(case ${key} ${Object.entries(values)
+    .map(([name, value]) => `when '${name}' then ${value}`)
+    .join(" ")} end, 'null')`;
+
+const birth = `('{"approval": null, "approval_status": null, "execution": null, "result": null, "error": null, "claim_id": null,
     "claimed_at": null, "claim_expires_at": null, "execution_attempts": 0, "rekor_entry_id": null}'::jsonb
-    || jsonb_build_object('status', ${born}, 'updated_at', created_at at time zone 'UTC')`;
+    || jsonb_build_object('status', ${born}, 'updated_at', created_at at time zone 'UTC'))`;
 
-const columns = `r.id, r.created_at, coalesce(r.actor_id, '') as agent, r.chain_seq, c.first_seq, c.broken_seq,
-           ${state} as state, ${birth} as birth, coalesce(c.before, '{}') as before, coalesce(c.after, '{}') as after`;
+/** Stored bytes, compressed, up to which documents are put together; the others are compared one by one. */
+const [smallChange, smallReceipt] = [16_384, 65_536];
+const stored = ["approval", "execution", "result", "error", "rekor_entry_id"];
 
 /**
  * Parameters: since, until[, agent]. One row per receipt or change that does not match:
@@ -28,57 +53,74 @@ const columns = `r.id, r.created_at, coalesce(r.actor_id, '') as agent, r.chain_
  */
 export const stateMismatches = (agent: string | undefined): string => `
   with history as materialized (
-    select agent, receipt_id, receipt_created_at, seq, before, after from audit.receipt_history
+    select agent, receipt_id, receipt_created_at, seq, before, after,
+           row_number() over (partition by receipt_id, receipt_created_at order by seq) as n,
+           (pg_column_size(before) + pg_column_size(after) <= ${smallChange}) is true as small
+      from audit.receipt_history
      where receipt_created_at >= $1 and receipt_created_at < $2${agentIs("history", agent, 3)}
   ), grouped as materialized (
-    select min(agent) as agent, receipt_id, receipt_created_at, count(*) as changes, array_agg(seq order by seq) as seqs,
-           array_agg(before order by seq) as befores, array_agg(after order by seq) as afters
+    select min(agent) as agent, receipt_id, receipt_created_at, min(seq) as first_seq,
+           count(*) <= 3 and bool_and(small) as short, array_agg(seq order by n) filter (where n <= 3) as seqs,
+           array_agg(before order by n) filter (where n <= 3 and small) as befores,
+           array_agg(after order by n) filter (where n <= 3 and small) as afters
       from history group by receipt_id, receipt_created_at
+  ), receipt as materialized (
+    select r.id, r.created_at, coalesce(r.actor_id, '') as agent, r.chain_seq, r.decision_outcome, ${names.map((name) => `r.${name}`).join(", ")},
+           g.first_seq, g.seqs, g.befores, g.afters,
+           g.short is not false and ${stored.map((name) => `coalesce(pg_column_size(r.${name}), 0)`).join(" + ")} <= ${smallReceipt} as short
+      from public.receipts r left join grouped g on g.receipt_id = r.id and g.receipt_created_at = r.created_at
+     where r.created_at >= $1 and r.created_at < $2${agentIs("receipts", agent, 3)} and ((${plain}) is not true or g.receipt_id is not null)
   ), short as (
     -- Nearly all receipts: a claim, an end, something late.
-    select *, coalesce(befores[3], '{}') || coalesce(befores[2], '{}') || befores[1] as initial,
-           coalesce(befores[3], '{}') || coalesce(befores[2], '{}') || befores[1] || afters[1] as first_state
-      from grouped where changes <= 3
-  ), entry as (
-    -- The others, column by column.
-    select h.agent, h.receipt_id, h.receipt_created_at, h.seq, e.key, h.before -> e.key as before, e.value as after,
-           lag(e.value) over same_key as previous, row_number() over same_key = 1 as first_of_key
-      from history h, jsonb_each(h.after) e
-     where (h.receipt_id, h.receipt_created_at) in (select receipt_id, receipt_created_at from grouped where changes > 3)
-    window same_key as (partition by h.receipt_id, h.receipt_created_at, e.key order by h.seq)
-  ), change as materialized (
-    select agent, receipt_id, receipt_created_at, seqs[1] as first_seq,
-           afters[1] || coalesce(afters[2], '{}') || coalesce(afters[3], '{}') as after, initial as before,
+    select id, created_at, agent, chain_seq, first_seq, state, birth,
+           coalesce(befores[3], '{}') || coalesce(befores[2], '{}') || coalesce(befores[1], '{}') as before,
+           coalesce(afters[1], '{}') || coalesce(afters[2], '{}') || coalesce(afters[3], '{}') as after,
            case when first_state || befores[2] <> first_state then seqs[2]
                 when first_state || afters[2] || befores[3] <> first_state || afters[2] then seqs[3] end as broken_seq
+      from (select *, ${state} as state, ${birth} as birth,
+                   coalesce(befores[3], '{}') || coalesce(befores[2], '{}') || befores[1] || afters[1] as first_state
+              from receipt where short) r
+  ), entry as materialized (
+    -- The others: which change follows which, column by column. A change of nothing, or that is no object, has no column.
+    select h.receipt_id, h.receipt_created_at, h.seq, k.key, lag(h.seq) over same_key as previous, lead(h.seq) over same_key is null as last
+      from receipt r join history h on h.receipt_id = r.id and h.receipt_created_at = r.created_at
+      left join lateral jsonb_object_keys(case jsonb_typeof(h.after) when 'object' then h.after else '{}' end) k (key) on true
+     where not r.short
+    window same_key as (partition by h.receipt_id, h.receipt_created_at, k.key order by h.seq)
+  ), link as (
+    select id, created_at, seq, key,
+           (case when previous is null then ${birth} -> key else previous_after -> key end = before -> key) is not true as broken,
+           last and (after -> key = ${valueOf("key")}) is not true as differs
+      from (select r.*, e.seq, e.key, e.last, e.previous, h.before, h.after, p.after as previous_after
+              from entry e join receipt r on r.id = e.receipt_id and r.created_at = e.receipt_created_at
+              join history h on h.receipt_id = e.receipt_id and h.receipt_created_at = e.receipt_created_at and h.seq = e.seq
+              left join history p on p.receipt_id = e.receipt_id and p.receipt_created_at = e.receipt_created_at and p.seq = e.previous) l
+  ), linked as (
+    select id as of, created_at as at, min(seq) filter (where broken) as broken_seq,
+           array_agg(key) filter (where differs) as differing, array_agg(key) as changed
+      from link group by id, created_at
+  ), found as (
+    select id, created_at, agent, chain_seq, first_seq, broken_seq, not birth @> before or broken_seq is not null as broken,
+           case when birth || after = state then '{}' else array(
+             select s.key from jsonb_each(state) s where s.value is distinct from (birth || after) -> s.key order by 1) end as columns,
+           birth || after <> state as differs
       from short
     union all
-    select min(agent) as agent, receipt_id, receipt_created_at, min(seq) as first_seq,
-           jsonb_object_agg(key, after order by seq) as after,
-           coalesce(jsonb_object_agg(key, before) filter (where first_of_key), '{}') as before,
-           min(seq) filter (where not first_of_key and before is distinct from previous) as broken_seq
-      from entry group by receipt_id, receipt_created_at
-  ), receipt as materialized (
-    select ${columns}
-      from public.receipts r left join change c on c.receipt_id = r.id and c.receipt_created_at = r.created_at
-     where r.created_at >= $1 and r.created_at < $2${agentIs("receipts", agent, 3)} and (${plain}) is not true
-    union all
-    -- Changed, and yet as it was born.
-    select ${columns}
-      from change c join public.receipts r on r.id = c.receipt_id and r.created_at = c.receipt_created_at
-     where r.created_at >= $1 and r.created_at < $2 and (${plain}) is true
+    select id, created_at, agent, chain_seq, first_seq, broken_seq, broken_seq is not null, columns, cardinality(columns) > 0
+      from (select r.*, l.broken_seq, array(
+                     select unnest(l.differing) union
+                     select k from unnest(array[${names.map((name) => `'${name}'`).join(", ")}]) k
+                      where k <> all (coalesce(l.changed, '{}')) and ${valueOf("k")} is distinct from ${birth} -> k order by 1) as columns
+              from receipt r left join linked l on l.of = r.id and l.at = r.created_at where not r.short) r
   )
-  select case when birth || after <> state then 'state' else 'before' end as problem, agent, id, created_at::text as at, chain_seq as seq,
-         coalesce(broken_seq, first_seq) as change_seq,
-         (select coalesce(array_agg(s.key order by s.key), '{}') from jsonb_each(state) s
-           where s.value is distinct from (birth || after) -> s.key) as columns
-    from receipt
-   where birth || after <> state or not birth @> before or broken_seq is not null
+  select case when differs then 'state' else 'before' end as problem, agent, id, created_at::text as at, chain_seq as seq,
+         coalesce(broken_seq, first_seq) as change_seq, columns
+    from found where differs or broken
   union all
   select 'orphan', agent, receipt_id, receipt_created_at::text, null, first_seq, '{}'
-    from change c where not exists (
+    from grouped g where not exists (
       select from public.receipts r
-       where r.id = c.receipt_id and r.created_at = c.receipt_created_at and r.created_at >= $1 and r.created_at < $2)`;
+       where r.id = g.receipt_id and r.created_at = g.receipt_created_at and r.created_at >= $1 and r.created_at < $2)`;
 
 export interface StateMismatch {
   problem: "state" | "before" | "orphan";

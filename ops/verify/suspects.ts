@@ -4,7 +4,7 @@ import type { Snapshot } from "./snapshot";
 import { chainKinds } from "./chainKinds";
 import { diagnose, type ChainRow } from "./diagnose";
 import { named, type Finding } from "./findings";
-import { receiptsWithSeqs } from "./queries";
+import { linkHolds, receiptsWithSeqs } from "./queries";
 import type { End, Suspect } from "./chain";
 import type { Progress } from "./progress";
 
@@ -15,7 +15,18 @@ const mostAgents = 50;
 export async function explainSuspects(client: pg.Client, progress: Progress, snapshot: Snapshot): Promise<Finding[]> {
   const findings: Finding[] = [];
   const byAgent = new Map<string, Suspect[]>();
-  for (const suspect of progress.suspects) {
+  for (const suspect of [...progress.suspects, ...progress.unsent]) {
+    if (suspect.from) {
+      const { chain, agent, seq, at, from } = suspect;
+      const { rows } = await client.query<{ holds: boolean }>(linkHolds(chain, agent), [
+        at,
+        agent,
+        seq,
+        from.id,
+        from.seal,
+      ]);
+      if (rows.length === 1 && rows[0]?.holds === true) continue;
+    }
     if (suspect.disordered === true) {
       const { agent, seq, at } = suspect;
       const { noun } = chainKinds[suspect.chain];

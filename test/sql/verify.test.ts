@@ -589,7 +589,7 @@ describe("an interrupted verification", () => {
     const resumeFile = join(mkdtempSync(join(tmpdir(), "verify-")), "state");
     writeFileSync(resumeFile, "{");
     await expect(check({ resumeFile })).rejects.toThrow(/not the resume file/);
-    writeFileSync(resumeFile, JSON.stringify({ version: 3, question: { agent: "b" }, saved: {} }));
+    writeFileSync(resumeFile, JSON.stringify({ version: 4, question: { agent: "b" }, saved: {} }));
     await expect(check({ resumeFile })).rejects.toThrow(/another verification/);
   });
 });

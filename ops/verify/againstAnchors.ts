@@ -1,0 +1,124 @@
+/** What anchors name, and the database does not hold so. */
+import type pg from "pg";
+import type { Anchor } from "../anchorFormat";
+import type { StretchRow } from "./chain";
+import { chainKinds, chainNames, type ChainName } from "./chainKinds";
+import { named, type Finding } from "./findings";
+import type { Disagreement, Progress } from "./progress";
+import { stretchesInGaps } from "./queries";
+import type { Request } from "./request";
+import type { Server } from "./server";
+import type { Snapshot } from "./snapshot";
+
+export async function anchorFindings(
+  client: pg.Client,
+  progress: Progress,
+  snapshot: Snapshot,
+  request: Request,
+): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (const name of chainNames) {
+    for (const [agent, places] of progress.anchorPlaces[name]) {
+      if (request.agent !== undefined && request.agent !== agent) continue;
+      const last = progress.chains[name].get(agent)?.stretches.at(-1)?.last ?? 0;
+      const checkpoints = snapshot.checkpoints[name].get(agent) ?? [];
+      for (const point of checkpoints) progress.compare(name, agent, point.last, point.seal);
+      const beyond = [...places].filter(([seq]) => seq > last).sort(([a], [b]) => b - a)[0];
+      if (beyond) findings.push(cutOff(name, agent, last, beyond[0], beyond[1].anchor, snapshot));
+      // What was started from is followed from, by the next row or the head.
+      const within = [...places.keys()].filter((seq) => seq <= last && progress.anchored[name].get(agent) !== seq);
+      for (const seq of within) {
+        const anchor = places.get(seq)?.anchor;
+        const archived = checkpoints.find((point) => point.first <= seq && seq < point.last);
+        if (archived)
+          progress.unverified.add(
+            `${chainKinds[name].noun} ${seq} of ${named(agent)}, archived with ${archived.source}`,
+          );
+        else if (anchor && !(await comparedNow(client, progress, name, agent, seq)))
+          findings.push({
+            kind: "not-compared",
+            message: `${chainKinds[name].noun} ${seq} of ${named(agent)} was anchored at ${anchor.as_of} (${anchor.source}) and is not there to be compared`,
+            agent,
+            seq,
+          });
+      }
+    }
+  }
+  return [...disagreementFindings(progress, snapshot.server), ...findings];
+}
+
+/** A place that was read by nothing else: before the anchor that is started from, or done by an earlier run. */
+async function comparedNow(
+  client: pg.Client,
+  progress: Progress,
+  name: ChainName,
+  agent: string,
+  seq: number,
+): Promise<boolean> {
+  const parameters = ["-infinity", "infinity", agent, seq, seq, [seq], [seq]];
+  const { rows } = await client.query<StretchRow>(stretchesInGaps(name, agent), parameters);
+  for (const row of rows) progress.compare(name, agent, Number(row.seq), row.seal);
+  return rows.length > 0;
+}
+
+/** Two servers that went on by themselves from one moment on; a promotion is the one honest way to that. */
+const afterPromotion = (anchor: Anchor, { timeline, system }: Server): string | undefined =>
+  timeline !== 0 &&
+  anchor.server.timeline !== 0 &&
+  system === anchor.server.system &&
+  timeline !== anchor.server.timeline
+    ? `that anchor is of timeline ${anchor.server.timeline} and this server of timeline ${timeline}`
+    : undefined;
+
+function disagreementFindings(progress: Progress, server: Server): Finding[] {
+  const forks = new Map<string, Disagreement>();
+  const findings: Finding[] = [];
+  for (const other of progress.disagreements) {
+    const key = `${other.chain}\n${other.agent}`;
+    const first = forks.get(key);
+    if (afterPromotion(other.anchor, server) === undefined) findings.push(rewritten(other));
+    else if (!first || other.seq < first.seq) forks.set(key, other);
+  }
+  for (const fork of forks.values()) {
+    const { chain, agent, seq, anchor } = fork;
+    const { noun } = chainKinds[chain];
+    const common = progress.agreed[chain].get(agent) ?? 0;
+    const since = common > 0 ? `; both have the same up to ${noun} ${common} at least` : "";
+    findings.push({
+      kind: "forked",
+      message: `the chain of ${named(agent)} forked at ${noun} ${seq} or before: another one was anchored at ${anchor.as_of} (${anchor.source}). It was sealed by a server that this one is not the continuation of: ${afterPromotion(anchor, server)}${since}`,
+      agent,
+      seq,
+    });
+  }
+  return findings;
+}
+
+const rewritten = ({ chain, agent, seq, anchor }: Disagreement): Finding => ({
+  kind: "rewritten",
+  message: `${chainKinds[chain].noun} ${seq} of ${named(agent)} is not the one that was anchored at ${anchor.as_of} (${anchor.source})`,
+  agent,
+  seq,
+});
+
+function cutOff(
+  name: ChainName,
+  agent: string,
+  last: number,
+  seq: number,
+  anchor: Anchor,
+  snapshot: Snapshot,
+): Finding {
+  const replayed =
+    snapshot.standby && snapshot.asOf < anchor.as_of ? `; this standby has replayed up to ${snapshot.asOf}` : "";
+  const promoted = afterPromotion(anchor, snapshot.server);
+  const lost =
+    promoted === undefined ? "" : `; ${promoted}: what was not replicated when this one was promoted is lost to it`;
+  return {
+    kind: chainKinds[name].findings.cutOff,
+    message: `the chain of ${named(agent)} ends at ${chainKinds[name].noun} ${last}; at ${anchor.as_of} it reached ${seq} (${anchor.source})${replayed}${lost}`,
+    agent,
+    seq: last + 1,
+    lastSeq: seq,
+  };
+}
