@@ -7,6 +7,26 @@
  */
 export const connectionLifetime = 20;
 
+/** How long a connection to the pooler may take to come about, the wait for a free one of the pool included. */
+export const connecting = 5;
+
+/**
+ * How long an answer of the database is waited for. More than the longest that one takes in good order: 15 s in PgBouncer's queue
+ * (query_wait_timeout) and the role's lock_timeout. A pooler that vanished with its node, or hangs, answers nothing and closes
+ * nothing: the kernel itself would give up after a quarter of an hour. A statement that is given up may have been done: then a
+ * decision that nobody was told has its receipt. The other way round, a decision without its receipt, cannot come of it.
+ */
+export const answering = 30;
+
+/** How long a connection may be idle before the kernel asks whether its other end is still there; it asks ten times, once a second. */
+export const idleBeforeAsking = 10;
+
+/**
+ * How long a program that starts waits for its database to answer. Longer than a Multi-AZ failover; a pod that ended at the first
+ * refusal would be started again later and later, up to five minutes after the database is back.
+ */
+export const firstAnswer = 240;
+
 /**
  * How long a stopping server goes on answering on open connections, every answer with `Connection: close`. One second more than
  * Node's keepAliveTimeout: whoever has not used a connection by then has been told to expect its end.

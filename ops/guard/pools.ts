@@ -1,17 +1,29 @@
-/** The program's pools of database connections: found without its help, kept young while it runs, and closed when it ends. */
+/** The program's pools of database connections: found without its help, given limits while it runs, and closed when it ends. */
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "../log";
-import { connectionLifetime } from "./limits";
+import { type Client, untilAnswered } from "./firstAnswer";
+import { answering, connecting, connectionLifetime, idleBeforeAsking } from "./limits";
 
 /** What is used of pg's Pool; `options` and `ending` are no documented parts of it, so they are looked at before use. */
-interface Pool {
-  options?: { maxLifetimeSeconds?: number };
+export interface Pool {
+  options?: PoolOptions;
   ending?: boolean;
   waitingCount?: number;
-  connect: (...args: unknown[]) => unknown;
+  connect: Connect;
   end: () => Promise<void>;
+}
+
+/** With a callback it returns nothing, without one a promise of a client. */
+type Connect = (callback?: (error: Error | undefined, client?: unknown, release?: unknown) => void) => unknown;
+
+interface PoolOptions {
+  maxLifetimeSeconds?: number;
+  connectionTimeoutMillis?: number;
+  query_timeout?: number;
+  keepAlive?: boolean;
+  keepAliveInitialDelayMillis?: number;
 }
 
 /**
@@ -26,12 +38,20 @@ export function watchPools(program: string | undefined, log: Log): ReadonlySet<P
     const connect = prototype?.connect;
     if (!prototype || typeof connect !== "function" || typeof prototype.end !== "function")
       throw new Error("its Pool has no connect() and end()");
-    prototype.connect = function (this: Pool, ...args: unknown[]) {
+    const starting = new Map<Pool, Promise<void>>();
+    prototype.connect = function (this: Pool, callback) {
+      const own = (done?: typeof callback) => connect.call(this, done);
       if (!pools.has(this)) {
         pools.add(this);
-        keepYoung(this, log);
+        limit(this, log);
+        const first = untilAnswered(this, own as () => Promise<Client>, log);
+        starting.set(
+          this,
+          first.finally(() => starting.delete(this)),
+        );
       }
-      return connect.apply(this, args);
+      const first = starting.get(this);
+      return first === undefined ? own(callback) : first.then(() => own(callback));
     };
   } catch (error) {
     // A stack of modules that were asked for follows in the message; its first line says it all.
@@ -43,15 +63,21 @@ export function watchPools(program: string | undefined, log: Log): ReadonlySet<P
   return pools;
 }
 
-function keepYoung(pool: Pool, log: Log): void {
-  if (typeof pool.options?.maxLifetimeSeconds !== "number") {
+/** The pool's own limits stay where they are narrower. */
+function limit(pool: Pool, log: Log): void {
+  const { options } = pool;
+  if (typeof options?.maxLifetimeSeconds !== "number") {
     log.warn(
       "this version of pg does not know maxLifetimeSeconds: a rollout of the pooler fails one request per connection",
     );
     return;
   }
-  const own = pool.options.maxLifetimeSeconds;
-  if (own === 0 || own > connectionLifetime) pool.options.maxLifetimeSeconds = connectionLifetime;
+  const atMost = (own: number | undefined, ours: number) => (own ? Math.min(own, ours) : ours);
+  options.maxLifetimeSeconds = atMost(options.maxLifetimeSeconds, connectionLifetime);
+  options.connectionTimeoutMillis = atMost(options.connectionTimeoutMillis, connecting * 1000);
+  options.query_timeout = atMost(options.query_timeout, answering * 1000);
+  options.keepAlive = true;
+  options.keepAliveInitialDelayMillis = atMost(options.keepAliveInitialDelayMillis, idleBeforeAsking * 1000);
 }
 
 /** Once every query that was asked for has been answered. */

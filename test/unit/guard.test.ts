@@ -129,6 +129,55 @@ describe("connections to the pooler", () => {
     },
   );
 
+  const limits = (own: string) => `${pool}
+    Object.assign(pool.options, ${own});
+    pool.query("select 1").then(() => { console.log(JSON.stringify(pool.options)); process.exit(); });`;
+  const limitsOf = async (own: string) => {
+    const { end, output } = start(limits(own));
+    expect(await end).toBe(0);
+    return JSON.parse(output.stdout.trim().split("\n").at(-1)!) as Record<string, unknown>;
+  };
+  test("are given up where a pooler answers nothing, and asked whether the other end is there", async () => {
+    expect(await limitsOf("{}")).toMatchObject({
+      connectionTimeoutMillis: 5000,
+      query_timeout: 30_000,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: 10_000,
+    });
+  });
+  test("keep the limits of their pool where those are narrower", async () => {
+    expect(await limitsOf("{ connectionTimeoutMillis: 100, query_timeout: 60000 }")).toMatchObject({
+      connectionTimeoutMillis: 100,
+      query_timeout: 30_000,
+    });
+  });
+
+  const away = (done: string) => `${pool}
+    let tries = 0;
+    const { connect } = Client.prototype;
+    Client.prototype.connect = function (done) { tries++ < 2 ? setImmediate(() => done(new Error("away"))) : connect(done); };
+    ${done}`;
+  test.each([
+    ["a query", 'pool.query("mine").then(() => process.exit(0), () => process.exit(1))'],
+    ["a client", "pool.connect().then(() => process.exit(0), () => process.exit(1))"],
+    ["a client by callback", "pool.connect((error, client, release) => process.exit(error || !release ? 1 : 0))"],
+  ])("that do not come about at the start are tried again, for who asks for %s", async (_, asks) => {
+    const { end, output } = start(away(asks));
+    expect(await end).toBe(0);
+    expect(lines(output.stderr).map(({ level, error }) => [level, error])).toEqual([
+      ["warn", "away"],
+      ["info", undefined],
+    ]);
+  });
+  test("that never come about let a program be told to end all the same", async () => {
+    const { end, kill, output } = start(
+      `${pool} Client.prototype.connect = (done) => setImmediate(() => done(new Error("away"))); pool.query("mine");`,
+    );
+    while (!output.stderr.includes("waiting")) await new Promise((resolve) => setTimeout(resolve, 5));
+    kill("SIGTERM");
+    expect(await end).toBe(0);
+  });
+
   test("of a driver that knows no lifetime are left as they are, and one line says so", async () => {
     const { end, output } = start(lifetime("undefined"));
     expect(await end).toBe(0);
