@@ -1,6 +1,6 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { longestStop } from "../ops/guard/limits";
+import { firstAnswer, longestStop } from "../ops/guard/limits";
 import type { SecretKey } from "./opsProgram";
 import { paths, pgbouncerPort } from "./pgbouncerConfig";
 import {
@@ -114,7 +114,12 @@ export class ControlPlane extends pulumi.ComponentResource {
                     })),
                   ],
                   // /health does not touch the database: restarting because of it would help nobody. Readiness does.
-                  startupProbe: { httpGet: { path: "/health", port: "http" }, periodSeconds: 1, failureThreshold: 60 },
+                  // It listens once its database has answered; the guard waits for that.
+                  startupProbe: {
+                    httpGet: { path: "/health", port: "http" },
+                    periodSeconds: 1,
+                    failureThreshold: firstAnswer + 60,
+                  },
                   livenessProbe: {
                     httpGet: { path: "/health", port: "http" },
                     periodSeconds: 10,
@@ -123,11 +128,14 @@ export class ControlPlane extends pulumi.ComponentResource {
                   },
                   readinessProbe: {
                     httpGet: { path: "/health/ready", port: "http" },
+                    // Its query waits in the same pool as the requests. One agent's writer that holds all of it must not take
+                    // every pod out of the Service: who asks then is told no, by a pod, and the next is told yes.
                     periodSeconds: 5,
-                    timeoutSeconds: 3,
-                    failureThreshold: 2,
+                    timeoutSeconds: 5,
+                    failureThreshold: 6,
                   },
-                  lifecycle: { preStop: { exec: { command: ["sleep", String(endpointDrain)] } } },
+                  // The kubelet's own: the image is somebody else's, and may have no program of that name.
+                  lifecycle: { preStop: { sleep: { seconds: endpointDrain } } },
                   resources: { requests: { cpu: "250m", memory: "256Mi" }, limits: { cpu: "500m", memory: "512Mi" } },
                   securityContext: restrictedContainer,
                   volumeMounts: [

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { ControlPlane, stopGracePeriod, type ControlPlaneArgs } from "../../components/controlPlane";
-import { longestStop } from "../../ops/guard/limits";
+import { podStart } from "../../components/rollout";
+import { connecting, firstAnswer, longestStop } from "../../ops/guard/limits";
 import { ownVariables } from "../../settings/crossChecks";
 import type { Deployment, NetworkPolicy } from "./kubernetesTypes";
 import { record } from "./mocks";
@@ -84,7 +85,7 @@ describe("the control plane", () => {
 
   test("is killed only when it has had the time to be taken out of its Service and to end in order", async () => {
     const { spec } = await podOf();
-    expect(spec.containers[0]!.lifecycle).toEqual({ preStop: { exec: { command: ["sleep", "5"] } } });
+    expect(spec.containers[0]!.lifecycle).toEqual({ preStop: { sleep: { seconds: 5 } } });
     expect(spec.terminationGracePeriodSeconds).toBe(stopGracePeriod);
     expect(stopGracePeriod).toBeGreaterThan(5 + longestStop);
   });
@@ -122,7 +123,19 @@ describe("the control plane", () => {
     expect(container!.livenessProbe).toMatchObject({ httpGet: { path: "/health", port: "http" } });
     expect(container!.startupProbe).toMatchObject({ httpGet: { path: "/health", port: "http" } });
     expect(container!.readinessProbe).toMatchObject({ httpGet: { path: "/health/ready", port: "http" } });
-    expect(container!.lifecycle).toEqual({ preStop: { exec: { command: ["sleep", "5"] } } });
+    expect(container!.lifecycle).toEqual({ preStop: { sleep: { seconds: 5 } } });
+  });
+
+  test("is not taken out of its Service by one writer that holds its pool for as long as a lock may be waited for", async () => {
+    const { periodSeconds, timeoutSeconds, failureThreshold } = (await podOf()).spec.containers[0]!.readinessProbe!;
+    expect(periodSeconds! * (failureThreshold! - 1)).toBeGreaterThan(10);
+    expect(timeoutSeconds).toBeGreaterThanOrEqual(connecting);
+  });
+
+  test("that starts while its database is away is given as long as the guard waits for that", async () => {
+    const { periodSeconds, failureThreshold } = (await podOf()).spec.containers[0]!.startupProbe!;
+    expect(periodSeconds! * failureThreshold!).toBeGreaterThan(firstAnswer);
+    expect(podStart).toBeGreaterThan(firstAnswer);
   });
 
   test("runs its image as it is, with the vendor's limits, spread over zones", async () => {

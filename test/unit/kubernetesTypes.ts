@@ -1,6 +1,8 @@
 /** The parts of Kubernetes' objects that tests read out of recorded inputs. */
 type Json = Record<string, unknown>;
 
+export type Probe = Json & { periodSeconds?: number; timeoutSeconds?: number; failureThreshold?: number };
+
 export interface Container {
   name: string;
   image: string;
@@ -11,9 +13,9 @@ export interface Container {
   securityContext: Json;
   resources: Json;
   lifecycle?: Json;
-  startupProbe?: Json;
-  readinessProbe?: Json;
-  livenessProbe?: Json;
+  startupProbe?: Probe;
+  readinessProbe?: Probe;
+  livenessProbe?: Probe;
 }
 
 export interface PodTemplate {

@@ -18,18 +18,27 @@ const template: PodTemplate = {
   },
 };
 
+const dnsConfig = { options: [{ name: "ndots", value: "2" }] };
+const made = { ...template, spec: { ...template.spec, dnsConfig } };
+
 describe("a pod template", () => {
+  test("has a Service's full name asked for as it stands, without the search list first", () => {
+    const ndots = Number(dnsConfig.options[0]!.value);
+    expect(podTemplate({}, template).spec.dnsConfig).toEqual(dnsConfig);
+    expect("pgbouncer.authensor.svc.cluster.local".split(".").length - 1).toBeGreaterThanOrEqual(ndots);
+  });
+
   test("is as the component makes it where nothing is asked for", () => {
-    expect(podTemplate({}, template)).toEqual(template);
-    expect(podTemplate({ pod: {} }, template)).toEqual(template);
-    expect(podTemplate({ pod: { nodeSelector: undefined, resources: undefined } }, template)).toEqual(template);
+    expect(podTemplate({}, template)).toEqual(made);
+    expect(podTemplate({ pod: {} }, template)).toEqual(made);
+    expect(podTemplate({ pod: { nodeSelector: undefined, resources: undefined } }, template)).toEqual(made);
   });
 
   test("takes each property that the platform asks for", () => {
     const tolerations = [{ key: "db", operator: "Exists" }];
     const pod = { nodeSelector: { pool: "db" }, tolerations, priorityClassName: "high", imagePullSecrets: ["a", "b"] };
     expect(podTemplate({ pod }, template).spec).toEqual({
-      ...template.spec,
+      ...made.spec,
       nodeSelector: { pool: "db" },
       tolerations,
       priorityClassName: "high",
@@ -61,7 +70,7 @@ describe("a pod template", () => {
     expect(seen.map(({ spec }) => spec.priorityClassName)).toEqual(["high"]);
     expect(made).toEqual({
       metadata: { labels: { app: "x" }, annotations: { "linkerd.io/inject": "enabled" } },
-      spec: { ...template.spec, priorityClassName: "high" },
+      spec: { ...template.spec, dnsConfig, priorityClassName: "high" },
     });
   });
 });
