@@ -5,7 +5,7 @@ import { AdminToken } from "./components/adminToken";
 import { BackupBucket } from "./components/backupBucket";
 import { Certificates } from "./components/certificates";
 import { kubeconfig } from "./components/clusterAccess";
-import { lookUpCluster, primaryBlocks } from "./components/clusterNetwork";
+import { lookUpCluster, primaryBlocks, replicaBlocks } from "./components/clusterNetwork";
 import { poolsFor } from "./components/connectionBudget";
 import { Connections } from "./components/connections";
 import { ControlPlane, controlPlanePort, controlPlaneService } from "./components/controlPlane";
@@ -17,9 +17,10 @@ import { unpinnedImages } from "./components/imagePins";
 import { ControlPlaneIngress } from "./components/ingress";
 import { ingressSources } from "./components/ingressRules";
 import { Migrations } from "./components/migrations";
+import { Monitor } from "./components/monitor";
 import { bundleMigrations, bundleOps } from "./components/opsBundle";
 import type { SecretKey } from "./components/opsProgram";
-import { Pgbouncer, pgbouncerNames } from "./components/pgbouncer";
+import { Pgbouncer, pgbouncerNames, pgbouncerPods } from "./components/pgbouncer";
 import { pgbouncerPort } from "./components/pgbouncerConfig";
 import type { Primary } from "./components/primary";
 import { lookUpReplicaPlace } from "./components/replicaPlace";
@@ -183,6 +184,28 @@ async function program() {
     { ...onKubernetes, dependsOn: [tenancy, migrations, pgbouncer] },
   );
 
+  const controlPlaneUrl = `http://${controlPlaneService}.${namespace}.svc.cluster.local:${controlPlanePort}`;
+  const { monitorReplica } = connections.urls;
+  const monitor = new Monitor(
+    `${name}-monitor`,
+    {
+      ...opsProgram,
+      ...account,
+      tags,
+      region: regions.primary,
+      environment,
+      eksClusterName: cluster.name,
+      bundle: bundleOps("ops/monitor.ts", __dirname),
+      database: { ...owner, url: connections.urls.monitor },
+      poolUrl: connections.urls.monitorPool,
+      poolers: pgbouncerPods(namespace),
+      replica: replica &&
+        monitorReplica && { url: monitorReplica, port: replica.port, blocks: replicaBlocks(cluster, replicaPlace) },
+      controlPlaneUrl,
+    },
+    { providers: { aws: cloud, kubernetes }, dependsOn: [tenancy, migrations, pgbouncer] },
+  );
+
   if (ingress) {
     new ControlPlaneIngress(
       `${name}-ingress`,
@@ -205,11 +228,12 @@ async function program() {
     backupBucket: { name: backups.bucketName, region: backups.region },
     pgbouncer: { host: pgbouncerHost, port: pgbouncerPort, service: pgbouncer.service.metadata.name },
     controlPlane: {
-      url: `http://${controlPlaneService}.${namespace}.svc.cluster.local:${controlPlanePort}`,
+      url: controlPlaneUrl,
       service: controlPlane.service.metadata.name,
       /** For agents outside the cluster. */
       ...(ingress && { ingressUrl: `https://${ingress.host}` }),
     },
+    monitor: monitor.deployment.metadata.name,
     cronJobs: scheduled.map(({ cronJob }) => cronJob.metadata.name),
     /** Where in Kubernetes each URL of the database is kept; never the URL. */
     connectionSecrets: Object.fromEntries(

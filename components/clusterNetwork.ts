@@ -187,6 +187,15 @@ export function primaryBlocks({ ipFamily, cidrBlocks }: ClusterNetwork): readonl
   return ipFamily === "ipv6" ? [] : cidrBlocks;
 }
 
+/** The same of the replica, in whatever VPC it is. */
+export function replicaBlocks(
+  { ipFamily }: Pick<ClusterNetwork, "ipFamily">,
+  place: { cidr: string } | { existing: VpcNetwork } | undefined,
+): readonly string[] {
+  if (place === undefined || ipFamily === "ipv6") return [];
+  return "existing" in place ? place.existing.cidrBlocks : [place.cidr];
+}
+
 /** What is wrong with putting the database into this network, each as one sentence that says what to do. */
 export function networkProblems(
   cluster: ClusterNetwork,

@@ -3,7 +3,7 @@
  * the sum can be checked in one place: max_connections ≥ reserve + pools × PgBouncer processes, always.
  */
 
-import { maintenanceConnections } from "../ops/roles";
+import { maintenanceConnections, monitorConnections } from "../ops/roles";
 import { type ScheduledProgram, scheduledPrograms } from "./scheduledPrograms";
 
 /** What the control plane's `pg` pool opens; the driver's default, which the control plane does not change. */
@@ -31,8 +31,8 @@ export const directConnections = {
   maintenance: maintenanceConnections,
   /** Other programs on schedule, all at once; of each one run at a time (concurrencyPolicy Forbid). */
   scheduled: connectionsOf((connection) => connection !== "maintenance"),
-  /** The monitor, always connected. */
-  monitor: 1,
+  /** The monitor, always connected: its heartbeat's, and its sources'. */
+  monitor: monitorConnections.heartbeat + monitorConnections.sources,
 } as const;
 
 /** PgBouncer's pools and their parts of a process's connections. */

@@ -29,7 +29,19 @@ type ConnectionSecret = SecretKey & { name: pulumi.Output<string> };
 
 /** Who connects where. */
 export type ConnectionName =
-  "controlPlaneDatabase" | "audit" | "telemetry" | "auditor" | "owner" | "maintenance" | "monitor" | "replica";
+  | "controlPlaneDatabase"
+  | "audit"
+  | "telemetry"
+  | "auditor"
+  | "owner"
+  | "maintenance"
+  | "monitor"
+  | "monitorPool"
+  | "replica"
+  | "monitorReplica";
+
+/** Those there are only with a replica. */
+type OfReplica = "replica" | "monitorReplica";
 
 /**
  * Every way to the database, each a Secret of its own, so that a pod is given one and not all, and the certificates that
@@ -38,7 +50,8 @@ export type ConnectionName =
 export class Connections extends pulumi.ComponentResource {
   /** Secret with `database-ca.pem` and `pgbouncer-ca.pem`; mounted at `paths.trust`, where the URLs look for them. */
   readonly trustSecret: pulumi.Output<string>;
-  readonly urls: Record<Exclude<ConnectionName, "replica">, ConnectionSecret> & { replica?: ConnectionSecret };
+  readonly urls: Record<Exclude<ConnectionName, OfReplica>, ConnectionSecret> &
+    Partial<Record<OfReplica, ConnectionSecret>>;
 
   constructor(name: string, args: ConnectionsArgs, opts?: pulumi.ComponentResourceOptions) {
     super("authensor:kubernetes:Connections", name, {}, opts);
@@ -78,7 +91,12 @@ export class Connections extends pulumi.ComponentResource {
       owner: secret("owner", "owner", args.primary, databaseName),
       maintenance: secret("maintenance", "maintenance", args.primary, databaseName),
       monitor: secret("monitor", "monitor", args.primary, databaseName),
-      ...(args.replica && { replica: secret("replica", "auditor", args.replica, databaseName) }),
+      // Through the pool that nobody's decision waits for.
+      monitorPool: secret("monitor-pool", "monitor", pgbouncer, pooledDatabase.auditor),
+      ...(args.replica && {
+        replica: secret("replica", "auditor", args.replica, databaseName),
+        monitorReplica: secret("monitor-replica", "monitor", args.replica, databaseName),
+      }),
     };
 
     this.registerOutputs({ urls: this.urls, trustSecret: this.trustSecret });

@@ -27,6 +27,10 @@ export function bundleOps(entry: string, root: string): string {
     legalComments: "inline",
     // pg's optional binding to libpq: required only where it is asked for.
     external: ["pg-native"],
+    // Packages' ES modules, of which only what is used gets in.
+    mainFields: ["module", "main"],
+    // Read by clients of AWS only.
+    alias: { "@aws-sdk/credential-provider-node": "./ops/podCredentials.ts" },
     // Paths stand in the text as comments: a linked node_modules (a CI cache) must not show in them.
     preserveSymlinks: true,
     // What this program happens to be run with must not change what it bundles.

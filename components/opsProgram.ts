@@ -47,6 +47,15 @@ export interface OpsProgramArgs extends PodArgs {
   annotations?: Record<string, pulumi.Input<string>>;
   /** Further volumes by mount path, all read-only. */
   volumes?: Record<string, Omit<types.input.core.v1.Volume, "name">>;
+  /** Further labels of the pod, that others' policies admit it by. */
+  podLabels?: Record<string, string>;
+  /** Who may reach it. Default: nobody. */
+  ingress?: types.input.networking.v1.NetworkPolicyIngressRule[];
+  /** What a program that stays is beside: the account it runs as, that it is started again, its port and its probes. */
+  stays?: {
+    serviceAccountName: pulumi.Input<string>;
+    container: Pick<types.input.core.v1.Container, "ports" | "livenessProbe" | "readinessProbe">;
+  };
 }
 
 /** The pod that one of our programs runs in, whoever starts it: a Job, a CronJob, a Deployment. */
@@ -72,7 +81,7 @@ export function opsProgram(name: string, args: OpsProgramArgs, parent: pulumi.Re
   new k8s.networking.v1.NetworkPolicy(
     name,
     podPolicy(metadata, {
-      ingress: [],
+      ingress: args.ingress ?? [],
       egress: [dnsEgress, databaseEgress(args.database.blocks, args.database.port), ...(args.egress ?? [])],
     }),
     { parent },
@@ -85,7 +94,8 @@ export function opsProgram(name: string, args: OpsProgramArgs, parent: pulumi.Re
   const spec: PodTemplate["spec"] = {
     automountServiceAccountToken: false,
     enableServiceLinks: false,
-    restartPolicy: "Never",
+    restartPolicy: args.stays ? "Always" : "Never",
+    ...(args.stays && { serviceAccountName: args.stays.serviceAccountName }),
     securityContext: restrictedPod(uid),
     containers: [
       {
@@ -100,6 +110,7 @@ export function opsProgram(name: string, args: OpsProgramArgs, parent: pulumi.Re
         ],
         resources: { requests: { cpu: "50m", memory: "64Mi" }, limits: { cpu: "500m", memory: "256Mi" } },
         securityContext: restrictedContainer,
+        ...args.stays?.container,
         volumeMounts: [
           { name: "code", mountPath: programPath, readOnly: true },
           { name: "database", mountPath: databasePath, readOnly: true },
@@ -118,6 +129,10 @@ export function opsProgram(name: string, args: OpsProgramArgs, parent: pulumi.Re
       ...extra.map(({ volume }) => volume),
     ],
   };
-  const template = { metadata: { labels, ...(args.annotations && { annotations: args.annotations }) }, spec };
+  const podLabels = { ...labels, ...args.podLabels };
+  const template = {
+    metadata: { labels: podLabels, ...(args.annotations && { annotations: args.annotations }) },
+    spec,
+  };
   return { labels, metadata, template: podTemplate(args, template) };
 }

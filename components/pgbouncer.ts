@@ -38,6 +38,13 @@ export function pgbouncerNames(namespace: string): [string, ...string[]] {
   return [`${inNamespace}.svc.cluster.local`, `${inNamespace}.svc`, inNamespace, pgbouncerService, "localhost"];
 }
 
+/** Its name leads to each pod, for who asks all of them. */
+const pgbouncerPodsService = "pgbouncer-pods";
+
+/** `host:port` of every pod. */
+export const pgbouncerPods = (namespace: string) =>
+  `${pgbouncerPodsService}.${namespace}.svc.cluster.local:${pgbouncerPort}`;
+
 /** Seconds until every node has heard that a terminating pod takes no new connections. */
 const endpointDrain = 5;
 /** Seconds to wait for clients to leave by themselves: the life of the control plane's connections, and a query's end. */
@@ -195,6 +202,21 @@ export class Pgbouncer extends pulumi.ComponentResource {
         deployment: this.deployment,
       },
       this,
+    );
+    // Headless: what a pod's console says is said of that pod alone.
+    new k8s.core.v1.Service(
+      `${name}-pods`,
+      {
+        metadata: { ...metadata, name: pgbouncerPodsService },
+        spec: {
+          type: "ClusterIP",
+          clusterIP: "None",
+          ipFamilyPolicy: "PreferDualStack",
+          selector: labels,
+          ports: [{ name: "pgbouncer", port: pgbouncerPort, targetPort: "pgbouncer", protocol: "TCP" }],
+        },
+      },
+      { ...child, dependsOn: [this.deployment] },
     );
     new k8s.networking.v1.NetworkPolicy(
       name,

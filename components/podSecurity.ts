@@ -41,6 +41,12 @@ export const restrictedContainer = {
   runAsNonRoot: true,
 } satisfies types.input.core.v1.SecurityContext;
 
+/** EKS Pod Identity's agent: an address of the node itself, in both families (AWS, "EKS Pod Identity Agent"). */
+export const podIdentityEgress: EgressRule = {
+  to: [{ ipBlock: { cidr: "169.254.170.23/32" } }, { ipBlock: { cidr: "fd00:ec2::23/128" } }],
+  ports: [{ protocol: "TCP", port: 80 }],
+};
+
 /**
  * One zone's end must not take every pod. Zones are binding, nodes a wish. `matchLabelKeys` counts only pods of the same
  * rollout: with the old ones counted, the new would end up lopsided.

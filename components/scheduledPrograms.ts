@@ -16,7 +16,7 @@ export interface ScheduledProgram {
   /** Seconds that one run may take, its tries together. */
   deadline: number;
   /** Whose URL of the primary it gets, and with it what it may do there. */
-  connection: Exclude<ConnectionName, "replica">;
+  connection: Exclude<ConnectionName, "replica" | "monitorReplica">;
   /** Connections to the primary, beside PgBouncer's, that a run holds. */
   connections: number;
   env: (inputs: ScheduledInputs) => Record<string, Input<string>>;

@@ -1,6 +1,7 @@
 /** The commands on what is there already: status, down, clean, cron. */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { stopCloudWatch } from "../cloud/aws/cloudwatch/service";
 import { handlerOf, running } from "../cloud/handlers";
 import type { Environment } from "./environment";
 import { forgetAlias } from "../cloud/host/alias";
@@ -64,6 +65,7 @@ export async function stopEverything({ engine, state }: Environment, progress: P
     if (runs) stopped++;
     end(runs || trouble ? `${label(entry)}  stopped${trouble}` : undefined);
   });
+  await stopCloudWatch(state.root);
   return stopped;
 }
 

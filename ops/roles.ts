@@ -19,6 +19,9 @@ export const roles = {
 /** Of the maintenance role: a run on schedule, one by hand, and one to cancel either. */
 export const maintenanceConnections = 3;
 
+/** Of the monitor on the primary: the heartbeat's, and two for its sources, so that one that hangs does not keep the others. */
+export const monitorConnections = { heartbeat: 1, sources: 2 } as const;
+
 export type RoleKey = keyof typeof roles;
 
 /** The roles that migrations create; the owner comes with the server. */

@@ -43,9 +43,9 @@ export const database = {
     example: "200",
     default: "200",
   }),
-  reservedConnections: integer("reservedConnections", 12, 1000, {
-    description: "Connections that no pool may use, for migrations, maintenance, monitoring and people; at least 12",
-    rule: "12 to 1000 connections",
+  reservedConnections: integer("reservedConnections", 14, 1000, {
+    description: "Connections that no pool may use, for migrations, maintenance, monitoring and people; at least 14",
+    rule: "14 to 1000 connections",
     example: "30",
     default: "30",
   }),

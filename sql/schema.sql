@@ -402,6 +402,17 @@ begin
 end
 $$;
 
+CREATE FUNCTION audit.count_receipts(since timestamp with time zone, until timestamp with time zone) RETURNS TABLE(outcome text, receipts bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT r.decision_outcome,
+     count(*) AS count
+    FROM public.receipts r
+   WHERE ((r.created_at >= count_receipts.since) AND (r.created_at < count_receipts.until))
+   GROUP BY r.decision_outcome;
+END;
+
 CREATE FUNCTION audit.create_partition(parent regclass, suffix text, options text[]) RETURNS regclass
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -999,6 +1010,26 @@ CREATE FUNCTION audit.remembered_head(heads text, agent text) RETURNS tid
     LANGUAGE sql STABLE
     RETURN ("substring"(current_setting(((('audit.'::text || heads) || '_'::text) || (hashtext(agent) & 127)), true), '^\(\d{1,9},\d{1,4}\)$'::text))::tid;
 
+CREATE FUNCTION audit.rows_outside_months() RETURNS TABLE(parent regclass, kind text, outside bigint)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  open_ended record;
+begin
+  for open_ended in
+    select p.parent, p.partition, p.kind
+      from audit.list_partitions() p join pg_class c on c.oid = p.partition
+     where p.kind in ('past', 'future') and pg_has_role(c.relowner, 'usage')
+  loop
+    parent := open_ended.parent;
+    kind := open_ended.kind;
+    execute format('select count(*) from (select from %s limit 10001) t', open_ended.partition) into outside;
+    return next;
+  end loop;
+end
+$$;
+
 CREATE FUNCTION audit.seal_receipt() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1170,6 +1201,13 @@ CREATE TABLE audit.drain_targets (
 
 COMMENT ON TABLE audit.drain_targets IS 'The tables that a drain is filling, one per month and one for the new future; empty otherwise.';
 
+CREATE TABLE audit.heartbeat (
+    only_row boolean DEFAULT true NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT heartbeat_only_row_check CHECK (only_row)
+)
+WITH (fillfactor='10');
+
 CREATE TABLE audit.history_heads (
     agent text NOT NULL COLLATE pg_catalog."C",
     seq bigint DEFAULT 0 NOT NULL,
@@ -1199,6 +1237,13 @@ CREATE VIEW audit.partitions AS
    FROM audit.list_partitions() list_partitions(parent, partition, kind, month, since, until);
 
 COMMENT ON VIEW audit.partitions IS 'Every partition of every monthly table: its kind (past, month, future), its month and its bounds.';
+
+CREATE TABLE audit.program_runs (
+    program text NOT NULL,
+    finished_at timestamp with time zone NOT NULL,
+    succeeded_at timestamp with time zone,
+    summary text NOT NULL
+);
 
 CREATE TABLE audit.receipt_history (
     agent text NOT NULL,
@@ -1401,6 +1446,21 @@ ALTER TABLE public.telemetry_events ALTER COLUMN id ADD GENERATED ALWAYS AS IDEN
     CACHE 1
 );
 
+ALTER TABLE ONLY audit.program_runs
+    ADD CONSTRAINT program_runs_pkey PRIMARY KEY (program);
+
+CREATE FUNCTION audit.report_run(program text, succeeded boolean, summary text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ INSERT INTO audit.program_runs AS r (program, finished_at, succeeded_at, summary)
+   VALUES (report_run.program, now(),
+         CASE
+             WHEN report_run.succeeded THEN now()
+             ELSE NULL::timestamp with time zone
+         END, "left"(report_run.summary, 1000)) ON CONFLICT ON CONSTRAINT program_runs_pkey DO UPDATE SET finished_at = excluded.finished_at, succeeded_at = COALESCE(excluded.succeeded_at, r.succeeded_at), summary = excluded.summary;
+END;
+
 ALTER TABLE ONLY audit.chain_heads
     ADD CONSTRAINT chain_heads_pkey PRIMARY KEY (agent);
 
@@ -1412,6 +1472,9 @@ ALTER TABLE ONLY audit.checkpoints
 
 ALTER TABLE ONLY audit.drain_targets
     ADD CONSTRAINT drain_targets_pkey PRIMARY KEY (target);
+
+ALTER TABLE ONLY audit.heartbeat
+    ADD CONSTRAINT heartbeat_pkey PRIMARY KEY (only_row);
 
 ALTER TABLE ONLY audit.history_heads
     ADD CONSTRAINT history_heads_pkey PRIMARY KEY (agent);
@@ -1604,6 +1667,9 @@ GRANT ALL ON FUNCTION audit.checkpoint_seal(previous_seal bytea, seq bigint, cha
 
 REVOKE ALL ON FUNCTION audit.commit_durably() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION audit.count_receipts(since timestamp with time zone, until timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.count_receipts(since timestamp with time zone, until timestamp with time zone) TO authensor_monitor;
+
 REVOKE ALL ON FUNCTION audit.create_partition(parent regclass, suffix text, options text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.detach_month(parent regclass, month date) FROM PUBLIC;
@@ -1694,6 +1760,9 @@ REVOKE ALL ON FUNCTION audit.remember_head(heads text, agent text, place tid) FR
 
 REVOKE ALL ON FUNCTION audit.remembered_head(heads text, agent text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION audit.rows_outside_months() FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.rows_outside_months() TO authensor_monitor;
+
 REVOKE ALL ON FUNCTION audit.seal_receipt() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.search_query(query text) FROM PUBLIC;
@@ -1711,6 +1780,10 @@ REVOKE ALL ON FUNCTION audit.within(key text, since timestamp with time zone, un
 GRANT SELECT ON TABLE audit.checkpoints TO authensor_auditor;
 GRANT SELECT ON TABLE audit.checkpoints TO authensor_monitor;
 
+GRANT SELECT ON TABLE audit.heartbeat TO authensor_monitor;
+
+GRANT UPDATE(at) ON TABLE audit.heartbeat TO authensor_monitor;
+
 GRANT SELECT ON TABLE audit.history_heads TO authensor_auditor;
 
 GRANT SELECT ON TABLE audit.migrations TO authensor_auditor;
@@ -1718,6 +1791,9 @@ GRANT SELECT ON TABLE audit.migrations TO authensor_auditor;
 GRANT SELECT ON TABLE audit.partitions TO authensor_monitor;
 GRANT SELECT ON TABLE audit.partitions TO authensor_auditor;
 GRANT SELECT ON TABLE audit.partitions TO authensor_maintenance;
+
+GRANT SELECT ON TABLE audit.program_runs TO authensor_monitor;
+GRANT SELECT ON TABLE audit.program_runs TO authensor_auditor;
 
 GRANT SELECT ON TABLE audit.receipt_history TO authensor_auditor;
 
@@ -1827,5 +1903,9 @@ GRANT INSERT(receipt_id) ON TABLE public.telemetry_events TO authensor_telemetry
 GRANT INSERT(value) ON TABLE public.telemetry_events TO authensor_telemetry;
 
 GRANT INSERT(attributes) ON TABLE public.telemetry_events TO authensor_telemetry;
+
+REVOKE ALL ON FUNCTION audit.report_run(program text, succeeded boolean, summary text) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.report_run(program text, succeeded boolean, summary text) TO authensor_maintenance;
+GRANT ALL ON FUNCTION audit.report_run(program text, succeeded boolean, summary text) TO authensor_monitor;
 
 ALTER DEFAULT PRIVILEGES FOR ROLE authensor_owner REVOKE ALL ON FUNCTIONS  FROM PUBLIC;

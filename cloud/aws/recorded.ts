@@ -89,9 +89,17 @@ const computed: Record<string, Compute> = {
   })),
 
   "aws:iam/role:Role": iam("role"),
+  "aws:iam/rolePolicy:RolePolicy": (facts) => ({ id: `${input(facts, "role")}:${facts.name}`, name: facts.name }),
   "aws:iam/rolePolicyAttachment:RolePolicyAttachment": (facts) => ({
     id: `${input(facts, "role")}-${hex(input(facts, "policyArn"), 26)}`,
   }),
+
+  "aws:eks/podIdentityAssociation:PodIdentityAssociation": (facts) => {
+    const associationId = `a-${hex(facts.seed, 17)}`;
+    const cluster = input(facts, "clusterName");
+    const associationArn = arn("eks", facts.region, `podidentityassociation/${cluster}/${associationId}`);
+    return { id: associationId, associationId, associationArn };
+  },
 
   "aws:secretsmanager/secret:Secret": ({ name, region, seed }) => {
     const secret = arn("secretsmanager", region, `secret:${name}-${hex(seed, 6)}`);
@@ -167,7 +175,7 @@ const recorded: Handler = {
   /** What no service lets one change about a resource: its name, and what it belongs to. */
   replaceOnChange: `availabilityZone bucket bucketPrefix cidrBlock clusterName customerMasterKeySpec
     dashboardName destinationCidrBlock keyUsage name namePrefix path peerRegion peerVpcId policyArn referencedSecurityGroupId
-    region role routeTableId secretId secretString securityGroupId sourceDbInstanceArn subnetId vpcId vpcPeeringConnectionId`.split(
+    region role routeTableId secretId secretString securityGroupId serviceAccount sourceDbInstanceArn subnetId vpcId vpcPeeringConnectionId`.split(
     /\s+/,
   ),
   create: (inputs, context) => Promise.resolve(recordedOutputs(inputs, context)),

@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import type { Context } from "../handler";
+import { podIdentityEnvironment } from "../aws/podIdentity";
 import type { ServiceUser } from "../host/user";
 import { wordSafe } from "../host/alias";
 import { makeDirectory } from "../host/files";
@@ -19,6 +20,7 @@ import { execute, tryProbe, type Inside } from "./probes";
 import { serviceAddresses, serviceKey } from "./registry";
 import type { Container, LifecycleHandler, PodSpec, Probe } from "./podSpec";
 import {
+  localAddress,
   translateArguments,
   translateEnvironment,
   translateText,
@@ -34,8 +36,8 @@ export interface Launched {
   cwd: string;
   user?: ServiceUser;
   mounts: [string, string][];
-  /** Addresses that were translated: "namespace/service:port" → the forwarder's port then. */
-  services: Record<string, number>;
+  /** Addresses that were translated: "namespace/service:port" → what stood for it then. */
+  services: Record<string, string>;
   /** The name of the docker container, where it is one. */
   docker?: string;
   /** Whether its stop signal goes to its whole process group. */
@@ -80,7 +82,7 @@ export async function launch(
     services,
     mounts: executable.docker ? new Map() : paths,
     ports: place.ports,
-    used: (service, port) => (used[serviceKey(service, port)] = service.ports[port] ?? 0),
+    used: (service, port) => (used[serviceKey(service, port)] = localAddress(service, port) ?? ""),
   };
   materialise(contents, paths, to, { owner: user, suit: executable.suit });
   const home = join(inside, "home", container.name);
@@ -92,6 +94,7 @@ export async function launch(
     TZ: "UTC",
     HOSTNAME: pod.name,
     ...translateEnvironment(declared, to),
+    ...podIdentityEnvironment(pod, context),
   };
   const workingDirectory = container.workingDir === undefined ? undefined : translateText(container.workingDir, to);
   const inWorkingDirectory = workingDirectory !== undefined && existsSync(workingDirectory) && !executable.docker;

@@ -12,7 +12,7 @@ import { digest } from "./objects";
 import { PodProcesses } from "./podProcesses";
 import { entryOf, newRecord, type PodRecord } from "./podRecord";
 import type { Container, PodTemplate } from "./podSpec";
-import { publishPod, serviceAddresses, servicePort, withdrawPod } from "./registry";
+import { publishPod, serviceAddresses, serviceText, withdrawPod } from "./registry";
 
 /** A container that dies this often on its way to readiness is not tried again. */
 const attempts = 5;
@@ -82,7 +82,7 @@ export class Pod {
       return (
         launched !== undefined &&
         sameChoice(container.image, launched.choice, this.context.substitutes.images) &&
-        Object.entries(launched.services).every(([key, port]) => servicePort(services, key) === port)
+        Object.entries(launched.services).every(([key, text]) => serviceText(services, key) === text)
       );
     });
   }

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { makeDirectory, writeWhole } from "../host/files";
 import { directoryOf, namespaceDirectory, requireNamespace, token, type Cluster } from "./objects";
-import type { ServiceAddress } from "./translate";
+import { localAddress, type ServiceAddress } from "./translate";
 
 /** A pod as services see it: the forwarders (proxy.ts) read these files too. */
 export interface PodEntry {
@@ -30,7 +30,7 @@ export const podsDirectory = (cluster: Cluster, namespace: string) =>
 export const matches = (labels: Readonly<Record<string, string>>, selector: Readonly<Record<string, string>>) =>
   Object.entries(selector).every(([key, value]) => labels[key] === value);
 
-export function publishService(cluster: Cluster, service: ServiceAddress): void {
+export function publishService(cluster: Cluster, service: ServiceAddress | HeadlessService): void {
   publish(join(requireNamespace(service.namespace, cluster), "services", `${service.name}.json`), service);
 }
 
@@ -43,17 +43,39 @@ function withdraw(cluster: Cluster, namespace: string, file: string): void {
   if (directory !== undefined) rmSync(join(directory, file), { force: true });
 }
 
-/** Every service of every namespace, with the ports that its forwarder listens on: for `translateServices`. */
+/** A headless service as it is written down: its pods are looked up when its address is asked for. */
+export interface HeadlessService {
+  name: string;
+  namespace: string;
+  selector: Readonly<Record<string, string>>;
+  /** From the service's port to the pods', by number or name. */
+  targets: Readonly<Record<string, string>>;
+}
+
+/** Every service of every namespace, with the ports that stand for its own: for `translateServices`. */
 export function serviceAddresses(cluster: Cluster): ServiceAddress[] {
   return cluster.resources(token.namespace).flatMap((namespace) => {
     const directory = directoryOf(namespace);
-    return directory === undefined ? [] : readAll<ServiceAddress>(join(directory, "services"));
+    if (directory === undefined) return [];
+    const pods = readAll<PodEntry>(join(directory, "pods")).filter(({ ready }) => ready);
+    return readAll<ServiceAddress | HeadlessService>(join(directory, "services")).map((service) =>
+      "targets" in service ? withPods(service, pods) : service,
+    );
   });
 }
 
-export const servicePort = (services: readonly ServiceAddress[], key: string): number | undefined => {
+function withPods({ name, namespace, selector, targets }: HeadlessService, pods: readonly PodEntry[]): ServiceAddress {
+  const selected = pods.filter(({ labels }) => matches(labels, selector));
+  const portsOf = (target: string) => selected.flatMap(({ ports }) => ports[target] ?? []).sort((a, b) => a - b);
+  const lists = Object.entries(targets).map(([port, target]) => [port, portsOf(target)] as const);
+  return { name, namespace, ports: {}, pods: Object.fromEntries(lists) };
+}
+
+/** What stands for a service's port now; the key is `serviceKey`'s. */
+export const serviceText = (services: readonly ServiceAddress[], key: string): string | undefined => {
   const [, namespace, name, port = ""] = /^(.*)\/(.*):(.*)$/.exec(key) ?? [];
-  return services.find((service) => service.namespace === namespace && service.name === name)?.ports[port];
+  const service = services.find((known) => known.namespace === namespace && known.name === name);
+  return service && localAddress(service, port);
 };
 export const serviceKey = (service: ServiceAddress, port: string) => `${service.namespace}/${service.name}:${port}`;
 
@@ -74,7 +96,7 @@ function readAll<T>(directory: string): T[] {
 }
 
 /** For every reader in the namespace, whoever it runs as. */
-function publish(path: string, content: PodEntry | ServiceAddress): void {
+function publish(path: string, content: PodEntry | ServiceAddress | HeadlessService): void {
   makeDirectory(dirname(path));
   writeWhole(path, JSON.stringify(content), { mode: 0o644 });
 }

@@ -63,7 +63,7 @@ export const serviceHandler: Handler = {
   async status(current, context) {
     const identity = identify(current.outputs, context);
     const service = check(identity.name, current.inputs);
-    const alive = running(pidFile(context)) !== undefined;
+    const alive = headless(service) || running(pidFile(context)) !== undefined;
     const [first] = service.spec.ports;
     const targets = selected(service, identity, context).flatMap((pod) =>
       pod.ready && first ? (pod.ports[String(first.targetPort ?? first.port)] ?? []) : [],
@@ -79,7 +79,7 @@ export const serviceHandler: Handler = {
     const ready = answers.reduce<number>((sum, one) => sum + one, 0);
     const where = localPorts(current).map((port) => `${podAddress}:${port}`);
     const text = [
-      where.join(", "),
+      headless(service) ? "headless" : where.join(", "),
       `${ready} ready ${ready === 1 ? "pod" : "pods"}`,
       ...(alive ? [] : ["its forwarder does not run"]),
     ];
@@ -92,12 +92,13 @@ const pidFile = (context: Context) => join(context.directory, "proxy.pid");
 function check(name: string, inputs: Properties): Service {
   const service = admit("Service", name, serviceSchema, inputs);
   const type = service.spec.type ?? "ClusterIP";
-  if (type === "ExternalName" || service.spec.clusterIP === "None" || !service.spec.selector)
-    throw new Error(
-      `Service "${name}": headless, ExternalName and selectorless Services have no forwarder on this machine`,
-    );
+  if (type === "ExternalName" || !service.spec.selector)
+    throw new Error(`Service "${name}": ExternalName and selectorless Services lead nowhere on this machine`);
   return service;
 }
+
+/** A name for the pods themselves: nothing stands between them and their clients. */
+const headless = ({ spec }: Service) => spec.clusterIP === "None";
 
 /** Has the forwarder run with this configuration; returns the port that stands for each of the service's. */
 async function serve(
@@ -107,6 +108,12 @@ async function serve(
   triesLeft = 2,
 ): Promise<Record<string, number>> {
   const ports: Record<string, number> = {};
+  if (headless(service)) {
+    const targets = service.spec.ports.map(({ port, targetPort }) => [port, String(targetPort ?? port)] as const);
+    const selector = service.spec.selector ?? {};
+    publishService(context, { ...nameOf(identity), selector, targets: Object.fromEntries(targets) });
+    return ports;
+  }
   for (const { port } of service.spec.ports) ports[port] = await context.port(`service/${port}`);
   const configuration: ProxyConfiguration = {
     podsDirectory: podsDirectory(context, identity.namespace),
@@ -127,9 +134,11 @@ async function serve(
     if (triesLeft === 0 || context.signal.aborted) throw error;
     return serve(service, identity, context, triesLeft - 1);
   }
-  publishService(context, { name: identity.name, namespace: identity.namespace, ports });
+  publishService(context, { ...nameOf(identity), ports });
   return ports;
 }
+
+const nameOf = ({ name, namespace }: Identity & { namespace: string }) => ({ name, namespace });
 
 async function startForwarder(file: string, identity: Identity, context: Context): Promise<void> {
   const user = userOf(process.execPath, context);
@@ -194,13 +203,13 @@ function outputsOf(
   context: Context,
   before?: Resource,
 ): Properties {
-  const spec = inputs["spec"] as { ports: { port: number }[] };
+  const spec = inputs["spec"] as { ports: { port: number }[]; clusterIP?: string };
   return {
     ...stored(inputs, identity, context.directory, before),
     spec: {
       type: "ClusterIP",
       ...spec,
-      clusterIP: podAddress,
+      clusterIP: spec.clusterIP === "None" ? "None" : podAddress,
       ports: spec.ports.map((port) => ({ ...port, nodePort: ports[port.port] })),
     },
     status: { loadBalancer: {} },

@@ -1,7 +1,7 @@
 /**
  * From the world inside containers to this machine, where pods share one file system and one network. Four rules:
  * 1. a mount path becomes the directory that it is here;
- * 2. a service's address becomes localhost and the port of its forwarder;
+ * 2. a service's address becomes localhost and the port of its forwarder, a headless one's those of its pods, divided by commas;
  * 3. a port that the container declares becomes the one allotted to this pod, where it stands for one's own port: in a
  *    setting named …port, or behind localhost;
  * 4. "all interfaces" in a setting named …addr, …address, …host or …bind becomes the pod's address, 127.0.0.1.
@@ -16,6 +16,15 @@ export interface ServiceAddress {
   namespace: string;
   /** From the service's port to the one that its forwarder listens on. */
   ports: Readonly<Record<string, number>>;
+  /** Of a headless service, which has no forwarder: from its port to those of its ready pods. */
+  pods?: Readonly<Record<string, readonly number[]>>;
+}
+
+/** What stands for a service's address: its forwarder's; of a headless one, its pods', divided by commas as DNS would list them. */
+export function localAddress({ ports, pods }: ServiceAddress, port: string): string | undefined {
+  const local = pods ? (pods[port] ?? []) : (ports[port] ?? []);
+  const addresses = [local].flat().map((one) => `localhost:${one}`);
+  return addresses.length > 0 ? addresses.join(",") : undefined;
 }
 
 export interface Translation {
@@ -132,16 +141,21 @@ export function translateServices(text: string, to: Pick<Translation, "namespace
   });
   if (names.length === 0) return text;
   const address = `(?<![\\w.-])(${names.join("|")})`;
-  const resolve = (whole: string, host: string, port: string, write: (local: number) => string) => {
+  const named = (host: string, port: string) => {
     const service = serviceNamed(host, to);
-    const local = service?.ports[port];
-    if (!service || local === undefined) return whole; // no such port: nothing answers there in a cluster either
-    to.used?.(service, port);
-    return write(local);
+    const local = service && localAddress(service, port);
+    if (local === undefined) return undefined; // no such port: nothing answers there in a cluster either
+    to.used?.(service!, port);
+    return { service: service!, local };
+  };
+  const resolve = (whole: string, host: string, port: string, write: (local: number) => string) => {
+    const local = named(host, port)?.service.ports[port];
+    return local === undefined ? whole : write(local);
   };
   return text
-    .replace(new RegExp(`${address}:(\\d+)(?!\\d)`, "g"), (whole, host: string, port: string) =>
-      resolve(whole, host, port, (local) => `localhost:${local}`),
+    .replace(
+      new RegExp(`${address}:(\\d+)(?!\\d)`, "g"),
+      (whole, host: string, port: string) => named(host, port)?.local ?? whole,
     )
     .replace(
       new RegExp(`\\b(host\\s*=\\s*['"]?)${address}(['"]?\\s+port\\s*=\\s*['"]?)(\\d+)`, "g"),

@@ -48,7 +48,7 @@ describe("the connections", () => {
     expect(secret.secrets).toEqual(["stringData"]);
   });
 
-  test("are eight and the certificates that the URLs name, and nothing else", async () => {
+  test("are ten and the certificates that the URLs name, and nothing else", async () => {
     const world = await build();
     expect(world.census).toEqual([
       "authensor:kubernetes:Connections k",
@@ -58,6 +58,8 @@ describe("the connections", () => {
         "control-plane-database",
         "maintenance",
         "monitor",
+        "monitor-pool",
+        "monitor-replica",
         "owner",
         "replica",
         "telemetry",

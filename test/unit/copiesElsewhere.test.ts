@@ -61,7 +61,9 @@ describe("an environment without copies elsewhere", () => {
     ];
     expect(regions(dev).sort()).toEqual(["eu-central-1", "eu-north-1"]);
     expect(regions(prod).sort()).toEqual(["eu-central-1", "eu-north-1", "eu-west-1"]);
-    expect(JSON.stringify(dev.resources)).not.toMatch(/eu-west-1|replica-key|VpcPeering/);
+    // The AWS SDK, which is in a bundle, knows every region.
+    const made = dev.resources.filter(({ name }) => !name.endsWith("-code"));
+    expect(JSON.stringify(made)).not.toMatch(/eu-west-1|replica-key|VpcPeering/);
     for (const secret of dev.all("aws:secretsmanager/secret:Secret"))
       expect(secret.inputs).not.toHaveProperty("replicas");
     for (const secret of prod.all("aws:secretsmanager/secret:Secret"))

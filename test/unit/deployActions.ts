@@ -83,6 +83,14 @@ export const actionsOf: Readonly<Record<string, readonly string[]>> = {
     "iam",
     ...["AttachRolePolicy", "ListAttachedRolePolicies", "DetachRolePolicy"],
   ),
+  "aws:iam/rolePolicy:RolePolicy": of("iam", "PutRolePolicy", "GetRolePolicy", "DeleteRolePolicy"),
+
+  "aws:eks/podIdentityAssociation:PodIdentityAssociation": [
+    ...of("eks", "CreatePodIdentityAssociation", "DescribePodIdentityAssociation", "UpdatePodIdentityAssociation"),
+    ...of("eks", "DeletePodIdentityAssociation", "TagResource", "UntagResource"),
+    // Whoever names a role for a service must be allowed to hand it on.
+    ...of("iam", "PassRole"),
+  ],
 
   "aws:kms/key:Key": of(
     "kms",

@@ -87,6 +87,7 @@ describe("the policy for whoever deploys", () => {
       Database: "auto-backup ids are RDS'",
       DefaultGroups: "of RDS",
       RdsOwnRole: "of RDS",
+      PodIdentity: "the cluster is not ours, and an association has an id of EKS'",
     };
     expect(unlimited.map(({ Sid }) => Sid).sort()).toEqual(Object.keys(why).sort());
   });
@@ -111,13 +112,13 @@ describe("the policy for whoever deploys", () => {
       expect([type, name.startsWith("authensor-prod-")]).toEqual([type, true]);
   });
 
-  test("passes the monitoring role to RDS' monitoring alone, and lets RDS use keys for its own resources alone", () => {
+  test("passes roles to RDS' monitoring and to pods alone, and lets RDS use keys for its own resources alone", () => {
     const bySid = Object.fromEntries(statements.map((statement) => [statement.Sid, statement]));
     expect(statements.filter(({ Action }) => listed(Action).includes("iam:PassRole"))).toEqual([
       bySid["PassMonitoringRole"],
     ]);
     expect(bySid["PassMonitoringRole"]?.Condition).toEqual({
-      StringEquals: { "iam:PassedToService": "monitoring.rds.amazonaws.com" },
+      StringEquals: { "iam:PassedToService": ["monitoring.rds.amazonaws.com", "pods.eks.amazonaws.com"] },
     });
     expect(bySid["LetRdsUseKeys"]?.Condition?.Bool).toEqual({ "kms:GrantIsForAWSResource": "true" });
     expect(bySid["MonitoringPolicy"]?.Condition?.ArnEquals?.["iam:PolicyARN"]).toBe(

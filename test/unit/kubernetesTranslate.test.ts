@@ -14,6 +14,8 @@ const to: Translation = {
   services: [
     { name: "pgbouncer", namespace: "authensor", ports: { "6432": 21000 } },
     { name: "control-plane", namespace: "authensor", ports: { "80": 21001 } },
+    { name: "every", namespace: "authensor", ports: {}, pods: { "6432": [21010, 21011] } },
+    { name: "none", namespace: "authensor", ports: {}, pods: { "6432": [] } },
     { name: "metrics", namespace: "other", ports: { "9090": 21002 } },
   ],
   mounts: new Map([
@@ -34,6 +36,8 @@ describe("texts", () => {
     ["a path in a URL's query", "x?sslrootcert=/app/ca.pem&y=1", "x?sslrootcert=/real/app/ca.pem&y=1"],
     ["an encoded path in a URL's query", "x?sslrootcert=%2Fapp%2Fca.pem", "x?sslrootcert=%2Freal%2Fapp%2Fca.pem"],
     ["a file URL", "file:///app/x", "file:///real/app/x"],
+    ["a headless service is its pods", "every.authensor.svc:6432", "localhost:21010,localhost:21011"],
+    ["a headless service without pods is nobody", "none.authensor.svc:6432", "none.authensor.svc:6432"],
     ["a service by its full name", "a@pgbouncer.authensor.svc.cluster.local:6432/db", "a@localhost:21000/db"],
     [
       "a service by its shorter names",

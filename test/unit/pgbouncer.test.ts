@@ -30,7 +30,7 @@ const deploymentOf = async (changed?: Partial<PgbouncerArgs>) =>
 const labels = { "app.kubernetes.io/name": "pgbouncer", "app.kubernetes.io/part-of": "authensor" };
 
 describe("PgBouncer", () => {
-  test("is a deployment, its service, its configuration and secrets, a disruption budget and a network policy", async () => {
+  test("is a deployment, its services, its configuration and secrets, a disruption budget and a network policy", async () => {
     const world = await build();
     expect(world.census).toEqual([
       "authensor:kubernetes:Pgbouncer p",
@@ -39,10 +39,11 @@ describe("PgBouncer", () => {
       "kubernetes:core/v1:Secret p-tls",
       "kubernetes:core/v1:Secret p-userlist",
       "kubernetes:core/v1:Service p",
+      "kubernetes:core/v1:Service p-pods",
       "kubernetes:networking.k8s.io/v1:NetworkPolicy p",
       "kubernetes:policy/v1:PodDisruptionBudget p",
     ]);
-    expect(world.resources.slice(1).map(({ parent }) => parent)).toEqual(Array(7).fill("p"));
+    expect(world.resources.slice(1).map(({ parent }) => parent)).toEqual(Array(8).fill("p"));
   });
 
   test("has the pods it is told, and none may be missing during a rollout", async () => {
@@ -190,7 +191,7 @@ describe("PgBouncer", () => {
 
   test("has the service name that its clients' URLs hold, made once its pods are ready", async () => {
     const world = await build();
-    const service = world.one("kubernetes:core/v1:Service");
+    const service = world.one("kubernetes:core/v1:Service", "p");
     expect(service.inputs).toMatchObject({
       metadata: { name: "pgbouncer", namespace: "ns" },
       spec: { type: "ClusterIP", selector: labels, ports: [{ port: 6432, targetPort: "pgbouncer" }] },
@@ -219,7 +220,7 @@ describe("PgBouncer", () => {
 
   test("listens on both families of addresses, and its Service has both where the cluster does", async () => {
     const world = await build();
-    expect(world.one("kubernetes:core/v1:Service").inputs).toMatchObject({
+    expect(world.one("kubernetes:core/v1:Service", "p").inputs).toMatchObject({
       spec: { ipFamilyPolicy: "PreferDualStack" },
     });
     expect(JSON.stringify(world.one("kubernetes:core/v1:ConfigMap").inputs)).toContain("listen_addr = *");

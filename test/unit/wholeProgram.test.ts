@@ -171,7 +171,8 @@ describe("the environments", () => {
     expect(types("dev").filter((entry) => !types("local").includes(entry))).toEqual([]);
     const lacking = types("local").filter((entry) => !types("dev").includes(entry));
     expect(lacking).not.toEqual([]);
-    for (const entry of lacking) expect(entry).toMatch(/ ·-(replica|backup-copies|roles-replica-key)\b/);
+    for (const entry of lacking)
+      expect(entry).toMatch(/ ·-(replica|monitor-replica|backup-copies|roles-replica-key)\b/);
   });
 
   test("differ in what guards them: production is Multi-AZ, kept for 35 days, locked for good, and refuses deletion", () => {
@@ -313,10 +314,11 @@ describe("a changed setting", () => {
     expect(world.stackOutputs.values).toMatchObject({ controlPlane: { ingressUrl: "https://decisions.example.com" } });
   });
 
-  test("of the ops programs' pods reaches the Job and the CronJobs alone", async () => {
+  test("of the ops programs' pods reaches the Job, the CronJobs and the monitor alone", async () => {
     expect(await changedBy({ "authensor-database:opsPod": '{"nodeSelector":{"pool":"ops"}}' })).toEqual([
       "kubernetes:batch/v1:Job authensor-dev-migrate",
       "kubernetes:batch/v1:CronJob authensor-dev-partitions",
+      "kubernetes:apps/v1:Deployment authensor-dev-monitor",
     ]);
   });
 

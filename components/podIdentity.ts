@@ -1,0 +1,74 @@
+import * as aws from "@pulumi/aws";
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+
+export interface PodIdentityArgs {
+  region: string;
+  eksClusterName: string;
+  namespace: string;
+  /** The service account's name; fixed, because the role names it. */
+  serviceAccount: string;
+  description: string;
+  /** Statements of the role's policy. */
+  statements: object[];
+  /** Policy that bounds the role. Default: none does. */
+  permissionsBoundaryArn?: string | undefined;
+  /** Kubernetes, where everything else is AWS. */
+  kubernetes: pulumi.CustomResourceOptions;
+  tags?: Record<string, string>;
+}
+
+export interface PodIdentity {
+  serviceAccountName: pulumi.Output<string>;
+}
+
+/**
+ * A service account and the IAM role of its pods (EKS Pod Identity; the cluster needs the add-on eks-pod-identity-agent, which EKS
+ * Auto Mode has built in). The role can be had by pods of this account in this namespace, and by nobody else.
+ */
+export function podIdentity(name: string, args: PodIdentityArgs, parent: pulumi.Resource): PodIdentity {
+  const { region, eksClusterName, namespace, serviceAccount, tags } = args;
+  const account = new k8s.core.v1.ServiceAccount(
+    name,
+    { metadata: { name: serviceAccount, namespace }, automountServiceAccountToken: false },
+    { ...args.kubernetes, parent },
+  );
+  const role = new aws.iam.Role(
+    name,
+    {
+      description: args.description,
+      permissionsBoundary: args.permissionsBoundaryArn,
+      assumeRolePolicy: JSON.stringify({
+        Version: "2012-10-17",
+        Statement: [
+          {
+            Effect: "Allow",
+            Principal: { Service: "pods.eks.amazonaws.com" },
+            Action: ["sts:AssumeRole", "sts:TagSession"],
+            Condition: {
+              StringEquals: {
+                "aws:RequestTag/eks-cluster-name": eksClusterName,
+                "aws:RequestTag/kubernetes-namespace": namespace,
+                "aws:RequestTag/kubernetes-service-account": serviceAccount,
+              },
+            },
+          },
+        ],
+      }),
+      tags,
+    },
+    { parent },
+  );
+  const policy = new aws.iam.RolePolicy(
+    name,
+    { role: role.name, policy: JSON.stringify({ Version: "2012-10-17", Statement: args.statements }) },
+    { parent },
+  );
+  const association = new aws.eks.PodIdentityAssociation(
+    name,
+    { region, clusterName: eksClusterName, namespace, serviceAccount, roleArn: role.arn, tags },
+    { parent, dependsOn: [policy] },
+  );
+  // A pod that starts before the association gets no credentials, however long it lives.
+  return { serviceAccountName: pulumi.all([account.metadata.name, association.id]).apply(([made]) => made) };
+}

@@ -1,0 +1,84 @@
+/** Runs every source at its own pace. One that fails or hangs is given up, told of, and tried again; the others do not notice. */
+import { setMaxListeners } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Log } from "../log";
+import type { Access, Collected, Source } from "./source";
+
+export interface Outcome {
+  source: Source;
+  /** Undefined where it failed. */
+  collected?: Collected;
+}
+
+export interface SchedulerOptions {
+  sources: readonly Source[];
+  access: Access;
+  log: Log;
+  signal: AbortSignal;
+  /** Told of each run's end. */
+  onOutcome: (outcome: Outcome) => void;
+}
+
+/** Until the signal comes. */
+export async function runSources({ sources, ...rest }: SchedulerOptions): Promise<void> {
+  setMaxListeners(2 * sources.length + 10, rest.signal);
+  await Promise.all(sources.map((source) => runSource(source, rest)));
+}
+
+async function runSource(
+  source: Source,
+  { access, log, signal, onOutcome }: Omit<SchedulerOptions, "sources">,
+): Promise<void> {
+  let failing: string | undefined;
+  while (!signal.aborted) {
+    const began = performance.now();
+    const result = await attempt(source, access, signal);
+    if (signal.aborted) return;
+    // Once for each trouble, and once for its end: a night of it is not ten thousand lines.
+    if (result.why !== failing) {
+      if (result.why === undefined) log.info(`source ${source.name} is well again`);
+      else log.warn(`source ${source.name} failed`, { reason: result.why });
+      failing = result.why;
+    }
+    onOutcome({ source, ...(result.collected && { collected: result.collected }) });
+    const rest = source.everySeconds * 1000 - (performance.now() - began);
+    await sleep(Math.max(100, rest), undefined, { signal }).catch(() => undefined);
+  }
+}
+
+/** What it collected, or why not. */
+export async function attempt(
+  source: Source,
+  access: Access,
+  signal: AbortSignal,
+): Promise<{ collected?: Collected; why?: string }> {
+  const own = new AbortController();
+  const onStop = () => own.abort(signal.reason);
+  signal.addEventListener("abort", onStop, { once: true });
+  const timeout = `no answer within ${source.timeoutSeconds} s`;
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    // Raced as well as aborted: a source that does not listen to its signal is left behind.
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        const error = new Error(timeout);
+        own.abort(error);
+        reject(error);
+      }, source.timeoutSeconds * 1000);
+    });
+    const work = source.collect(access, own.signal);
+    work.catch(() => undefined);
+    return { collected: await Promise.race([work, late]) };
+  } catch (error) {
+    return { why: own.signal.aborted ? timeout : describe(error) };
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", onStop);
+  }
+}
+
+/** A code where there is one: the text of a driver may hold a statement or an address. */
+function describe(error: unknown): string {
+  const { code, name } = error as { code?: string; name?: string };
+  return code ?? name ?? "unknown";
+}

@@ -1,0 +1,30 @@
+/** Every source. A new one is a file of its own in sources/ and an entry here. */
+import type { Source } from "./source";
+import { certificates } from "./sources/certificates";
+import { checkpoints } from "./sources/checkpoints";
+import { connections } from "./sources/connections";
+import { controlPlane } from "./sources/controlPlane";
+import { partitions } from "./sources/partitions";
+import { pools } from "./sources/pools";
+import { programs } from "./sources/programs";
+import { receipts } from "./sources/receipts";
+import { replication } from "./sources/replication";
+import { statements } from "./sources/statements";
+import { tables } from "./sources/tables";
+import { transactions } from "./sources/transactions";
+
+/** @param urls of everything whose certificate clients verify */
+export const sourcesFor = (urls: readonly string[]): Source[] => [
+  replication,
+  connections,
+  transactions(),
+  checkpoints(),
+  statements(),
+  tables,
+  partitions,
+  receipts,
+  programs,
+  pools,
+  controlPlane,
+  certificates(urls),
+];

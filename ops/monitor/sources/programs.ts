@@ -1,0 +1,30 @@
+/** What the programs on schedule say of their last runs. */
+import type { Source } from "../source";
+
+interface Run extends Record<string, unknown> {
+  program: string;
+  failed: boolean;
+  /** Hours since it last succeeded; null where it never did. */
+  age: number | null;
+}
+
+export const programs: Source = {
+  name: "programs",
+  everySeconds: 60,
+  timeoutSeconds: 5,
+  async collect({ primary }, signal) {
+    const runs = await primary.query<Run>(
+      `select program, succeeded_at is distinct from finished_at as failed,
+              (extract(epoch from now() - succeeded_at) / 3600)::float8 as age
+         from audit.program_runs`,
+      signal,
+    );
+    const age = runs.find(({ program }) => program === "partitions")?.age;
+    return {
+      samples: {
+        ProgramsFailed: runs.filter(({ failed }) => failed).length,
+        ...(typeof age === "number" && { PartitionsRunAgeHours: age }),
+      },
+    };
+  },
+};

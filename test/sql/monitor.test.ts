@@ -1,0 +1,161 @@
+/** What the monitor's role may see and write, and that its sources understand every server. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type pg from "pg";
+import { Server } from "../../ops/monitor/server";
+import type { Access, Source } from "../../ops/monitor/source";
+import { checkpoints } from "../../ops/monitor/sources/checkpoints";
+import { connections } from "../../ops/monitor/sources/connections";
+import { partitions } from "../../ops/monitor/sources/partitions";
+import { programs } from "../../ops/monitor/sources/programs";
+import { receipts } from "../../ops/monitor/sources/receipts";
+import { replication } from "../../ops/monitor/sources/replication";
+import { statements } from "../../ops/monitor/sources/statements";
+import { tables } from "../../ops/monitor/sources/tables";
+import { transactions } from "../../ops/monitor/sources/transactions";
+import { roles } from "../../ops/roles";
+import { startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
+import { insertReceipts, newReceipt } from "../receipts";
+
+let server: TestPostgres;
+let database: TestDatabase;
+let monitor: pg.Client;
+let primary: Server;
+
+beforeAll(async () => {
+  server = await startPostgres({ parameters: { shared_preload_libraries: "pg_stat_statements" } });
+  database = await server.createDatabase({ migrated: true });
+  await (await database.connect()).query("create extension if not exists pg_stat_statements");
+  monitor = await database.connect(roles.monitor);
+  primary = new Server(database.url(roles.monitor), "test");
+});
+afterAll(async () => {
+  await primary.end();
+  await server.stop();
+});
+
+const denied = /permission denied/;
+const signal = new AbortController().signal;
+const collect = (source: Source, more: Partial<Access> = {}) => source.collect({ primary, ...more } as Access, signal);
+
+describe("the heartbeat", () => {
+  it("is one row that the monitor moves on, and neither doubles nor removes", async () => {
+    const { rows } = await monitor.query("update audit.heartbeat set at = clock_timestamp() returning at");
+    expect(rows).toHaveLength(1);
+    await expect(monitor.query("insert into audit.heartbeat default values")).rejects.toThrow(denied);
+    await expect(monitor.query("delete from audit.heartbeat")).rejects.toThrow(denied);
+    await expect(monitor.query("update audit.heartbeat set only_row = false")).rejects.toThrow(denied);
+    const owner = await database.connect(roles.owner);
+    await expect(owner.query("insert into audit.heartbeat default values")).rejects.toThrow(/duplicate key/);
+  });
+
+  it("is nobody else's", async () => {
+    for (const role of [roles.app, roles.auditor, roles.telemetry, roles.maintenance]) {
+      const client = await database.connect(role);
+      await expect(client.query("update audit.heartbeat set at = now()"), role).rejects.toThrow(
+        /permission denied|read-only/,
+      );
+    }
+  });
+});
+
+describe("the monitor's role", () => {
+  it("gets counts of receipts and of rows outside of months, and no row", async () => {
+    await expect(monitor.query("select * from receipts")).rejects.toThrow(denied);
+    for (const role of [roles.app, roles.telemetry])
+      await expect((await database.connect(role)).query("select audit.rows_outside_months()"), role).rejects.toThrow(
+        denied,
+      );
+  });
+});
+
+describe("a source finds", () => {
+  it("connections by role, and what of max_connections they are", async () => {
+    const { samples } = await collect(connections);
+    expect(samples.Connections?.[roles.monitor]).toBeGreaterThanOrEqual(2);
+    expect(samples.ConnectionsUsedPercent).toBeGreaterThan(0);
+  });
+
+  it("transactions as differences, and no difference at first", async () => {
+    const source = transactions();
+    expect((await collect(source)).samples).not.toHaveProperty("Commits");
+    const { samples } = await collect(source);
+    expect(samples.Commits).toBeGreaterThanOrEqual(0);
+    expect(samples.TransactionIdsUsedPercent).toBeLessThan(1);
+  });
+
+  it("checkpoints on this server's version", async () => {
+    const source = checkpoints();
+    await collect(source);
+    await (await database.connect()).query("checkpoint");
+    expect((await collect(source)).samples).toHaveProperty("CheckpointsRequested");
+  });
+
+  it("the time of statements by role, without their texts", async () => {
+    const source = statements();
+    await collect(source);
+    await (await database.connect(roles.app)).query("select pg_sleep(0.05) from controls");
+    const { samples } = await collect(source);
+    expect(samples.StatementMilliseconds?.[roles.app]).toBeGreaterThan(20);
+    expect(samples.SlowestStatementMilliseconds).toBeGreaterThan(20);
+  });
+
+  it("dead rows only of tables that are worth a vacuum", async () => {
+    expect((await collect(tables)).samples.DeadTuplesPercent).toBe(0);
+  });
+
+  it("months ahead, and rows that are in none", async () => {
+    // As the migrations leave it: the months ahead are another program's to make.
+    const missing = "next month has no partition";
+    expect(await collect(partitions)).toEqual({
+      samples: { MonthsAhead: 0, RowsOutsideMonths: 0 },
+      findings: [{ part: "partitions", reason: missing }],
+    });
+    await insertReceipts(await database.connect(roles.app), [newReceipt({ created_at: "2001-01-01T00:00:00Z" })]);
+    const { samples, findings } = await collect(partitions);
+    expect(samples.RowsOutsideMonths).toBe(1);
+    expect(findings).toEqual([{ part: "partitions", reason: `${missing}; rows are stored outside of any month` }]);
+  });
+
+  it("receipts of the minute before the last, by outcome", async () => {
+    const minute = Math.floor(Date.now() / 60_000) * 60_000;
+    // Should the minute end meanwhile, the second takes the place of the first.
+    for (const before of [90_000, 30_000]) {
+      const made = { created_at: new Date(minute - before).toISOString(), decision_outcome: "deny" };
+      await insertReceipts(await database.connect(roles.app), [newReceipt(made)]);
+    }
+    expect((await collect(receipts)).samples.Receipts).toEqual({ deny: 1 });
+  });
+
+  it("what programs said of their last run: a failure counts until the next success", async () => {
+    const report = (ok: boolean) => monitor.query("select audit.report_run('partitions', $1, 'x')", [ok]);
+    await report(true);
+    expect((await collect(programs)).samples).toMatchObject({ ProgramsFailed: 0 });
+    await report(false);
+    const { samples } = await collect(programs);
+    expect(samples.ProgramsFailed).toBe(1);
+    expect(samples.PartitionsRunAgeHours).toBeLessThan(1);
+    await report(true);
+    expect((await collect(programs)).samples.ProgramsFailed).toBe(0);
+  });
+
+  it("that no replica is connected where one should be, and how far the heartbeat is ahead of what a replica shows", async () => {
+    const newest = new Date(Date.now() + 30_000);
+    const { samples, findings } = await collect(replication, { replica: primary, heartbeat: () => newest });
+    expect(samples.ReplicaConnected).toBe(0);
+    expect(samples.ReplicationLagSeconds).toBeGreaterThan(20);
+    expect(findings).toEqual([
+      { part: "replica", reason: "no replica receives WAL from the primary" },
+      { part: "lag", reason: expect.stringMatching(/^the replica is \d+ s behind the primary$/) as string },
+    ]);
+  });
+});
+
+describe("a question that is given up", () => {
+  it("closes its connection, and the next one is answered", async () => {
+    const stop = new AbortController();
+    const asked = primary.query("select pg_sleep(60)", stop.signal);
+    setTimeout(() => stop.abort(), 100);
+    await expect(asked).rejects.toThrow();
+    expect(await primary.query("select 1 as one", signal)).toEqual([{ one: 1 }]);
+  });
+});

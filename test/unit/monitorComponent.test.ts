@@ -1,0 +1,105 @@
+import { describe, expect, test } from "vitest";
+import { Monitor, type MonitorArgs } from "../../components/monitor";
+import type { Deployment, NetworkPolicy } from "./kubernetesTypes";
+import { record } from "./mocks";
+
+const args: MonitorArgs = {
+  region: "eu-central-1",
+  eksClusterName: "platform",
+  namespace: "ns",
+  environment: "prod",
+  image: "node:22",
+  bundle: "// the monitor",
+  database: { url: { name: "monitor-1", key: "url" }, port: 5432, blocks: ["10.0.0.0/16"] },
+  trustSecret: "trust-1",
+  poolUrl: { name: "pool-1", key: "url" },
+  poolers: "pgbouncer-pods.ns.svc.cluster.local:6432",
+  replica: { url: { name: "replica-1", key: "url" }, port: 5433, blocks: ["10.90.0.0/20"] },
+  controlPlaneUrl: "http://control-plane.ns.svc.cluster.local:3000",
+};
+const build = (changed: Partial<MonitorArgs> = {}) => record(() => new Monitor("m", { ...args, ...changed }));
+const podOf = async (changed: Partial<MonitorArgs> = {}) =>
+  ((await build(changed)).one("kubernetes:apps/v1:Deployment").inputs as unknown as Deployment).spec.template;
+
+describe("the monitor", () => {
+  test("is a deployment of one, its code, a network policy, and an identity that can publish metrics", async () => {
+    expect((await build()).census).toEqual([
+      "authensor:kubernetes:Monitor m",
+      "aws:eks/podIdentityAssociation:PodIdentityAssociation m",
+      "aws:iam/role:Role m",
+      "aws:iam/rolePolicy:RolePolicy m",
+      "kubernetes:apps/v1:Deployment m",
+      "kubernetes:core/v1:ConfigMap m-code",
+      "kubernetes:core/v1:ServiceAccount m",
+      "kubernetes:networking.k8s.io/v1:NetworkPolicy m",
+    ]);
+    const { spec } = (await build()).one("kubernetes:apps/v1:Deployment").inputs as unknown as Deployment;
+    expect(spec).toMatchObject({ replicas: 1, strategy: { type: "Recreate" } });
+  });
+
+  test("may put metrics into its own namespace of CloudWatch, and nothing else", async () => {
+    const { policy } = (await build()).one("aws:iam/rolePolicy:RolePolicy").inputs as { policy: string };
+    expect((JSON.parse(policy) as { Statement: unknown }).Statement).toEqual([
+      {
+        Effect: "Allow",
+        Action: "cloudwatch:PutMetricData",
+        Resource: "*",
+        Condition: { StringEquals: { "cloudwatch:namespace": "Authensor/Postgres" } },
+      },
+    ]);
+  });
+
+  test("has a role for pods of its account in its namespace and cluster alone", async () => {
+    const { assumeRolePolicy } = (await build()).one("aws:iam/role:Role").inputs as { assumeRolePolicy: string };
+    expect((JSON.parse(assumeRolePolicy) as { Statement: object[] }).Statement).toMatchObject([
+      {
+        Principal: { Service: "pods.eks.amazonaws.com" },
+        Condition: {
+          StringEquals: {
+            "aws:RequestTag/eks-cluster-name": "platform",
+            "aws:RequestTag/kubernetes-namespace": "ns",
+            "aws:RequestTag/kubernetes-service-account": "monitor",
+          },
+        },
+      },
+    ]);
+  });
+
+  test("starts once its identity is there: without it, it would never get credentials", async () => {
+    const world = await build();
+    const association = world.one("aws:eks/podIdentityAssociation:PodIdentityAssociation").urn;
+    expect(world.one("kubernetes:apps/v1:Deployment").dependencies).toContain(association);
+  });
+
+  test("is probed for whether it watches, not for whether what it watches is well", async () => {
+    const [container] = (await podOf()).spec.containers;
+    for (const probe of ["livenessProbe", "readinessProbe"] as const)
+      expect(container![probe]).toMatchObject({ httpGet: { path: "/health", port: "http" } });
+  });
+
+  test("has its URLs in files, none in its environment", async () => {
+    const { spec } = await podOf();
+    const env = Object.fromEntries((spec.containers[0]!.env ?? []).map(({ name, value }) => [name, value]));
+    expect(env).toMatchObject({
+      DATABASE_URL_FILE: "/etc/authensor/database/url",
+      POOL_URL_FILE: "/etc/authensor/pool/url",
+      REPLICA_URL_FILE: "/etc/authensor/replica/url",
+    });
+    expect(JSON.stringify(env)).not.toContain("postgres:");
+  });
+
+  test("reaches what it watches and CloudWatch; without a replica nothing of one", async () => {
+    const portsOf = async (changed: Partial<MonitorArgs>) => {
+      const policy = (await build(changed)).one("kubernetes:networking.k8s.io/v1:NetworkPolicy").inputs;
+      const { egress } = (policy as unknown as NetworkPolicy).spec;
+      return egress.map(({ ports }) => (ports as { port: number }[])[0]?.port);
+    };
+    expect(await portsOf({})).toEqual([53, 5432, 6432, 3000, 5433, 80, 443]);
+    expect(await portsOf({ replica: undefined })).toEqual([53, 5432, 6432, 3000, 80, 443]);
+    expect(JSON.stringify(await podOf({ replica: undefined }))).not.toContain("REPLICA_URL_FILE");
+  });
+
+  test("is admitted by PgBouncer", async () => {
+    expect((await podOf()).metadata?.labels).toMatchObject({ "authensor.io/pgbouncer-client": "true" });
+  });
+});
