@@ -41,3 +41,7 @@ select md5(n::text)::uuid, gen_random_uuid(), 'pending', 'allow', 'http.request'
           from generate_series(${first}, ${first + count - 1}) n) t
  order by at`;
 }
+
+/** The statement in a transaction that may store receipts of any date. */
+export const imported = (statement: string): string =>
+  `begin; select audit.open_import('a measurement'); ${statement}; commit`;

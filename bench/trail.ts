@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ensurePartitions } from "../ops/maintenance/partitions";
 import { roles } from "../ops/roles";
 import { verify } from "../ops/verify/verification";
-import { fillStatement } from "./payload";
+import { fillStatement, imported } from "./payload";
 import { fill } from "./reads";
 import { compare, median, pgbench, printTable, type Lab } from "./lab";
 
@@ -13,7 +13,7 @@ export async function search(lab: Lab): Promise<void> {
   const { whole } = lab.owner;
   await whole.query("truncate receipts, audit.receipt_history");
   const [since, until] = [new Date(Date.now() - 20 * 86_400_000).toISOString(), new Date().toISOString()];
-  for (let n = 0; n < count; n += 5000) await whole.query(fillStatement("receipts", n, 5000, since, until));
+  for (let n = 0; n < count; n += 5000) await whole.query(imported(fillStatement("receipts", n, 5000, since, until)));
   await whole.query("vacuum analyze receipts");
   const seconds = lab.quick ? 2 : 4;
   const url = lab.whole.url(roles.app);
@@ -54,7 +54,8 @@ export async function verification(lab: Lab): Promise<void> {
   await bare.query("truncate receipts, audit.receipt_history, audit.chain_heads, audit.history_heads");
   // In order of time, as receipts come.
   const at = (n: number) => new Date(Date.now() - 20 * 86_400_000 * (1 - n / count)).toISOString();
-  for (let n = 0; n < count; n += 10_000) await bare.query(fillStatement("receipts", n, 10_000, at(n), at(n + 10_000)));
+  for (let n = 0; n < count; n += 10_000)
+    await bare.query(imported(fillStatement("receipts", n, 10_000, at(n), at(n + 10_000))));
   await bare.query("vacuum analyze receipts");
   const rates: number[] = [];
   for (let i = 0; i < 3; i++) {

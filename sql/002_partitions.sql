@@ -101,7 +101,9 @@ end
 $$;
 
 -- A table that can become a partition of parent: its columns, defaults, constraints, indexes, and the storage options
--- given.
+-- given. Where the table has no key of its own, an id is unique in each of its months: a table's key would have to
+-- contain the time, and an id could be used again in the same month with another one. Deferrable, because INSERT … ON
+-- CONFLICT is refused then: it seals a row, then does not store it, and a gap is left.
 create function audit.create_partition(parent regclass, suffix text, options text[]) returns regclass
   language plpgsql
   set search_path = pg_catalog, pg_temp
@@ -112,6 +114,9 @@ declare
 begin
   execute format('create table %s (like %s including all excluding identity excluding comments)%s',
     name, parent, ' with (' || array_to_string(options, ', ') || ')');
+  if not exists (select from pg_index where indrelid = parent and indisprimary) then
+    execute format('alter table %s add primary key (id) deferrable initially immediate', name);
+  end if;
   return name::regclass;
 end
 $$;

@@ -18,15 +18,16 @@ create table audit.drain_targets (
 comment on table audit.drain_targets is
   'The tables that a drain is filling, one per month and one for the new future; empty otherwise.';
 
+-- What tells a row from all others: the table's key, or id and the time where each month has a key of its own.
 create function audit.key_columns(parent regclass) returns text[]
   language sql stable strict
-  return (
+  return coalesce((
     select array_agg(quote_ident(a.attname) order by k.place)
       from pg_catalog.pg_index i
      cross join unnest(i.indkey::int2[]) with ordinality k (attnum, place)
       join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
      where i.indrelid = parent and i.indisprimary
-  );
+  ), array['id', quote_ident((audit.future_partition(parent)).key)]);
 
 create function audit.stored_columns(relation regclass) returns text
   language sql stable strict

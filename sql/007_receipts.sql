@@ -23,12 +23,10 @@ create table receipts (
   receipt_hash       text,
   prev_receipt_hash  text,
   rekor_entry_id     text,
-  parent_receipt_id  uuid,
+  parent_receipt_id  uuid
 
-  -- A partitioned table's key must contain the partition key. Its first column serves look-ups by id alone, which read
-  -- one index per month: every further index costs them planning time too (at 36 months 0.08 ms each), so there is none
-  -- without a reader.
-  primary key (id, created_at)
+  -- No key here: each month has one, id alone (002). It serves look-ups by id, which read one index per month: every
+  -- further index costs them planning time too (at 36 months 0.08 ms each), so there is none without a reader.
 
   -- No CHECK: PostgreSQL reads each one's expression anew for every statement, and at planning once more for every
   -- month. The values that are known, and a claim's rules, are checked by the triggers of 010 and 011, which are read

@@ -19,20 +19,26 @@ alter table receipts
   add column sealed_at  timestamptz not null,
   alter column receipt_hash set not null;
 
--- INSERT … ON CONFLICT DO NOTHING seals a row and then does not store it: a gap. PostgreSQL refuses it on a deferrable
--- key.
-alter table receipts drop constraint receipts_pkey, add primary key (id, created_at) deferrable initially immediate;
+-- What a receipt says: its immutable columns as one JSON array. Text in JSON needs no lengths to be unambiguous, and a
+-- timestamp in JSON follows no setting.
+create function audit.receipt_statement(
+  id uuid, envelope_id uuid, parent_receipt_id uuid, created_at timestamptz,
+  decision_outcome text, tool_name text, actor_id text, envelope jsonb, decision jsonb
+) returns text
+  language sql stable parallel safe
+  return json_build_array(
+    id, envelope_id, parent_receipt_id, created_at at time zone 'UTC',
+    decision_outcome, tool_name, actor_id, envelope, decision)::text;
 
--- What a receipt says: SHA-256 over its immutable columns as one JSON array, in UTF-8 whatever the client's encoding.
--- Text in JSON needs no lengths to be unambiguous, and a timestamp in JSON follows no setting.
+-- Its SHA-256, in UTF-8 whatever the client's encoding.
 create function audit.receipt_content(
   id uuid, envelope_id uuid, parent_receipt_id uuid, created_at timestamptz,
   decision_outcome text, tool_name text, actor_id text, envelope jsonb, decision jsonb
 ) returns bytea
   language sql stable parallel safe
-  return sha256(convert_to(json_build_array(
-    id, envelope_id, parent_receipt_id, created_at at time zone 'UTC',
-    decision_outcome, tool_name, actor_id, envelope, decision)::text, 'UTF8'));
+  return sha256(convert_to(audit.receipt_statement(
+    id, envelope_id, parent_receipt_id, created_at,
+    decision_outcome, tool_name, actor_id, envelope, decision), 'UTF8'));
 
 -- The link: the predecessor's seal, the place in the chain, when it was taken, what the receipt says, Authensor's
 -- previous hash.
@@ -67,13 +73,11 @@ begin
   elsif octet_length(r.tool_name) > 1024 then
     raise 'receipt % cannot be: its tool_name has % bytes, more than 1024', r.id, octet_length(r.tool_name)
       using errcode = 'check_violation', table = 'receipts', column = 'tool_name', constraint = 'tool_name_length';
-  elsif not (r.decision_outcome in ('allow', 'deny', 'require_approval', 'rate_limited')
-          -- Years that ISO 8601 writes with four digits: Authensor's hash contains the date in that form.
-          and r.created_at >= '0001-01-01 00:00+00' and r.created_at < '10000-01-01 00:00+00')
-  then
-    raise 'receipt % cannot be: outcome %, created at %', r.id, r.decision_outcome, r.created_at
-      using errcode = 'check_violation', table = 'receipts', constraint = 'known_values';
+  elsif r.decision_outcome not in ('allow', 'deny', 'require_approval', 'rate_limited') then
+    raise 'receipt % cannot be: outcome %', r.id, r.decision_outcome
+      using errcode = 'check_violation', table = 'receipts', column = 'decision_outcome', constraint = 'known_values';
   end if;
+  perform audit.check_size(r.id, 'envelope', r.envelope), audit.check_size(r.id, 'decision', r.decision);
 end
 $$;
 
@@ -98,6 +102,9 @@ begin
     raise 'receipt % cannot be: it has a claim_expires_at and no claimed_at', r.id
       using errcode = 'check_violation', table = 'receipts', column = 'claimed_at',
         constraint = 'expiry_requires_claimed_at';
+  elsif octet_length(concat(r.approval, r.execution, r.result, r.error)) > audit.max_document_bytes() then
+    perform audit.check_size(r.id, 'approval', r.approval), audit.check_size(r.id, 'execution', r.execution),
+            audit.check_size(r.id, 'result', r.result), audit.check_size(r.id, 'error', r.error);
   end if;
 end
 $$;
@@ -172,8 +179,15 @@ create function audit.seal_receipt() returns trigger
 as $$
 declare
   -- Everything that takes time, before the lock.
-  content bytea := audit.receipt_content(new.id, new.envelope_id, new.parent_receipt_id, new.created_at,
-                                         new.decision_outcome, new.tool_name, new.actor_id, new.envelope, new.decision);
+  statement text := audit.receipt_statement(
+    new.id, new.envelope_id, new.parent_receipt_id, new.created_at,
+    new.decision_outcome, new.tool_name, new.actor_id, new.envelope, new.decision);
+  content bytea := sha256(convert_to(statement, 'UTF8'));
+  at timestamptz := clock_timestamp();
+  -- In the month that it is sealed in, and where no receipt of a later month can be yet.
+  timely boolean := new.created_at between
+    greatest(at - audit.max_lateness(), date_trunc('month', at + audit.max_earliness(), 'UTC'))
+    and at + audit.max_earliness();
   -- Nearly every receipt: known values, and the state that its decision implies (audit.birth_state, 011).
   plain boolean :=
     new.decision_outcome || ' ' || new.status
@@ -181,9 +195,8 @@ declare
     and new.updated_at = new.created_at and new.execution_attempts = 0
     and (new.approval, new.approval_status, new.execution, new.result, new.error,
          new.claim_id, new.claimed_at, new.claim_expires_at, new.rekor_entry_id) is null
-    and new.created_at >= '0001-01-01 00:00+00' and new.created_at < '10000-01-01 00:00+00'
-    and octet_length(concat(new.actor_id, new.tool_name)) <= 1024;
-  at    timestamptz := clock_timestamp();
+    and octet_length(concat(new.actor_id, new.tool_name)) <= 1024
+    and octet_length(statement) <= audit.max_document_bytes();
   batch boolean     := coalesce(current_setting('audit.batch', true) = 'on', false);
   again audit.chain_heads;
   place tid;
@@ -193,6 +206,9 @@ begin
   end if;
   if plain is not true then
     perform audit.check_identity(new), audit.check_state(new);
+  end if;
+  if timely is not true then
+    perform audit.check_date(new, at);
   end if;
 
   if batch then

@@ -2,7 +2,8 @@
 
 -- An id says nothing of its month, so that planning weighs each month's indexes: at 36 months that takes five times as
 -- long as looking into them. The plan in here is made once per session, also where a pooler hands sessions from one
--- client to the next. More than one row only where an id was used again with another created_at.
+-- client to the next. More than one row only where an id was used again in a later month: the one that was sealed first
+-- comes first.
 create function audit.find_receipt(id uuid) returns setof receipts
   language plpgsql stable parallel safe
   rows 1
@@ -10,7 +11,7 @@ create function audit.find_receipt(id uuid) returns setof receipts
 as $$
 #variable_conflict use_column
 begin
-  return query select r.* from public.receipts r where r.id = find_receipt.id;
+  return query select r.* from public.receipts r where r.id = find_receipt.id order by r.sealed_at;
 end
 $$;
 

@@ -292,6 +292,35 @@ begin
 end
 $$;
 
+CREATE FUNCTION audit.check_date(r public.receipts, at timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  earlier timestamptz;
+begin
+  if not (r.created_at >= at - audit.max_lateness() and r.created_at <= at + audit.max_earliness()) then
+    if not audit.is_importing() then
+      raise 'receipt % cannot be: created at %, more than % before or more than % after it is sealed, at %',
+        r.id, r.created_at, audit.max_lateness(), audit.max_earliness(), at
+        using errcode = 'check_violation', table = 'receipts', column = 'created_at', constraint = 'created_at_bounds',
+          hint = 'Is the clock of the client right? Receipts of another time are imported: audit.open_import(reason).';
+    elsif not (r.created_at >= '0001-01-01 00:00+00' and r.created_at < '10000-01-01 00:00+00') then
+      -- Years that ISO 8601 writes with four digits: Authensor's hash contains the date in that form.
+      raise 'receipt % cannot be: created at %, outside the years 1 to 9999', r.id, r.created_at
+        using errcode = 'check_violation', table = 'receipts', column = 'created_at', constraint = 'created_at_bounds';
+    end if;
+  end if;
+  -- A month's key keeps an id from being used twice in the month. A receipt that is dated into another month than it is
+  -- sealed in could come before the one that has its id already, in the order in which look-ups read months.
+  select p.created_at into earlier from public.receipts p where p.id = r.id limit 1;
+  if found then
+    raise 'receipt % is already there, created at %', r.id, earlier
+      using errcode = 'unique_violation', table = 'receipts', column = 'id', constraint = 'receipts_id';
+  end if;
+end
+$$;
+
 CREATE FUNCTION audit.check_identity(r public.receipts) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -304,12 +333,25 @@ begin
   elsif octet_length(r.tool_name) > 1024 then
     raise 'receipt % cannot be: its tool_name has % bytes, more than 1024', r.id, octet_length(r.tool_name)
       using errcode = 'check_violation', table = 'receipts', column = 'tool_name', constraint = 'tool_name_length';
-  elsif not (r.decision_outcome in ('allow', 'deny', 'require_approval', 'rate_limited')
-          -- Years that ISO 8601 writes with four digits: Authensor's hash contains the date in that form.
-          and r.created_at >= '0001-01-01 00:00+00' and r.created_at < '10000-01-01 00:00+00')
-  then
-    raise 'receipt % cannot be: outcome %, created at %', r.id, r.decision_outcome, r.created_at
-      using errcode = 'check_violation', table = 'receipts', constraint = 'known_values';
+  elsif r.decision_outcome not in ('allow', 'deny', 'require_approval', 'rate_limited') then
+    raise 'receipt % cannot be: outcome %', r.id, r.decision_outcome
+      using errcode = 'check_violation', table = 'receipts', column = 'decision_outcome', constraint = 'known_values';
+  end if;
+  perform audit.check_size(r.id, 'envelope', r.envelope), audit.check_size(r.id, 'decision', r.decision);
+end
+$$;
+
+CREATE FUNCTION audit.check_size(receipt uuid, name text, document jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  bytes int := octet_length(document::text);
+begin
+  if bytes > audit.max_document_bytes() then
+    raise 'receipt % cannot be: its % has % bytes, more than %', receipt, name, bytes, audit.max_document_bytes()
+      using errcode = 'check_violation', table = 'receipts', column = name, constraint = 'document_length',
+        hint = 'A result or an error that is too long must be cut by who reports it; an action this large is denied.';
   end if;
 end
 $$;
@@ -334,6 +376,9 @@ begin
     raise 'receipt % cannot be: it has a claim_expires_at and no claimed_at', r.id
       using errcode = 'check_violation', table = 'receipts', column = 'claimed_at',
         constraint = 'expiry_requires_claimed_at';
+  elsif octet_length(concat(r.approval, r.execution, r.result, r.error)) > audit.max_document_bytes() then
+    perform audit.check_size(r.id, 'approval', r.approval), audit.check_size(r.id, 'execution', r.execution),
+            audit.check_size(r.id, 'result', r.result), audit.check_size(r.id, 'error', r.error);
   end if;
 end
 $$;
@@ -423,6 +468,9 @@ declare
 begin
   execute format('create table %s (like %s including all excluding identity excluding comments)%s',
     name, parent, ' with (' || array_to_string(options, ', ') || ')');
+  if not exists (select from pg_index where indrelid = parent and indisprimary) then
+    execute format('alter table %s add primary key (id) deferrable initially immediate', name);
+  end if;
   return name::regclass;
 end
 $$;
@@ -658,7 +706,7 @@ CREATE FUNCTION audit.find_receipt(id uuid) RETURNS SETOF public.receipts
     AS $$
 #variable_conflict use_column
 begin
-  return query select r.* from public.receipts r where r.id = find_receipt.id;
+  return query select r.* from public.receipts r where r.id = find_receipt.id order by r.sealed_at;
 end
 $$;
 
@@ -749,9 +797,25 @@ CREATE FUNCTION audit.is_chained(parent regclass) RETURNS boolean
     LANGUAGE sql STABLE
     RETURN COALESCE((((parent)::oid = (to_regclass('public.receipts'::text))::oid) OR ((parent)::oid = (to_regclass('audit.receipt_history'::text))::oid)), false);
 
+CREATE TABLE audit.imports (
+    id bigint NOT NULL,
+    reason text NOT NULL,
+    opened_by text DEFAULT SESSION_USER NOT NULL,
+    application text DEFAULT COALESCE(current_setting('application_name'::text, true), ''::text) NOT NULL,
+    opened_at timestamp with time zone DEFAULT now() NOT NULL,
+    transaction xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    CONSTRAINT reason_given CHECK (((length(btrim(reason)) >= 10) AND (length(btrim(reason)) <= 1000)))
+);
+
+COMMENT ON TABLE audit.imports IS 'Transactions that were allowed to store receipts dated long before or after they were sealed, and why.';
+
+CREATE FUNCTION audit.is_importing() RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN (EXISTS (SELECT FROM audit.imports WHERE ((imports.transaction = pg_current_xact_id_if_assigned()) AND (imports.opened_at = now()))));
+
 CREATE FUNCTION audit.key_columns(parent regclass) RETURNS text[]
     LANGUAGE sql STABLE STRICT
-    RETURN (SELECT array_agg(quote_ident((a.attname)::text) ORDER BY k.place) AS array_agg FROM ((pg_index i CROSS JOIN LATERAL unnest((i.indkey)::smallint[]) WITH ORDINALITY k(attnum, place)) JOIN pg_attribute a ON (((a.attrelid = i.indrelid) AND (a.attnum = k.attnum)))) WHERE ((i.indrelid = (key_columns.parent)::oid) AND i.indisprimary));
+    RETURN COALESCE((SELECT array_agg(quote_ident((a.attname)::text) ORDER BY k.place) AS array_agg FROM ((pg_index i CROSS JOIN LATERAL unnest((i.indkey)::smallint[]) WITH ORDINALITY k(attnum, place)) JOIN pg_attribute a ON (((a.attrelid = i.indrelid) AND (a.attnum = k.attnum)))) WHERE ((i.indrelid = (key_columns.parent)::oid) AND i.indisprimary)), ARRAY['id'::text, quote_ident((audit.future_partition(parent)).key)]);
 
 CREATE FUNCTION audit.month_of(at timestamp with time zone) RETURNS date
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
@@ -830,6 +894,18 @@ begin
 end
 $$;
 
+CREATE FUNCTION audit.max_document_bytes() RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN 1048576;
+
+CREATE FUNCTION audit.max_earliness() RETURNS interval
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN '00:05:00'::interval;
+
+CREATE FUNCTION audit.max_lateness() RETURNS interval
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN '00:15:00'::interval;
+
 CREATE FUNCTION audit.missing_months(months_ahead integer) RETURNS TABLE(parent regclass, month date, occupied boolean)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -862,6 +938,12 @@ $$;
 CREATE FUNCTION audit.month_start(month date) RETURNS timestamp with time zone
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN ((month)::timestamp without time zone AT TIME ZONE 'UTC'::text);
+
+CREATE FUNCTION audit.open_import(reason text) RETURNS bigint
+    LANGUAGE sql
+    AS $$
+  insert into audit.imports (reason) values (open_import.reason) returning id
+$$;
 
 CREATE FUNCTION audit.partition_by_month(parent regclass, first_month date DEFAULT audit.month_of(now()), options text[] DEFAULT ARRAY['autovacuum_vacuum_insert_scale_factor=0.05'::text, 'autovacuum_analyze_scale_factor=0.02'::text]) RETURNS void
     LANGUAGE plpgsql
@@ -914,9 +996,13 @@ begin
 end
 $$;
 
+CREATE FUNCTION audit.receipt_statement(id uuid, envelope_id uuid, parent_receipt_id uuid, created_at timestamp with time zone, decision_outcome text, tool_name text, actor_id text, envelope jsonb, decision jsonb) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (json_build_array(id, envelope_id, parent_receipt_id, (created_at AT TIME ZONE 'UTC'::text), decision_outcome, tool_name, actor_id, envelope, decision))::text;
+
 CREATE FUNCTION audit.receipt_content(id uuid, envelope_id uuid, parent_receipt_id uuid, created_at timestamp with time zone, decision_outcome text, tool_name text, actor_id text, envelope jsonb, decision jsonb) RETURNS bytea
     LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN sha256(convert_to((json_build_array(id, envelope_id, parent_receipt_id, (created_at AT TIME ZONE 'UTC'::text), decision_outcome, tool_name, actor_id, envelope, decision))::text, 'UTF8'::name));
+    RETURN sha256(convert_to(audit.receipt_statement(id, envelope_id, parent_receipt_id, created_at, decision_outcome, tool_name, actor_id, envelope, decision), 'UTF8'::name));
 
 CREATE FUNCTION audit.separate_words(text) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
@@ -1036,8 +1122,15 @@ CREATE FUNCTION audit.seal_receipt() RETURNS trigger
     AS $$
 declare
   -- Everything that takes time, before the lock.
-  content bytea := audit.receipt_content(new.id, new.envelope_id, new.parent_receipt_id, new.created_at,
-                                         new.decision_outcome, new.tool_name, new.actor_id, new.envelope, new.decision);
+  statement text := audit.receipt_statement(
+    new.id, new.envelope_id, new.parent_receipt_id, new.created_at,
+    new.decision_outcome, new.tool_name, new.actor_id, new.envelope, new.decision);
+  content bytea := sha256(convert_to(statement, 'UTF8'));
+  at timestamptz := clock_timestamp();
+  -- In the month that it is sealed in, and where no receipt of a later month can be yet.
+  timely boolean := new.created_at between
+    greatest(at - audit.max_lateness(), date_trunc('month', at + audit.max_earliness(), 'UTC'))
+    and at + audit.max_earliness();
   -- Nearly every receipt: known values, and the state that its decision implies (audit.birth_state, 011).
   plain boolean :=
     new.decision_outcome || ' ' || new.status
@@ -1045,9 +1138,8 @@ declare
     and new.updated_at = new.created_at and new.execution_attempts = 0
     and (new.approval, new.approval_status, new.execution, new.result, new.error,
          new.claim_id, new.claimed_at, new.claim_expires_at, new.rekor_entry_id) is null
-    and new.created_at >= '0001-01-01 00:00+00' and new.created_at < '10000-01-01 00:00+00'
-    and octet_length(concat(new.actor_id, new.tool_name)) <= 1024;
-  at    timestamptz := clock_timestamp();
+    and octet_length(concat(new.actor_id, new.tool_name)) <= 1024
+    and octet_length(statement) <= audit.max_document_bytes();
   batch boolean     := coalesce(current_setting('audit.batch', true) = 'on', false);
   again audit.chain_heads;
   place tid;
@@ -1057,6 +1149,9 @@ begin
   end if;
   if plain is not true then
     perform audit.check_identity(new), audit.check_state(new);
+  end if;
+  if timely is not true then
+    perform audit.check_date(new, at);
   end if;
 
   if batch then
@@ -1215,6 +1310,15 @@ CREATE TABLE audit.history_heads (
     seal bytea DEFAULT '\x'::bytea NOT NULL
 )
 WITH (fillfactor='40', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='5000');
+
+ALTER TABLE audit.imports ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME audit.imports_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 CREATE TABLE audit.migrations (
     number integer NOT NULL,
@@ -1479,6 +1583,9 @@ ALTER TABLE ONLY audit.heartbeat
 ALTER TABLE ONLY audit.history_heads
     ADD CONSTRAINT history_heads_pkey PRIMARY KEY (agent);
 
+ALTER TABLE ONLY audit.imports
+    ADD CONSTRAINT imports_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY audit.migrations
     ADD CONSTRAINT migrations_pkey PRIMARY KEY (number);
 
@@ -1520,9 +1627,6 @@ ALTER TABLE ONLY public.controls
 
 ALTER TABLE ONLY public.policies
     ADD CONSTRAINT policies_pkey PRIMARY KEY (org_id, environment, policy_id, version);
-
-ALTER TABLE ONLY public.receipts
-    ADD CONSTRAINT receipts_pkey PRIMARY KEY (id, created_at) DEFERRABLE;
 
 ALTER TABLE ONLY public.sentinel_agent_snapshots
     ADD CONSTRAINT sentinel_agent_snapshots_pkey PRIMARY KEY (id, snapshot_at);
@@ -1656,7 +1760,11 @@ REVOKE ALL ON FUNCTION audit.check_attached(prepared audit.detachment) FROM PUBL
 
 REVOKE ALL ON FUNCTION audit.check_change() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION audit.check_date(r public.receipts, at timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION audit.check_identity(r public.receipts) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.check_size(receipt uuid, name text, document jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.check_state(r public.receipts) FROM PUBLIC;
 
@@ -1714,6 +1822,10 @@ GRANT ALL ON FUNCTION audit.insert_receipts(batch jsonb) TO authensor_app;
 
 REVOKE ALL ON FUNCTION audit.is_chained(parent regclass) FROM PUBLIC;
 
+GRANT SELECT ON TABLE audit.imports TO authensor_auditor;
+
+REVOKE ALL ON FUNCTION audit.is_importing() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION audit.key_columns(parent regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.month_of(at timestamp with time zone) FROM PUBLIC;
@@ -1733,6 +1845,12 @@ GRANT ALL ON FUNCTION audit.list_partitions() TO authensor_maintenance;
 REVOKE ALL ON FUNCTION audit.make_month(parent regclass, month date) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.make_month(parent regclass, month date) TO authensor_maintenance;
 
+REVOKE ALL ON FUNCTION audit.max_document_bytes() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.max_earliness() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.max_lateness() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION audit.missing_months(months_ahead integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.missing_months(months_ahead integer) TO authensor_maintenance;
 
@@ -1743,9 +1861,13 @@ GRANT ALL ON FUNCTION audit.month_start(month date) TO authensor_monitor;
 GRANT ALL ON FUNCTION audit.month_start(month date) TO authensor_auditor;
 GRANT ALL ON FUNCTION audit.month_start(month date) TO authensor_maintenance;
 
+REVOKE ALL ON FUNCTION audit.open_import(reason text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION audit.partition_by_month(parent regclass, first_month date, options text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.prepare_detach(parent regclass, month date) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.receipt_statement(id uuid, envelope_id uuid, parent_receipt_id uuid, created_at timestamp with time zone, decision_outcome text, tool_name text, actor_id text, envelope jsonb, decision jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.receipt_content(id uuid, envelope_id uuid, parent_receipt_id uuid, created_at timestamp with time zone, decision_outcome text, tool_name text, actor_id text, envelope jsonb, decision jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.receipt_content(id uuid, envelope_id uuid, parent_receipt_id uuid, created_at timestamp with time zone, decision_outcome text, tool_name text, actor_id text, envelope jsonb, decision jsonb) TO authensor_auditor;

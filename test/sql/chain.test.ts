@@ -67,10 +67,13 @@ describe("the seal", () => {
   });
 
   it("keeps the microseconds that Authensor's own hash drops", async () => {
-    await app.query(
-      `insert into receipts (id, envelope_id, status, decision_outcome, envelope, decision, created_at)
+    const owner = await database.connect(roles.owner);
+    await owner.query(
+      `begin; select audit.open_import('times with microseconds');
+       insert into receipts (id, envelope_id, status, decision_outcome, envelope, decision, created_at)
        select gen_random_uuid(), gen_random_uuid(), 'pending', 'allow', '{}', '{}', t::timestamptz
-         from unnest(array['2026-11-01 00:00:00.999999+00', '2026-11-01 00:00:00.0005+00', '1969-12-31 23:59:59.9995+00']) t`,
+         from unnest(array['2026-11-01 00:00:00.999999+00', '2026-11-01 00:00:00.0005+00', '1969-12-31 23:59:59.9995+00']) t;
+       commit`,
     );
     expect(await chainFaults(auditor)).toEqual([]);
   });
@@ -256,10 +259,9 @@ describe("the chain", () => {
     expect(await outcome(insertReceipts(app, [newReceipt(), receipt, newReceipt()]))).toBe("23505");
     const sealSkipped = `insert into receipts select * from receipts on conflict`;
     expect(await outcome(app.query(`${sealSkipped} do nothing`))).toBe("55000");
-    expect(await outcome(app.query(`${sealSkipped} (id, created_at) do nothing`))).toBe("55000");
-    expect(await outcome(app.query(`${sealSkipped} (id, created_at) do update set status = excluded.status`))).toBe(
-      "55000",
-    );
+    // No key of the table's own that it could name: each month has one.
+    expect(await outcome(app.query(`${sealSkipped} (id, created_at) do nothing`))).toBe("42P10");
+    expect(await outcome(app.query(`${sealSkipped} (id) do update set status = excluded.status`))).toBe("42P10");
     await insertReceipts(app, [newReceipt()]);
     expect(await count(app)).toBe(2);
     expect(await chainFaults(auditor)).toEqual([]);

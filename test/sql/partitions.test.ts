@@ -237,18 +237,19 @@ describe("the job", () => {
     }>(
       `select c.relname as name, c.relacl::text as acl, array_to_string(c.reloptions, ' ') as options,
               (select count(*)::int from pg_index i where i.indrelid = c.oid and i.indisvalid) as indexes,
-              (select count(*)::int from pg_trigger t where t.tgrelid = c.oid and t.tgtype & 1 = 1) as triggers,
+              (select count(*)::int from pg_trigger t where t.tgrelid = c.oid and t.tgtype & 1 = 1 and not t.tgisinternal) as triggers,
               (select count(*)::int from pg_constraint k where k.conrelid = c.oid and k.contype = 'c' and k.conname <> 'past_bound') as checks
          from pg_class c where c.oid = 'receipts'::regclass or c.oid in (select partition from audit.partitions where parent = 'receipts'::regclass)`,
     );
     const parent = shape.find(({ name }) => name === "receipts");
     const tiles = shape.filter(({ name }) => name !== "receipts");
     expect(tiles).toHaveLength(6);
-    expect(parent?.indexes).toBeGreaterThanOrEqual(7);
+    expect(parent?.indexes).toBeGreaterThanOrEqual(6);
     for (const { name, ...actual } of tiles) {
       expect(actual, name).toEqual({
         acl: null,
-        indexes: parent?.indexes,
+        // And the month's key.
+        indexes: (parent?.indexes ?? 0) + 1,
         triggers: parent?.triggers,
         checks: parent?.checks,
         options: "autovacuum_vacuum_insert_scale_factor=0.05 autovacuum_analyze_scale_factor=0.02 fillfactor=90",
@@ -265,12 +266,14 @@ describe("the job", () => {
         ]),
       ),
     );
+    const written = async () => (await all<{ n: number }>("select count(*)::int as n from receipts"))[0]?.n ?? 0;
+    while ((await written()) < 30) await sleep(20);
     // Receipts dated ahead meet each new month first in the open end, then in its partition.
     for (const ahead of [1, 4, 8]) await ensure(ahead);
     const outcomes = await Promise.all(writers.map(({ stop }) => stop()));
-    const written = outcomes.reduce((sum, writes) => sum + writes, 0);
-    expect(written).toBeGreaterThan(10);
-    expect((await where("receipts")).reduce((sum, { rows }) => sum + rows, 0)).toBe(written);
+    const writes = outcomes.reduce((sum, each) => sum + each, 0);
+    expect(writes).toBeGreaterThan(30);
+    expect((await where("receipts")).reduce((sum, { rows }) => sum + rows, 0)).toBe(writes);
     expect((await where("receipts")).map(({ partition }) => partition)).not.toContain("receipts_future");
     expect(stalls()).toEqual([]);
   });

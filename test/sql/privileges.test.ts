@@ -171,10 +171,6 @@ describe("the control plane's role cannot", () => {
       "delete one by merging",
       `merge into receipts r using (values (1)) v (n) on r.id = '${id}' when matched then delete`,
     ],
-    [
-      "overwrite one by conflict",
-      `insert into receipts (id, envelope_id, status, decision_outcome, envelope, decision, created_at) values ('${id}', '${id}', 'pending', 'allow', '{}', '{}', now()) on conflict (id, created_at) do update set decision = '{}'`,
-    ],
     ["empty the receipts", "truncate receipts"],
     ["empty a log", "truncate claim_events"],
     ["delete what was scanned", "delete from aegis_scans"],

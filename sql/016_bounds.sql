@@ -1,0 +1,94 @@
+-- What a receipt may hold, and when it may say that it was made: the numbers, each in this one place, and the way in
+-- for receipts that were made elsewhere.
+
+-- Bytes of UTF-8 of each document: envelope, decision, approval, execution, result, error, as PostgreSQL prints them.
+-- The control plane takes requests of at most 256,000 bytes (AUTHENSOR_MAX_REQUEST_BYTES). Printed with a space after
+-- each comma and colon they are at most half as long again, and an execution holds what two requests brought: 768,000.
+create function audit.max_document_bytes() returns int
+  language sql immutable parallel safe
+  return 1048576;
+
+-- The control plane dates a receipt just before it sends it. What is between that and the seal: its clock's error,
+-- waiting for a connection, for a lock, for the statement (30 s), a failover.
+create function audit.max_lateness() returns interval
+  language sql immutable parallel safe
+  return '15 minutes'::interval;
+
+-- A clock that is ahead of the server's.
+create function audit.max_earliness() returns interval
+  language sql immutable parallel safe
+  return '5 minutes'::interval;
+
+create function audit.check_size(receipt uuid, name text, document jsonb) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  bytes int := octet_length(document::text);
+begin
+  if bytes > audit.max_document_bytes() then
+    raise 'receipt % cannot be: its % has % bytes, more than %', receipt, name, bytes, audit.max_document_bytes()
+      using errcode = 'check_violation', table = 'receipts', column = name, constraint = 'document_length',
+        hint = 'A result or an error that is too long must be cut by who reports it; an action this large is denied.';
+  end if;
+end
+$$;
+
+-- Transactions in which the owner brought receipts that were made at another time.
+create table audit.imports (
+  id          bigint      generated always as identity primary key,
+  reason      text        not null constraint reason_given check (length(btrim(reason)) between 10 and 1000),
+  opened_by   text        not null default session_user,
+  application text        not null default coalesce(current_setting('application_name', true), ''),
+  opened_at   timestamptz not null default now(),                    -- the transaction's start
+  transaction xid8        not null default pg_current_xact_id()
+);
+
+comment on table audit.imports is
+  'Transactions that were allowed to store receipts dated long before or after they were sealed, and why.';
+
+-- The door for imports, for this transaction only, as the owner:
+--   begin; select audit.open_import('receipts of 2025 from the old system'); insert …; commit
+create function audit.open_import(reason text) returns bigint
+  language sql
+as $$
+  insert into audit.imports (reason) values (open_import.reason) returning id
+$$;
+
+-- Transaction numbers begin anew in a restored copy; together with the time they do not come again.
+create function audit.is_importing() returns boolean
+  language sql stable
+  return exists (
+    select from audit.imports where transaction = pg_current_xact_id_if_assigned() and opened_at = now());
+
+grant select on audit.imports to authensor_auditor;
+
+-- Called by audit.seal_receipt for a receipt that is not dated in this month and these minutes.
+create function audit.check_date(r receipts, at timestamptz) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  earlier timestamptz;
+begin
+  if not (r.created_at >= at - audit.max_lateness() and r.created_at <= at + audit.max_earliness()) then
+    if not audit.is_importing() then
+      raise 'receipt % cannot be: created at %, more than % before or more than % after it is sealed, at %',
+        r.id, r.created_at, audit.max_lateness(), audit.max_earliness(), at
+        using errcode = 'check_violation', table = 'receipts', column = 'created_at', constraint = 'created_at_bounds',
+          hint = 'Is the clock of the client right? Receipts of another time are imported: audit.open_import(reason).';
+    elsif not (r.created_at >= '0001-01-01 00:00+00' and r.created_at < '10000-01-01 00:00+00') then
+      -- Years that ISO 8601 writes with four digits: Authensor's hash contains the date in that form.
+      raise 'receipt % cannot be: created at %, outside the years 1 to 9999', r.id, r.created_at
+        using errcode = 'check_violation', table = 'receipts', column = 'created_at', constraint = 'created_at_bounds';
+    end if;
+  end if;
+  -- A month's key keeps an id from being used twice in the month. A receipt that is dated into another month than it is
+  -- sealed in could come before the one that has its id already, in the order in which look-ups read months.
+  select p.created_at into earlier from public.receipts p where p.id = r.id limit 1;
+  if found then
+    raise 'receipt % is already there, created at %', r.id, earlier
+      using errcode = 'unique_violation', table = 'receipts', column = 'id', constraint = 'receipts_id';
+  end if;
+end
+$$;
