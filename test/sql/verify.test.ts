@@ -168,10 +168,14 @@ describe("a whole trail", () => {
     for (const table of ["receipts", "audit.receipt_history"]) {
       const name = table.replace("audit.", "");
       await owner.query(`alter table ${table} detach partition ${table}_past`);
-      await owner.query(
-        `create table ${table}_2026_09 (like ${table} including all) with (autovacuum_vacuum_insert_scale_factor = 0.05,
-           autovacuum_analyze_scale_factor = 0.02${table === "receipts" ? ", fillfactor = 90" : ""})`,
-      );
+      await owner.query("select audit.create_partition($1, '2026_09', $2)", [
+        table,
+        [
+          "autovacuum_vacuum_insert_scale_factor=0.05",
+          "autovacuum_analyze_scale_factor=0.02",
+          ...(table === "receipts" ? ["fillfactor=90"] : []),
+        ],
+      ]);
       await owner.query(
         `alter table ${table} attach partition ${table}_past for values from (minvalue) to ('2026-09-01 00:00+00')`,
       );
