@@ -1,5 +1,6 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { Alarms } from "./components/alarms";
 import { awsProvider } from "./components/accountAccess";
 import { AdminToken } from "./components/adminToken";
 import { BackupBucket } from "./components/backupBucket";
@@ -16,6 +17,7 @@ import { checkKeys } from "./components/givenKeys";
 import { unpinnedImages } from "./components/imagePins";
 import { ControlPlaneIngress } from "./components/ingress";
 import { ingressSources } from "./components/ingressRules";
+import { capacityOf } from "./components/instanceClass";
 import { Migrations } from "./components/migrations";
 import { Monitor } from "./components/monitor";
 import { bundleMigrations, bundleOps } from "./components/opsBundle";
@@ -206,6 +208,24 @@ async function program() {
     { providers: { aws: cloud, kubernetes }, dependsOn: [tenancy, migrations, pgbouncer] },
   );
 
+  const watched = (instance: pulumi.Input<string>, region: string, instanceClass: string) => {
+    return { identifier: instance, region, capacity: capacityOf(instanceClass), storageGib: database.storageGib };
+  };
+  const alarms = new Alarms(
+    name,
+    {
+      ...settings.alarms,
+      environment,
+      monthsAhead: settings.partitions.monthsAhead,
+      primary: watched(primary.identifier, regions.primary, database.instanceClass),
+      replica: replica && replicaRegion ? watched(replica.identifier, replicaRegion, standby.instanceClass) : undefined,
+      kmsKeyArns,
+      tags,
+    },
+    // What is measured first: an alarm without data would be one for want of it.
+    { ...onAws, dependsOn: [monitor] },
+  );
+
   if (ingress) {
     new ControlPlaneIngress(
       `${name}-ingress`,
@@ -234,6 +254,8 @@ async function program() {
       ...(ingress && { ingressUrl: `https://${ingress.host}` }),
     },
     monitor: monitor.deployment.metadata.name,
+    /** Names of the alarms that say whether any of a severity is in ALARM; each alarm's runbook is docs/runbooks/<name>.md. */
+    alarms: alarms.composites,
     cronJobs: scheduled.map(({ cronJob }) => cronJob.metadata.name),
     /** Where in Kubernetes each URL of the database is kept; never the URL. */
     connectionSecrets: Object.fromEntries(

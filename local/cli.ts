@@ -1,5 +1,6 @@
 /** The commands of the Makefile. Exit codes: 0 done and healthy, 1 failed, 2 wrong usage or settings. */
 import { Command, CommanderError } from "commander";
+import { alarmReport } from "./alarms";
 import { UsageError } from "./config";
 import { readProblems } from "./problems";
 import { openEnvironment, type Environment, type OpenOptions } from "./environment";
@@ -68,14 +69,17 @@ cli
 
 cli
   .command("status")
-  .description("what runs where, and how well; 1 if anything is not healthy")
+  .description("what runs where, how well, and what alarms say; 1 if anything is not healthy or pages")
   .action(async () => {
     const look = async (environment: Environment) => {
       requireDeployment(environment);
       const rows = await health(environment);
       console.log(table(rows));
+      const { lines, pages } = alarmReport(environment);
+      if (lines.length > 0) console.log(`\n${lines.map((line) => `  ${line}`).join("\n")}`);
       const ill = rows.filter(({ healthy }) => !healthy).map(({ what }) => what);
       if (ill.length > 0) throw new Error(`not healthy: ${ill.join(", ")}; run \`make local\` to repair it`);
+      if (pages) throw new Error("an alarm pages; what to do is in its runbook");
       if (!environment.state.finished) throw new Error("the last `make local` did not finish; run it again");
     };
     await withEnvironment("make status", look, { readOnly: true });

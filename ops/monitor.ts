@@ -32,6 +32,8 @@ Exit codes: 0 stopped, 1 failed, 2 wrong usage or settings.`;
 
 const publishEverySeconds = 60;
 const fastEverySeconds = 10;
+/** By then every source has been asked once. */
+const firstAfterSeconds = 1.5;
 
 function setting(name: string, example: string): string {
   const value = process.env[name];
@@ -89,8 +91,17 @@ async function run({ log, signal }: Context): Promise<void> {
     health.note(collected?.findings ?? (collected === undefined ? (source.onFailure ?? []) : []));
   };
 
+  let begun = false;
   const publish = async () => {
+    // At once, of the minute before: an alarm that is made after the monitor must find that it is not silent.
+    await sleep(firstAfterSeconds * 1000, undefined, { signal }).catch(() => undefined);
+    publisher.add(series.take(true, new Date(Date.now() - fastEverySeconds * 1000)));
+    publisher.add(series.take(false, new Date(Date.now() - publishEverySeconds * 1000)));
+    await publisher.flush();
+    begun = true;
     for (let turn = 1; !signal.aborted; turn++) {
+      // A minute without a heartbeat is a minute of none, not one without data.
+      series.add({ name: "HeartbeatsWritten", value: 0 });
       // What came in during the ten seconds before belongs to them.
       const at = new Date();
       await sleep(fastEverySeconds * 1000, undefined, { signal }).catch(() => undefined);
@@ -109,7 +120,7 @@ async function run({ log, signal }: Context): Promise<void> {
     host: process.env["HOST"] ?? "::",
     health,
     prometheus,
-    alive: () => Date.now() - lastOutcome < 60_000,
+    alive: () => begun && Date.now() - lastOutcome < 60_000,
   });
   log.info("watching", { environment, sources: sources.map(({ name }) => name), replica: replica !== undefined });
   const access = {

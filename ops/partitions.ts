@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { databaseUrl, refusePooler, withConnection } from "./database";
 import { lockMaintenance } from "./maintenance/lock";
 import { ensurePartitions } from "./maintenance/partitions";
+import { reportedRun } from "./maintenance/report";
 import { sessionSettings } from "./maintenance/session";
 import { Failure, integerSetting, runProgram, type Context } from "./program";
 
@@ -34,15 +35,15 @@ async function run(monthsAhead: number, { log, signal }: Context): Promise<void>
     }
     await refusePooler(client);
     await client.query(sessionSettings);
-    await lockMaintenance(client, { log, signal, waitSeconds });
-    const { created, moved, retries } = await ensurePartitions(client, settings);
-    const summary = created.length === 0 ? "every month had its partition" : `made ${created.length} partitions`;
-    log.info(moved === 0 ? summary : `${summary}, moved ${moved} rows into them`, {
-      created: created.length,
-      moved,
-      retries,
-      monthsAhead,
+    const { created, moved, retries, summary } = await reportedRun(client, "partitions", async () => {
+      await lockMaintenance(client, { log, signal, waitSeconds });
+      const result = await ensurePartitions(client, settings);
+      const made = result.created.length;
+      const done = made === 0 ? "every month had its partition" : `made ${made} partitions`;
+      const text = result.moved === 0 ? done : `${done}, moved ${result.moved} rows into them`;
+      return { result: { ...result, summary: text }, summary: text };
     });
+    log.info(summary, { created: created.length, moved, retries, monthsAhead });
   });
 }
 

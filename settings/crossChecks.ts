@@ -1,3 +1,5 @@
+import { severities } from "../components/alarmTable";
+import { regionOfArn } from "../components/alarmTopics";
 import { backupRegionsFor } from "../components/backupRegions";
 import { planConnections } from "../components/connectionBudget";
 import { defaultMaxConnections, instanceCapacity } from "../components/instanceClass";
@@ -93,6 +95,19 @@ const replicaPlace: readonly CrossCheck[] = [
 ];
 
 export const crossChecks: readonly CrossCheck[] = [
+  ...severities.map((severity): CrossCheck => ({
+    key: `${severity}TopicArns`,
+    // An alarm tells topics of its own region only.
+    broken: ({ regions, replica, alarms }) => {
+      const given = alarms.topicArns[severity].map(regionOfArn);
+      const known = [regions.primary, ...(replica.wanted && regions.replica !== undefined ? [regions.replica] : [])];
+      const strange = given.find((region, index) => !known.includes(region) || given.indexOf(region) !== index);
+      if (strange === undefined) return undefined;
+      return known.includes(strange)
+        ? `must name one topic of each region; it names two of ${strange}`
+        : `must be topics of ${known.join(" or ")}; one is of ${strange}`;
+    },
+  })),
   ...replicaPlace,
   { key: "databaseSubnetIds", broken: ({ database: { subnetIds } }) => tooFew(subnetIds) },
   ...(["replica", "backup"] as const).map((role): CrossCheck => ({

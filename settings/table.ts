@@ -1,3 +1,4 @@
+import { alarms } from "./alarms";
 import { backup, replica } from "./copies";
 import { database } from "./database";
 import type { Setting } from "./kinds";
@@ -23,6 +24,7 @@ export const table = {
   partitions,
   schedules,
   ops,
+  alarms,
 };
 
 type Valued<T> = T extends Setting<infer V> ? V : { [K in keyof T]: Valued<T[K]> };

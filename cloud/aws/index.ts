@@ -2,6 +2,7 @@
 import type { Handler } from "../handler";
 import { handlers as random } from "../random";
 import { handlers as tls } from "../tls";
+import { handlers as alarms } from "./cloudwatch/handlers";
 import { instance } from "./rds/instance";
 import { instanceType } from "./rds/lookup";
 import { parameterGroup, parameterGroupType } from "./rds/parameterGroup";
@@ -10,6 +11,7 @@ import { recordedHandlers } from "./recorded";
 
 export const handlers: Record<string, Handler> = {
   ...recordedHandlers,
+  ...alarms,
   [instanceType]: instance,
   [parameterGroupType]: parameterGroup,
   "aws:rds/subnetGroup:SubnetGroup": subnetGroup,

@@ -137,6 +137,23 @@ const computed: Record<string, Compute> = {
 
   "aws:cloudwatch/logGroup:LogGroup": named("logs", (name) => `log-group:${name}`),
 
+  "aws:cloudwatch/metricAlarm:MetricAlarm": named("cloudwatch", (name) => `alarm:${name}`),
+  "aws:cloudwatch/compositeAlarm:CompositeAlarm": (facts) => {
+    const alarmName = input(facts, "alarmName");
+    return { id: alarmName, arn: arn("cloudwatch", facts.region, `alarm:${alarmName}`) };
+  },
+  "aws:sns/topic:Topic": ({ name, region }) => {
+    const topic = arn("sns", region, name);
+    return { id: topic, arn: topic, name, owner: accountId };
+  },
+  "aws:sns/topicPolicy:TopicPolicy": (facts) => ({ id: input(facts, "arn"), owner: accountId }),
+  "aws:sns/topicSubscription:TopicSubscription": (facts) => {
+    const subscription = `${input(facts, "topic")}:${uuid(facts.seed)}`;
+    return { id: subscription, arn: subscription, ownerId: accountId, pendingConfirmation: true };
+  },
+  "aws:rds/eventSubscription:EventSubscription": ({ name, region }) => {
+    return { id: name, name, arn: arn("rds", region, `es:${name}`), customerAwsId: accountId };
+  },
   "aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication": ({ region, seed }) => {
     const id = arn("rds", region, `auto-backup:ab-${hex(seed, 32)}`);
     return { id, arn: id };

@@ -141,6 +141,7 @@ test("keys that are given take the place of every key that would be made in thei
   expect(named(await run("prod", { primaryKmsKeyArn: given.primaryKmsKeyArn }), key)).toEqual([
     "authensor-prod-backup-copies-key",
     "authensor-prod-backups-key",
+    "authensor-prod-replica-alarms-key",
     "authensor-prod-replica-key",
     "authensor-prod-roles-replica-key",
   ]);

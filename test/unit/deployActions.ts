@@ -11,6 +11,8 @@ const rdsTags = of("rds", "AddTagsToResource", "RemoveTagsFromResource", "ListTa
 /** Whoever names a key for RDS must let RDS use it. */
 const rdsKey = of("kms", "DescribeKey", "CreateGrant");
 
+const alarm = ["DescribeAlarms", "DeleteAlarms", "TagResource", "UntagResource", "ListTagsForResource"];
+
 const bucketPart = (name: string) => of("s3", `Get${name}`, `Put${name}`);
 
 /**
@@ -30,6 +32,22 @@ export const actionsOf: Readonly<Record<string, readonly string[]>> = {
     ...["CreateLogGroup", "DescribeLogGroups", "PutRetentionPolicy", "DeleteRetentionPolicy", "DeleteLogGroup"],
     ...["AssociateKmsKey", "DisassociateKmsKey", "TagResource", "UntagResource", "ListTagsForResource"],
   ),
+  "aws:cloudwatch/metricAlarm:MetricAlarm": of("cloudwatch", "PutMetricAlarm", ...alarm),
+  "aws:cloudwatch/compositeAlarm:CompositeAlarm": of("cloudwatch", "PutCompositeAlarm", ...alarm),
+
+  "aws:sns/topic:Topic": of(
+    "sns",
+    ...["CreateTopic", "GetTopicAttributes", "SetTopicAttributes", "DeleteTopic"],
+    ...["TagResource", "UntagResource", "ListTagsForResource"],
+  ),
+  "aws:sns/topicPolicy:TopicPolicy": of("sns", "GetTopicAttributes", "SetTopicAttributes"),
+  "aws:sns/topicSubscription:TopicSubscription": of("sns", "Subscribe", "GetSubscriptionAttributes", "Unsubscribe"),
+  "aws:rds/eventSubscription:EventSubscription": [
+    ...of("rds", "CreateEventSubscription", "DescribeEventSubscriptions", "ModifyEventSubscription"),
+    ...of("rds", "DeleteEventSubscription", "AddSourceIdentifierToSubscription"),
+    ...of("rds", "RemoveSourceIdentifierFromSubscription"),
+    ...rdsTags,
+  ],
 
   "aws:ec2/vpc:Vpc": [
     ...ec2("CreateVpc", "DescribeVpcs", "DescribeVpcAttribute", "ModifyVpcAttribute", "DeleteVpc"),

@@ -13,6 +13,7 @@ const settings: string[][] = [
   ['ingress={"host":"decisions.example.com","class":"traefik","tlsSecret":"tls","from":["traefik"]}'],
   ["replicaEksClusterName=laptop-west"],
   ["primaryKmsKeyArn=arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"],
+  ["pageEmails=oncall@example.com"],
 ];
 
 let constructed: Set<string>;

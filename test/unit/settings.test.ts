@@ -83,6 +83,11 @@ describe("defaults", () => {
       partitions: { monthsAhead: 3 },
       schedules: { partitions: "17 3 * * *" },
       ops: { image: "node:22.21.1-alpine3.22", pod: {} },
+      alarms: {
+        emails: { page: [], ticket: [] },
+        topicArns: { page: [], ticket: [] },
+        thresholds: { lagSeconds: 10, poolWaitSeconds: 5, statementMilliseconds: 250 },
+      },
     });
   });
 

@@ -163,8 +163,14 @@ describe("the environments", () => {
     expect(types("prod").filter((entry) => !types("local").includes(entry))).toEqual([
       "aws:ec2/routeTableAssociation:RouteTableAssociation ·-replica-3",
       "aws:ec2/subnet:Subnet ·-replica-3",
+      "aws:sns/topicSubscription:TopicSubscription ·-page-oncall@example.com",
+      "aws:sns/topicSubscription:TopicSubscription ·-replica-page-oncall@example.com",
     ]);
-    expect(types("local").filter((entry) => !types("prod").includes(entry))).toEqual([]);
+    // A class that is not burstable has no credits to run out of.
+    expect(types("local").filter((entry) => !types("prod").includes(entry))).toEqual([
+      "aws:cloudwatch/metricAlarm:MetricAlarm ·-credits-low",
+      "aws:cloudwatch/metricAlarm:MetricAlarm ·-replica-replica-credits-low",
+    ]);
   });
 
   test("with one that has no copy elsewhere, and is the same in all else", () => {
@@ -172,7 +178,9 @@ describe("the environments", () => {
     const lacking = types("local").filter((entry) => !types("dev").includes(entry));
     expect(lacking).not.toEqual([]);
     for (const entry of lacking)
-      expect(entry).toMatch(/ ·-(replica|monitor-replica|backup-copies|roles-replica-key)\b/);
+      expect(entry).toMatch(
+        / ·-(replica|monitor-replica|replication-lag|wal-retained|backup-copies|roles-replica-key)\b/,
+      );
   });
 
   test("differ in what guards them: production is Multi-AZ, kept for 35 days, locked for good, and refuses deletion", () => {

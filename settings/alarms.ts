@@ -1,0 +1,44 @@
+import { integer, list } from "./kinds";
+
+const emails = (severity: string, who: string) =>
+  list(`${severity}Emails`, /^[^\s@,]+@[^\s@,]+\.[^\s@,]+$/, {
+    description: `E-mail addresses for alarms that ${who}; each must confirm once`,
+    rule: "e-mail addresses, as a JSON array or divided by commas",
+    example: "oncall@example.com",
+  });
+
+const topicArns = (severity: string, who: string) =>
+  list(`${severity}TopicArns`, /^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[\w-]{1,256}$/, {
+    description: `Existing SNS topics for alarms that ${who}, one of each region; in a region without one a topic is made`,
+    rule: "ARNs of SNS topics in primaryRegion or replicaRegion, one of each at most",
+    example: "arn:aws:sns:eu-central-1:123456789012:oncall",
+  });
+
+const wake = "wake someone";
+const wait = "can wait for the morning";
+
+/** Who is told, and from when on. */
+export const alarms = {
+  emails: { page: emails("page", wake), ticket: emails("ticket", wait) },
+  topicArns: { page: topicArns("page", wake), ticket: topicArns("ticket", wait) },
+  thresholds: {
+    lagSeconds: integer("alarmLagSeconds", 2, 3600, {
+      description: "Seconds that the replica may be behind the primary before an alarm wakes someone, 2 to 3600",
+      rule: "2 to 3600 seconds",
+      example: "30",
+      default: "10",
+    }),
+    poolWaitSeconds: integer("alarmPoolWaitSeconds", 1, 14, {
+      description: "Seconds that a client may wait for a connection of the pool before an alarm wakes someone, 1 to 14",
+      rule: "1 to 14 seconds: after 15 the pool turns the client away",
+      example: "3",
+      default: "5",
+    }),
+    statementMilliseconds: integer("alarmStatementMilliseconds", 1, 60_000, {
+      description: "Milliseconds that the control plane's statements may take on average, 1 to 60000",
+      rule: "1 to 60000 milliseconds",
+      example: "100",
+      default: "250",
+    }),
+  },
+};
