@@ -13,8 +13,8 @@ const takenAtStart: Readonly<Record<string, (major: number) => boolean>> = {
 
 /**
  * RDS' own values in the families' default groups, where they are plain ones: formulas, and parameters that RDS leaves to
- * PostgreSQL, cannot be met. From listings of postgres11 and postgres13 and, for rds.force_ssl, from the manual; that later families
- * have the same is believed. A value listed here in error costs nothing: a new server starts with it all the same.
+ * PostgreSQL, cannot be met. From two listings, one of a family that it does not name, of an older major version, and one of a part of
+ * postgres13; rds.force_ssl from the manual. That later families have the same is believed. A value listed here in error costs nothing: a new server starts with it all the same.
  */
 const rdsDefaults: Readonly<Record<string, (major: number) => string | undefined>> = {
   autovacuum_analyze_scale_factor: () => "0.05",

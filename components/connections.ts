@@ -2,6 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { databaseName, type RoleKey, roles } from "../ops/roles";
 import type { Pool } from "./connectionBudget";
+import type { ConnectionName, OfReplica } from "./connectionName";
 import { databaseUrl } from "./databaseUrl";
 import type { SecretKey } from "./opsProgram";
 import { paths, pgbouncerPort, pooledDatabase, pooledRole } from "./pgbouncerConfig";
@@ -26,22 +27,6 @@ export interface ConnectionsArgs {
 }
 
 type ConnectionSecret = SecretKey & { name: pulumi.Output<string> };
-
-/** Who connects where. */
-export type ConnectionName =
-  | "controlPlaneDatabase"
-  | "audit"
-  | "telemetry"
-  | "auditor"
-  | "owner"
-  | "maintenance"
-  | "monitor"
-  | "monitorPool"
-  | "replica"
-  | "monitorReplica";
-
-/** Those there are only with a replica. */
-type OfReplica = "replica" | "monitorReplica";
 
 /**
  * Every way to the database, each a Secret of its own, so that a pod is given one and not all, and the certificates that

@@ -1,18 +1,10 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { firstAnswer, longestStop } from "../ops/guard/limits";
+import { dnsEgress, egressToPods, httpsEgress, podPolicy } from "./networkRules";
 import type { SecretKey } from "./opsProgram";
 import { paths, pgbouncerPort } from "./pgbouncerConfig";
-import {
-  dnsEgress,
-  httpsEgress,
-  labelsOf,
-  pgbouncerClient,
-  podPolicy,
-  restrictedContainer,
-  restrictedPod,
-  spread,
-} from "./podSecurity";
+import { labelsOf, pgbouncerClient, restrictedContainer, restrictedPod, spread } from "./podSecurity";
 import { type PodArgs, podTemplate } from "./podTemplate";
 import { ownReplicas, rolledOneByOne, rolloutTimeouts } from "./rollout";
 import { serve } from "./servedPods";
@@ -202,10 +194,7 @@ export class ControlPlane extends pulumi.ComponentResource {
         ],
         egress: [
           dnsEgress,
-          {
-            to: [{ podSelector: { matchLabels: labelsOf("pgbouncer") } }],
-            ports: [{ protocol: "TCP", port: pgbouncerPort }],
-          },
+          egressToPods("pgbouncer", pgbouncerPort),
           httpsEgress, // webhooks, the transparency log, telemetry collectors
         ],
       }),

@@ -1,6 +1,6 @@
 import { RunError } from "@pulumi/pulumi/errors";
 import type { ClusterNetwork } from "./clusterNetwork";
-import { peersOf } from "./podSecurity";
+import { peersOf } from "./networkRules";
 
 /** Where TLS ends, and with whose certificate: exactly one of the three. */
 export interface IngressTls {

@@ -2,17 +2,11 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { namespace as metricNamespace } from "../ops/monitor/metrics";
 import { controlPlanePort } from "./controlPlane";
+import { databaseEgress, egressToPods, httpsEgress, podIdentityEgress } from "./networkRules";
 import { opsProgram, type OpsProgramArgs, type SecretKey } from "./opsProgram";
 import { pgbouncerPort } from "./pgbouncerConfig";
 import { podIdentity, type PodIdentityArgs } from "./podIdentity";
-import {
-  databaseEgress,
-  type EgressRule,
-  httpsEgress,
-  labelsOf,
-  pgbouncerClient,
-  podIdentityEgress,
-} from "./podSecurity";
+import { pgbouncerClient } from "./podSecurity";
 import { podStart } from "./rollout";
 
 const port = 8080;
@@ -84,8 +78,8 @@ export class Monitor extends pulumi.ComponentResource {
           ...(replica && { [replicaPath]: secretVolume(replica.url) }),
         },
         egress: [
-          toPods("pgbouncer", pgbouncerPort),
-          toPods("control-plane", controlPlanePort),
+          egressToPods("pgbouncer", pgbouncerPort),
+          egressToPods("control-plane", controlPlanePort),
           ...(replica ? [databaseEgress(replica.blocks, replica.port)] : []),
           podIdentityEgress,
           httpsEgress, // CloudWatch
@@ -127,9 +121,4 @@ export class Monitor extends pulumi.ComponentResource {
 
 const secretVolume = ({ name, key }: SecretKey) => ({
   secret: { secretName: name, items: [{ key, path: key }], defaultMode: 0o440 },
-});
-
-const toPods = (name: string, to: number): EgressRule => ({
-  to: [{ podSelector: { matchLabels: labelsOf(name) } }],
-  ports: [{ protocol: "TCP", port: to }],
 });

@@ -1,16 +1,9 @@
 import * as k8s from "@pulumi/kubernetes";
 import type { types } from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { databaseEgress, dnsEgress, type EgressRule, podPolicy } from "./networkRules";
 import { paths } from "./pgbouncerConfig";
-import {
-  databaseEgress,
-  dnsEgress,
-  type EgressRule,
-  labelsOf,
-  podPolicy,
-  restrictedContainer,
-  restrictedPod,
-} from "./podSecurity";
+import { labelsOf, restrictedContainer, restrictedPod } from "./podSecurity";
 import { type PodArgs, podTemplate, type PodTemplate } from "./podTemplate";
 
 /** Where a program's own file is in its container. */

@@ -15,16 +15,8 @@ import {
 } from "./pgbouncerConfig";
 import { drain, queryEveryPool } from "./pgbouncerHooks";
 import { pgbouncerMemory } from "./pgbouncerMemory";
-import {
-  databaseEgress,
-  dnsEgress,
-  labelsOf,
-  pgbouncerClient,
-  podPolicy,
-  restrictedContainer,
-  restrictedPod,
-  spread,
-} from "./podSecurity";
+import { databaseEgress, dnsEgress, podPolicy } from "./networkRules";
+import { labelsOf, pgbouncerClient, restrictedContainer, restrictedPod, spread } from "./podSecurity";
 import { type PodArgs, podTemplate } from "./podTemplate";
 import { ownReplicas, rolledOneByOne, rolloutTimeouts } from "./rollout";
 import { serve } from "./servedPods";

@@ -1,6 +1,6 @@
 import type { Input } from "@pulumi/pulumi";
-import type { ConnectionName } from "./connections";
-import type { EgressRule } from "./podSecurity";
+import type { ConnectionName, OfReplica } from "./connectionName";
+import type { EgressRule } from "./networkRules";
 
 /** What the programs' environment is made of. */
 export interface ScheduledInputs {
@@ -16,7 +16,7 @@ export interface ScheduledProgram {
   /** Seconds that one run may take, its tries together. */
   deadline: number;
   /** Whose URL of the primary it gets, and with it what it may do there. */
-  connection: Exclude<ConnectionName, "replica" | "monitorReplica">;
+  connection: Exclude<ConnectionName, OfReplica>;
   /** Connections to the primary, beside PgBouncer's, that a run holds. */
   connections: number;
   env: (inputs: ScheduledInputs) => Record<string, Input<string>>;
