@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { ControlPlane, stopGracePeriod, type ControlPlaneArgs } from "../../components/controlPlane";
-import { podStart } from "../../components/rollout";
+import { podStart, rolloutTimeouts } from "../../components/rollout";
 import { connecting, firstAnswer, longestStop } from "../../ops/guard/limits";
 import { ownVariables } from "../../settings/crossChecks";
 import type { Deployment, NetworkPolicy } from "./kubernetesTypes";
@@ -173,6 +173,11 @@ describe("the control plane", () => {
     expect(world.one("kubernetes:policy/v1:PodDisruptionBudget").inputs).toMatchObject({
       spec: { maxUnavailable: 1, unhealthyPodEvictionPolicy: "AlwaysAllow", selector: { matchLabels: labels } },
     });
+  });
+
+  test("may take as long to roll as its largest number of pods needs", async () => {
+    const { customTimeouts } = (await build({ maxPods: 50 })).one("kubernetes:apps/v1:Deployment");
+    expect(customTimeouts).toMatchObject(rolloutTimeouts(50));
   });
 
   test("is reached from its own and from labelled namespaces, and reaches the pooler and HTTPS, not the node's credentials", async () => {

@@ -56,6 +56,11 @@ describe("PgBouncer", () => {
     });
   });
 
+  test("may take as long to roll as its pods need", async () => {
+    const { customTimeouts } = (await build({ pods: 50 })).one("kubernetes:apps/v1:Deployment");
+    expect(customTimeouts).toMatchObject(rolloutTimeouts(50));
+  });
+
   test("takes the number of its pods back from whoever scaled it by hand", async () => {
     expect((await build()).one("kubernetes:apps/v1:Deployment").inputs).toMatchObject({
       metadata: { name: "pgbouncer", annotations: { "pulumi.com/patchForce": "true" } },

@@ -81,9 +81,14 @@ async function up(
       monitoringRoleArn: "arn:aws:iam::000000000000:role/m",
     });
   });
-  await Promise.race([program.then(() => runtime.disconnect()), monitor.failed]);
-  await engine.finish();
-  return engine;
+  try {
+    await Promise.race([program.then(() => runtime.disconnect()), monitor.failed]);
+    await engine.finish();
+    return engine;
+  } finally {
+    // After a failure the other resources are still at work, and write the state into the directory that the test deletes.
+    await monitor.idle();
+  }
 }
 
 /** "rds.Instance r  replaced (…)" → "rds.Instance r" */
