@@ -47,7 +47,8 @@ export const placement = {
       "permissionsBoundaryArn",
       /^arn:aws[a-z-]*:iam::(\d{12}|aws):policy\/[\w+=,.@/-]+$/,
       {
-        description: "IAM policy that limits the one role the program makes (RDS monitoring); not set: no limit",
+        description:
+          "IAM policy that limits the roles the program makes, RDS monitoring's and the monitor's; not set: no limit",
         rule: "the ARN of an IAM policy",
         example: "arn:aws:iam::123456789012:policy/boundary",
       },
