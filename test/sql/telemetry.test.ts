@@ -200,30 +200,39 @@ describe("a crash", () => {
 
   it(
     "can lose what was acknowledged within the WAL writer's delay: the split is real",
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     async () => {
       const client = await database.connect(superuser);
       await client.query("alter system set wal_writer_delay = '10s'");
       await client.query("select pg_reload_conf()");
-      // The WAL writer takes notice of it at its next turn, and then sleeps for as long.
-      const through = new pg.Client({ connectionString: pooler.url(roles.telemetry, database.name) });
-      through.on("error", () => undefined);
-      await through.connect();
-      const audit = new pg.Client({ connectionString: pooler.url(roles.app, database.name) });
-      audit.on("error", () => undefined);
-      await audit.connect();
-      await sleep(500);
-      await insertReceipts(audit, [newReceipt({ actor_id: "before" })]);
-      for (let n = 0; n < 20; n++) await through.query(event, ["tail", n]);
-      await server.crash();
-      await server.start();
-      const after = await database.connect(superuser);
-      const { rows } = await after.query<{ receipts: string; events: string }>(
-        "select (select count(*) from receipts where actor_id = 'before') as receipts, (select count(*) from telemetry_events where source = 'tail') as events",
-      );
-      expect(rows[0]?.receipts).toBe("1");
-      expect(Number(rows[0]?.events)).toBeLessThan(20);
-      await Promise.all([through.end().catch(() => undefined), audit.end().catch(() => undefined)]);
+      // The WAL writer takes notice of it at its next turn, and then sleeps for as long. Whatever else writes WAL out in that
+      // moment, as a checkpoint does, saves the events: so several crashes are tried, and one that loses some is enough.
+      let kept = 0;
+      for (let crash = 1; crash <= 5; crash++) {
+        const tail = `tail-${crash}`;
+        const through = new pg.Client({ connectionString: pooler.url(roles.telemetry, database.name) });
+        through.on("error", () => undefined);
+        await through.connect();
+        const audit = new pg.Client({ connectionString: pooler.url(roles.app, database.name) });
+        audit.on("error", () => undefined);
+        await audit.connect();
+        await sleep(500);
+        await insertReceipts(audit, [newReceipt({ actor_id: tail })]);
+        for (let n = 0; n < 20; n++) await through.query(event, [tail, n]);
+        await server.crash();
+        await server.start();
+        await Promise.all([through.end().catch(() => undefined), audit.end().catch(() => undefined)]);
+        const after = await database.connect(superuser);
+        const { rows } = await after.query<{ receipts: string; events: string }>(
+          `select (select count(*) from receipts where actor_id = $1) as receipts,
+                  (select count(*) from telemetry_events where source = $1) as events`,
+          [tail],
+        );
+        expect(rows[0]?.receipts).toBe("1");
+        kept = Number(rows[0]?.events);
+        if (kept < 20) break;
+      }
+      expect(kept).toBeLessThan(20);
     },
   );
 });

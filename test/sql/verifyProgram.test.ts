@@ -76,7 +76,7 @@ describe("ops/anchor and ops/verify", () => {
       [["--agent", "nobody"], /no receipt of agent "nobody"/, 1],
       [["--since", "never"], /--since is not a time/, 2],
       [["--since", "2026-11-02", "--until", "2026-11-01"], /must be before/, 2],
-      [["--since", "2026-11-02", "--anchors", "x"], /cannot be combined/, 2],
+      [["--since", "2026-11-02", "--anchors", "x"], /do not combine them with --since/, 2],
       [["--anchors", join(dir, "missing")], /cannot read anchors/, 2],
       [["--connections", "0"], /--connections must be/, 2],
       [["extra"], /too many arguments/, 2],
