@@ -4,6 +4,7 @@ import { Alarms } from "./components/alarms";
 import { awsProvider } from "./components/accountAccess";
 import { AdminToken } from "./components/adminToken";
 import { BackupBucket } from "./components/backupBucket";
+import { daysOfMonths } from "./components/backupRules";
 import { Certificates } from "./components/certificates";
 import { kubeconfig } from "./components/clusterAccess";
 import { lookUpCluster, primaryBlocks, replicaBlocks } from "./components/clusterNetwork";
@@ -92,7 +93,7 @@ async function program() {
       ...backup,
       region: regions.backup,
       kmsKeyArn: kmsKeyArns.backup,
-      retentionDays: backup.receiptRetentionMonths * 31,
+      retentionDays: daysOfMonths(backup.receiptRetentionMonths),
       deletionProtection: database.deletionProtection,
       keepAfterDestroy: database.keepAfterDestroy,
       tags,

@@ -88,6 +88,9 @@ const colderAfterDays = [
   { days: 90, storageClass: "GLACIER_IR" },
 ] as const;
 
+/** Days that so many months have at most: nothing expires before its last month is over. */
+export const daysOfMonths = (months: number) => months * 31;
+
 /** Colder with age, gone after `retentionDays`, and nothing left behind of uploads that never ended. */
 export function lifecycleRules(retentionDays: number) {
   const transitions = colderAfterDays.filter(({ days }) => days < retentionDays);

@@ -6,15 +6,13 @@ import type { SecretKey } from "./opsProgram";
 import { paths, pgbouncerPort } from "./pgbouncerConfig";
 import { labelsOf, pgbouncerClient, restrictedContainer, restrictedPod, spread } from "./podSecurity";
 import { type PodArgs, podTemplate } from "./podTemplate";
-import { ownReplicas, rolledOneByOne, rolloutTimeouts } from "./rollout";
+import { endpointDrain, ownReplicas, rolledOneByOne, rolloutTimeouts } from "./rollout";
 import { serve } from "./servedPods";
 
 /** Fixed: agents hold this address. */
 export const controlPlaneService = "control-plane";
 export const controlPlanePort = 3000;
 
-/** Seconds until every node has heard that a terminating pod takes no new connections. */
-const endpointDrain = 5;
 /** Seconds a terminating pod may take: the drain, the end as the guard brings it about, and a little. */
 export const stopGracePeriod = endpointDrain + longestStop + 5;
 /** Where Node finds the guard (ops/guard.ts). */

@@ -26,14 +26,11 @@ export class DatabaseSecrets extends pulumi.ComponentResource {
   readonly passwords: Record<RoleKey, pulumi.Output<string>>;
   /** Secrets Manager ARNs in the primary region; each holds JSON with `username`, `password` and `dbname`. */
   readonly secretArns: Record<RoleKey, pulumi.Output<string>>;
-  /** As given: the version of everything written from these passwords. */
-  readonly generation: number;
 
   constructor(name: string, args: DatabaseSecretsArgs, opts?: pulumi.ComponentResourceOptions) {
     super("authensor:databaseSecrets:DatabaseSecrets", name, {}, opts);
     const { primaryRegion, replicaRegion, generation, tags } = args;
     const parent = { parent: this };
-    this.generation = generation;
 
     const description = "Authensor: passwords of the database's roles";
     const key = encryptionKey(

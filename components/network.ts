@@ -1,7 +1,8 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { blockName } from "./addressBlocks";
-import { networkProblems, type ClusterNetwork } from "./clusterNetwork";
+import type { ClusterNetwork } from "./clusterNetwork";
+import { networkProblems } from "./networkProblems";
 import { postgresOnly } from "./postgresOnly";
 import { ReplicaNetwork, type ReplicaPlace } from "./replicaNetwork";
 

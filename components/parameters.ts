@@ -42,5 +42,5 @@ export function expectedSettings(parameters: readonly Parameter[]): Record<strin
 
 /** RDS' name for the parameters of a major version. */
 export function parameterGroupFamily(postgresVersion: string): string {
-  return `postgres${postgresVersion.split(".")[0]}`;
+  return `postgres${majorOf({ postgresVersion })}`;
 }

@@ -18,7 +18,7 @@ import { pgbouncerMemory } from "./pgbouncerMemory";
 import { databaseEgress, dnsEgress, podPolicy } from "./networkRules";
 import { labelsOf, pgbouncerClient, restrictedContainer, restrictedPod, spread } from "./podSecurity";
 import { type PodArgs, podTemplate } from "./podTemplate";
-import { ownReplicas, rolledOneByOne, rolloutTimeouts } from "./rollout";
+import { endpointDrain, ownReplicas, rolledOneByOne, rolloutTimeouts } from "./rollout";
 import { serve } from "./servedPods";
 
 /** Fixed: it is part of the address that every client's URL holds. */
@@ -37,8 +37,6 @@ const pgbouncerPodsService = "pgbouncer-pods";
 export const pgbouncerPods = (namespace: string) =>
   `${pgbouncerPodsService}.${namespace}.svc.cluster.local:${pgbouncerPort}`;
 
-/** Seconds until every node has heard that a terminating pod takes no new connections. */
-const endpointDrain = 5;
 /** Seconds to wait for clients to leave by themselves: the life of the control plane's connections, and a query's end. */
 const clientDrain = connectionLifetime + 5;
 /** Seconds a terminating pod may take: both drains, the longest transaction, and what it takes to leave. */

@@ -25,3 +25,6 @@ export function rolloutTimeouts(pods: number): { create: string; update: string 
   const seconds = Math.max(600, podStart + pods * podTurn);
   return { create: `${seconds}s`, update: `${seconds}s` };
 }
+
+/** Seconds until every node has heard that a terminating pod takes no new connections. */
+export const endpointDrain = 5;

@@ -1,6 +1,7 @@
 import { severities } from "../components/alarmTable";
 import { regionOfArn } from "../components/alarmTopics";
 import { backupRegionsFor } from "../components/backupRegions";
+import { daysOfMonths } from "../components/backupRules";
 import { planConnections } from "../components/connectionBudget";
 import { defaultMaxConnections, instanceCapacity } from "../components/instanceClass";
 import { retentionOfAtLeast } from "../components/serverLogs";
@@ -167,11 +168,12 @@ export const crossChecks: readonly CrossCheck[] = [
   {
     key: "lockDays",
     // Expiry cannot remove what is still locked: under COMPLIANCE not even the account's root can.
-    broken: ({ backup: { lockDays, receiptRetentionMonths } }) =>
-      lockDays > receiptRetentionMonths * 31
-        ? `must not be longer than receiptRetentionMonths: ${receiptRetentionMonths} months are ` +
-          `${receiptRetentionMonths * 31} days at most`
-        : undefined,
+    broken: ({ backup: { lockDays, receiptRetentionMonths } }) => {
+      const most = daysOfMonths(receiptRetentionMonths);
+      return lockDays > most
+        ? `must not be longer than receiptRetentionMonths: ${receiptRetentionMonths} months are ${most} days at most`
+        : undefined;
+    },
   },
   {
     key: "controlPlaneMaxPods",

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { lookUpCluster, lookUpZones, networkProblems, type ClusterNetwork } from "../../components/clusterNetwork";
+import { lookUpCluster, lookUpZones, type ClusterNetwork } from "../../components/clusterNetwork";
+import { networkProblems } from "../../components/networkProblems";
 import { record, type Values } from "./mocks";
 
 interface Filter {

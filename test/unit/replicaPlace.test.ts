@@ -3,7 +3,8 @@ import { runtime } from "@pulumi/pulumi";
 import { expect, test } from "vitest";
 import { Monitor } from "../../cloud/engine/monitor";
 import { invokes } from "../../cloud/handlers";
-import { lookUpCluster, networkProblems } from "../../components/clusterNetwork";
+import { lookUpCluster } from "../../components/clusterNetwork";
+import { networkProblems } from "../../components/networkProblems";
 import { lookUpReplicaPlace, type ReplicaPlaceArgs } from "../../components/replicaPlace";
 import type { ReplicaPlace } from "../../components/replicaNetwork";
 
