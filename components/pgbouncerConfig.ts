@@ -56,7 +56,7 @@ export function renderPgbouncerConfig({ host, port, pools, maxClients }: Pgbounc
 
 [databases]
 ; One entry, and so one pool, per role, and one of its own for the control plane: a pool's connections are logged in as its role, with that role's settings
-; (synchronous_commit above all). An entry accepts its role only (hba.conf beside this file): nobody fills another's pool.
+; (synchronous_commit above all). An entry accepts its role only, the auditor's the monitor too (hba.conf beside this file): nobody fills another's pool.
 ; ${roles.app}, the control plane. It needs no transaction of more than one statement, and the one that it sends is broken: its
 ; key rotation sends BEGIN and COMMIT over different connections. In transaction mode every receipt that other requests then wrote on
 ; the connection with the BEGIN would be acknowledged, and rolled back in the end. So BEGIN is refused to it: the rotation fails
@@ -161,13 +161,16 @@ const resetQuery = "RESET SESSION AUTHORIZATION; RESET ALL; CLOSE ALL; UNLISTEN 
 /** Kept beside pgbouncer.ini. */
 export const hbaFile = "hba.conf";
 
-/** PgBouncer's auth_hba_file: each entry's role, from anywhere, over TLS. What no line matches is refused. */
+/**
+ * PgBouncer's auth_hba_file: each entry's role, from anywhere, over TLS. What no line matches is refused. The monitor asks now and then
+ * whether a query comes through: by the auditor's entry, which no decision waits for.
+ */
 export function renderHba(): string {
   const entries = (Object.keys(pooledDatabase) as Pool[]).map((pool) => [
     pooledDatabase[pool],
     roles[pooledRole[pool]],
   ]);
-  return [...entries, ["pgbouncer", roles.monitor]]
+  return [...entries, [pooledDatabase.auditor, roles.monitor], ["pgbouncer", roles.monitor]]
     .flatMap(([database, role]) =>
       ["0.0.0.0/0", "::/0"].map((from) => `hostssl ${database} ${role} ${from} scram-sha-256\n`),
     )

@@ -10,6 +10,9 @@ export interface Outcome {
   collected?: Collected;
 }
 
+/** What failed is asked again after this long at most: one bad moment must not be ten minutes of a source that asks rarely. */
+const retrySeconds = 10;
+
 export interface SchedulerOptions {
   sources: readonly Source[];
   access: Access;
@@ -41,10 +44,14 @@ async function runSource(
       failing = result.why;
     }
     onOutcome({ source, ...(result.collected && { collected: result.collected }) });
-    const rest = source.everySeconds * 1000 - (performance.now() - began);
+    const rest = pause(source, result.why !== undefined) * 1000 - (performance.now() - began);
     await sleep(Math.max(100, rest), undefined, { signal }).catch(() => undefined);
   }
 }
+
+/** Seconds from the beginning of one run to that of the next. */
+export const pause = ({ everySeconds }: Source, failed: boolean): number =>
+  failed ? Math.min(everySeconds, retrySeconds) : everySeconds;
 
 /** What it collected, or why not. */
 export async function attempt(

@@ -5,7 +5,7 @@ import { Health } from "../../ops/monitor/health";
 import { metricNames, metrics, samplesOf } from "../../ops/monitor/metrics";
 import { Prometheus, prometheusName } from "../../ops/monitor/prometheus";
 import { Publisher } from "../../ops/monitor/publisher";
-import { attempt, runSources } from "../../ops/monitor/scheduler";
+import { attempt, pause, runSources } from "../../ops/monitor/scheduler";
 import { Series, type Datum } from "../../ops/monitor/series";
 import { counter, counters, type Access, type Source } from "../../ops/monitor/source";
 import { sourcesFor } from "../../ops/monitor/sources";
@@ -58,6 +58,12 @@ describe("a source", () => {
     const secret = "password of authensor_monitor is hunter2";
     expect((await failing(Object.assign(new Error(secret), { code: "28P01" }))).why).toBe("28P01");
     expect((await failing(new TypeError(secret))).why).toBe("TypeError");
+  });
+
+  test("that asks rarely is asked again soon after a bad moment, and one that asks often no later than it would be", () => {
+    const every = (everySeconds: number) => ({ ...good, everySeconds });
+    expect([pause(every(600), false), pause(every(600), true)]).toEqual([600, 10]);
+    expect([pause(every(5), false), pause(every(5), true)]).toEqual([5, 5]);
   });
 
   test("that throws at once, fails or hangs does not silence the others", async () => {

@@ -136,6 +136,7 @@ test("each entry accepts its own role, over TLS and with its password, and nobod
     ...each("authensor", "authensor_app"),
     ...each("authensor_telemetry", "authensor_telemetry"),
     ...each("authensor_auditor", "authensor_auditor"),
+    ...each("authensor_auditor", "authensor_monitor"),
     ...each("pgbouncer", "authensor_monitor"),
   ]);
 });
