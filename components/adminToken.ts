@@ -1,6 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
+import type { SecretKey } from "./secretKey";
 
 export interface AdminTokenArgs {
   namespace: pulumi.Input<string>;
@@ -9,7 +10,7 @@ export interface AdminTokenArgs {
 /** The token that the control plane makes its first admin key from. To be revoked once people have keys of their own. */
 export class AdminToken extends pulumi.ComponentResource {
   /** Where the token is kept. */
-  readonly secret: { name: pulumi.Output<string>; key: string };
+  readonly secret: SecretKey & { name: pulumi.Output<string> };
 
   constructor(name: string, args: AdminTokenArgs, opts?: pulumi.ComponentResourceOptions) {
     super("authensor:kubernetes:AdminToken", name, {}, opts);

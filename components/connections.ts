@@ -4,8 +4,9 @@ import { databaseName, type RoleKey, roles } from "../ops/roles";
 import type { Pool } from "./connectionBudget";
 import type { ConnectionName, OfReplica } from "./connectionName";
 import { databaseUrl } from "./databaseUrl";
-import type { SecretKey } from "./opsProgram";
-import { paths, pgbouncerPort, pooledDatabase, pooledRole } from "./pgbouncerConfig";
+import { pgbouncerPort, pooledDatabase, pooledRole } from "./pgbouncerConfig";
+import type { SecretKey } from "./secretKey";
+import { trustPath } from "./trust";
 
 export interface Endpoint {
   host: pulumi.Input<string>;
@@ -33,7 +34,7 @@ type ConnectionSecret = SecretKey & { name: pulumi.Output<string> };
  * the URLs verify servers by. Immutable: a new password is a new Secret, and who uses it rolls.
  */
 export class Connections extends pulumi.ComponentResource {
-  /** Secret with `database-ca.pem` and `pgbouncer-ca.pem`; mounted at `paths.trust`, where the URLs look for them. */
+  /** Secret with `database-ca.pem` and `pgbouncer-ca.pem`; mounted at `trustPath`, where the URLs look for them. */
   readonly trustSecret: pulumi.Output<string>;
   readonly urls: Record<Exclude<ConnectionName, OfReplica>, ConnectionSecret> &
     Partial<Record<OfReplica, ConnectionSecret>>;
@@ -55,7 +56,7 @@ export class Connections extends pulumi.ComponentResource {
 
     const pgbouncer = { host: args.pgbouncerHost, port: pgbouncerPort };
     const secret = (connection: string, role: RoleKey, to: Endpoint, database: string) => {
-      const caFile = `${paths.trust}/${to === pgbouncer ? "pgbouncer-ca.pem" : "database-ca.pem"}`;
+      const caFile = `${trustPath}/${to === pgbouncer ? "pgbouncer-ca.pem" : "database-ca.pem"}`;
       const url = pulumi
         .all([to.host, to.port, args.passwords[role]])
         .apply(([host, port, password]) => databaseUrl({ user: roles[role], password, host, port, database, caFile }));

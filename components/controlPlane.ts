@@ -2,12 +2,13 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { firstAnswer, longestStop } from "../ops/guard/limits";
 import { dnsEgress, egressToPods, httpsEgress, podPolicy } from "./networkRules";
-import type { SecretKey } from "./opsProgram";
-import { paths, pgbouncerPort } from "./pgbouncerConfig";
+import { pgbouncerPort } from "./pgbouncerConfig";
 import { labelsOf, pgbouncerClient, restrictedContainer, restrictedPod, spread } from "./podSecurity";
 import { type PodArgs, podTemplate } from "./podTemplate";
 import { endpointDrain, ownReplicas, rolledOneByOne, rolloutTimeouts } from "./rollout";
+import type { SecretKey } from "./secretKey";
 import { serve } from "./servedPods";
+import { trustPath } from "./trust";
 
 /** Fixed: agents hold this address. */
 export const controlPlaneService = "control-plane";
@@ -132,7 +133,7 @@ export class ControlPlane extends pulumi.ComponentResource {
                     { name: "tmp", mountPath: "/tmp" },
                     { name: "no-migrations", mountPath: migrationsPath, readOnly: true },
                     { name: "guard", mountPath: guardPath, readOnly: true },
-                    { name: "trust", mountPath: paths.trust, readOnly: true },
+                    { name: "trust", mountPath: trustPath, readOnly: true },
                   ],
                 },
               ],

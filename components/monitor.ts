@@ -3,11 +3,12 @@ import * as pulumi from "@pulumi/pulumi";
 import { namespace as metricNamespace } from "../ops/monitor/metrics";
 import { controlPlanePort } from "./controlPlane";
 import { databaseEgress, egressToPods, httpsEgress, podIdentityEgress } from "./networkRules";
-import { opsProgram, type OpsProgramArgs, type SecretKey } from "./opsProgram";
+import { opsProgram, type OpsProgramArgs } from "./opsProgram";
 import { pgbouncerPort } from "./pgbouncerConfig";
 import { podIdentity, type PodIdentityArgs } from "./podIdentity";
 import { pgbouncerClient } from "./podSecurity";
 import { podStart } from "./rollout";
+import { secretVolume, type SecretKey } from "./secretKey";
 
 const port = 8080;
 
@@ -118,7 +119,3 @@ export class Monitor extends pulumi.ComponentResource {
     this.registerOutputs({ deployment: this.deployment.metadata.name });
   }
 }
-
-const secretVolume = ({ name, key }: SecretKey) => ({
-  secret: { secretName: name, items: [{ key, path: key }], defaultMode: 0o440 },
-});

@@ -2,9 +2,10 @@ import * as k8s from "@pulumi/kubernetes";
 import type { types } from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { databaseEgress, dnsEgress, type EgressRule, podPolicy } from "./networkRules";
-import { paths } from "./pgbouncerConfig";
 import { labelsOf, restrictedContainer, restrictedPod } from "./podSecurity";
 import { type PodArgs, podTemplate, type PodTemplate } from "./podTemplate";
+import { secretVolume, type SecretKey } from "./secretKey";
+import { trustPath } from "./trust";
 
 /** Where a program's own file is in its container. */
 export const programPath = "/app/program";
@@ -14,12 +15,6 @@ const databasePath = "/etc/authensor/database";
 
 /** The user `node` of the Node images. */
 const uid = 1000;
-
-/** A key of a Kubernetes Secret. */
-export interface SecretKey {
-  name: pulumi.Input<string>;
-  key: string;
-}
 
 export interface OpsProgramArgs extends PodArgs {
   namespace: pulumi.Input<string>;
@@ -107,17 +102,14 @@ export function opsProgram(name: string, args: OpsProgramArgs, parent: pulumi.Re
         volumeMounts: [
           { name: "code", mountPath: programPath, readOnly: true },
           { name: "database", mountPath: databasePath, readOnly: true },
-          { name: "trust", mountPath: paths.trust, readOnly: true },
+          { name: "trust", mountPath: trustPath, readOnly: true },
           ...extra.map(({ mount }) => mount),
         ],
       },
     ],
     volumes: [
       { name: "code", configMap: { name: code.metadata.name } },
-      {
-        name: "database",
-        secret: { secretName: url.name, items: [{ key: url.key, path: url.key }], defaultMode: 0o440 },
-      },
+      { name: "database", ...secretVolume(url) },
       { name: "trust", secret: { secretName: args.trustSecret, defaultMode: 0o440 } },
       ...extra.map(({ volume }) => volume),
     ],

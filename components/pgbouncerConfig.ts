@@ -1,5 +1,6 @@
 import { databaseName, type RoleKey, roles } from "../ops/roles";
 import type { Pool } from "./connectionBudget";
+import { trustPath } from "./trust";
 
 export const pgbouncerPort = 6432;
 
@@ -11,7 +12,7 @@ export const paths = {
   config: "/etc/pgbouncer/config",
   auth: "/etc/pgbouncer/auth",
   tls: "/etc/pgbouncer/tls",
-  trust: "/etc/authensor/trust",
+  trust: trustPath,
   run: "/run/pgbouncer",
 } as const;
 
