@@ -13,7 +13,7 @@ import {
   renderServices,
   renderUserlist,
 } from "./pgbouncerConfig";
-import { drain, queryEveryPool } from "./pgbouncerHooks";
+import { askConsole, drain, queryEveryPool } from "./pgbouncerHooks";
 import { pgbouncerMemory } from "./pgbouncerMemory";
 import { databaseEgress, dnsEgress, podPolicy } from "./networkRules";
 import { labelsOf, pgbouncerClient, restrictedContainer, restrictedPod, spread } from "./podSecurity";
@@ -117,7 +117,6 @@ export class Pgbouncer extends pulumi.ComponentResource {
       child,
     );
 
-    const probe = { tcpSocket: { port: "pgbouncer" } };
     const memory = pgbouncerMemory(args.maxClients);
     this.deployment = new k8s.apps.v1.Deployment(
       name,
@@ -153,8 +152,15 @@ export class Pgbouncer extends pulumi.ComponentResource {
                   },
                   // The port only, not the database behind it: while that is away, waiting here is better than an
                   // empty Service, and restarting PgBouncer would bring nothing back.
-                  readinessProbe: { ...probe, periodSeconds: 5, failureThreshold: 2 },
-                  livenessProbe: { ...probe, periodSeconds: 10, failureThreshold: 6 },
+                  readinessProbe: { tcpSocket: { port: "pgbouncer" }, periodSeconds: 5, failureThreshold: 2 },
+                  // A process that hangs has no transaction to finish: the clients' next connections are waiting.
+                  livenessProbe: {
+                    exec: { command: ["/bin/sh", "-c", askConsole] },
+                    periodSeconds: 10,
+                    timeoutSeconds: 10,
+                    failureThreshold: 3,
+                    terminationGracePeriodSeconds: endpointDrain,
+                  },
                   // One thread: more than one CPU is of no use.
                   resources: {
                     requests: { cpu: "100m", memory: memory.request },

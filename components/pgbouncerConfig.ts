@@ -139,11 +139,13 @@ server_idle_timeout = 300
 dns_max_ttl = 5
 ; The name can be missing for a moment while it moves.
 dns_nxdomain_ttl = 2
-; A server that vanished without a word is noticed after 20 + 3 × 5 s.
+; A server that vanished without a word is noticed after 20 + 3 × 5 s where its connection is idle, and by what was sent to it and
+; is not acknowledged after 15 s (ms here), which keepalive knows nothing of: else each query waits for query_timeout.
 tcp_keepalive = 1
 tcp_keepidle = 20
 tcp_keepintvl = 5
 tcp_keepcnt = 3
+tcp_user_timeout = 15000
 
 ;; Logging, to stderr
 ; Connections come and go by the thousand and every probe is one; errors stay.
@@ -187,27 +189,38 @@ export function renderUserlist(passwords: Record<AdmittedRole, string>): string 
   return admitted.map((role) => `${quote(roles[role])} ${quote(passwords[role])}\n`).join("");
 }
 
+/** The name of PgBouncer's own console, which answers also while every client's place is taken. */
+export const consoleService = "console";
+
 /**
- * psql's connection service file (libpq, "The Connection Service File"): how to come in through each pool as one of its clients does,
- * password and verified certificate included. A file, so that the password is in no argument and no environment variable.
+ * psql's connection service file (libpq, "The Connection Service File"): how to come in through each pool as one of its clients does, and
+ * to the console, password and verified certificate included. A file, so that the password is in no argument and no environment variable.
  */
-export function renderServices(passwords: Record<PooledRole, string>): string {
-  return (Object.keys(pooledDatabase) as Pool[])
-    .map((pool) => {
+export function renderServices(passwords: Record<AdmittedRole, string>): string {
+  const entries: [service: string, dbname: string, role: AdmittedRole][] = [
+    ...(Object.keys(pooledDatabase) as Pool[]).map((pool): [string, string, AdmittedRole] => [
+      pool,
+      pooledDatabase[pool],
+      pooledRole[pool],
+    ]),
+    [consoleService, "pgbouncer", "monitor"],
+  ];
+  return entries
+    .map(([service, dbname, role]) => {
       const settings = {
         // This very pod; its certificate names it.
         host: "localhost",
         port: pgbouncerPort,
-        dbname: pooledDatabase[pool],
-        user: roles[pooledRole[pool]],
-        password: passwords[pooledRole[pool]],
+        dbname,
+        user: roles[role],
+        password: passwords[role],
         sslmode: "verify-full",
         sslrootcert: `${paths.trust}/pgbouncer-ca.pem`,
         connect_timeout: 20,
-        application_name: "authensor-startup",
+        application_name: "authensor-probe",
       };
       const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`);
-      return `[${pool}]\n${lines.join("")}`;
+      return `[${service}]\n${lines.join("")}`;
     })
     .join("\n");
 }

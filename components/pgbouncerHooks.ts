@@ -2,12 +2,21 @@
  * What runs in PgBouncer's container beside it: before it serves, and before it ends. Plain shell; the image brings psql (its Dockerfile
  * installs postgresql-client: github.com/cloudnative-pg/pgbouncer-containers, 7b391df, of 1.25.2).
  */
-import { paths, pooledDatabase } from "./pgbouncerConfig";
+import { consoleService, paths, pooledDatabase } from "./pgbouncerConfig";
+
+const query = (text: string, service: string) =>
+  `psql --no-psqlrc --no-password --quiet --output=/dev/null --command="${text}" service=${service}`;
 
 /** Succeeds once a query has gone through each pool, as each pool's role, over verified TLS on both sides. */
 export const queryEveryPool = Object.keys(pooledDatabase)
-  .map((pool) => `psql --no-psqlrc --no-password --quiet --output=/dev/null --command="select 1" service=${pool}`)
+  .map((pool) => query("select 1", pool))
   .join(" && ");
+
+/**
+ * Succeeds while the process answers, whatever the database does. The port alone proves nothing: the kernel accepts connections for a
+ * process that is stopped or hangs.
+ */
+export const askConsole = query("show version", consoleService);
 
 /**
  * Runs before Kubernetes' own signal. First nobody new is sent here; then those who are connected leave, each between two of its

@@ -1,10 +1,9 @@
 /** The whole program rolled over under load, by clients that keep their connections, as agents do. */
-import { randomUUID } from "node:crypto";
-import { Agent, request } from "node:http";
+import { Agent } from "node:http";
 import { Client } from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { LocalOutputs } from "../../local/outputs";
 import { changes, LocalCloud } from "./commands";
+import { ask } from "./decisions";
 
 const cloud = new LocalCloud();
 const set = (...settings: string[]) => settings.flatMap((setting) => ["--set", setting]);
@@ -17,25 +16,6 @@ afterAll(() => cloud.remove());
 
 const wanted = 10_000;
 
-/** Asks for a decision; what went wrong, or undefined. */
-function ask(agent: Agent, { controlPlaneUrl, adminToken }: LocalOutputs): Promise<string | undefined> {
-  const envelope = {
-    id: randomUUID(),
-    action: { type: "http.request", resource: "https://example.com/" },
-    principal: { type: "agent", id: "rollout" },
-    context: {},
-  };
-  return new Promise((resolve) => {
-    const headers = { authorization: `Bearer ${adminToken}`, "content-type": "application/json" };
-    const sent = request(`${controlPlaneUrl}/evaluate`, { method: "POST", agent, headers }, (response) => {
-      response.resume().once("end", () => resolve(response.statusCode === 200 ? undefined : `${response.statusCode}`));
-      response.once("error", (error) => resolve(error.message));
-    });
-    sent.once("error", (error: NodeJS.ErrnoException) => resolve(`${error.code} ${error.message}`));
-    sent.end(JSON.stringify(envelope));
-  });
-}
-
 test(`of ${wanted} requests none fails and none is stored twice while PgBouncer and then the control plane are rolled`, async () => {
   const outputs = cloud.outputs();
   const failed: string[] = [];
@@ -45,7 +25,7 @@ test(`of ${wanted} requests none fails and none is stored twice while PgBouncer 
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     while (rolling || sent < wanted) {
       sent++;
-      const failure = await ask(agent, outputs);
+      const failure = await ask(agent, outputs, "rollout");
       if (failure !== undefined) failed.push(failure);
     }
     agent.destroy();

@@ -7,7 +7,7 @@ import {
   renderServices,
   renderUserlist,
 } from "../../components/pgbouncerConfig";
-import { drain, queryEveryPool } from "../../components/pgbouncerHooks";
+import { askConsole, drain, queryEveryPool } from "../../components/pgbouncerHooks";
 import { podStart, rolloutTimeouts } from "../../components/rollout";
 import { connectionLifetime } from "../../ops/guard/limits";
 import { record } from "./mocks";
@@ -219,8 +219,18 @@ describe("PgBouncer", () => {
 
   test("is then ready by its port alone: a database that goes away must not empty the service", async () => {
     const [container] = (await deploymentOf()).spec.template.spec.containers;
-    for (const probe of [container!.readinessProbe, container!.livenessProbe])
-      expect(probe).toMatchObject({ tcpSocket: { port: "pgbouncer" } });
+    expect(container!.readinessProbe).toMatchObject({ tcpSocket: { port: "pgbouncer" } });
+  });
+
+  test("is restarted when it answers nothing, within a minute, and without the wait for clients that cannot leave", async () => {
+    const [container] = (await deploymentOf()).spec.template.spec.containers;
+    expect(container!.livenessProbe).toMatchObject({
+      exec: { command: ["/bin/sh", "-c", askConsole] },
+      terminationGracePeriodSeconds: 5,
+    });
+    const { periodSeconds, timeoutSeconds, failureThreshold } = container!.livenessProbe!;
+    expect(periodSeconds! * failureThreshold! + timeoutSeconds! + 5).toBeLessThan(60);
+    expect(askConsole).toContain("service=console");
   });
 
   test("listens on both families of addresses, and its Service has both where the cluster does", async () => {

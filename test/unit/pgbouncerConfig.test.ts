@@ -101,6 +101,7 @@ describe("PgBouncer's configuration", () => {
       tcp_keepidle: "20",
       tcp_keepintvl: "5",
       tcp_keepcnt: "3",
+      tcp_user_timeout: "15000",
       log_connections: "0",
       log_disconnections: "0",
       log_pooler_errors: "1",
@@ -157,7 +158,7 @@ describe("the user list", () => {
 });
 
 describe("psql's service file", () => {
-  const text = renderServices({ app: "a1", telemetry: "t2", auditor: "u3" });
+  const text = renderServices({ app: "a1", telemetry: "t2", auditor: "u3", monitor: "m4" });
   const services = text.split("\n\n").map((service) => {
     const [header, ...rest] = service.trim().split("\n");
     return [header, Object.fromEntries(rest.map((line) => line.split(/=(.*)/s).slice(0, 2)))] as const;
@@ -170,6 +171,7 @@ describe("psql's service file", () => {
       ["[app]", { ...each, dbname: "authensor", user: "authensor_app", password: "a1" }],
       ["[telemetry]", { ...each, dbname: "authensor_telemetry", user: "authensor_telemetry", password: "t2" }],
       ["[auditor]", { ...each, dbname: "authensor_auditor", user: "authensor_auditor", password: "u3" }],
+      ["[console]", { ...each, dbname: "pgbouncer", user: "authensor_monitor", password: "m4" }],
     ]);
   });
 
