@@ -1,12 +1,13 @@
-/** Brings a database to this version: schema, roles' passwords, partitions; then checks the server against the configuration. */
+/** Brings a database to this version: schema and partitions; checks the server against the configuration; then sets the roles' passwords. */
 import type { Command } from "commander";
 import { databaseUrl, withConnection } from "./database";
 import { readExpectations } from "./migrate/check";
 import { readMigrations } from "./migrate/files";
 import { pendingMigrations, readLedger } from "./migrate/ledger";
-import { readPasswords } from "./migrate/passwords";
+import { readPasswords, setPasswords } from "./migrate/passwords";
 import { checkServer, type CheckOptions } from "./migrate/settle";
 import { deploy } from "./migrate/up";
+import { lockMaintenance } from "./maintenance/lock";
 import { integerSetting, runProgram, type Context } from "./program";
 
 const environment = `
@@ -36,20 +37,27 @@ async function up(options: Options, { log, signal }: Context): Promise<void> {
   // All that can be wrong with the settings shows before anything is touched.
   const expectations = readExpectations(process.env["EXPECTATIONS_FILE"]);
   const check = checkOptions({ log, signal });
+  const passwords = passwordsDir ? readPasswords(passwordsDir) : undefined;
   const settings = {
-    url,
     dir: dir(),
     log,
     signal,
     monthsAhead: expectations.monthsAhead,
-    passwords: passwordsDir ? readPasswords(passwordsDir) : undefined,
     waitSeconds: integerSetting("LOCK_WAIT_SECONDS", 300),
     lockTimeoutMs: integerSetting("LOCK_TIMEOUT_MS", 1000),
     lockPatienceSeconds: integerSetting("LOCK_PATIENCE_SECONDS", 120),
   };
-  await withConnection({ url, applicationName: "authensor-migrate", signal }, (client) => deploy(client, settings));
+  const connection = { url, applicationName: "authensor-migrate", signal };
+  await withConnection(connection, (client) => deploy(client, settings));
   // The lock is free again: whoever else changes the structure need not wait for RDS.
   await checkServer(expectations, check);
+  // Last of all: a deployment that fails here does not go on to PgBouncer and the control plane, which know the old ones only. Their
+  // connections would go on, and no new one be let in: everything would stop minutes later, when nobody looks any more.
+  if (passwords)
+    await withConnection(connection, async (client) => {
+      await lockMaintenance(client, settings);
+      await setPasswords(client, url, passwords, log);
+    });
 }
 
 function checkOptions({ log, signal }: Context): CheckOptions {
@@ -81,7 +89,7 @@ void runProgram("migrate", "Brings the database to this version and checks it.",
   command.addHelpText("after", environment);
   command
     .command("up", { isDefault: true })
-    .description("apply what is pending, set passwords, make partitions, check the server")
+    .description("apply what is pending, make partitions, check the server, set passwords")
     .option("--dry-run", "say what would be applied, change nothing")
     .action((options: Options) => up(options, context));
   command

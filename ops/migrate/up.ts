@@ -9,7 +9,6 @@ import { Failure } from "../program";
 import { applyMigration, type ApplyOptions } from "./apply";
 import { readMigrations } from "./files";
 import { ensureLedger, pendingMigrations, readLedger } from "./ledger";
-import { setPasswords } from "./passwords";
 
 export interface UpOptions {
   dir: string;
@@ -24,8 +23,6 @@ export interface UpOptions {
 }
 
 export interface DeployOptions extends UpOptions {
-  url: string;
-  passwords?: ReadonlyMap<string, string>;
   monthsAhead: number;
 }
 
@@ -60,10 +57,9 @@ export async function migrateUp(client: pg.Client, options: UpOptions): Promise<
   return pending.map(({ file }) => file);
 }
 
-/** Migrations, passwords and partitions. Holds the maintenance lock until the connection ends. */
+/** Migrations and partitions. Holds the maintenance lock until the connection ends. */
 export async function deploy(client: pg.Client, options: DeployOptions): Promise<void> {
   await migrateUp(client, options);
-  if (options.passwords) await setPasswords(client, options.url, options.passwords, options.log);
   await ensurePartitions(client, {
     monthsAhead: options.monthsAhead,
     log: options.log,

@@ -123,6 +123,17 @@ describe("passwords", () => {
     for (const password of [...Object.values(passwords), "Second1app"]) expect(seen).not.toContain(password);
   });
 
+  it("stay as they are where the server differs from the configuration: those who know the old ones are not told new ones", async () => {
+    writePasswords(passwords);
+    expect((await migrate()).code).toBe(0);
+    writePasswords({ ...passwords, [roles.app]: "NeverSet1" });
+    const failed = await migrate([], expectations({ parameters: { max_connections: "77" } }));
+    expect(failed.code).toBe(1);
+    expect(failed.stderr).toMatch(/max_connections: expected 77/);
+    expect(await logsIn(roles.app, "NeverSet1")).toBe(false);
+    expect(await logsIn(roles.app, passwords[roles.app] ?? "")).toBe(true);
+  });
+
   it.each<[string, Record<string, string>, RegExp]>([
     [
       "one is missing",
