@@ -22,6 +22,8 @@ export interface DatabaseArgs extends Omit<
   clientSecurityGroupIds?: readonly string[];
   /** Where the replica goes, and its RDS instance class. Default: there is none. */
   replica?: { place: ReplicaPlace; instanceClass: string } | undefined;
+  /** Every password is made anew when this number changes. */
+  passwordGeneration: number;
   /** Days that copies of the backups in another region can be restored to, 1 to 35. Default: none are made. */
   copyRetentionDays?: number | undefined;
 }

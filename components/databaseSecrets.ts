@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import { databaseName, roles, type RoleKey } from "../ops/roles";
 import { encryptionKey } from "./encryptionKey";
+import { passwordVersion } from "./passwordVersion";
 
 export interface DatabaseSecretsArgs {
   primaryRegion: string;
@@ -11,7 +12,7 @@ export interface DatabaseSecretsArgs {
   /** ARNs of KMS keys to use, of the primary's and of the replica's region. Default: keys are made. */
   kmsKeyArn?: string;
   replicaKmsKeyArn?: string;
-  /** Every password is made anew when this number grows. */
+  /** Every password is made anew when this number changes. */
   generation: number;
   /** Added to every resource that takes tags. */
   tags?: Record<string, string>;
@@ -74,7 +75,7 @@ export class DatabaseSecrets extends pulumi.ComponentResource {
           secretStringWo: pulumi.secret(
             pulumi.jsonStringify({ username: roles[role], password, dbname: databaseName }),
           ),
-          secretStringWoVersion: generation,
+          secretStringWoVersion: passwordVersion(password),
         },
         parent,
       );

@@ -4,6 +4,7 @@ import { databaseName, roles } from "../ops/roles";
 import { foundation, instanceArgs, monitoringRole, type DatabaseServerArgs } from "./databaseServer";
 import type { EncryptionKey } from "./encryptionKey";
 import { expectedSettings } from "./parameters";
+import { passwordVersion } from "./passwordVersion";
 import { transformed } from "./transform";
 import { primaryParameters } from "./tuning";
 
@@ -23,8 +24,6 @@ export interface PrimaryArgs extends DatabaseServerArgs {
   permissionsBoundaryArn?: string | undefined;
   /** Of the role that owns everything, which is RDS' master user. */
   ownerPassword: pulumi.Input<string>;
-  /** Number of the password: RDS is told the password again when it grows. */
-  passwordGeneration: number;
 }
 
 /** The PostgreSQL server that receipts are written to. */
@@ -61,7 +60,7 @@ export class Primary extends pulumi.ComponentResource {
         username: roles.owner,
         // Write-only, so that it is never read back. RDS' own managed password rules out replicas on PostgreSQL.
         passwordWo: pulumi.secret(args.ownerPassword),
-        passwordWoVersion: args.passwordGeneration,
+        passwordWoVersion: passwordVersion(args.ownerPassword),
         multiAz: args.multiAz,
         backupRetentionPeriod: args.backupRetentionDays,
         backupWindow: "01:00-02:00",

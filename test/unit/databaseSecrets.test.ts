@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { DatabaseSecrets } from "../../components/databaseSecrets";
+import { passwordVersion } from "../../components/passwordVersion";
 import { record, valueOf } from "./mocks";
 
 const build = (generation = 1) =>
@@ -56,10 +57,11 @@ describe("the database's secrets", () => {
     for (const key of world.all("aws:kms/key:Key")) expect(key.inputs).toMatchObject({ enableKeyRotation: true });
   });
 
-  test("are written write-only, as JSON with the role's name, in the generation as version", async () => {
+  test("are written write-only, as JSON with the role's name, in a version that follows the password", async () => {
     const world = await build(3);
     const owner = world.one(version, "s-owner");
-    expect(owner.inputs).toMatchObject({ region: "eu-central-1", secretStringWoVersion: 3 });
+    const follows = await valueOf(passwordVersion("Generated32Forsowner"));
+    expect(owner.inputs).toMatchObject({ region: "eu-central-1", secretStringWoVersion: follows });
     expect(owner.inputs).not.toHaveProperty("secretString");
     expect(owner.secrets).toEqual(["secretStringWo"]);
     expect(JSON.parse(String(owner.inputs.secretStringWo))).toEqual({
@@ -67,6 +69,13 @@ describe("the database's secrets", () => {
       password: "Generated32Forsowner",
       dbname: "authensor",
     });
+  });
+
+  test("change their version with the password, whatever its generation, and with nothing else", async () => {
+    const [one, same, other] = await Promise.all(["a", "a", "b"].map((text) => valueOf(passwordVersion(text))));
+    expect(one).toBe(same);
+    expect(one).not.toBe(other);
+    expect(Number.isSafeInteger(one) && one! >= 0 && one! < 2 ** 31).toBe(true);
   });
 
   test("differ by role, and never stand anywhere in plain text", async () => {

@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import { describe, expect, test } from "vitest";
 import { expectedSettings } from "../../components/parameters";
+import { passwordVersion } from "../../components/passwordVersion";
 import { Primary, type PrimaryArgs } from "../../components/primary";
 import { primaryParameters } from "../../components/tuning";
 import { record, unknown, valueOf, type Options } from "./mocks";
@@ -23,7 +24,6 @@ const args: Omit<PrimaryArgs, "ownerPassword"> = {
   engineLifecycleSupport: "open-source-rds-extended-support-disabled",
   subnetIds: ["subnet-a", "subnet-b"],
   securityGroupId: "sg-primary",
-  passwordGeneration: 4,
   tags: { team: "platform" },
 };
 
@@ -77,7 +77,7 @@ describe("the primary", () => {
       dbName: "authensor",
       username: "authensor_owner",
       passwordWo: "Generated32Forowner",
-      passwordWoVersion: 4,
+      passwordWoVersion: await valueOf(passwordVersion("Generated32Forowner")),
       storageType: "gp3",
       allocatedStorage: 100,
       maxAllocatedStorage: 1000,
@@ -274,7 +274,7 @@ describe("the primary", () => {
     expect(world.one(instance)).toMatchObject({
       protect: false,
       ignoreChanges: ["tags"],
-      inputs: { storageType: "io2", iops: 3000, engine: "postgres", passwordWoVersion: 4 },
+      inputs: { storageType: "io2", iops: 3000, engine: "postgres", passwordWoVersion: expect.any(Number) },
     });
     expect(world.one(instance).secrets).toEqual(["passwordWo"]);
   });
