@@ -1,6 +1,6 @@
 # Every command of this project. "./authensor <command>" is the same as the local ones, with exit codes of its own:
 # make itself ends with 2 whatever went wrong.
-.PHONY: help local status down clean cron test bench lint format
+.PHONY: help local status down clean cron psql test bench lint format
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 — /p' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ clean: ## stop everything and delete it
 
 cron: ## run a CronJob now (NAME=partitions)
 	@./authensor cron $(NAME)
+
+psql: ## SQL as a role (ROLE=auditor; also owner, monitor, replica …)
+	@./authensor psql $(ROLE)
 
 test: ## every test there is, linting first
 	@./authensor prepare && npm run --silent lint && npm test --silent

@@ -64,10 +64,15 @@ export function instanceCapacity(instanceClass: string): InstanceCapacity | unde
   return { vcpus, memoryGib: vcpus * known.gibPerVcpu, burstable: false };
 }
 
+const bytesPerConnection = 9_531_392;
+
 /**
  * RDS' own default for PostgreSQL, LEAST({DBInstanceClassMemory/9531392}, 5000), from the nominal memory. RDS subtracts
  * what its agents need, so its figure is somewhat lower: a max_connections above this one is past what AWS itself would set.
  */
 export function defaultMaxConnections({ memoryGib }: InstanceCapacity): number {
-  return Math.min(Math.floor((memoryGib * 1024 ** 3) / 9_531_392), 5000);
+  return Math.min(Math.floor((memoryGib * 1024 ** 3) / bytesPerConnection), 5000);
 }
+
+/** The least memory, in GiB, that RDS' own default would give so many connections. */
+export const memoryGibFor = (maxConnections: number) => Math.ceil((maxConnections * bytesPerConnection) / 1024 ** 3);

@@ -3,6 +3,7 @@ import { Command, CommanderError } from "commander";
 import { alarmReport } from "./alarms";
 import { UsageError } from "./config";
 import { readProblems } from "./problems";
+import { runPsql } from "./psql";
 import { openEnvironment, type Environment, type OpenOptions } from "./environment";
 import { health, removeEverything, runCron, stopEverything, table } from "./operate";
 import { ensurePrerequisites } from "./install";
@@ -44,6 +45,7 @@ function requireDeployment({ exists }: Environment): void {
 
 const cli = new Command("authensor")
   .description("Authensor's database on this machine: the production program against real servers")
+  .enablePositionalOptions()
   .exitOverride()
   .configureOutput({ outputError: (text, write) => write(text) })
   .showHelpAfterError('(see "./authensor help")');
@@ -121,6 +123,21 @@ cli
       requireDeployment(environment);
       return runCron(environment, name);
     });
+  });
+
+cli
+  .command("psql")
+  .description("SQL as a role, for example auditor; what follows is passed on to psql")
+  .argument("[role]", "for example auditor")
+  .argument("[arguments...]", "psql's own, for example -c 'select 1'")
+  .passThroughOptions()
+  .action(async (role: string | undefined, more: string[]) => {
+    const look = (environment: Environment) => {
+      requireDeployment(environment);
+      process.removeListener("SIGINT", onInterrupt).on("SIGINT", () => undefined); // psql's own: it cancels a query
+      return Promise.resolve(runPsql(environment.outputsFile, role, more));
+    };
+    process.exitCode = await withEnvironment("make psql", look, { readOnly: true });
   });
 
 async function main(): Promise<void> {

@@ -30,7 +30,12 @@ export function readProject(checkout: string, stackFile: string, settings: reado
   for (const [key, value] of Object.entries(stack?.config ?? {})) put(key, value);
   for (const setting of settings) {
     const [, key, value] = /^([^=\s]+)=(.*)$/s.exec(setting) ?? [];
-    if (key === undefined) throw new UsageError(`--set ${setting}: expected key=value, for example maxConnections=150`);
+    if (key === undefined) {
+      throw new UsageError(
+        `--set ${setting}: expected key=value, for example maxConnections=150; ` +
+          `a value with spaces: ./authensor up --set 'partitionsSchedule=17 4 * * *'`,
+      );
+    }
     put(key, value);
   }
   return { name: project.name, config };

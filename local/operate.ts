@@ -3,6 +3,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { stopCloudWatch } from "../cloud/aws/cloudwatch/service";
 import { handlerOf, running } from "../cloud/handlers";
+import { UsageError } from "./config";
 import type { Environment } from "./environment";
 import { forgetAlias } from "../cloud/host/alias";
 import { findCronJob, runCronJob } from "../cloud/kubernetes/job";
@@ -86,7 +87,7 @@ export async function runCron({ engine, state }: Environment, name: string): Pro
   const entry = state.entries.find((e) => e === found);
   if (!entry) {
     const known = state.entries.filter(({ type }) => type === token.cronJob).map((e) => e.name);
-    throw new Error(`no CronJob ${name}; known: ${known.join(", ") || "none"}`);
+    throw new UsageError(`no CronJob ${name}; known: ${known.join(", ") || "none"}`);
   }
   return runCronJob(entry, engine.context(entry), (text) => void process.stdout.write(text));
 }

@@ -15,7 +15,9 @@ export function readProblems(error: unknown, signal: AbortSignal): { message: st
   }
   // Wrong settings, and what the program refuses of the cloud they lead to: it has made nothing by then.
   if (isRunError(error)) return { message: `error: ${error.message}`, exitCode: 2 };
-  const message = startsOver(error) ? `${error.message}; run \`make clean\`, then \`make local\`` : error.message;
+  const message = startsOver(error)
+    ? `${error.message}; run \`make clean\`, then \`make local\``
+    : error.message + (otherVersion(error) ? otherVersionHint : "");
   const expected = message !== error.message || error instanceof ResourceFailed || error instanceof Missing;
   const details = expected || process.env["DEBUG"] === undefined ? "" : `\n${error.stack}`;
   return { message: `error: ${message}${details}`, exitCode: 1 };
@@ -23,6 +25,13 @@ export function readProblems(error: unknown, signal: AbortSignal): { message: st
 
 /** Nothing but a deployment from nothing helps. */
 const startsOver = (error: Error) => error instanceof Unreadable || error.cause instanceof Lost;
+
+/** The migration's own words: its log is all that a Job leaves behind. */
+const otherVersion = (error: Error) =>
+  error instanceof ResourceFailed && error.message.includes("the migrations do not fit this database");
+
+const otherVersionHint =
+  "\nIf you only changed to another version of this program: `make clean` deletes the local data, then `make local` starts anew";
 
 /** Pulumi's own mark: the program is not loaded, and thus no class of it, where a command ends early. */
 const isRunError = (error: Error) => "__pulumiRunError" in error;

@@ -3,7 +3,7 @@ import { regionOfArn } from "../components/alarmTopics";
 import { backupRegionsFor } from "../components/backupRegions";
 import { daysOfMonths } from "../components/backupRules";
 import { planConnections } from "../components/connectionBudget";
-import { defaultMaxConnections, instanceCapacity } from "../components/instanceClass";
+import { defaultMaxConnections, instanceCapacity, memoryGibFor } from "../components/instanceClass";
 import { retentionOfAtLeast } from "../components/serverLogs";
 import { placement } from "./placement";
 import type { Settings } from "./table";
@@ -37,7 +37,7 @@ const carriesConnections = (key: string, classOf: (settings: Settings) => string
     const most = capacity === undefined ? 0 : defaultMaxConnections(capacity);
     return maxConnections > most
       ? `a class with memory for maxConnections ${maxConnections}; AWS' own formula gives ${instanceClass} ` +
-          `(${capacity?.memoryGib} GiB) ${most}`
+          `(${capacity?.memoryGib} GiB) ${most}; use a class with at least ${memoryGibFor(maxConnections)} GiB`
       : undefined;
   },
 });

@@ -29,6 +29,7 @@ describe("the configuration", () => {
   test("that cannot be read is wrong usage, and says which file", () => {
     expect(() => readProject(directory, join(directory, "none.yaml"), [])).toThrow(/cannot read .*none\.yaml/);
     expect(() => readProject(directory, stackFile, ["zones"])).toThrow("--set zones: expected key=value");
+    expect(() => readProject(directory, stackFile, ["4"])).toThrow(/a value with spaces: .\/authensor up --set '/);
   });
 });
 

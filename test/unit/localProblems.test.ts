@@ -27,3 +27,10 @@ test.each([
     exitCode: 1,
   });
 });
+
+test("a database of another version of the program says how to start anew", () => {
+  const failed = new ResourceFailed(
+    "batch.Job m: … | migrate: the migrations do not fit this database; nothing was changed",
+  );
+  expect(readProblems(failed, running).message).toMatch(/\n.*another version.*make clean/);
+});

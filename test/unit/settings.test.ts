@@ -528,7 +528,7 @@ describe("what only shows in combination", () => {
       "a class too small for the connections",
       { instanceClass: "db.t4g.micro" },
       "instanceClass",
-      /maxConnections 200; AWS' own formula gives db\.t4g\.micro \(1 GiB\) 112/,
+      /maxConnections 200; AWS' own formula gives db\.t4g\.micro \(1 GiB\) 112; use a class with at least 2 GiB/,
     ],
     [
       "a replica's class too small for the primary's connections",
