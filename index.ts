@@ -101,7 +101,11 @@ async function program() {
     onAws,
   );
 
-  const tenancy = new Tenancy(name, { namespace, createNamespace: settings.createNamespace }, onKubernetes);
+  const tenancy = new Tenancy(
+    name,
+    { namespace, createNamespace: settings.createNamespace, podReadinessGates: ingress?.class === "alb" },
+    onKubernetes,
+  );
   const inNamespace = { ...onKubernetes, dependsOn: [tenancy] };
   const dnsNames = pgbouncerNames(namespace);
   const [pgbouncerHost] = dnsNames;
@@ -178,6 +182,7 @@ async function program() {
     {
       namespace,
       sharedNamespace: !settings.createNamespace,
+      behindIngress: ingress !== undefined,
       ...settings.controlPlane,
       databaseUrl: connections.urls.controlPlaneDatabase,
       adminToken: adminToken.secret,
@@ -247,7 +252,13 @@ async function program() {
     primaryAdmits: network.primaryAdmits,
     ...(replica && { replica: server(replica) }),
     backupBucket: { name: backups.bucketName, region: backups.region },
-    pgbouncer: { host: pgbouncerHost, port: pgbouncerPort, service: pgbouncer.service.metadata.name },
+    pgbouncer: {
+      host: pgbouncerHost,
+      port: pgbouncerPort,
+      service: pgbouncer.service.metadata.name,
+      /** Deploy before: only a deployment makes a new certificate. */
+      certificateValidUntil: certificates.validUntil,
+    },
     controlPlane: {
       url: controlPlaneUrl,
       service: controlPlane.service.metadata.name,

@@ -18,6 +18,8 @@ export class Certificates extends pulumi.ComponentResource {
   readonly caPem: pulumi.Output<string>;
   readonly certificatePem: pulumi.Output<string>;
   readonly keyPem: pulumi.Output<string>;
+  /** When the server certificate ends, RFC 3339. A deployment in its last 120 days makes a new one. */
+  readonly validUntil: pulumi.Output<string>;
 
   constructor(name: string, args: CertificatesArgs, opts?: pulumi.ComponentResourceOptions) {
     super("authensor:tls:Certificates", name, {}, opts);
@@ -68,6 +70,7 @@ export class Certificates extends pulumi.ComponentResource {
     this.caPem = ca.certPem;
     this.certificatePem = certificate.certPem;
     this.keyPem = key.privateKeyPem;
+    this.validUntil = certificate.validityEndTime;
     this.registerOutputs({ caPem: this.caPem, certificatePem: this.certificatePem });
   }
 }

@@ -15,7 +15,9 @@ export const controlPlaneService = "control-plane";
 export const controlPlanePort = 3000;
 
 /** Seconds a terminating pod may take: the drain, the end as the guard brings it about, and a little. */
-export const stopGracePeriod = endpointDrain + longestStop + 5;
+export const stopGracePeriod = (drain: number) => drain + longestStop + 5;
+/** Seconds until a load balancer outside the cluster, which hears of it later than the nodes do, sends nothing new either. */
+const ingressDrain = 30;
 /** Where Node finds the guard (ops/guard.ts). */
 const guardPath = "/etc/authensor/guard";
 const guardFile = "guard.cjs";
@@ -26,6 +28,8 @@ export interface ControlPlaneArgs extends PodArgs {
   namespace: pulumi.Input<string>;
   /** Whether others' pods run in this namespace too: then only those that carry `agents` may ask for decisions. */
   sharedNamespace: boolean;
+  /** Whether an Ingress leads here too: then a pod that goes serves on for longer. */
+  behindIngress: boolean;
   image: string;
   /** Pods at rest, and what autoscaling may reach; without an autoscaler, which needs metrics-server, where they are equal. */
   minPods: number;
@@ -53,6 +57,7 @@ export class ControlPlane extends pulumi.ComponentResource {
     const labels = labelsOf("control-plane");
     const metadata = { namespace: args.namespace, labels };
 
+    const drain = args.behindIngress ? ingressDrain : endpointDrain;
     const variables = Object.keys(args.env).sort();
     // None without a variable: an empty `stringData` differs from what the API server stored, at every preview.
     const env =
@@ -84,7 +89,7 @@ export class ControlPlane extends pulumi.ComponentResource {
               // The variables they would add (…_PORT=tcp://…) are read as settings by many a Node program.
               enableServiceLinks: false,
               securityContext: restrictedPod(uid),
-              terminationGracePeriodSeconds: stopGracePeriod,
+              terminationGracePeriodSeconds: stopGracePeriod(drain),
               topologySpreadConstraints: spread(labels),
               containers: [
                 {
@@ -126,7 +131,7 @@ export class ControlPlane extends pulumi.ComponentResource {
                     failureThreshold: 6,
                   },
                   // The kubelet's own: the image is somebody else's, and may have no program of that name.
-                  lifecycle: { preStop: { sleep: { seconds: endpointDrain } } },
+                  lifecycle: { preStop: { sleep: { seconds: drain } } },
                   resources: { requests: { cpu: "250m", memory: "256Mi" }, limits: { cpu: "500m", memory: "512Mi" } },
                   securityContext: restrictedContainer,
                   volumeMounts: [

@@ -7,6 +7,8 @@ export interface TenancyArgs {
   namespace: string;
   /** Whether the namespace is made here. Otherwise it exists, with whatever Pod Security labels its owner has given it. */
   createNamespace: boolean;
+  /** Whether pods wait until the AWS load balancer has found them healthy. */
+  podReadinessGates: boolean;
 }
 
 /**
@@ -21,7 +23,12 @@ export class Tenancy extends pulumi.ComponentResource {
     const namespace = args.createNamespace
       ? new k8s.core.v1.Namespace(
           name,
-          { metadata: { name: args.namespace, labels: { ...partOf, ...restrictedNamespaceLabels } } },
+          {
+            metadata: {
+              name: args.namespace,
+              labels: { ...partOf, ...restrictedNamespaceLabels, ...(args.podReadinessGates && readinessGates) },
+            },
+          },
           { parent: this },
         )
       : undefined;
@@ -41,3 +48,9 @@ export class Tenancy extends pulumi.ComponentResource {
     this.registerOutputs({ namespace: args.namespace });
   }
 }
+
+/**
+ * AWS Load Balancer Controller, "Pod readiness gate": without it a new pod counts as ready, and the old one goes, before the load balancer
+ * sends anything to the new one.
+ */
+const readinessGates = { "elbv2.k8s.aws/pod-readiness-gate-inject": "enabled" };

@@ -13,7 +13,16 @@ import { Tenancy } from "../../components/tenancy";
 import { record, valueOf } from "./mocks";
 
 describe("the namespace", () => {
-  const build = (createNamespace = true) => record(() => new Tenancy("t", { namespace: "authensor", createNamespace }));
+  const build = (createNamespace = true, podReadinessGates = false) =>
+    record(() => new Tenancy("t", { namespace: "authensor", createNamespace, podReadinessGates }));
+
+  test("has an AWS load balancer's readiness gate put into pods where one leads to them, and only there", async () => {
+    const label = "elbv2.k8s.aws/pod-readiness-gate-inject";
+    const labelsWith = async (gates: boolean) =>
+      (await build(true, gates)).one("kubernetes:core/v1:Namespace").inputs.metadata as { labels: object };
+    expect((await labelsWith(true)).labels).toMatchObject({ [label]: "enabled" });
+    expect((await labelsWith(false)).labels).not.toHaveProperty([label]);
+  });
 
   test("admits restricted pods only, and lets none of them talk to anyone", async () => {
     const world = await build();

@@ -9,6 +9,7 @@ import { record } from "./mocks";
 const args: ControlPlaneArgs = {
   namespace: "ns",
   sharedNamespace: false,
+  behindIngress: false,
   image: "ghcr.io/authensor/control-plane:0.0.1",
   minPods: 2,
   maxPods: 6,
@@ -86,8 +87,16 @@ describe("the control plane", () => {
   test("is killed only when it has had the time to be taken out of its Service and to end in order", async () => {
     const { spec } = await podOf();
     expect(spec.containers[0]!.lifecycle).toEqual({ preStop: { sleep: { seconds: 5 } } });
-    expect(spec.terminationGracePeriodSeconds).toBe(stopGracePeriod);
-    expect(stopGracePeriod).toBeGreaterThan(5 + longestStop);
+    expect(spec.terminationGracePeriodSeconds).toBe(stopGracePeriod(5));
+    expect(stopGracePeriod(5)).toBeGreaterThan(5 + longestStop);
+  });
+
+  test("behind an Ingress serves on until the load balancer has heard that it goes", async () => {
+    const { spec } = (
+      (await build({ behindIngress: true })).one("kubernetes:apps/v1:Deployment").inputs as unknown as Deployment
+    ).spec.template;
+    expect(spec.containers[0]!.lifecycle).toEqual({ preStop: { sleep: { seconds: 30 } } });
+    expect(spec.terminationGracePeriodSeconds).toBeGreaterThan(30 + longestStop);
   });
 
   test("finds an empty directory where it looks for migrations of its own, and can write nowhere but /tmp", async () => {

@@ -91,6 +91,7 @@ describe("the pods of each component", () => {
             ...shared,
             ...args,
             sharedNamespace: false,
+            behindIngress: false,
             guard: "",
             minPods: 2,
             maxPods: 4,
