@@ -28,32 +28,34 @@ interface CheckpointRow {
   source: string;
   seal: Buffer;
   follows: boolean;
-  /** Its source is still a partition: nothing was archived. */
-  present: boolean;
 }
 
-const partOf = chainNames.map(
-  (name) =>
-    `exists (select from pg_partition_tree('${chainKinds[name].table}') t join pg_class c on c.oid = t.relid where c.relname = source)`,
-);
+const partitionNames = chainNames
+  .map(
+    (name) =>
+      `select c.relname::text as name from pg_partition_tree('${chainKinds[name].table}') t join pg_class c on c.oid = t.relid where t.isleaf`,
+  )
+  .join(" union all ");
 
 const checkpointRows = `
   select seq, chain, agent, first_seq, last_seq, last_seal, last_hash, source, seal,
          seq = row_number() over chain_order and seal = sha256(record_send(row(
            coalesce(lag(seal) over chain_order, ''::bytea), seq, textsend(chain), textsend(agent), first_seq, last_seq,
-           last_seal, textsend(last_hash), textsend(source), made_at))) is true as follows,
-         (${partOf.join(" or ")}) as present
+           last_seal, textsend(last_hash), textsend(source), made_at))) is true as follows
     from audit.checkpoints window chain_order as (order by seq) order by seq`;
 
 export interface Checkpoints {
   checkpoints: Record<ChainName, Map<string, Checkpoint[]>>;
   archived: Set<string>;
+  /** Partitions that are here. */
+  partitions: Set<string>;
   checkpointCount: number;
   findings: Finding[];
 }
 
 export async function readCheckpoints(client: pg.Client): Promise<Checkpoints> {
   const { rows } = await client.query<CheckpointRow>(checkpointRows);
+  const partitions = new Set((await client.query<{ name: string }>(partitionNames)).rows.map(({ name }) => name));
   const checkpoints: Checkpoints["checkpoints"] = ofEachChain(() => new Map());
   for (const row of rows) {
     const { chain, agent, source } = row;
@@ -76,11 +78,12 @@ export async function readCheckpoints(client: pg.Client): Promise<Checkpoints> {
   const altered = (message: string) => findings.push({ kind: "altered-checkpoint", message });
   const broken = rows.find((row) => !row.follows);
   if (broken) altered(`checkpoint ${broken.seq} (${broken.source}) does not follow from the one before it`);
-  const early = rows.find((row) => row.present);
+  const early = rows.find(({ source }) => partitions.has(source));
   if (early) altered(`checkpoint ${early.seq} says that ${early.source} was archived, and it is still here`);
   return {
     checkpoints,
-    archived: new Set(rows.filter((row) => !row.present).map((row) => row.source)),
+    archived: new Set(rows.map(({ source }) => source).filter((source) => !partitions.has(source))),
+    partitions,
     checkpointCount: rows.length,
     findings,
   };

@@ -52,7 +52,8 @@ export function headFindings(
   if (!known) return [];
   const same =
     end.end.seal.equals(known.seal) &&
-    (headHash === undefined || end.end.hash === undefined || end.end.hash === known.hash);
+    (headHash === undefined || end.end.hash === undefined || end.end.hash === known.hash) &&
+    (end.end.clock === undefined || end.end.clock === known.clock);
   if (!same && end.last === anchored) {
     const message = `the head of ${named(agent)} is not the ${noun} ${anchored} that was anchored at ${progress.base?.as_of}`;
     return [{ kind: findings.rewrittenHead, message, agent, seq: anchored }];

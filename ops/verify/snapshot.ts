@@ -4,7 +4,7 @@ import { sqlState } from "../database";
 import { Failure } from "../program";
 import { chainKinds, chainNames, ofEachChain, type ChainName } from "./chainKinds";
 import { readCheckpoints, type Checkpoint } from "./checkpoints";
-import type { Finding } from "./findings";
+import { named, type Finding } from "./findings";
 import { readServer, type Server } from "./server";
 import { structureFindings } from "./readable";
 
@@ -13,6 +13,8 @@ export interface Head {
   seq: number;
   seal: Buffer;
   hash: string | null;
+  /** When its last row was stored, in microseconds since 1970; undefined at no time. */
+  clock: number | undefined;
 }
 
 export type Heads = Record<ChainName, Map<string, Head>>;
@@ -22,8 +24,10 @@ export interface Snapshot {
   checkpoints: Record<ChainName, Map<string, Checkpoint[]>>;
   /** Partitions that were archived: named by checkpoints, and no longer here. */
   archived: Set<string>;
+  /** Partitions that are here. */
+  partitions: Set<string>;
   checkpointCount: number;
-  /** What is wrong with the checkpoints. */
+  /** What is wrong with the checkpoints, and with heads by themselves. */
   findings: Finding[];
   /** What the snapshot shows the state of. */
   asOf: string;
@@ -41,9 +45,11 @@ export async function readSnapshot(client: pg.Client): Promise<Snapshot> {
                from pg_partition_tree('public.receipts') t join pg_class c on c.oid = t.relid and t.isleaf) as estimate`,
   );
   const checkpoints = await readCheckpoints(client);
+  const heads = await readHeads(client);
   return {
-    heads: await readHeads(client),
+    heads,
     ...checkpoints,
+    findings: [...checkpoints.findings, ...emptyHeads(heads)],
     estimate: Number(about.rows[0]?.estimate),
     asOf: about.rows[0]?.as_of ?? "",
     standby: about.rows[0]?.standby ?? false,
@@ -54,14 +60,33 @@ export async function readSnapshot(client: pg.Client): Promise<Snapshot> {
 async function readHeads(client: pg.Client): Promise<Heads> {
   const heads = ofEachChain(() => new Map<string, Head>());
   for (const name of chainNames) {
-    const { heads: table, headHash } = chainKinds[name];
-    const { rows } = await client.query<Omit<Head, "seq"> & { seq: string }>(
-      `select agent, seq, coalesce(seal, '') as seal, ${headHash ?? "null"} as hash from ${table}`,
+    const { heads: table, headHash, clock } = chainKinds[name];
+    const { rows } = await client.query<Omit<Head, "seq" | "clock"> & { seq: string; clock: string | null }>(
+      `select agent, seq, coalesce(seal, '') as seal, ${headHash ?? "null"} as hash,
+              case when isfinite(${clock}) then (extract(epoch from ${clock}) * 1000000)::int8 end as clock from ${table}`,
     );
-    for (const row of rows) heads[name].set(row.agent, { ...row, seq: Number(row.seq) });
+    for (const row of rows)
+      heads[name].set(row.agent, {
+        ...row,
+        // No chain is so long that this says less than the number itself.
+        seq: Math.min(Number(row.seq), Number.MAX_SAFE_INTEGER),
+        clock: row.clock === null ? undefined : Number(row.clock),
+      });
   }
   return heads;
 }
+
+/** The database makes a head together with its first row. One without a row would be what the next row follows from. */
+const emptyHeads = (heads: Heads): Finding[] =>
+  chainNames.flatMap((name) =>
+    [...heads[name].values()]
+      .filter(({ seq }) => seq < 1)
+      .map(({ agent, seq }) => ({
+        kind: chainKinds[name].findings.head,
+        message: `the head of ${named(agent)} has place ${seq}, at which there is no ${chainKinds[name].noun}: it was not put there by the database`,
+        agent,
+      })),
+  );
 
 /** What keeps rows from being read as what they are; a missing table or right is a failure. */
 export async function assertReadable(client: pg.Client): Promise<Finding[]> {

@@ -135,12 +135,17 @@ export interface StateMismatch {
 export function mismatchFinding(row: StateMismatch, snapshot: Snapshot): Finding[] {
   const { agent, id, at, problem } = row;
   const month = /^(\d{4})-(\d{2})/.exec(at);
-  const archived = (table: string) => month !== null && snapshot.archived.has(`${table}_${month[1]}_${month[2]}`);
+  // Of a month that left without its other half (which is a finding of its own) nothing more is to be said. Where both are gone, what
+  // came later by an import is whole in itself.
+  const alone = (table: string, other: string) =>
+    month !== null &&
+    snapshot.partitions.has(`${table}_${month[1]}_${month[2]}`) &&
+    snapshot.archived.has(`${other}_${month[1]}_${month[2]}`);
   const place = { agent, receipt: id, at };
   const change = row.change_seq === null ? undefined : Number(row.change_seq);
   switch (problem) {
     case "state":
-      if (archived("receipt_history")) return [];
+      if (alone("receipts", "receipt_history")) return [];
       return [
         {
           kind: "altered-column",
@@ -160,7 +165,7 @@ export function mismatchFinding(row: StateMismatch, snapshot: Snapshot): Finding
         },
       ];
     case "orphan":
-      if (archived("receipts")) return [];
+      if (alone("receipt_history", "receipts")) return [];
       return [
         {
           kind: "removed-row",

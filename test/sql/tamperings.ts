@@ -112,6 +112,47 @@ export const tamperings: readonly Tampering[] = [
     caught: "altered-head",
   },
   {
+    what: "a head made before its chain, for its first receipt to follow from",
+    by: "superuser",
+    sql: "insert into audit.chain_heads values ('z', 0, '-infinity', sha256('x'), 'x', null)",
+    caught: "altered-head",
+  },
+  {
+    what: "a head of changes with a negative place",
+    by: "superuser",
+    sql: "insert into audit.history_heads values ('z', -3)",
+    caught: "altered-history",
+  },
+  {
+    what: "a head at the last place there can be",
+    by: "superuser",
+    sql: "update audit.chain_heads set seq = 9223372036854775807 where agent = 'b'",
+    caught: "cut-off-tail",
+  },
+  {
+    what: "a head dated ahead, so that all that follows is",
+    by: "superuser",
+    sql: "update audit.chain_heads set sealed_at = now() + interval '1 year' where agent = 'a'",
+    caught: "altered-head",
+  },
+  {
+    what: "a head of changes dated back, so that the next may be",
+    by: "superuser",
+    sql: "update audit.history_heads set changed_at = '-infinity' where agent = 'a'",
+    caught: "altered-history",
+  },
+  {
+    what: "a result of an imported receipt altered, and its month said to be archived",
+    by: "superuser",
+    sql: `set session_replication_role = origin; select audit.open_import('receipts of a test');
+      insert into receipts (id, envelope_id, status, decision_outcome, actor_id, envelope, decision, created_at, updated_at)
+        select gen_random_uuid(), gen_random_uuid(), 'pending', 'allow', 'a', '{}', '{}', t, t from (select now() - interval '3 months' as t) x;
+      set session_replication_role = replica; update receipts set result = '{"forged": true}' where created_at < now() - interval '2 months';
+      insert into audit.checkpoints select 1, 'history', 'z', 1, 1, sha256(''), null, source, now(), audit.checkpoint_seal('', 1, 'history', 'z', 1, 1, sha256(''), null, source, now())
+        from to_char(now() - interval '3 months', '"receipt_history_"YYYY_MM') source`,
+    caught: "altered-column",
+  },
+  {
     what: "a checkpoint made up for a month that is here",
     by: "superuser",
     sql: "insert into audit.checkpoints select 1, 'history', 'z', 1, 1, sha256(''), null, 'receipt_history_past', now(), audit.checkpoint_seal('', 1, 'history', 'z', 1, 1, sha256(''), null, 'receipt_history_past', now())",

@@ -386,7 +386,7 @@ describe("tampering by a superuser", () => {
     const kept = await anchor();
     await attacker.query("delete from receipts where actor_id = 'a' and chain_seq > 17");
     await attacker.query(
-      `update audit.chain_heads h set seq = 17, seal = r.chain_seal, receipt_hash = r.receipt_hash, prev_receipt_hash = r.prev_receipt_hash
+      `update audit.chain_heads h set seq = 17, sealed_at = r.sealed_at, seal = r.chain_seal, receipt_hash = r.receipt_hash, prev_receipt_hash = r.prev_receipt_hash
          from receipts r where r.actor_id = 'a' and r.chain_seq = 17 and h.agent = 'a'`,
     );
     expect((await check()).findings).toEqual([]);

@@ -66,8 +66,8 @@ const change = (text: string, parameters: unknown[] = []) =>
 
 it("compares documents that are too large to be put together, and many changes, one by one", async () => {
   await receipts(3);
-  // More than what is put together, and than what is sent here: 1.2 MB of what does not compress.
-  const large = `(select jsonb_build_object('status', 'x', 'n', i, 'text', string_agg(md5(i * 100000 + g::text::int + random()::text::float8), '')) from generate_series(1, 40000) g, (select $1::int as i) n group by i)`;
+  // More than what is put together, and with its change more than what is sent here: as large as a document may be, and not to compress.
+  const large = `(select jsonb_build_object('status', 'x', 'n', i, 'text', string_agg(md5(i * 100000 + g::text::int + random()::text::float8), '')) from generate_series(1, 32766) g, (select $1::int as i) n group by i)`;
   for (let i = 1; i <= 3; i++)
     await change(
       `result = ${large.replace("random()::text::float8", "0").replace("i * 100000 + g::text::int + 0", "(i * 100000 + g)::text")}`,
