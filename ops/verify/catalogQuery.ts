@@ -95,6 +95,9 @@ const parts: readonly string[] = [
   `select '', 'subscription ' || subname, '' from pg_subscription`,
   `select '', 'foreign data wrapper ' || fdwname, '' from pg_foreign_data_wrapper`,
   `select '', 'foreign server ' || srvname, '' from pg_foreign_server`,
+  `select '', format('%s on what initdb made', pg_describe_object(class, oid, 0)), ''
+     from (select 'pg_rewrite'::regclass as class, oid, ev_class as relation from pg_rewrite union all select 'pg_trigger'::regclass, oid, tgrelid from pg_trigger) o
+    where ${made("oid")} and relation < 16384`,
   `select '', 'large objects', count(*)::text from pg_largeobject_metadata having count(*) > 0`,
   `select '', format('security label of %s', pg_describe_object(classoid, objoid, objsubid)), label from pg_seclabel`,
   `select '', 'replication origin ' || roname, '' from pg_replication_origin`,

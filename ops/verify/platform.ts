@@ -11,11 +11,16 @@ interface Brought {
  */
 const rds =
   "rds_ad|rds_extension|rds_iam|rds_password|rds_replication|rds_reserved|rds_superuser|rdsadmin|rdsproxyadmin|rdsrepladmin|rdstopmgr|rdswriteforwarduser";
+/** Those of them that RDS itself logs in as (believed). */
+const logins = "rdsproxyadmin|rdstopmgr|rdswriteforwarduser";
 
 const brought: readonly Brought[] = [
-  { key: new RegExp(`^role (${rds})$`), fact: /^(?!.*\b(superuser|createrole|bypassrls)\b)/ },
-  // Among themselves, in PostgreSQL's own roles, and of the owner in RDS' role for masters.
-  { key: new RegExp(`^membership of (${rds}) in (${rds}|pg_\\w+)$`), fact: /^/ },
+  // Somebody else can call a role of his so: those that RDS logs in as are named, and have no more than it gives them.
+  { key: new RegExp(`^role (${rds})$`), fact: /^(?!.*\b(superuser|createrole|createdb|bypassrls|login)\b)/ },
+  { key: new RegExp(`^role (${logins})$`), fact: /^inherit login$/ },
+  { key: new RegExp(`^membership of (${logins}) in pg_(monitor|checkpoint)$`), fact: /^/ },
+  // Among those that nobody logs in as, in PostgreSQL's own roles, and of the owner in RDS' role for masters.
+  { key: new RegExp(`^membership of (?!(${logins}) )(${rds}) in (?!(${logins})$)(${rds}|pg_\\w+)$`), fact: /^/ },
   { key: /^membership of authensor_owner in rds_superuser$/, fact: /^/ },
   { key: new RegExp(`^setting of (${rds})( in every database)?: `), fact: /^/ },
   // From PostgreSQL 16 on, whoever creates a role may pass it on, and no more.

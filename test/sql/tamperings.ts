@@ -338,6 +338,30 @@ export const tamperings: readonly Tampering[] = [
     caught: "guard-off",
   },
   {
+    what: "a role called like one of RDS', that may log in and write all",
+    by: "superuser",
+    sql: "create role rds_ad login; grant pg_write_all_data to rds_ad",
+    caught: "guard-off",
+  },
+  {
+    what: "a role called like one that RDS logs in as, that may write all",
+    by: "superuser",
+    sql: "create role rdstopmgr login; grant pg_write_all_data to rdstopmgr",
+    caught: "guard-off",
+  },
+  {
+    what: "a rule on one of PostgreSQL's views",
+    by: "superuser",
+    sql: "set allow_system_table_mods = on; create rule r as on insert to pg_settings do instead nothing",
+    caught: "guard-off",
+  },
+  {
+    what: "a trigger on one of PostgreSQL's tables",
+    by: "superuser",
+    sql: "set allow_system_table_mods = on; create trigger t before insert on pg_largeobject for each row execute function suppress_redundant_updates_trigger()",
+    caught: "guard-off",
+  },
+  {
     what: "a role's setting",
     by: "superuser",
     sql: "alter role authensor_app set session_replication_role = replica",

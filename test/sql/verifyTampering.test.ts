@@ -49,7 +49,7 @@ const check = (database: TestDatabase) =>
 const undo = `
   alter role authensor_app nobypassrls; alter role all reset session_replication_role; alter role authensor_app reset session_replication_role;
   revoke pg_write_all_data from authensor_telemetry; revoke authensor_owner from authensor_app;
-  drop role if exists back_door, rds_ad; revoke set on parameter session_replication_role from authensor_app`;
+  drop role if exists back_door, rds_ad, rdstopmgr; revoke set on parameter session_replication_role from authensor_app`;
 
 it.each(tamperings.map((tampering): [string, Tampering] => [`${tampering.what}, by the ${tampering.by}`, tampering]))(
   "%s",
