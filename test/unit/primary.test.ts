@@ -274,7 +274,7 @@ describe("the primary", () => {
     expect(world.one(instance)).toMatchObject({
       protect: false,
       ignoreChanges: ["tags"],
-      inputs: { storageType: "io2", iops: 3000, engine: "postgres", passwordWoVersion: expect.any(Number) },
+      inputs: { storageType: "io2", iops: 3000, engine: "postgres", passwordWoVersion: expect.any(Number) as number },
     });
     expect(world.one(instance).secrets).toEqual(["passwordWo"]);
   });
