@@ -8,7 +8,7 @@ import { daysOfMonths } from "./components/backupRules";
 import { Certificates } from "./components/certificates";
 import { kubeconfig } from "./components/clusterAccess";
 import { lookUpCluster, primaryBlocks, replicaBlocks } from "./components/clusterNetwork";
-import { poolsFor } from "./components/connectionBudget";
+import { poolsFor, roleConnections } from "./components/connectionBudget";
 import { Connections } from "./components/connections";
 import { ControlPlane, controlPlanePort, controlPlaneService } from "./components/controlPlane";
 import { Database } from "./components/database";
@@ -128,6 +128,12 @@ async function program() {
   const { trustSecret } = connections;
   const opsProgram = { namespace, ...ops, database: owner, trustSecret };
 
+  const connectionLimits = {
+    ...database,
+    pgbouncerPods: settings.pgbouncer.pods,
+    maxClients: settings.pgbouncer.maxClients,
+    controlPlaneMaxPods: settings.controlPlane.maxPods,
+  };
   const migrations = new Migrations(
     `${name}-migrate`,
     {
@@ -135,7 +141,11 @@ async function program() {
       bundle: bundleOps("ops/migrate.ts", __dirname),
       migrations: bundleMigrations(`${__dirname}/sql`),
       rolePasswords: secrets.passwords,
-      expectations: { parameters: primary.expectedSettings, monthsAhead: settings.partitions.monthsAhead },
+      expectations: {
+        parameters: primary.expectedSettings,
+        monthsAhead: settings.partitions.monthsAhead,
+        connections: roleConnections(connectionLimits),
+      },
       parameterWaitMinutes: database.parameterWaitMinutes,
     },
     inNamespace,
@@ -163,12 +173,7 @@ async function program() {
     {
       namespace,
       ...settings.pgbouncer,
-      pools: poolsFor({
-        ...database,
-        pgbouncerPods: settings.pgbouncer.pods,
-        maxClients: settings.pgbouncer.maxClients,
-        controlPlaneMaxPods: settings.controlPlane.maxPods,
-      }),
+      pools: poolsFor(connectionLimits),
       database: { host: primary.address, port: primary.port, blocks },
       passwords: secrets.passwords,
       certificate: certificates,

@@ -8,6 +8,7 @@ const takenAtStart: Readonly<Record<string, (major: number) => boolean>> = {
   max_connections: () => true,
   max_locks_per_transaction: () => true,
   max_worker_processes: () => true,
+  "rds.restrict_password_commands": () => true,
   shared_preload_libraries: () => true,
 };
 

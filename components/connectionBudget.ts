@@ -3,7 +3,7 @@
  * the sum can be checked in one place: max_connections ≥ reserve + pools × PgBouncer processes, always.
  */
 
-import { maintenanceConnections, monitorConnections } from "../ops/roles";
+import { maintenanceConnections, monitorConnections, roles } from "../ops/roles";
 import { type ScheduledProgram, scheduledPrograms } from "./scheduledPrograms";
 
 /** What the control plane's `pg` pool opens; the driver's default, which the control plane does not change. */
@@ -27,7 +27,7 @@ export const directConnections = {
   rdsadmin: 3,
   /** The migration Job: the runner, and one that waits for the lock when two deployments overlap. */
   migrations: 2,
-  /** The maintenance role's limit (sql/001_roles.sql): the programs on schedule that log in as it, and the same by hand. */
+  /** The maintenance role's limit (roleConnections): the programs on schedule that log in as it, and the same by hand. */
   maintenance: maintenanceConnections,
   /** Other programs on schedule, all at once; of each one run at a time (concurrencyPolicy Forbid). */
   scheduled: connectionsOf((connection) => connection !== "maintenance"),
@@ -128,6 +128,24 @@ export function poolsFor(limits: ConnectionLimits): Record<Pool, number> {
   const plan = planConnections(limits);
   if (!plan.fits) throw new Error(plan.reason);
   return plan.pools;
+}
+
+/**
+ * What each login role may hold at most, whether it comes through PgBouncer or not. What they leave together is the owner's way
+ * in: migrations, and the superusers' share, whatever a role does.
+ */
+export function roleConnections(limits: ConnectionLimits): Record<string, number> {
+  const pools = poolsFor(limits);
+  const processes = limits.pgbouncerPods * processesPerPod;
+  const spare = limits.reservedConnections - sum(Object.values(directConnections));
+  return {
+    [roles.app]: processes * (pools.controlPlane + pools.app),
+    [roles.telemetry]: processes * pools.telemetry,
+    [roles.auditor]: processes * pools.auditor,
+    // Two more where the reserve allows it: the next monitor of a rollout, a person.
+    [roles.monitor]: directConnections.monitor + Math.min(2, spare),
+    [roles.maintenance]: maintenanceConnections,
+  };
 }
 
 function refused(reason: string): ConnectionPlan {

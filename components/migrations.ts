@@ -14,6 +14,8 @@ export interface Expectations {
   /** Server parameters by name, in RDS' units, as the parameter group has them. */
   parameters: Record<string, string>;
   monthsAhead: number;
+  /** Connections that each role may have, by its name. */
+  connections: Record<string, number>;
 }
 
 const createdRoles = ["app", "telemetry", "monitor", "auditor", "maintenance"] as const satisfies RoleKey[];

@@ -33,10 +33,11 @@ export const scheduledPrograms = {
   partitions: {
     what: "partitions are made",
     schedule: "17 3 * * *",
-    deadline: 900,
+    deadline: 2700,
     connection: "maintenance",
     connections: 1,
-    env: ({ monthsAhead }) => ({ MONTHS_AHEAD: String(monthsAhead) }),
+    // Longer than the longest statement of a role of ours (sql/018_role_rules.sql: the auditor's 15 minutes).
+    env: ({ monthsAhead }) => ({ MONTHS_AHEAD: String(monthsAhead), LOCK_PATIENCE_SECONDS: "1200" }),
   },
 } as const satisfies Record<string, ScheduledProgram>;
 

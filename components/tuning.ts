@@ -131,6 +131,22 @@ export function primaryParameters(input: TuningInput): Parameter[] {
       source: manual("pgstatstatements"),
     },
     {
+      name: "pg_stat_statements.track_utility",
+      value: "0",
+      unit: "",
+      reason:
+        "ALTER ROLE … PASSWORD is a utility statement: with the default, its SCRAM verifier is to be read by whoever may read statistics.",
+      source: manual("pgstatstatements"),
+    },
+    {
+      name: "rds.restrict_password_commands",
+      value: "1",
+      unit: "",
+      reason:
+        "Any role may otherwise change its own password, and so lock the pooler out; with it only members of rds_password, which the migration makes the owner.",
+      source: rdsManual("Appendix.PostgreSQL.CommonDBATasks.RestrictPasswordMgmt"),
+    },
+    {
       name: "rds.force_ssl",
       value: "1",
       unit: "",

@@ -1,4 +1,4 @@
-/** Brings a database to this version: schema and partitions; checks the server against the configuration; then sets the roles' passwords. */
+/** Brings a database to this version: schema, what roles may be, partitions; checks the server against the configuration; then sets the roles' passwords. */
 import type { Command } from "commander";
 import { databaseUrl, withConnection } from "./database";
 import { readExpectations } from "./migrate/check";
@@ -16,7 +16,7 @@ Environment:
   DATABASE_URL_FILE      a file with that URL, in its place
   MIGRATIONS_DIR         directory of the NNN_slug.sql files (default ./sql)
   ROLE_PASSWORDS_DIR     a file per role, named as the role, holding its password (default: passwords are left alone)
-  EXPECTATIONS_FILE      JSON: {"parameters": {name: value, …}, "monthsAhead": 3, "ssl": true}
+  EXPECTATIONS_FILE      JSON: {"parameters": {name: value, …}, "monthsAhead": 3, "connections": {role: 10, …}, "ssl": true}
   PARAMETER_WAIT_SECONDS how long RDS may take to apply parameters that need no reboot (default 600)
   LOCK_WAIT_SECONDS      how long to wait for another run (default 300)
   LOCK_TIMEOUT_MS        how long one attempt may wait for a table in use (default 1000)
@@ -43,6 +43,7 @@ async function up(options: Options, { log, signal }: Context): Promise<void> {
     log,
     signal,
     monthsAhead: expectations.monthsAhead,
+    connections: expectations.connections,
     waitSeconds: integerSetting("LOCK_WAIT_SECONDS", 300),
     lockTimeoutMs: integerSetting("LOCK_TIMEOUT_MS", 1000),
     lockPatienceSeconds: integerSetting("LOCK_PATIENCE_SECONDS", 120),
@@ -89,7 +90,7 @@ void runProgram("migrate", "Brings the database to this version and checks it.",
   command.addHelpText("after", environment);
   command
     .command("up", { isDefault: true })
-    .description("apply what is pending, make partitions, check the server, set passwords")
+    .description("apply what is pending, repair roles, make partitions, check the server, set passwords")
     .option("--dry-run", "say what would be applied, change nothing")
     .action((options: Options) => up(options, context));
   command

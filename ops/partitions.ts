@@ -1,9 +1,11 @@
 /** Makes the months ahead of every monthly table. Safe to run anywhere, at any time, any number of times. */
 import type { Command } from "commander";
+import type pg from "pg";
 import { databaseUrl, refusePooler, withConnection } from "./database";
 import { lockMaintenance } from "./maintenance/lock";
 import { ensurePartitions } from "./maintenance/partitions";
 import { reportedRun } from "./maintenance/report";
+import { repairRoles, unrepairedRoles } from "./maintenance/roles";
 import { sessionSettings } from "./maintenance/session";
 import { Failure, integerSetting, runProgram, type Context } from "./program";
 
@@ -14,7 +16,7 @@ Environment:
   MONTHS_AHEAD            months after the current one that must have a partition (default 3)
   LOCK_WAIT_SECONDS       how long to wait for another run (default 300)
   LOCK_TIMEOUT_MS         longest that one attempt may keep writers waiting (default 50)
-  LOCK_PATIENCE_SECONDS   how long to go on trying, per step (default 120)
+  LOCK_PATIENCE_SECONDS   how long to go on trying while tables are in use (default 120)
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or settings.`;
 
@@ -37,7 +39,10 @@ async function run(monthsAhead: number, { log, signal }: Context): Promise<void>
     await client.query(sessionSettings);
     const { created, moved, retries, summary } = await reportedRun(client, "partitions", async () => {
       await lockMaintenance(client, { log, signal, waitSeconds });
+      // First: what follows may wait for long.
+      await repairRoles(client, log);
       const result = await ensurePartitions(client, settings);
+      await refuseUnrepaired(client);
       const made = result.created.length;
       const done = made === 0 ? "every month had its partition" : `made ${made} partitions`;
       const text = result.moved === 0 ? done : `${done}, moved ${result.moved} rows into them`;
@@ -45,6 +50,16 @@ async function run(monthsAhead: number, { log, signal }: Context): Promise<void>
     });
     log.info(summary, { created: created.length, moved, retries, monthsAhead });
   });
+}
+
+/** What this role may not repair fails the run: somebody has to look. */
+async function refuseUnrepaired(client: pg.Client): Promise<void> {
+  const left = await unrepairedRoles(client);
+  if (left.length === 0) return;
+  throw new Failure(
+    "roles and database differ from what migrations make of them, and this role may not repair it",
+    left.map(({ what, expected, actual }) => `${what}: expected ${expected}, is ${actual}`),
+  );
 }
 
 void runProgram("partitions", "Makes the months ahead of every monthly table.", (command: Command, context) => {

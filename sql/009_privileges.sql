@@ -1,15 +1,5 @@
 -- Each role gets what its work needs and nothing else; each migration that adds a table or function grants on it in the
--- same way. Partitions are reached through their table only: nothing is ever granted on them.
-
-do $$
-begin
-  execute format('revoke all on database %I from public', current_database());
-  execute format(
-    'grant connect on database %I to
-       authensor_app, authensor_telemetry, authensor_monitor, authensor_auditor, authensor_maintenance',
-    current_database());
-end
-$$;
+-- same way (on the database: 018). Partitions are reached through their table only: nothing is ever granted on them.
 
 revoke all on schema public, audit from public;
 grant usage on schema public, audit

@@ -167,6 +167,45 @@ CREATE FUNCTION audit.authensor_hash(id uuid, envelope_id uuid, created_at times
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN encode(sha256(convert_to(format('{"id":"%s","envelopeId":"%s","timestamp":"%s","decisionOutcome":"%s","prevReceiptHash":"%s"}'::text, id, envelope_id, to_char((created_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'::text), decision_outcome, prev_receipt_hash), 'UTF8'::name)), 'hex'::text);
 
+CREATE TABLE audit.maintenance_run (
+    only_row boolean DEFAULT true NOT NULL,
+    pid integer NOT NULL,
+    role name NOT NULL,
+    program text,
+    client text,
+    since timestamp with time zone,
+    CONSTRAINT maintenance_run_only_row_check CHECK (only_row)
+);
+
+COMMENT ON TABLE audit.maintenance_run IS 'Who changes the structure: a migration, or the partitions job.';
+
+CREATE FUNCTION audit.begin_maintenance() RETURNS SETOF audit.maintenance_run
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  declare
+    held audit.maintenance_run;
+  begin
+    lock table audit.maintenance_run in share row exclusive mode;
+    select * into held from audit.maintenance_run;
+    if exists (select from pg_stat_activity a
+                where a.pid = held.pid and a.pid <> pg_backend_pid() and a.usename = held.role
+                  and a.datname = current_database()
+                  -- Hidden from an owner who may not see others' statistics.
+                  and coalesce(a.backend_start = held.since, true))
+    then
+      return next held;
+      return;
+    end if;
+    delete from audit.maintenance_run;
+    insert into audit.maintenance_run (pid, role, program, client, since)
+      select pg_backend_pid(), session_user, nullif(current_setting('application_name'), ''), host(inet_client_addr()),
+             (select a.backend_start from pg_stat_activity a where a.pid = pg_backend_pid());
+  end
+  $$;
+
+COMMENT ON FUNCTION audit.begin_maintenance() IS 'Takes the lock for this session, or says who holds it.';
+
 CREATE FUNCTION audit.receipt_state(status text, approval jsonb, approval_status text, execution jsonb, result jsonb, error jsonb, updated_at timestamp with time zone, claim_id uuid, claimed_at timestamp with time zone, claim_expires_at timestamp with time zone, execution_attempts integer, rekor_entry_id text) RETURNS jsonb
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN jsonb_build_object('status', status, 'approval', approval, 'approval_status', approval_status, 'execution', execution, 'result', result, 'error', error, 'updated_at', (updated_at AT TIME ZONE 'UTC'::text), 'claim_id', claim_id, 'claimed_at', (claimed_at AT TIME ZONE 'UTC'::text), 'claim_expires_at', (claim_expires_at AT TIME ZONE 'UTC'::text), 'execution_attempts', execution_attempts, 'rekor_entry_id', rekor_entry_id);
@@ -856,6 +895,25 @@ CREATE FUNCTION audit.list_partitions() RETURNS TABLE(parent regclass, partition
    ORDER BY part.parent_name, (part.bounds[1])::timestamp with time zone NULLS FIRST;
 END;
 
+CREATE FUNCTION audit.lock_holders(relation regclass DEFAULT NULL::regclass) RETURNS TABLE(pid integer, role name, application text, client text, since timestamp with time zone)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT DISTINCT a.pid,
+     a.usename,
+     NULLIF(a.application_name, ''::text) AS "nullif",
+     host(a.client_addr) AS host,
+     a.xact_start
+    FROM (pg_locks l
+      JOIN pg_stat_activity a ON ((a.pid = l.pid)))
+   WHERE ((l.locktype = 'relation'::text) AND l.granted AND (l.pid <> pg_backend_pid()) AND (l.database = ( SELECT d.oid
+            FROM pg_database d
+           WHERE (d.datname = current_database()))) AND (((l.relation IS NULL) AND (l.relation >= (16384)::oid)) OR (l.relation = l.relation) OR (l.relation IN ( SELECT t.relid
+            FROM pg_partition_tree((l.relation)::regclass) t(relid, parentrelid, isleaf, level)))))
+   ORDER BY a.xact_start, a.pid
+  LIMIT 3;
+END;
+
 CREATE FUNCTION audit.make_month(parent regclass, month date) RETURNS regclass
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1096,6 +1154,188 @@ CREATE FUNCTION audit.remembered_head(heads text, agent text) RETURNS tid
     LANGUAGE sql STABLE
     RETURN ("substring"(current_setting(((('audit.'::text || heads) || '_'::text) || (hashtext(agent) & 127)), true), '^\(\d{1,9},\d{1,4}\)$'::text))::tid;
 
+CREATE FUNCTION audit.repair_roles() RETURNS TABLE(what text, expected text, actual text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'error'
+    AS $$
+declare
+  difference record;
+begin
+  for difference in select * from audit.role_differences() d where d.repair is not null loop
+    begin
+      execute difference.repair;
+      what := difference.what;
+      expected := difference.expected;
+      actual := difference.actual;
+      return next;
+    exception when insufficient_privilege or invalid_grant_operation then
+      null;
+    end;
+  end loop;
+end
+$$;
+
+CREATE FUNCTION audit.role_differences() RETURNS TABLE(what text, expected text, actual text, repair text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  with here as (
+    select d.oid, d.datname, d.datdba, coalesce(d.datacl, acldefault('d', d.datdba)) as acl
+      from pg_database d where d.datname = current_database()
+  ), wanted (name, groups) as (
+    values ('authensor_app'::name, '{}'::text[]), ('authensor_telemetry', '{}'), ('authensor_monitor', '{pg_monitor}'),
+           ('authensor_auditor', '{}'), ('authensor_maintenance', '{}')
+  ), role as (
+    select w.name, w.groups, r.*, coalesce(l.connections, -1) as connections
+      from wanted w
+      left join pg_roles r on r.rolname = w.name
+      left join audit.connection_limits l on l.role = w.name
+  ), attribute as (
+    select r.name, a.name as attribute, a.expected, a.actual, a.repair
+      from role r
+     cross join lateral (values
+       ('superuser',   false, r.rolsuper,       'nosuperuser'),
+       ('createrole',  false, r.rolcreaterole,  'nocreaterole'),
+       ('createdb',    false, r.rolcreatedb,    'nocreatedb'),
+       ('replication', false, r.rolreplication, 'noreplication'),
+       ('bypassrls',   false, r.rolbypassrls,   'nobypassrls'),
+       ('login',       true,  r.rolcanlogin,    'login'),
+       ('inherit',     true,  r.rolinherit,     'inherit'),
+       ('expiry',      false, isfinite(coalesce(r.rolvaliduntil, 'infinity')), 'valid until ''infinity''')
+     ) a (name, expected, actual, repair)
+     where r.oid is not null and a.expected <> a.actual
+  ), membership as (
+    -- Columns that PostgreSQL 16 brought are read by name.
+    select m.roleid, m.member, m.admin_option, g.rolname as of_role, u.rolname as of_member, o.rolname as grantor,
+           coalesce((to_jsonb(m) ->> 'inherit_option')::boolean, true) as inherits
+      from pg_auth_members m
+      join pg_roles g on g.oid = m.roleid
+      join pg_roles u on u.oid = m.member
+      left join pg_roles o on o.oid = m.grantor
+  ), setting as (
+    select s.setrole, s.setdatabase, split_part(c, '=', 1) as name, substr(c, strpos(c, '=') + 1) as value
+      from pg_db_role_setting s cross join unnest(s.setconfig) c
+  ), schema_right as (
+    select n.nspname, n.nspowner, a.grantee, a.privilege_type, a.is_grantable
+      from pg_namespace n cross join aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) a
+     where n.nspname in ('public', 'audit')
+  ), difference (place, what, expected, actual, repair) as (
+    select 1, 'role ' || r.name, 'exists', 'missing', null::text from role r where r.oid is null
+
+    union all
+    select 2, format('%s of %s', a.attribute, a.name), case when a.expected then 'yes' else 'no' end,
+           case when a.actual then 'yes' else 'no' end, format('alter role %I %s', a.name, a.repair)
+      from attribute a
+
+    union all
+    select 3, 'connection limit of ' || r.name, case r.connections when -1 then 'none' else r.connections::text end,
+           case r.rolconnlimit when -1 then 'none' else r.rolconnlimit::text end,
+           format('alter role %I connection limit %s', r.name, r.connections)
+      from role r where r.rolconnlimit <> r.connections
+
+    union all
+    select 4, format('%s is a member of %s', m.of_member, m.of_role),
+           case when m.of_role = any (r.groups) then 'without admin option, inheriting' else 'no' end,
+           case when m.admin_option then 'with admin option' when m.inherits then 'yes' else 'without inheriting' end,
+           format('revoke %I from %I', m.of_role, m.of_member)
+             || case when current_setting('server_version_num')::int >= 160000 then format(' granted by %I', m.grantor)
+                     else '' end
+      from membership m join role r on r.oid = m.member
+     where m.of_role <> all (r.groups) or m.admin_option or not m.inherits
+
+    union all
+    -- After the revocations: what was granted in another way is granted anew.
+    select 5, format('%s is a member of %s', r.name, g), 'yes', 'no', format('grant %I to %I', g, r.name)
+      from role r cross join unnest(r.groups) g
+     where r.oid is not null
+       and not exists (select from membership m where m.member = r.oid and m.of_role = g
+                          and not m.admin_option and m.inherits)
+
+    union all
+    -- Who may act as one of them. The owner made them, and from PostgreSQL 16 on is their member for it.
+    select 6, format('%s is a member of %s', m.of_member, m.of_role), 'no', 'yes',
+           format('revoke %I from %I', m.of_role, m.of_member)
+             || case when current_setting('server_version_num')::int >= 160000 then format(' granted by %I', m.grantor)
+                     else '' end
+      from membership m join role r on r.oid = m.roleid cross join here h
+     where m.member <> h.datdba and m.of_member not in ('rdsadmin', 'rds_superuser')
+
+    union all
+    select 7, format('%s of %s', coalesce(w.name, s.name),
+                     coalesce(nullif(coalesce(w.role, s.role), ''), 'the database')),
+           coalesce(w.value, 'not set'), coalesce(s.value, 'not set'),
+           format('alter %s %s %s',
+             case when coalesce(w.role, s.role, '') = '' then format('database %I', current_database())
+                  else format('role %I in database %I', coalesce(w.role, s.role), current_database()) end,
+             case when w.name is null then 'reset' else 'set' end,
+             case when w.name is null then quote_ident(s.name)
+                  -- A list: quoted as a whole it would be one name.
+                  when w.name = 'search_path' then format('%I = %s', w.name, w.value)
+                  else format('%I = %L', w.name, w.value) end)
+      from audit.wanted_settings() w
+      full join (select coalesce(r.name, '') as role, x.name, x.value
+                   from setting x left join role r on r.oid = x.setrole
+                  where x.setdatabase = (select oid from here) and (x.setrole = 0 or r.oid is not null)) s
+        on s.role = w.role and s.name = w.name
+     where w.value is distinct from s.value
+
+    union all
+    select 8, format('%s of %s in every database', s.name, r.name), 'not set', s.value,
+           format('alter role %I reset %I', r.name, s.name)
+      from setting s join role r on r.oid = s.setrole where s.setdatabase = 0
+
+    union all
+    select 9, format('%s on the database for %s', a.privilege_type, coalesce(r.name, 'everyone')), 'no', 'yes',
+           format('revoke %s on database %I from %s', a.privilege_type, h.datname,
+                  coalesce(quote_ident(r.name), 'public'))
+      from here h cross join aclexplode(h.acl) a left join role r on r.oid = a.grantee
+     where a.grantee = 0 or r.oid is not null and (a.privilege_type <> 'CONNECT' or a.is_grantable)
+
+    union all
+    select 10, 'CONNECT on the database for ' || r.name, 'yes', 'no',
+           format('grant connect on database %I to %I', h.datname, r.name)
+      from here h cross join role r
+     where r.oid is not null
+       and not exists (select from aclexplode(h.acl) a
+                        where a.grantee = r.oid and a.privilege_type = 'CONNECT' and not a.is_grantable)
+
+    union all
+    select 11, format('%s on schema %s for %s', s.privilege_type, s.nspname, coalesce(g.rolname, 'everyone')),
+           'no', 'yes',
+           format('revoke %s on schema %I from %s', s.privilege_type, s.nspname,
+                  coalesce(quote_ident(g.rolname), 'public'))
+      from schema_right s left join pg_roles g on g.oid = s.grantee cross join here h
+     where s.grantee not in (s.nspowner, h.datdba)
+       and (s.grantee = 0 or s.privilege_type = 'CREATE' or s.is_grantable and g.rolname in (select name from role))
+
+    union all
+    select 12, format('USAGE on schema %s for %s', n.nspname, r.name), 'yes', 'no',
+           format('grant usage on schema %I to %I', n.nspname, r.name)
+      from (values ('public'), ('audit')) n (nspname) cross join role r
+     where r.oid is not null
+       and not exists (select from schema_right s
+                        where s.nspname = n.nspname and s.grantee = r.oid and s.privilege_type = 'USAGE')
+
+    union all
+    -- With rds.restrict_password_commands only its members may set a password.
+    select 13, o.rolname || ' is a member of rds_password', 'yes', 'no', format('grant rds_password to %I', o.rolname)
+      from here h join pg_roles o on o.oid = h.datdba join pg_roles p on p.rolname = 'rds_password'
+     where not pg_has_role(h.datdba, p.oid, 'member')
+
+    union all
+    -- Nothing here needs one, each is code and privileges of its own; dropping it may drop what others made with it.
+    select 14, 'extension ' || e.extname, 'not installed', 'installed', null
+      from pg_extension e where e.extname not in ('plpgsql', 'pg_stat_statements', 'pgaudit')
+
+    union all
+    -- Every role can make them, and nobody but PostgreSQL's superuser can forbid it.
+    select 15, 'large objects of ' || r.name, 'none', count(*)::text, null
+      from pg_largeobject_metadata o join role r on r.oid = o.lomowner group by r.name
+  )
+  select d.what, d.expected, d.actual, d.repair from difference d order by d.place, d.what;
+$$;
+
 CREATE FUNCTION audit.rows_outside_months() RETURNS TABLE(parent regclass, kind text, outside bigint)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1259,6 +1499,17 @@ CREATE FUNCTION audit.stored_columns(relation regclass) RETURNS text
     LANGUAGE sql STABLE STRICT
     RETURN (SELECT string_agg(quote_ident((pg_attribute.attname)::text), ', '::text ORDER BY pg_attribute.attnum) AS string_agg FROM pg_attribute WHERE ((pg_attribute.attrelid = (stored_columns.relation)::oid) AND (pg_attribute.attnum > 0) AND (NOT pg_attribute.attisdropped) AND (pg_attribute.attgenerated = ''::"char")));
 
+CREATE FUNCTION audit.wanted_settings() RETURNS TABLE(role name, name text, value text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT (s.role)::name AS role,
+     s.name,
+     s.value
+    FROM ( VALUES (''::text,'search_path'::text,'public, audit'::text), ('authensor_app'::text,'synchronous_commit'::text,'on'::text), ('authensor_app'::text,'idle_in_transaction_session_timeout'::text,'10s'::text), ('authensor_app'::text,'statement_timeout'::text,'30s'::text), ('authensor_app'::text,'lock_timeout'::text,'2s'::text), ('authensor_app'::text,'transaction_timeout'::text,'60s'::text), ('authensor_telemetry'::text,'synchronous_commit'::text,'off'::text), ('authensor_telemetry'::text,'idle_in_transaction_session_timeout'::text,'10s'::text), ('authensor_telemetry'::text,'statement_timeout'::text,'10s'::text), ('authensor_telemetry'::text,'lock_timeout'::text,'2s'::text), ('authensor_telemetry'::text,'transaction_timeout'::text,'60s'::text), ('authensor_monitor'::text,'statement_timeout'::text,'10s'::text), ('authensor_monitor'::text,'idle_in_transaction_session_timeout'::text,'30s'::text), ('authensor_monitor'::text,'transaction_timeout'::text,'60s'::text), ('authensor_auditor'::text,'default_transaction_read_only'::text,'on'::text), ('authensor_auditor'::text,'statement_timeout'::text,'15min'::text), ('authensor_auditor'::text,'idle_in_transaction_session_timeout'::text,'5min'::text), ('authensor_maintenance'::text,'statement_timeout'::text,'15min'::text), ('authensor_maintenance'::text,'lock_timeout'::text,'1s'::text), ('authensor_maintenance'::text,'idle_in_transaction_session_timeout'::text,'30s'::text)) s(role, name, value)
+   WHERE ((s.name <> 'transaction_timeout'::text) OR ((current_setting('server_version_num'::text))::integer >= 170000));
+END;
+
 CREATE FUNCTION audit.within(key text, since timestamp with time zone, until timestamp with time zone) RETURNS text
     LANGUAGE sql STABLE
     SET "TimeZone" TO 'UTC'
@@ -1284,6 +1535,12 @@ CREATE TABLE audit.checkpoints (
     CONSTRAINT checkpoints_check CHECK (((last_hash IS NOT NULL) = (chain = 'receipts'::text))),
     CONSTRAINT checkpoints_check1 CHECK ((first_seq <= last_seq)),
     CONSTRAINT checkpoints_last_seal_check CHECK ((octet_length(last_seal) = 32))
+);
+
+CREATE TABLE audit.connection_limits (
+    role name NOT NULL,
+    connections integer NOT NULL,
+    CONSTRAINT connection_limits_connections_check CHECK ((connections > 0))
 );
 
 CREATE TABLE audit.drain_targets (
@@ -1574,6 +1831,9 @@ ALTER TABLE ONLY audit.checkpoints
 ALTER TABLE ONLY audit.checkpoints
     ADD CONSTRAINT checkpoints_pkey PRIMARY KEY (seq);
 
+ALTER TABLE ONLY audit.connection_limits
+    ADD CONSTRAINT connection_limits_pkey PRIMARY KEY (role);
+
 ALTER TABLE ONLY audit.drain_targets
     ADD CONSTRAINT drain_targets_pkey PRIMARY KEY (target);
 
@@ -1585,6 +1845,9 @@ ALTER TABLE ONLY audit.history_heads
 
 ALTER TABLE ONLY audit.imports
     ADD CONSTRAINT imports_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY audit.maintenance_run
+    ADD CONSTRAINT maintenance_run_pkey PRIMARY KEY (only_row);
 
 ALTER TABLE ONLY audit.migrations
     ADD CONSTRAINT migrations_pkey PRIMARY KEY (number);
@@ -1739,6 +2002,9 @@ REVOKE ALL ON FUNCTION audit.attach_partition(parent regclass, partition regclas
 REVOKE ALL ON FUNCTION audit.authensor_hash(id uuid, envelope_id uuid, created_at timestamp with time zone, decision_outcome text, prev_receipt_hash text) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.authensor_hash(id uuid, envelope_id uuid, created_at timestamp with time zone, decision_outcome text, prev_receipt_hash text) TO authensor_auditor;
 
+REVOKE ALL ON FUNCTION audit.begin_maintenance() FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.begin_maintenance() TO authensor_maintenance;
+
 REVOKE ALL ON FUNCTION audit.receipt_state(status text, approval jsonb, approval_status text, execution jsonb, result jsonb, error jsonb, updated_at timestamp with time zone, claim_id uuid, claimed_at timestamp with time zone, claim_expires_at timestamp with time zone, execution_attempts integer, rekor_entry_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.receipt_state(status text, approval jsonb, approval_status text, execution jsonb, result jsonb, error jsonb, updated_at timestamp with time zone, claim_id uuid, claimed_at timestamp with time zone, claim_expires_at timestamp with time zone, execution_attempts integer, rekor_entry_id text) TO authensor_auditor;
 
@@ -1842,6 +2108,9 @@ GRANT ALL ON FUNCTION audit.list_partitions() TO authensor_monitor;
 GRANT ALL ON FUNCTION audit.list_partitions() TO authensor_auditor;
 GRANT ALL ON FUNCTION audit.list_partitions() TO authensor_maintenance;
 
+REVOKE ALL ON FUNCTION audit.lock_holders(relation regclass) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.lock_holders(relation regclass) TO authensor_maintenance;
+
 REVOKE ALL ON FUNCTION audit.make_month(parent regclass, month date) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.make_month(parent regclass, month date) TO authensor_maintenance;
 
@@ -1882,6 +2151,12 @@ REVOKE ALL ON FUNCTION audit.remember_head(heads text, agent text, place tid) FR
 
 REVOKE ALL ON FUNCTION audit.remembered_head(heads text, agent text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION audit.repair_roles() FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.repair_roles() TO authensor_maintenance;
+
+REVOKE ALL ON FUNCTION audit.role_differences() FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.role_differences() TO authensor_maintenance;
+
 REVOKE ALL ON FUNCTION audit.rows_outside_months() FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.rows_outside_months() TO authensor_monitor;
 
@@ -1896,6 +2171,9 @@ GRANT ALL ON FUNCTION audit.search_receipts(query text, since timestamp with tim
 GRANT ALL ON FUNCTION audit.search_receipts(query text, since timestamp with time zone, until timestamp with time zone, max_results integer) TO authensor_auditor;
 
 REVOKE ALL ON FUNCTION audit.stored_columns(relation regclass) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.wanted_settings() FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.wanted_settings() TO authensor_maintenance;
 
 REVOKE ALL ON FUNCTION audit.within(key text, since timestamp with time zone, until timestamp with time zone) FROM PUBLIC;
 

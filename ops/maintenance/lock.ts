@@ -1,11 +1,8 @@
-/** One at a time: what changes a database's structure holds a session-level advisory lock, on a direct connection. */
+/** One at a time: what changes a database's structure writes its name into a row that only the owner's roles can reach. */
 import type pg from "pg";
-import { jitter } from "../database";
+import { jitter, sqlState } from "../database";
 import type { Log } from "../log";
 import { Failure } from "../program";
-
-/** "auth" and "plan" in ASCII: any constants, as long as nothing else in the database uses them. Migrations and partitions share them. */
-const key = [0x61757468, 0x706c616e] as const;
 
 export interface LockOptions {
   log: Log;
@@ -16,32 +13,76 @@ export interface LockOptions {
 
 interface Holder {
   pid: number;
-  usename: string;
-  /** This and the next two are hidden from a role that is not pg_monitor. */
-  application_name: string | null;
-  client_addr: string | null;
-  backend_start: Date | null;
+  role: string;
+  program: string | null;
+  client: string | null;
+  since: Date | null;
 }
 
 /**
- * Takes the lock for as long as the connection lives. It is asked for again and again rather than waited for in the server: a waiting
- * statement holds a snapshot, for which CREATE INDEX CONCURRENTLY in the holder would wait for ever.
+ * The row counts for as long as its session lives; then whoever comes next takes it over. Not an advisory lock, whose key every
+ * role of the server can read in pg_locks and take for good; not a lock on a table, which ends with each transaction.
  */
+const createLock = `
+  create schema if not exists audit;
+  create table if not exists audit.maintenance_run (
+    only_row boolean     primary key default true check (only_row),
+    pid      int         not null,
+    role     name        not null,
+    program  text,
+    client   text,
+    since    timestamptz
+  );
+  comment on table audit.maintenance_run is 'Who changes the structure: a migration, or the partitions job.';
+
+  create or replace function audit.begin_maintenance() returns setof audit.maintenance_run
+    language plpgsql security definer
+    set search_path = pg_catalog, pg_temp
+  as $$
+  declare
+    held audit.maintenance_run;
+  begin
+    lock table audit.maintenance_run in share row exclusive mode;
+    select * into held from audit.maintenance_run;
+    if exists (select from pg_stat_activity a
+                where a.pid = held.pid and a.pid <> pg_backend_pid() and a.usename = held.role
+                  and a.datname = current_database()
+                  -- Hidden from an owner who may not see others' statistics.
+                  and coalesce(a.backend_start = held.since, true))
+    then
+      return next held;
+      return;
+    end if;
+    delete from audit.maintenance_run;
+    insert into audit.maintenance_run (pid, role, program, client, since)
+      select pg_backend_pid(), session_user, nullif(current_setting('application_name'), ''), host(inet_client_addr()),
+             (select a.backend_start from pg_stat_activity a where a.pid = pg_backend_pid());
+  end
+  $$;
+  revoke execute on function audit.begin_maintenance() from public;
+  comment on function audit.begin_maintenance() is 'Takes the lock for this session, or says who holds it.';`;
+
+/** Twenty that make it at once collide in the catalogs: made by another is made. */
+const collisions = new Set(["23505", "42P06", "42P07", "42723", "XX000", "40P01"]);
+/** lock_not_available: another asks at this moment. */
+const busy = "55P03";
+
+/** Takes the lock for as long as the connection lives. Asked for again and again, so that nothing of the holder's waits for this one. */
 export async function lockMaintenance(client: pg.Client, options: LockOptions): Promise<void> {
   const started = Date.now();
   let told = 0;
   for (;;) {
     options.signal?.throwIfAborted();
-    const { rows } = await client.query<{ locked: boolean }>("select pg_try_advisory_lock($1, $2) as locked", [...key]);
-    if (rows[0]?.locked) return;
+    const holder = await tryLock(client);
+    if (holder === undefined) return;
     const waited = (Date.now() - started) / 1000;
     if (waited >= options.waitSeconds) {
       throw new Failure(
-        `waited ${Math.round(waited)} s for ${describeHolder(await findHolder(client))}, which still holds the maintenance lock; nothing was changed`,
+        `waited ${Math.round(waited)} s for ${describeHolder(holder)}, which still holds the maintenance lock; nothing was changed`,
       );
     }
     if (told === 0 || Date.now() - told > 10_000) {
-      options.log.info(`waiting for ${describeHolder(await findHolder(client))}`, {
+      options.log.info(`waiting for ${describeHolder(holder)}`, {
         waitedSeconds: Math.round(waited),
         limitSeconds: options.waitSeconds,
       });
@@ -51,20 +92,32 @@ export async function lockMaintenance(client: pg.Client, options: LockOptions): 
   }
 }
 
-async function findHolder(client: pg.Client): Promise<Holder | undefined> {
-  const { rows } = await client.query<Holder>(
-    `select a.pid, a.usename, nullif(a.application_name, '') as application_name, host(a.client_addr) as client_addr, a.backend_start
-       from pg_locks l join pg_stat_activity a using (pid)
-      where l.locktype = 'advisory' and l.classid = $1 and l.objid = $2 and l.granted
-        and l.database = (select oid from pg_database where datname = current_database())`,
-    [...key],
-  );
-  return rows[0];
+/** Undefined once it is this session's; else who holds it, if that is known. */
+async function tryLock(client: pg.Client): Promise<Partial<Holder> | undefined> {
+  try {
+    const { rows } = await client.query<Holder>(
+      "select pid, role, program, client, since from audit.begin_maintenance()",
+    );
+    return rows[0];
+  } catch (error) {
+    const state = sqlState(error) ?? "";
+    if (state === busy) return {};
+    // undefined_function, invalid_schema_name: a database without any migration.
+    if (state !== "42883" && state !== "3F000") throw error;
+  }
+  try {
+    await client.query(createLock);
+  } catch (error) {
+    if (sqlState(error) === "42501") throw new Failure("this database has no schema of ours yet: run migrate first");
+    if (!collisions.has(sqlState(error) ?? "")) throw error;
+  }
+  return {};
 }
 
-function describeHolder(holder: Holder | undefined): string {
-  if (!holder) return "a run that has just ended";
-  const { pid, usename, application_name: program, client_addr: from, backend_start: since } = holder;
-  if (!since) return `a program of ${usename} (server process ${pid})`;
-  return `${program ?? "a program"} of ${usename} (server process ${pid}, from ${from ?? "a local socket"}, connected since ${since.toISOString()})`;
+function describeHolder({ pid, role, program, client, since }: Partial<Holder>): string {
+  if (pid === undefined) return "another run that begins at this moment";
+  return (
+    `${program ?? "a program"} of ${role} (server process ${pid}, from ${client ?? "a local socket"}` +
+    `${since ? `, connected since ${since.toISOString()}` : ""})`
+  );
 }

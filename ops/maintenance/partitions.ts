@@ -2,7 +2,7 @@
 import type pg from "pg";
 import type { Log } from "../log";
 import { Failure } from "../program";
-import { retryWhileBusy } from "./retry";
+import { Busy, lockHolders, retryWhileBusy } from "./retry";
 
 export interface EnsureOptions {
   monthsAhead: number;
@@ -10,7 +10,7 @@ export interface EnsureOptions {
   signal?: AbortSignal;
   /** Longest a writer may be kept waiting by one attempt to lock a table. Default 50. */
   lockTimeoutMs?: number;
-  /** How long to go on trying, per step. Default 120. */
+  /** How long to go on trying while tables are in use, all steps together. Default 120. */
   patienceSeconds?: number;
 }
 
@@ -38,40 +38,71 @@ export async function ensurePartitions(client: pg.Client, options: EnsureOptions
   await client.query(`set lock_timeout = ${options.lockTimeoutMs ?? 50}`);
 
   const result: EnsureResult = { created: [], moved: 0, retries: 0 };
-  const step = stepper(options, result);
-  const call = <T>(what: string, sql: string, values: unknown[]): Promise<T[]> =>
-    step(what, async () => (await client.query<{ value: T }>(sql, values)).rows.map((row) => row.value));
+  const step = stepper(client, options, result);
+  const call: Call = (what, parent, sql, values) =>
+    step(what, parent, async () => (await client.query<{ value: never }>(sql, values)).rows.map((row) => row.value));
 
-  for (const parent of await leftovers(client))
-    await call(`drop the drained table of ${parent}`, "select audit.drain_release($1) as value", [parent]);
-  for (const { parent, months } of await missing(client, options.monthsAhead)) {
-    if (months.some((month) => month.occupied)) {
-      await drain(client, parent, options, result, { step, call });
-      continue;
-    }
-    for (const { month } of months) {
-      const [name] = await call<string>(`make ${parent} ${month}`, "select audit.make_month($1, $2)::text as value", [
-        parent,
-        month,
-      ]);
-      if (!name) continue;
-      result.created.push(name);
-      options.log.info("partition made", { table: parent, partition: name });
-    }
-  }
+  const given: Busy[] = [];
+  // A table that somebody reads for hours keeps no other from its months.
+  const unlessBusy = (work: Promise<void>) =>
+    work.catch((error: unknown) => {
+      if (!(error instanceof Busy)) throw error;
+      given.push(error);
+      options.log.warn(error.message, { details: error.details });
+    });
+  for (const parent of await leftovers(client)) await unlessBusy(release(call, parent));
+  for (const { parent, months } of await missing(client, options.monthsAhead))
+    await unlessBusy(
+      months.some((month) => month.occupied)
+        ? drain(client, parent, options, result, { step, call })
+        : makeMonths(call, parent, months, options, result),
+    );
+  const [first, ...others] = given;
+  if (first) throw new Failure(first.message, [...first.details, ...others.flatMap((f) => [f.message, ...f.details])]);
   return result;
 }
 
-type Step = <T>(what: string, work: () => Promise<T>) => Promise<T>;
-type Call = <T>(what: string, sql: string, values: unknown[]) => Promise<T[]>;
+async function release(call: Call, parent: string): Promise<void> {
+  await call(`drop the drained table of ${parent}`, parent, "select audit.drain_release($1) as value", [parent]);
+}
 
-function stepper({ patienceSeconds = 120, signal }: EnsureOptions, result: EnsureResult): Step {
-  return (what, work) => {
+async function makeMonths(
+  call: Call,
+  parent: string,
+  months: readonly MissingMonth[],
+  { log }: EnsureOptions,
+  result: EnsureResult,
+): Promise<void> {
+  for (const { month } of months) {
+    const sql = "select audit.make_month($1, $2)::text as value";
+    const [name] = await call<string>(`make ${parent} ${month}`, parent, sql, [parent, month]);
+    if (!name) continue;
+    result.created.push(name);
+    log.info("partition made", { table: parent, partition: name });
+  }
+}
+
+type Step = <T>(what: string, parent: string, work: () => Promise<T>) => Promise<T>;
+type Call = <T>(what: string, parent: string, sql: string, values: unknown[]) => Promise<T[]>;
+
+function stepper(client: pg.Client, { patienceSeconds = 120, signal }: EnsureOptions, result: EnsureResult): Step {
+  let patience = patienceSeconds;
+  return async (what, parent, work) => {
+    let since: number | undefined;
     const describe = (error: unknown) => {
       const { message, hint } = error as { message: string; hint?: string };
       return new Failure(`${what}: ${message}`, hint ? [`hint: ${hint}`] : []);
     };
-    return retryWhileBusy(work, describe, { patienceSeconds, signal, onBusy: () => result.retries++ });
+    const onBusy = () => {
+      since ??= Date.now();
+      result.retries++;
+    };
+    const blockers = () => lockHolders(client, parent);
+    try {
+      return await retryWhileBusy(work, describe, { patienceSeconds: patience, signal, onBusy, blockers });
+    } finally {
+      if (since !== undefined) patience = Math.max(0, patience - (Date.now() - since) / 1000);
+    }
   };
 }
 
@@ -101,17 +132,18 @@ async function drain(
   log.warn("rows are in the future partition: moving them into their months", { table: parent });
   const targets = await call<string>(
     `start draining ${parent}`,
+    parent,
     "select t::text as value from audit.drain_start($1, $2) t",
     [parent, monthsAhead],
   );
   let moved = 0;
   for (const target of targets) {
-    const [rows] = await call<string>(`copy ${target}`, "select audit.drain_copy($1) as value", [target]);
+    const [rows] = await call<string>(`copy ${target}`, parent, "select audit.drain_copy($1) as value", [target]);
     moved += target.endsWith("_future_next") ? 0 : Number(rows);
   }
   // What is left for the lock is what is written while the last batch is applied. Each attempt catches up first: what changed
   // during the wait for the lock must not be copied under it.
-  await step(`finish draining ${parent}`, async () => {
+  await step(`finish draining ${parent}`, parent, async () => {
     let applied: number | undefined;
     do {
       const sql = "select audit.drain_apply($1, 5000) as applied";
@@ -119,7 +151,7 @@ async function drain(
     } while (applied !== undefined && applied > 200);
     await client.query("select audit.drain_finish($1)", [parent]);
   });
-  await call(`drop the drained table of ${parent}`, "select audit.drain_release($1) as value", [parent]);
+  await release(call, parent);
   const created = targets.filter((target) => !target.endsWith("_future_next"));
   result.created.push(...created);
   result.moved += moved;

@@ -1,7 +1,7 @@
 /** Applies one migration: its ledger row first, so that whoever else tries collides before anything is changed. */
 import pg from "pg";
 import type { Log } from "../log";
-import { retryWhileBusy } from "../maintenance/retry";
+import { lockHolders, retryWhileBusy } from "../maintenance/retry";
 import { Failure } from "../program";
 import type { Migration } from "./files";
 
@@ -25,6 +25,7 @@ export async function applyMigration(client: pg.Client, migration: Migration, op
     {
       patienceSeconds: options.lockPatienceSeconds,
       signal: options.signal,
+      blockers: () => lockHolders(client),
       onBusy: (attempt, { message }) =>
         options.log.warn("a table is in use; trying again", { file: migration.file, attempt, error: message }),
     },

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import type { ClientBase } from "pg";
 import * as z from "zod/mini";
 import { Failure } from "../program";
-import { checkRoles } from "./checkRoles";
+import { unrepairedRoles } from "../maintenance/roles";
 import { checkParameters } from "./parameters";
 
 const expectationsSchema = z.strictObject({
@@ -11,6 +11,8 @@ const expectationsSchema = z.strictObject({
   parameters: z._default(z.record(z.string(), z.string()), {}),
   /** Months ahead that must have a partition. */
   monthsAhead: z._default(z.int().check(z.minimum(0), z.maximum(120)), 3),
+  /** Connections that each role may have, by its name. */
+  connections: z._default(z.record(z.string(), z.int().check(z.minimum(1))), {}),
   /** Whether the server must speak TLS, and this connection use it. */
   ssl: z._default(z.boolean(), true),
 });
@@ -51,7 +53,7 @@ export async function findDifferences(client: ClientBase, expected: Expectations
     ...(await checkParameters(client, { ...expected.parameters, ...(expected.ssl ? { ssl: "on" } : {}) })),
     ...(await checkWalLevel(client)),
     ...(expected.ssl ? await checkConnection(client) : []),
-    ...(await checkRoles(client)),
+    ...(await unrepairedRoles(client)),
     ...(await checkPartitions(client, expected.monthsAhead)),
   ];
 }

@@ -4,6 +4,7 @@ import { refusePooler } from "../database";
 import type { Log } from "../log";
 import { lockMaintenance } from "../maintenance/lock";
 import { ensurePartitions } from "../maintenance/partitions";
+import { repairRoles, setConnectionLimits } from "../maintenance/roles";
 import { sessionSettings } from "../maintenance/session";
 import { Failure } from "../program";
 import { applyMigration, type ApplyOptions } from "./apply";
@@ -24,6 +25,8 @@ export interface UpOptions {
 
 export interface DeployOptions extends UpOptions {
   monthsAhead: number;
+  /** Connections that each role may have. */
+  connections?: Readonly<Record<string, number>>;
 }
 
 /** Applies what is pending; returns the files applied. Holds the maintenance lock until the connection ends. */
@@ -57,9 +60,12 @@ export async function migrateUp(client: pg.Client, options: UpOptions): Promise<
   return pending.map(({ file }) => file);
 }
 
-/** Migrations and partitions. Holds the maintenance lock until the connection ends. */
+/** Migrations, what roles may be, and partitions. Holds the maintenance lock until the connection ends. */
 export async function deploy(client: pg.Client, options: DeployOptions): Promise<void> {
   await migrateUp(client, options);
+  if (options.connections) await setConnectionLimits(client, options.connections);
+  // Before passwords are set: a role that may not log in could not show whether its password works.
+  await repairRoles(client, options.log);
   await ensurePartitions(client, {
     monthsAhead: options.monthsAhead,
     log: options.log,

@@ -226,9 +226,10 @@ describe("the check at the end", () => {
         "default_transaction_read_only of authensor_auditor: expected on, is not set",
         "session_replication_role of authensor_app: expected not set, is replica",
         'search_path of authensor_telemetry in every database: expected not set, is x, "y=z"',
-        "role authensor_app is a member: expected nothing, is pg_read_all_data, pg_signal_backend",
-        "role authensor_monitor is a member: expected pg_monitor, is nothing",
-        "role authensor_monitor: expected login and no other power, is createdb",
+        "authensor_app is a member of pg_read_all_data: expected no, is yes",
+        "authensor_app is a member of pg_signal_backend: expected no, is yes",
+        "authensor_monitor is a member of pg_monitor: expected yes, is no",
+        "createdb of authensor_monitor: expected no, is yes",
         `partition of receipts for ${month}: expected exists, is missing`,
       ]),
     );

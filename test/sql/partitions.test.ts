@@ -211,7 +211,7 @@ describe("the job", () => {
     await holder.end();
     expect(result).toMatchObject({ code: 1 });
     expect(result.stderr).toMatch(
-      /^partitions: waited 0 s for a program of authensor_owner \(server process \d+\), which still holds the maintenance lock/,
+      /^partitions: waited 0 s for a program of authensor_owner \(server process \d+, from .*, connected since 20.*Z\), which still holds the maintenance lock/,
     );
   });
 
@@ -286,7 +286,7 @@ describe("the job", () => {
     const writes = await writing.stop();
     expect(result.code).toBe(1);
     expect(result.stderr).toMatch(
-      /^partitions: (make|start draining|finish draining) receipts.*: canceling statement due to lock timeout; a table was in use at each of \d+ attempts within 2 s\n.*pg_stat_activity/,
+      /^partitions: (make|start draining|finish draining) receipts.*: canceling statement due to lock timeout; a table was in use at each of \d+ attempts within 2 s\n {2}in use by a program of authensor_auditor \(server process \d+, from .*, in a transaction since 20.*Z\)\n[^]*pg_terminate_backend/,
     );
     expect(stalls()).toEqual([]);
     await reader.query("commit");

@@ -7,6 +7,7 @@ import {
   otherClients,
   planConnections,
   poolsFor,
+  roleConnections,
   processesPerPod,
   type ConnectionLimits,
 } from "../../components/connectionBudget";
@@ -88,6 +89,18 @@ describe("the connection budget", () => {
         fc.pre(planConnections(given).fits);
         const clients = given.controlPlaneMaxPods * 2 * clientsPerControlPlanePod + otherClients;
         expect((given.pgbouncerPods - 1) * given.maxClients).toBeGreaterThanOrEqual(clients);
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  test("leaves the owner's migrations and the superusers a way in when every role has all that it may have", () => {
+    fc.assert(
+      fc.property(limits, (given) => {
+        fc.pre(planConnections(given).fits);
+        const roles = Object.values(roleConnections(given)).reduce((total, count) => total + count, 0);
+        const { migrations, superuserReserved, rdsadmin } = directConnections;
+        expect(roles + migrations + superuserReserved + rdsadmin).toBeLessThanOrEqual(given.maxConnections);
       }),
       { numRuns: 1_000 },
     );

@@ -19,7 +19,7 @@ const migrationsArgs: MigrationsArgs = {
   ...shared,
   migrations: { files: { "001_a.sql": "select 1;" }, hash: "abc" },
   rolePasswords: { app: "pa", telemetry: "pt", monitor: "pm", auditor: "pu", maintenance: "px" },
-  expectations: { parameters: { max_connections: "200" }, monthsAhead: 3 },
+  expectations: { parameters: { max_connections: "200" }, monthsAhead: 3, connections: { authensor_app: 40 } },
   parameterWaitMinutes: 10,
 };
 const scheduledArgs: ScheduledArgs = {
@@ -242,7 +242,10 @@ describe("a program on schedule", () => {
   test("gets the environment of its entry in the table", async () => {
     const [container] = (await cronJobOf()).spec.jobTemplate.spec.template.spec.containers;
     expect(container!.env).toContainEqual({ name: "MONTHS_AHEAD", value: "4" });
-    expect(scheduledPrograms.partitions.env({ monthsAhead: 4 })).toEqual({ MONTHS_AHEAD: "4" });
+    expect(scheduledPrograms.partitions.env({ monthsAhead: 4 })).toEqual({
+      MONTHS_AHEAD: "4",
+      LOCK_PATIENCE_SECONDS: "1200",
+    });
   });
 
   test("reaches what its entry names beside the database", async () => {

@@ -37,6 +37,8 @@ describe("the primary's parameters", () => {
       maintenance_work_mem: "131072",
       random_page_cost: "1.1",
       shared_preload_libraries: "pg_stat_statements",
+      "pg_stat_statements.track_utility": "0",
+      "rds.restrict_password_commands": "1",
       "rds.force_ssl": "1",
     });
   });
@@ -133,7 +135,10 @@ describe("the replica's parameters", () => {
 
 describe("a parameter is applied", () => {
   // As `postgres --describe-config` of 15.14, 16.14, 17.10 and 18.4 has them.
-  const atStart = ["max_connections", "max_locks_per_transaction", "max_worker_processes", "shared_preload_libraries"];
+  const atStart = [
+    ...["max_connections", "max_locks_per_transaction", "max_worker_processes"],
+    ...["rds.restrict_password_commands", "shared_preload_libraries"],
+  ];
   const dynamic = { ...small, instanceClass: "db.r7g.4xlarge" };
 
   test.each([
@@ -204,7 +209,7 @@ test.each([
 
 test("the server is checked for all of them but RDS' own", () => {
   const parameters = primaryParameters(small);
-  const { "rds.force_ssl": _forced, ...rest } = values(parameters);
+  const { "rds.force_ssl": _forced, "rds.restrict_password_commands": _restricted, ...rest } = values(parameters);
   expect(expectedSettings(parameters)).toEqual(rest);
 });
 

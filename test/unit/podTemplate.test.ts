@@ -122,7 +122,7 @@ describe("the pods of each component", () => {
             ...args,
             migrations: { files: { "001_a.sql": "select 1;" }, hash: "abc" },
             rolePasswords: passwords,
-            expectations: { parameters: {}, monthsAhead: 3 },
+            expectations: { parameters: {}, monthsAhead: 3, connections: {} },
             parameterWaitMinutes: 10,
           }),
       ),

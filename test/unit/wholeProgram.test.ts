@@ -290,8 +290,9 @@ describe("a changed setting", () => {
     return [...after].filter(([key, inputs]) => before.get(key) !== inputs).map(([key]) => key);
   };
 
-  test("of the pools reaches the pooler's configuration alone", async () => {
+  test("of the pools reaches the pooler's configuration, and what the migration limits the roles to", async () => {
     expect(await changedBy({ "authensor-database:reservedConnections": "42" })).toEqual([
+      "kubernetes:core/v1:ConfigMap authensor-dev-migrate-expectations",
       "kubernetes:core/v1:ConfigMap authensor-dev-pgbouncer-config",
     ]);
   });
