@@ -1,4 +1,4 @@
-/** The proof that it all works: one receipt through the control plane, read back from the replica. */
+/** The proof that it all works: one receipt through the control plane, read back from the replica, or without one from the primary. */
 import { randomUUID } from "node:crypto";
 import { Client } from "pg";
 import type { LocalOutputs } from "./outputs";
@@ -8,32 +8,34 @@ export interface Journey {
   receiptId: string;
   outcome: string;
   decidedMs: number;
-  replicatedMs: number;
+  /** Where it was read back, and how long after the decision. */
+  readFrom: "replica" | "primary";
+  readMs: number;
 }
 
-type Ends = Pick<LocalOutputs, "controlPlaneUrl" | "adminToken" | "replicaUrl">;
+type Ends = Pick<LocalOutputs, "controlPlaneUrl" | "adminToken" | "replicaUrl" | "auditorUrl">;
 
-/** Sends an action to be decided on and waits for its receipt on the replica. */
+/** Sends an action to be decided on and waits for its receipt. */
 export async function firstReceipt(to: Ends, signal?: AbortSignal): Promise<Journey> {
-  const replica = new Client({ connectionString: to.replicaUrl, connectionTimeoutMillis: 10_000 });
-  await replica.connect();
+  const readFrom = to.replicaUrl === undefined ? "primary" : "replica";
+  const reader = new Client({ connectionString: to.replicaUrl ?? to.auditorUrl, connectionTimeoutMillis: 10_000 });
+  await reader.connect();
   try {
     const began = performance.now();
     const { receiptId, decision } = await evaluate(to, signal);
     const decided = performance.now();
     await waitUntil(
-      `receipt ${receiptId} on the replica`,
+      `receipt ${receiptId} on the ${readFrom}`,
       async () => {
-        const { rowCount } = await replica.query("select from receipts where id = $1", [receiptId]);
+        const { rowCount } = await reader.query("select from receipts where id = $1", [receiptId]);
         return rowCount === 1;
       },
       { timeoutMs: 15_000, everyMs: 2, ...(signal && { signal }) },
     );
-    const replicated = performance.now();
-    const outcome = decision.outcome;
-    return { receiptId, outcome, decidedMs: decided - began, replicatedMs: replicated - decided };
+    const read = performance.now();
+    return { receiptId, outcome: decision.outcome, decidedMs: decided - began, readFrom, readMs: read - decided };
   } finally {
-    await replica.end();
+    await reader.end();
   }
 }
 

@@ -25,7 +25,9 @@ export interface LocalOutputs extends Properties {
   telemetryUrl: string;
   ownerUrl: string;
   monitorUrl: string;
-  replicaUrl: string;
+  auditorUrl: string;
+  /** Undefined where there is no replica. */
+  replicaUrl?: string;
 }
 
 export function resolveOutputs(outputs: Properties, state: State, directory: string): LocalOutputs {

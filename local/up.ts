@@ -40,10 +40,10 @@ export async function up(
   progress.line(counts.join(", "));
 
   const journey = await firstReceipt(outputs, signal);
-  const [decided, replicated] = [journey.decidedMs, journey.replicatedMs].map((ms) => ms.toFixed(0));
+  const [decided, read] = [journey.decidedMs, journey.readMs].map((ms) => ms.toFixed(0));
   progress.line(
     `receipt ${journey.receiptId} (${journey.outcome}) through the control plane in ${decided} ms, ` +
-      `on the replica ${replicated} ms later`,
+      `on the ${journey.readFrom} ${read} ms later`,
   );
   return { outputs, rows: await health(environment) };
 }
@@ -57,7 +57,7 @@ ${table(rows)}
 
 Try next
   curl -s ${outputs.controlPlaneUrl}/health/ready
-  psql "$(node -p 'require("${outputsFile}").replicaUrl')" -c 'select created_at, actor_id, decision_outcome from receipts'
+  psql "$(node -p 'require("${outputsFile}").${outputs.replicaUrl === undefined ? "auditorUrl" : "replicaUrl"}')" -c 'select created_at, actor_id, decision_outcome from receipts'
   make cron NAME=partitions    make status    make down    make clean
 `;
 }

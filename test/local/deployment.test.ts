@@ -32,7 +32,7 @@ async function query<Row extends object>(url: string, sql: string): Promise<Row[
 }
 
 async function receiptsOnReplica(): Promise<number> {
-  const rows = await query<{ count: string }>(cloud.outputs().replicaUrl, "select count(*) as count from receipts");
+  const rows = await query<{ count: string }>(cloud.outputs().replicaUrl!, "select count(*) as count from receipts");
   return Number(rows[0]?.count);
 }
 
@@ -76,7 +76,7 @@ describe("a first run", () => {
       outputs.auditUrl,
       outputs.telemetryUrl,
       outputs.ownerUrl,
-      outputs.replicaUrl,
+      outputs.replicaUrl!,
       outputs.monitorUrl,
     ])
       expect(stdout).not.toContain(new URL(url).password);
@@ -109,7 +109,7 @@ describe("what was brought up", () => {
     expect(await roleOf(outputs.telemetryUrl)).toEqual({ role: "authensor_telemetry", standby: false });
     expect(await roleOf(outputs.ownerUrl)).toEqual({ role: "authensor_owner", standby: false });
     expect(await roleOf(outputs.monitorUrl)).toEqual({ role: "authensor_monitor", standby: false });
-    expect(await roleOf(outputs.replicaUrl)).toEqual({ role: "authensor_auditor", standby: true });
+    expect(await roleOf(outputs.replicaUrl!)).toEqual({ role: "authensor_auditor", standby: true });
   });
 
   test("refuses a client that trusts another certificate authority", async () => {
@@ -252,6 +252,14 @@ describe("stopping", () => {
     } finally {
       for (const stranger of strangers) stranger.close();
     }
+  });
+
+  test("the replica for good leaves a deployment whose first receipt is read from the primary", async () => {
+    const result = await cloud.run("up", "--set", "replica=false");
+    expectDone(result);
+    expect(result.stdout).toMatch(/through the control plane in \d+ ms, on the primary \d+ ms later/);
+    expect(result.stdout).toContain(".auditorUrl");
+    expect(cloud.outputs().replicaUrl).toBeUndefined();
   });
 
   test("and deleting leaves neither a process nor a file, even where the state cannot be read, and can be done again", async () => {
