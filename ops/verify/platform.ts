@@ -28,10 +28,24 @@ const brought: readonly Brought[] = [
 
   // The one extension that this deployment uses, with all that it makes.
   { key: /^extension pg_stat_statements$/, fact: /^schema public$/ },
-  { key: /^member of extension pg_stat_statements: (function|view|type) pg_stat_statements/, fact: /^/ },
-  { key: /^member of extension pg_stat_statements: rule _RETURN on view pg_stat_statements/, fact: /^/ },
+  {
+    key: /^member of extension pg_stat_statements: (function|view|type|rule _RETURN on view) public\.pg_stat_statements/,
+    fact: /^/,
+  },
   { key: /^function public\.pg_stat_statements\w*\(/, fact: /; language c; .*library \$libdir\/pg_stat_statements;/ },
 ];
 
 export const mayBe = (key: string, fact: string): boolean =>
   brought.some((entry) => entry.key.test(key) && entry.fact.test(fact));
+
+/** The extension's views: of it, and nothing but columns and what they read. */
+const view = /^public\.pg_stat_statements(_info)?$/;
+const inView: readonly Brought[] = [
+  { key: /^relation$/, fact: /^kind v; / },
+  { key: /^column /, fact: /^(?!.*; )/ },
+  { key: /^rule _RETURN$/, fact: /^[^;]*\bFROM (public\.)?pg_stat_statements(_info)?\([^;]*;; enabled O$/ },
+];
+
+export const mayBeRelation = (scope: string, things: ReadonlyMap<string, string>): boolean =>
+  view.test(scope) &&
+  [...things].every(([key, fact]) => inView.some((entry) => entry.key.test(key) && entry.fact.test(fact)));
