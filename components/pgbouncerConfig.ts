@@ -106,7 +106,7 @@ server_tls_protocols = secure
 ; The control plane uses unnamed statements only, so a connection can change hands after each transaction.
 pool_mode = transaction
 ; A connection is handed on as it was: what a client SET, prepared, locked or listens to ends with its transaction. Not
-; DISCARD ALL, which would also have every function planned anew (docs/roles.md has the price of both).
+; DISCARD ALL, which would also have every function planned anew.
 server_reset_query = ${resetQuery}
 server_reset_query_always = 1
 ; Every client of a control plane at its largest fits into one pod less than there are.
