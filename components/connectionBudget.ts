@@ -142,8 +142,9 @@ export function roleConnections(limits: ConnectionLimits): Record<string, number
     [roles.app]: processes * (pools.controlPlane + pools.app),
     [roles.telemetry]: processes * pools.telemetry,
     [roles.auditor]: processes * pools.auditor,
-    // Two more where the reserve allows it: the next monitor of a rollout, a person.
-    [roles.monitor]: directConnections.monitor + Math.min(2, spare),
+    // More where the reserve allows it: each PgBouncer process keeps the one that the monitor's query came through, and the next
+    // monitor of a rollout and a person need one each.
+    [roles.monitor]: directConnections.monitor + Math.min(processes + 2, spare),
     [roles.maintenance]: maintenanceConnections,
   };
 }
