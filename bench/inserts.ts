@@ -41,7 +41,7 @@ async function prepare({ owner: { bare } }: Lab): Promise<void> {
   const source = (rows[0]?.source ?? "")
     .replace("seal_receipt", "seal_global")
     .replaceAll("coalesce(new.actor_id, '')", "''")
-    .replaceAll("perform audit.check_identity(new), audit.check_state(new);", ""); // they take rows of receipts, and none here fails them
+    .replaceAll(/perform audit\.check_identity\(new\).*;/g, "null;"); // they take rows of receipts, and none here fails them
   await bare.query(`${shape("global_chain")} partition by range (created_at);
     alter table global_chain add primary key (id, created_at); ${indexes("global_chain")} select audit.partition_by_month('global_chain');
     ${source};

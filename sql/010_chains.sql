@@ -184,42 +184,48 @@ declare
     new.decision_outcome, new.tool_name, new.actor_id, new.envelope, new.decision);
   content bytea := sha256(convert_to(statement, 'UTF8'));
   at timestamptz := clock_timestamp();
-  -- In the month that it is sealed in, and where no receipt of a later month can be yet.
-  timely boolean := new.created_at between
-    greatest(at - audit.max_lateness(), date_trunc('month', at + audit.max_earliness(), 'UTC'))
-    and at + audit.max_earliness();
-  -- Nearly every receipt: known values, and the state that its decision implies (audit.birth_state, 011).
+  -- Nearly every receipt: known values, the state that its decision implies (audit.birth_state, 011), nothing too long,
+  -- and a date within its bounds and in a month that is not over in the next minutes: months begin at a midnight.
   plain boolean :=
     new.decision_outcome || ' ' || new.status
       in ('allow pending', 'require_approval pending', 'deny skipped', 'rate_limited skipped')
     and new.updated_at = new.created_at and new.execution_attempts = 0
     and (new.approval, new.approval_status, new.execution, new.result, new.error,
          new.claim_id, new.claimed_at, new.claim_expires_at, new.rekor_entry_id) is null
-    and octet_length(concat(new.actor_id, new.tool_name)) <= 1024
-    and octet_length(statement) <= audit.max_document_bytes();
-  batch boolean     := coalesce(current_setting('audit.batch', true) = 'on', false);
-  again audit.chain_heads;
+    and octet_length(coalesce(new.tool_name, '')) <= 1024
+    and octet_length(statement) <= audit.max_document_bytes()
+    and (new.created_at, audit.max_lateness()) overlaps (at, audit.max_earliness())
+    and new.created_at >= date_bin('1 day', at + audit.max_earliness(), '2000-01-01 00:00+00');
+  alone boolean :=
+    plain and current_setting('synchronous_commit') in ('on', 'remote_apply')
+    and current_setting('audit.batch', true) is distinct from 'on';
+  advanced audit.chain_heads;
   place tid;
 begin
-  if current_setting('synchronous_commit') not in ('on', 'remote_apply') then
-    perform audit.commit_durably();
-  end if;
-  if plain is not true then
-    perform audit.check_identity(new), audit.check_state(new);
-  end if;
-  if timely is not true then
-    perform audit.check_date(new, at);
+  if alone is not true then
+    if current_setting('synchronous_commit') not in ('on', 'remote_apply') then
+      perform audit.commit_durably();
+    end if;
+    if plain is not true then
+      perform audit.check_identity(new), audit.check_state(new), audit.check_date(new, at);
+    end if;
+    if current_setting('audit.batch', true) = 'on' then
+      advanced := audit.advance_in_batch(new, content, at);
+      if advanced.agent is not null then
+        new.chain_seq         := advanced.seq;
+        new.sealed_at         := advanced.sealed_at;
+        new.chain_seal        := advanced.seal;
+        new.receipt_hash      := advanced.receipt_hash;
+        new.prev_receipt_hash := advanced.prev_receipt_hash;
+        if plain is not true then
+          perform audit.record_birth(new);
+        end if;
+        return new;
+      end if;
+    end if;
   end if;
 
-  if batch then
-    again := audit.advance_in_batch(new, content, at);
-    new.chain_seq         := again.seq;
-    new.sealed_at         := again.sealed_at;
-    new.chain_seal        := again.seal;
-    new.receipt_hash      := again.receipt_hash;
-    new.prev_receipt_hash := again.prev_receipt_hash;
-  end if;
-  while again.agent is null loop
+  loop
     update audit.chain_heads as head
        set seq               = head.seq + 1,
            sealed_at         = greatest(head.sealed_at, at),
@@ -231,26 +237,17 @@ begin
      where head.agent = coalesce(new.actor_id, '')
     returning head.seq, head.sealed_at, head.seal, head.receipt_hash, head.prev_receipt_hash, head.ctid
          into new.chain_seq, new.sealed_at, new.chain_seal, new.receipt_hash, new.prev_receipt_hash, place;
-    if found and plain and not batch and new.chain_seq & 31 <> 0 then
+    -- One in 128 may be the middle of a batch.
+    if alone and new.chain_seal >= '\x02' then
       return new;
     end if;
     exit when found;
+    -- Only here for what is plain: an agent that has a head has a name that fits.
+    perform audit.check_identity(new);
     insert into audit.chain_heads (agent) values (coalesce(new.actor_id, '')) on conflict do nothing;
   end loop;
-  -- From an agent's thirty-second receipt on, the thirty-second of any may be the middle of a batch.
-  if place is not null then
-    perform audit.remember_head('chain_heads', coalesce(new.actor_id, ''), place);
-  end if;
-  if plain then
-    return new;
-  end if;
-
-  -- Not born in the state that its decision implies: the history begins with how it was born.
-  if new.status <> (case when new.decision_outcome in ('allow', 'require_approval') then 'pending' else 'skipped' end)
-     or new.updated_at <> new.created_at or new.execution_attempts <> 0
-     or num_nonnulls(new.approval, new.approval_status, new.execution, new.result, new.error,
-                     new.claim_id, new.claimed_at, new.claim_expires_at, new.rekor_entry_id) > 0
-  then
+  perform audit.remember_head('chain_heads', coalesce(new.actor_id, ''), place);
+  if plain is not true then
     perform audit.record_birth(new);
   end if;
   return new;

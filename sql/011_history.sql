@@ -131,7 +131,8 @@ begin
 end
 $$;
 
--- Called by audit.seal_receipt.
+-- Called by audit.seal_receipt. What was not born in the state that its decision implies has a history, which begins
+-- with how it was born.
 create function audit.record_birth(born receipts) returns void
   language plpgsql
   set search_path = pg_catalog, pg_temp
@@ -139,6 +140,13 @@ as $$
 declare
   problem text := audit.approval_problem(born.approval, born.approval_status);
 begin
+  if born.status = (case when born.decision_outcome in ('allow', 'require_approval') then 'pending' else 'skipped' end)
+     and born.updated_at = born.created_at and born.execution_attempts = 0
+     and num_nonnulls(born.approval, born.approval_status, born.execution, born.result, born.error,
+                      born.claim_id, born.claimed_at, born.claim_expires_at, born.rekor_entry_id) = 0
+  then
+    return;
+  end if;
   if problem is not null then
     raise 'receipt % cannot be: %', born.id, problem
       using errcode = 'integrity_constraint_violation', table = 'receipts';

@@ -63,7 +63,7 @@ create function audit.is_importing() returns boolean
 
 grant select on audit.imports to authensor_auditor;
 
--- Called by audit.seal_receipt for a receipt that is not dated in this month and these minutes.
+-- Called by audit.seal_receipt for a receipt that it cannot pass at a glance.
 create function audit.check_date(r receipts, at timestamptz) returns void
   language plpgsql
   set search_path = pg_catalog, pg_temp
@@ -71,6 +71,12 @@ as $$
 declare
   earlier timestamptz;
 begin
+  if r.created_at >= at - audit.max_lateness() and r.created_at <= at + audit.max_earliness()
+    and r.created_at >= date_trunc('month', at + audit.max_earliness(), 'UTC')
+  then
+    -- In the month that it is sealed in, and where no receipt of a later month can be yet.
+    return;
+  end if;
   if not (r.created_at >= at - audit.max_lateness() and r.created_at <= at + audit.max_earliness()) then
     if not audit.is_importing() then
       raise 'receipt % cannot be: created at %, more than % before or more than % after it is sealed, at %',
