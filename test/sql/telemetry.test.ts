@@ -24,6 +24,23 @@ afterAll(async () => {
 const event =
   "insert into telemetry_events (source, name, agent_id, value, attributes) values ($1, 'agent.latency', 'agent-1', $2, '{\"model\": \"large\"}')";
 
+/** A connection that a server answers: after a crash PgBouncer refuses for as long as its last login failed (server_login_retry). */
+async function answered(role: string): Promise<pg.Client> {
+  for (let tries = 1; ; tries++) {
+    const client = new pg.Client({ connectionString: pooler.url(role, database.name) });
+    client.on("error", () => undefined);
+    try {
+      await client.connect();
+      await client.query("select 1");
+      return client;
+    } catch (error) {
+      await client.end().catch(() => undefined);
+      if (tries === 100) throw error;
+      await sleep(200);
+    }
+  }
+}
+
 const code = (query: Promise<unknown>): Promise<string | undefined> =>
   query.then(
     () => "ok",
@@ -210,12 +227,8 @@ describe("a crash", () => {
       let kept = 0;
       for (let crash = 1; crash <= 5; crash++) {
         const tail = `tail-${crash}`;
-        const through = new pg.Client({ connectionString: pooler.url(roles.telemetry, database.name) });
-        through.on("error", () => undefined);
-        await through.connect();
-        const audit = new pg.Client({ connectionString: pooler.url(roles.app, database.name) });
-        audit.on("error", () => undefined);
-        await audit.connect();
+        const through = await answered(roles.telemetry);
+        const audit = await answered(roles.app);
         await sleep(500);
         await insertReceipts(audit, [newReceipt({ actor_id: tail })]);
         for (let n = 0; n < 20; n++) await through.query(event, [tail, n]);
