@@ -2,7 +2,7 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { foundation, instanceArgs, type DatabaseServerArgs } from "./databaseServer";
 import type { EncryptionKey } from "./encryptionKey";
-import { expectedSettings, replicaParameters } from "./parameters";
+import { replicaParameters } from "./parameters";
 import { transformed } from "./transform";
 
 export interface ReplicaArgs extends DatabaseServerArgs {
@@ -28,8 +28,6 @@ export class Replica extends pulumi.ComponentResource {
   readonly port: pulumi.Output<number>;
   readonly arn: pulumi.Output<string>;
   readonly identifier: pulumi.Output<string>;
-  /** What the server must report in `pg_settings` once it runs as deployed. */
-  readonly expectedSettings: Record<string, string>;
 
   constructor(name: string, args: ReplicaArgs, opts?: pulumi.ComponentResourceOptions) {
     super("authensor:replica:Replica", name, {}, opts);
@@ -68,7 +66,6 @@ export class Replica extends pulumi.ComponentResource {
     this.port = this.instance.port;
     this.arn = this.instance.arn;
     this.identifier = this.instance.identifier;
-    this.expectedSettings = expectedSettings(parameters);
 
     this.registerOutputs({ address: this.address, port: this.port, arn: this.arn, identifier: this.identifier });
   }
