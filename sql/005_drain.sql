@@ -70,12 +70,24 @@ create function audit.drain_cancel(parent regclass) returns void
   set client_min_messages = warning
 as $$
 declare
-  leftover text;
+  leftover regclass;
 begin
+  -- Only what drain_start made, and drain_finish never attached, is left over, whatever else was written into the list.
+  select d.target into leftover
+    from audit.drain_targets d join pg_class c on c.oid = d.target
+   where d.parent = drain_cancel.parent
+     and (c.relispartition
+          or not exists (select from pg_constraint b where b.conrelid = c.oid and b.conname = 'drain_bounds'))
+   limit 1;
+  if found then
+    raise '% is on the list of what a drain of % left over, and is not: it is not dropped', leftover, parent
+      using errcode = 'object_in_use',
+        hint = 'verify the trail, find out who wrote it into audit.drain_targets, and delete that row';
+  end if;
   perform audit.hold_off_vacuum((audit.future_partition(parent)).partition);
   execute format('drop trigger if exists audit_drain on %s', (audit.future_partition(parent)).partition);
   for leftover in
-    delete from audit.drain_targets d where d.parent = drain_cancel.parent returning d.target::text
+    delete from audit.drain_targets d where d.parent = drain_cancel.parent returning d.target
   loop
     execute format('drop table if exists %s', leftover);
   end loop;

@@ -11,6 +11,20 @@ create table audit.heartbeat (
 
 insert into audit.heartbeat default values;
 
+-- The server's clock, whatever the client says: a heartbeat ahead of its time would hide that none comes any more.
+create function audit.stamp_heartbeat() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  new.at := clock_timestamp();
+  return new;
+end
+$$;
+
+create trigger stamp_heartbeat before update on audit.heartbeat
+  for each row execute function audit.stamp_heartbeat();
+
 grant select, update (at) on audit.heartbeat to authensor_monitor;
 
 -- The last run of each program on schedule, as the program itself tells it at its end.
@@ -37,7 +51,7 @@ begin atomic
          summary = excluded.summary;
 end;
 
-grant execute on function audit.report_run(text, boolean, text) to authensor_maintenance, authensor_monitor;
+grant execute on function audit.report_run(text, boolean, text) to authensor_maintenance;
 
 -- Rows that are in no month, 10,001 of a partition at most: receipts that are dated back or ahead, or months that are
 -- missing.

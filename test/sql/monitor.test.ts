@@ -127,7 +127,8 @@ describe("a source finds", () => {
   });
 
   it("what programs said of their last run: a failure counts until the next success", async () => {
-    const report = (ok: boolean) => monitor.query("select audit.report_run('partitions', $1, 'x')", [ok]);
+    const job = await database.connect(roles.maintenance);
+    const report = (ok: boolean) => job.query("select audit.report_run('partitions', $1, 'x')", [ok]);
     await report(true);
     expect((await collect(programs)).samples).toMatchObject({ ProgramsFailed: 0 });
     await report(false);
@@ -147,6 +148,18 @@ describe("a source finds", () => {
       { part: "replica", reason: "no replica receives WAL from the primary" },
       { part: "lag", reason: expect.stringMatching(/^the replica is \d+ s behind the primary$/) as string },
     ]);
+  });
+});
+
+describe("the monitor's role", () => {
+  it("cannot say that all is well: it reports no program's run, and its heartbeat shows the server's time", async () => {
+    await expect(monitor.query("select audit.report_run('partitions', true, 'x')")).rejects.toMatchObject({
+      code: "42501",
+    });
+    const { rows } = await monitor.query<{ ahead: boolean }>(
+      "update audit.heartbeat set at = 'infinity' returning at > clock_timestamp() as ahead",
+    );
+    expect(rows).toEqual([{ ahead: false }]);
   });
 });
 

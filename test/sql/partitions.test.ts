@@ -486,6 +486,19 @@ describe("a drain", () => {
     },
   );
 
+  it.each([
+    ["a partition", "events_future"],
+    ["a table that no drain made", "events_kept"],
+  ])("drops nothing that it did not make: %s on its list is refused by name", async (_what, table) => {
+    await owner.query("create table events_kept as select * from events");
+    await owner.query("insert into audit.drain_targets values ('events', $1, now(), null, true)", [table]);
+    const before = await all(content);
+    await expect(owner.query("select audit.drain_start('events', 3)")).rejects.toThrow(`${table} is on the list`);
+    expect(await all(content)).toEqual(before);
+    expect(await all("select count(*)::int as rows from events_kept")).toEqual([{ rows: 2880 }]);
+    await owner.query("delete from audit.drain_targets; drop table events_kept");
+  });
+
   it("keeps the drained table, and says so, should a row not be found in its month", async () => {
     for (const [, sql] of steps) await owner.query(sql);
     await owner.query("delete from events where n = 7");
