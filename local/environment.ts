@@ -9,6 +9,7 @@ import { ownDirectory } from "../cloud/host/files";
 import { takeLock } from "../cloud/host/lock";
 import { findServiceUser } from "../cloud/host/user";
 import type { Progress } from "../cloud/progress";
+import { UsageError } from "./config";
 import { substitutes } from "./substitutes";
 import { State, Unreadable } from "../cloud/engine/state";
 
@@ -72,8 +73,26 @@ function loadState(file: string, root: string, { evenUnreadable }: OpenOptions):
 /** Where state and outputs are. */
 function localDirectory(): string {
   const directory = resolve(process.env["AUTHENSOR_LOCAL_DIR"] ?? join(checkout, ".local"));
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  makeLocalDirectory(directory);
   return directory;
+}
+
+/** Level by level: below /proc, Node's own `recursive` tries for ever. */
+function makeLocalDirectory(path: string): void {
+  const wanted = "for example AUTHENSOR_LOCAL_DIR=$HOME/authensor-local";
+  if (dirname(path) !== path) makeLocalDirectory(dirname(path));
+  const there = statSync(path, { throwIfNoEntry: false });
+  if (there?.isDirectory()) return;
+  if (there) throw new UsageError(`AUTHENSOR_LOCAL_DIR: ${path} is not a directory; name one, ${wanted}`);
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    const { code = "" } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST") return; // another command was first
+    throw new UsageError(
+      `AUTHENSOR_LOCAL_DIR: ${path} cannot be made (${code}); name a place where you may write, ${wanted}`,
+    );
+  }
 }
 
 /** Where servers keep data: for root outside the checkout, which the servers' user may not be able to enter. */
