@@ -16,6 +16,9 @@ export const paths = {
   run: "/run/pgbouncer",
 } as const;
 
+/** Seconds that a client waits for a connection at most. */
+export const queryWait = 15;
+
 /** The role that a pool's connections are logged in as. */
 export const pooledRole = {
   controlPlane: "app",
@@ -116,7 +119,7 @@ ignore_startup_parameters = extra_float_digits
 
 ;; Limits in time, seconds
 ; Waiting for a free connection: an agent would rather be told no than wait the default 120.
-query_wait_timeout = 15
+query_wait_timeout = ${queryWait}
 ; A transaction that a client has forgotten: its locks must not outlive this.
 idle_transaction_timeout = 30
 ; The net below the roles' own statement_timeout (sql/018_role_rules.sql), for a server that no longer answers; a rollout's grace

@@ -1,4 +1,7 @@
+import { queryWait } from "../components/pgbouncerConfig";
 import { integer, list } from "./kinds";
+
+const longestWait = queryWait - 1;
 
 const emails = (severity: string, who: string) =>
   list(`${severity}Emails`, /^[^\s@,]+@[^\s@,]+\.[^\s@,]+$/, {
@@ -28,9 +31,9 @@ export const alarms = {
       example: "30",
       default: "10",
     }),
-    poolWaitSeconds: integer("alarmPoolWaitSeconds", 1, 14, {
-      description: "Seconds that a client may wait for a connection of the pool before an alarm wakes someone, 1 to 14",
-      rule: "1 to 14 seconds: after 15 the pool turns the client away",
+    poolWaitSeconds: integer("alarmPoolWaitSeconds", 1, longestWait, {
+      description: `Seconds that a client may wait for a connection of the pool before an alarm wakes someone, 1 to ${longestWait}`,
+      rule: `1 to ${longestWait} seconds: after ${queryWait} the pool turns the client away`,
       example: "3",
       default: "5",
     }),
