@@ -1,39 +1,7 @@
-import { metrics, namespace as monitored, type MetricName } from "../ops/monitor/metrics";
+import { metrics, type MetricName } from "../ops/monitor/metrics";
 import { roles } from "../ops/roles";
-import type { InstanceCapacity } from "./instanceClass";
-
-/** Who is told how soon: a page wakes someone, a ticket waits for the morning. */
-export const severities = ["page", "ticket"] as const;
-export type Severity = (typeof severities)[number];
-
-/** Whose region an alarm is in: CloudWatch sees no metric of another one. */
-export type Place = "primary" | "replica";
-
-type Statistic = "Maximum" | "Minimum" | "Average" | "Sum" | "SampleCount";
-type MissingData = "breaching" | "notBreaching" | "ignore" | "missing";
-
-/** What is compared: a metric of the monitor's, or one that RDS itself publishes of a server. */
-export type Measured =
-  | { of: "monitor"; metric: MetricName; label?: string }
-  | { of: "server"; metric: string; /** Metric math over the metric, which is `m1`. */ expression?: string };
-
-export interface Alarm {
-  /** Also of its runbook: docs/runbooks/<name>.md. */
-  name: string;
-  severity: Severity;
-  place: Place;
-  measured: Measured;
-  statistic: Statistic;
-  /** Seconds. */
-  period: number;
-  comparison: "above" | "below";
-  threshold: number;
-  /** So many of so many data points. */
-  datapoints: [toAlarm: number, evaluated: number];
-  missing: MissingData;
-  /** One sentence, with the number. */
-  says: string;
-}
+import { type Alarm, gib, type Row } from "./alarm";
+import { serverAlarms, type ServerFacts } from "./serverAlarms";
 
 export interface AlarmInputs {
   thresholds: {
@@ -50,15 +18,6 @@ export interface AlarmInputs {
   /** Months of partitions that are made ahead of today. */
   monthsAhead: number;
 }
-
-export interface ServerFacts {
-  capacity: InstanceCapacity;
-  storageGib: number;
-}
-
-const gib = 1024 ** 3;
-
-type Row = Omit<Alarm, "place" | "measured" | "statistic" | "period" | "missing"> & Partial<Alarm>;
 
 /**
  * An alarm on a metric of the monitor's, by the minute. What is missing leaves it as it was: that the monitor is silent is one
@@ -200,80 +159,8 @@ function database({ primary, replica }: AlarmInputs): Alarm[] {
       datapoints: [30, 30],
       says: "More than 30 % of a table's rows have been dead for 30 minutes.",
     }),
-    ...server("primary", primary),
-    ...(replica ? server("replica", replica) : []),
-  ];
-}
-
-/** What RDS itself publishes of each server. */
-function server(place: Place, { capacity, storageGib }: ServerFacts): Alarm[] {
-  // RDS grows the storage below 10 %; this is for when it cannot.
-  const freeGib = Math.max(1, Math.round(storageGib * 0.05));
-  const memoryMib = Math.round(capacity.memoryGib * 1024 * 0.05);
-  const native = (metric: string, row: Row & { expression?: string }): Alarm => {
-    const { expression, ...rest } = row;
-    return {
-      place,
-      measured: { of: "server", metric, ...(expression !== undefined && { expression }) },
-      statistic: "Average",
-      period: 60,
-      // RDS publishes each minute while a server is there; that one is gone is said by others.
-      missing: "missing",
-      ...rest,
-      name: place === "primary" ? rest.name : `replica-${rest.name}`,
-    };
-  };
-  return [
-    native("FreeStorageSpace", {
-      name: "storage-low",
-      severity: "page",
-      statistic: "Minimum",
-      comparison: "below",
-      threshold: freeGib * gib,
-      datapoints: [3, 3],
-      says: `Less than ${freeGib} GiB of the ${place}'s storage have been free for 3 minutes.`,
-    }),
-    native("FreeStorageSpace", {
-      name: "storage-full-soon",
-      severity: "ticket",
-      statistic: "Minimum",
-      period: 6 * 3600,
-      expression: "IF(RATE(m1) < 0, m1 / -RATE(m1) / 86400, 999)",
-      comparison: "below",
-      threshold: 7,
-      datapoints: [2, 2],
-      says: `At the rate of the last hours the ${place}'s storage is full in less than 7 days.`,
-    }),
-    native("CPUUtilization", {
-      name: "cpu-high",
-      severity: "ticket",
-      comparison: "above",
-      threshold: 90,
-      datapoints: [15, 15],
-      says: `The ${place}'s CPU has been in use above 90 % for 15 minutes.`,
-    }),
-    native("FreeableMemory", {
-      name: "memory-low",
-      severity: "ticket",
-      comparison: "below",
-      threshold: memoryMib * 1024 ** 2,
-      datapoints: [10, 10],
-      says: `Less than ${memoryMib} MiB of the ${place}'s memory have been free for 10 minutes.`,
-    }),
-    ...(capacity.burstable
-      ? [
-          native("CPUCreditBalance", {
-            name: "credits-low",
-            severity: "ticket",
-            statistic: "Minimum",
-            period: 300,
-            comparison: "below",
-            threshold: 20,
-            datapoints: [3, 3],
-            says: `The ${place} has had fewer than 20 CPU credits for 15 minutes: what it uses beyond its share is billed.`,
-          }),
-        ]
-      : []),
+    ...serverAlarms("primary", primary),
+    ...(replica ? serverAlarms("replica", replica) : []),
   ];
 }
 
@@ -382,6 +269,3 @@ function upkeep({ monthsAhead }: AlarmInputs): Alarm[] {
     }),
   ];
 }
-
-/** The metric's namespace and name, as CloudWatch knows it. */
-export const namespaceOf = ({ of }: Measured): string => (of === "monitor" ? monitored : "AWS/RDS");

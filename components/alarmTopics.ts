@@ -1,6 +1,6 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { severities, type Severity } from "./alarmTable";
+import { severities, type Severity } from "./alarm";
 import { encryptionKey } from "./encryptionKey";
 import { partitionOf } from "./partition";
 

@@ -1,4 +1,4 @@
-import { severities } from "../components/alarmTable";
+import { severities } from "../components/alarm";
 import { regionOfArn } from "../components/alarmTopics";
 import { backupRegionsFor } from "../components/backupRegions";
 import { daysOfMonths } from "../components/backupRules";
