@@ -32,7 +32,7 @@ const rules: Rules = {
     `Set it back, or make a new stack.`,
   postgresVersion: (now, first) =>
     `${was("postgresVersion", now, first)}. This program makes no major upgrade, and RDS would refuse it halfway. ` +
-    `Set it back. Or, once the database was upgraded by hand (README, "Upgrades"), have it recorded: pulumi up --replace '**decided-once'`,
+    `Set it back. Or, once the database was upgraded by hand (docs/operations.md, "Upgrades"), have it recorded: pulumi up --replace '**decided-once'`,
   primaryKmsKeyArn: (now, first) =>
     `${was("primaryKmsKeyArn", now, first)}. RDS keeps the key of a database: an empty one would be made, and the one with the ` +
     `receipts deleted. Set it back.`,

@@ -38,7 +38,7 @@ describe("what a stack was made with", () => {
     [{ backupRegion: "eu-west-3" }, /^backupRegion is eu-west-3, but this stack was made with eu-north-1\./],
     [
       { postgresVersion: "18" },
-      /^postgresVersion is 18, but this stack was made with 17\. .*README.*: pulumi up --replace '\*\*decided-once'$/,
+      /^postgresVersion is 18, but this stack was made with 17\. .*docs\/operations\.md.*: pulumi up --replace '\*\*decided-once'$/,
     ],
     [{ primaryKmsKeyArn: key }, /^primaryKmsKeyArn is arn:\S+key\/1, but this stack was made without it\./],
     [{ vpcId: "vpc-2" }, /^eksClusterName leads to a cluster in vpc-2, but .* in vpc-1, .* Name a cluster in vpc-1\.$/],
