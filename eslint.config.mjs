@@ -19,12 +19,12 @@ export default tseslint.config(
     // One-way rooms: what runs inside the environment knows nothing of how it is deployed.
     files: ["ops/**/*.ts"],
     rules: {
-      "no-restricted-imports": ["error", { patterns: ["@pulumi/*", "**/components/*", "**/cloud/**", "**/local/*"] }],
+      "no-restricted-imports": ["error", { patterns: ["@pulumi/*", "**/components/**", "**/cloud/**", "**/local/**"] }],
     },
   },
   {
     files: ["components/**/*.ts"],
-    rules: { "no-restricted-imports": ["error", { patterns: ["**/cloud/**", "**/local/*", "**/settings/**"] }] },
+    rules: { "no-restricted-imports": ["error", { patterns: ["**/cloud/**", "**/local/**", "**/settings/**"] }] },
   },
   {
     // The local cloud serves any program: it knows nothing of this one.
@@ -32,7 +32,7 @@ export default tseslint.config(
     rules: {
       "no-restricted-imports": [
         "error",
-        { patterns: ["**/local/*", "**/settings/**", "**/ops/**", "**/components/*", "**/index.ts"] },
+        { patterns: ["**/local/**", "**/settings/**", "**/ops/**", "**/components/**", "**/index.ts"] },
       ],
     },
   },

@@ -1,7 +1,7 @@
 /** What stands on this machine for what the program asks of the cloud by name. A new image is one entry here. */
 import type { Substitutes } from "../cloud/handler";
 import { installed } from "../cloud/kubernetes/images";
-import { instanceCapacity } from "../components/instanceClass";
+import { instanceCapacity } from "../components/aws/instanceClass";
 import { controlPlane } from "./controlPlane";
 import { pgbouncer } from "./pgbouncer";
 

@@ -1,4 +1,4 @@
-import { queryWait } from "../components/pgbouncerConfig";
+import { queryWait } from "../components/pooling/pgbouncerConfig";
 import { integer, list } from "./kinds";
 
 const longestWait = queryWait - 1;

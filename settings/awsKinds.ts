@@ -1,5 +1,5 @@
 /** Kinds of value that several settings of AWS have. */
-import { instanceCapacity, knownFamilies } from "../components/instanceClass";
+import { instanceCapacity, knownFamilies } from "../components/aws/instanceClass";
 import { type About, checked, list } from "./kinds";
 
 export const instanceClass = (key: string, about: Pick<About, "description">) =>

@@ -1,5 +1,5 @@
-import { isPrivateBlock } from "../components/addressBlocks";
-import { replicaVpcDefaults } from "../components/replicaVpcDefaults";
+import { isPrivateBlock } from "../components/network/addressBlocks";
+import { replicaVpcDefaults } from "../components/network/replicaVpcDefaults";
 import { eksClusterName, instanceClass, subnets } from "./awsKinds";
 import { choice, flag, integer, optional, optionalInteger } from "./kinds";
 

@@ -1,10 +1,10 @@
-import { severities } from "../components/alarm";
-import { regionOfArn } from "../components/alarmTopics";
-import { backupRegionsFor } from "../components/backupRegions";
-import { daysOfMonths } from "../components/backupRules";
-import { planConnections } from "../components/connectionBudget";
-import { defaultMaxConnections, instanceCapacity, memoryGibFor } from "../components/instanceClass";
-import { retentionOfAtLeast } from "../components/serverLogs";
+import { severities } from "../components/monitoring/alarm";
+import { regionOfArn } from "../components/monitoring/alarmTopics";
+import { backupRegionsFor } from "../components/backup/backupRegions";
+import { daysOfMonths } from "../components/backup/backupRules";
+import { planConnections } from "../components/pooling/connectionBudget";
+import { defaultMaxConnections, instanceCapacity, memoryGibFor } from "../components/aws/instanceClass";
+import { retentionOfAtLeast } from "../components/database/serverLogs";
 import { placement } from "./placement";
 import type { Settings } from "./table";
 

@@ -1,6 +1,6 @@
 /** A way in for agents outside the cluster: TLS always, and private unless it is asked to be public. */
 import { z } from "zod";
-import { ingressAnnotations } from "../components/ingressRules";
+import { ingressAnnotations } from "../components/controlPlane/ingressRules";
 import { optionalObject, scalar } from "./kinds";
 
 const objectName = z

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { isCron } from "../components/cron";
-import { type ScheduledName, scheduledNames, scheduledPrograms } from "../components/scheduledPrograms";
+import { isCron } from "../components/programs/cron";
+import { type ScheduledName, scheduledNames, scheduledPrograms } from "../components/programs/scheduledPrograms";
 import { checked, flag, image, integer, map, object, type Setting, text } from "./kinds";
 import { podOverrides } from "./podOverrides";
 

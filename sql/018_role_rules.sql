@@ -2,14 +2,13 @@
 -- every deployment, and daily by authensor_maintenance. A role can change its own settings, and a dump carries neither
 -- the database's settings nor its privileges.
 
--- Connections each role may have: what the deployment's pools need (components/connectionBudget.ts), as ops/migrate was
--- told.
+-- Connections each role may have: what the deployment's pools need (connectionBudget.ts), as ops/migrate was told.
 create table audit.connection_limits (
   role        name primary key,
   connections int  not null check (connections > 0)
 );
 
--- As many as components/connectionBudget.ts keeps for it: a job gone wild takes no other's connections.
+-- As many as connectionBudget.ts keeps for it: a job gone wild takes no other's connections.
 insert into audit.connection_limits values ('authensor_maintenance', 3);
 
 -- Settings in this database; role '' is everyone. They also hold through the pooler, whose server connections log in as
@@ -44,7 +43,7 @@ begin atomic
       ('authensor_auditor',     'default_transaction_read_only',       'on'),
       ('authensor_auditor',     'statement_timeout',                   '15min'),
       ('authensor_auditor',     'idle_in_transaction_session_timeout', '5min'),
-      -- No statement of its jobs outlives the job (components/scheduledPrograms.ts), or keeps a lock for nothing.
+      -- No statement of its jobs outlives the job (scheduledPrograms.ts), or keeps a lock for nothing.
       ('authensor_maintenance', 'statement_timeout',                   '15min'),
       ('authensor_maintenance', 'lock_timeout',                        '1s'),
       ('authensor_maintenance', 'idle_in_transaction_session_timeout', '30s')

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Properties, Resource } from "../../cloud/handler";
 import { running } from "../../cloud/host/pidFile";
 import { sleep } from "../../cloud/host/wait";
-import { drain } from "../../components/pgbouncerHooks";
+import { drain } from "../../components/pooling/pgbouncerHooks";
 import { startPostgres, superuser, type TestPostgres } from "../postgres";
 import { FakeCluster, servicePortOf } from "./fakeCluster";
 

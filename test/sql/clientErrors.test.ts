@@ -142,7 +142,7 @@ const errors: ClientError[] = [
   {
     codes: ["53300"],
     when: "the role, or the server, has no connection left",
-    then: "retry later; the pools are sized so that it does not happen (`components/connectionBudget.ts`)",
+    then: "retry later; the pools are sized so that it does not happen (`components/pooling/connectionBudget.ts`)",
     meet: async () => {
       const admin = await database.connect();
       await admin.query(`alter role ${roles.app} connection limit 1`);

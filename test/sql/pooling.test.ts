@@ -8,8 +8,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { freePort } from "../../cloud/host/ports";
-import type { Pool } from "../../components/connectionBudget";
-import { databaseUrl } from "../../components/databaseUrl";
+import type { Pool } from "../../components/pooling/connectionBudget";
+import { databaseUrl } from "../../components/connections/databaseUrl";
 import {
   hbaFile,
   paths,
@@ -19,7 +19,7 @@ import {
   renderHba,
   renderPgbouncerConfig,
   renderUserlist,
-} from "../../components/pgbouncerConfig";
+} from "../../components/pooling/pgbouncerConfig";
 import { suitPgbouncer } from "../../local/pgbouncer";
 import { generateKey, privateKeyPem, selfSign } from "../../cloud/tls/x509";
 import { databaseName, type RoleKey, roles } from "../../ops/roles";

@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { bundleOps } from "../../components/opsBundle";
+import { bundleOps } from "../../components/programs/opsBundle";
 import { migrationsDir } from "../postgres";
 
 export interface Result {

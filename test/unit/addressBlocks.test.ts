@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { overlaps, quarters } from "../../components/addressBlocks";
+import { overlaps, quarters } from "../../components/network/addressBlocks";
 
 describe("two blocks overlap", () => {
   test.each([

@@ -2,9 +2,9 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { alarmName, Alarms, type AlarmsArgs } from "../../components/alarms";
-import { alarmsFor, type AlarmInputs } from "../../components/alarmTable";
-import { keyPolicy, topicPolicy } from "../../components/alarmTopics";
+import { alarmName, Alarms, type AlarmsArgs } from "../../components/monitoring/alarms";
+import { alarmsFor, type AlarmInputs } from "../../components/monitoring/alarmTable";
+import { keyPolicy, topicPolicy } from "../../components/monitoring/alarmTopics";
 import type { Alarm as LocalAlarm } from "../../cloud/aws/cloudwatch/definitions";
 import { reportAlarms } from "../../local/alarms";
 import { metrics } from "../../ops/monitor/metrics";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { BackupBucket, type BackupBucketArgs } from "../../components/backupBucket";
-import { lifecycleRules } from "../../components/backupRules";
+import { BackupBucket, type BackupBucketArgs } from "../../components/backup/backupBucket";
+import { lifecycleRules } from "../../components/backup/backupRules";
 import { record, type World } from "./mocks";
 
 const args: BackupBucketArgs = {

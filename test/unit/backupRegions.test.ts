@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { backupRegionsFor } from "../../components/backupRegions";
+import { backupRegionsFor } from "../../components/backup/backupRegions";
 
 describe("where RDS copies automated backups to", () => {
   test.each([

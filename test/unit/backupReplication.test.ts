@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { BackupReplication, type BackupReplicationArgs } from "../../components/backupReplication";
+import { BackupReplication, type BackupReplicationArgs } from "../../components/backup/backupReplication";
 import { record } from "./mocks";
 
 const args: BackupReplicationArgs = {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { Certificates } from "../../components/certificates";
+import { Certificates } from "../../components/pooling/certificates";
 import { record, valueOf } from "./mocks";
 
 const build = () =>

@@ -4,12 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { RunError } from "@pulumi/pulumi/errors";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { isPrivateBlock } from "../../components/addressBlocks";
-import { AdminToken } from "../../components/adminToken";
-import { kubeconfig } from "../../components/clusterAccess";
-import { isCron } from "../../components/cron";
-import { databaseCa } from "../../components/databaseCa";
-import { Tenancy } from "../../components/tenancy";
+import { isPrivateBlock } from "../../components/network/addressBlocks";
+import { AdminToken } from "../../components/controlPlane/adminToken";
+import { kubeconfig } from "../../components/stack/clusterAccess";
+import { isCron } from "../../components/programs/cron";
+import { databaseCa } from "../../components/connections/databaseCa";
+import { Tenancy } from "../../components/pods/tenancy";
 import { record, valueOf } from "./mocks";
 
 describe("the namespace", () => {

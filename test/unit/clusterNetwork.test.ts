@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { lookUpCluster, lookUpZones, type ClusterNetwork } from "../../components/clusterNetwork";
-import { networkProblems } from "../../components/networkProblems";
+import { lookUpCluster, lookUpZones, type ClusterNetwork } from "../../components/network/clusterNetwork";
+import { networkProblems } from "../../components/network/networkProblems";
 import { record, type Values } from "./mocks";
 
 interface Filter {

@@ -10,7 +10,7 @@ import {
   roleConnections,
   processesPerPod,
   type ConnectionLimits,
-} from "../../components/connectionBudget";
+} from "../../components/pooling/connectionBudget";
 
 const direct = Object.values(directConnections).reduce((sum, count) => sum + count, 0);
 

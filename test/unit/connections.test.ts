@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse as parseUrl } from "pg-connection-string";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Connections, type ConnectionsArgs } from "../../components/connections";
-import { databaseUrl } from "../../components/databaseUrl";
-import { pooledDatabase, renderPgbouncerConfig } from "../../components/pgbouncerConfig";
+import { Connections, type ConnectionsArgs } from "../../components/connections/connections";
+import { databaseUrl } from "../../components/connections/databaseUrl";
+import { pooledDatabase, renderPgbouncerConfig } from "../../components/pooling/pgbouncerConfig";
 import { record } from "./mocks";
 
 const args: ConnectionsArgs = {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { ControlPlane, stopGracePeriod, type ControlPlaneArgs } from "../../components/controlPlane";
-import { podStart, rolloutTimeouts } from "../../components/rollout";
+import { ControlPlane, stopGracePeriod, type ControlPlaneArgs } from "../../components/controlPlane/controlPlane";
+import { podStart, rolloutTimeouts } from "../../components/pods/rollout";
 import { connecting, firstAnswer, longestStop } from "../../ops/guard/limits";
 import { ownVariables } from "../../settings/crossChecks";
 import type { Deployment, NetworkPolicy } from "./kubernetesTypes";

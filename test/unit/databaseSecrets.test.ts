@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { DatabaseSecrets } from "../../components/databaseSecrets";
-import { passwordVersion } from "../../components/passwordVersion";
+import { DatabaseSecrets } from "../../components/database/databaseSecrets";
+import { passwordVersion } from "../../components/database/passwordVersion";
 import { record, valueOf } from "./mocks";
 
 const build = (generation = 1) =>

@@ -10,7 +10,7 @@ import { Monitor } from "../../cloud/engine/monitor";
 import { State } from "../../cloud/engine/state";
 import { handlerOf, invokes } from "../../cloud/handlers";
 import { silent } from "../../cloud/progress";
-import { changedSince, decideOnce, type DecidedOnce } from "../../components/decidedOnce";
+import { changedSince, decideOnce, type DecidedOnce } from "../../components/stack/decidedOnce";
 import { substitutes } from "../../local/substitutes";
 import { record, type Values } from "./mocks";
 import { configOf } from "./stacks";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { checkKeys } from "../../components/givenKeys";
+import { checkKeys } from "../../components/aws/givenKeys";
 import { lookups } from "./mockOutputs";
 import { record, type Values } from "./mocks";
 

@@ -7,7 +7,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { bundleOps } from "../../components/opsBundle";
+import { bundleOps } from "../../components/programs/opsBundle";
 import { connectionLifetime } from "../../ops/guard/limits";
 
 const root = join(__dirname, "../..");

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { ControlPlaneIngress, type ControlPlaneIngressArgs } from "../../components/ingress";
-import { ingressPeers, ingressSources } from "../../components/ingressRules";
-import { unpinnedImages } from "../../components/imagePins";
+import { ControlPlaneIngress, type ControlPlaneIngressArgs } from "../../components/controlPlane/ingress";
+import { ingressPeers, ingressSources } from "../../components/controlPlane/ingressRules";
+import { unpinnedImages } from "../../components/stack/imagePins";
 import { record } from "./mocks";
 
 const certificateArn = "arn:aws:acm:eu-central-1:123456789012:certificate/0f1e";

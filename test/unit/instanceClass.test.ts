@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { defaultMaxConnections, instanceCapacity, knownFamilies } from "../../components/instanceClass";
+import { defaultMaxConnections, instanceCapacity, knownFamilies } from "../../components/aws/instanceClass";
 
 describe("an instance class", () => {
   // From AWS' table of hardware specifications.

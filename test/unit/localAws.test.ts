@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { handlers, invokes, recordedOutputs } from "../../cloud/aws";
 import { accountId } from "../../cloud/aws/account";
 import type { Context, Properties, Resource } from "../../cloud/handler";
-import { overlaps } from "../../components/addressBlocks";
+import { overlaps } from "../../components/network/addressBlocks";
 
 const region = "eu-central-1";
 /** AWS' own, as of November 2025. */

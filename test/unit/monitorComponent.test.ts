@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { Monitor, type MonitorArgs } from "../../components/monitor";
+import { Monitor, type MonitorArgs } from "../../components/monitoring/monitor";
 import type { Deployment, NetworkPolicy } from "./kubernetesTypes";
 import { record } from "./mocks";
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import type { ClusterNetwork } from "../../components/clusterNetwork";
-import { Network, type NetworkArgs } from "../../components/network";
+import type { ClusterNetwork } from "../../components/network/clusterNetwork";
+import { Network, type NetworkArgs } from "../../components/network/network";
 import { record } from "./mocks";
 
 const cluster: ClusterNetwork = {

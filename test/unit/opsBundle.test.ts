@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { bundleMigrations, bundleOps } from "../../components/opsBundle";
+import { bundleMigrations, bundleOps } from "../../components/programs/opsBundle";
 
 const root = join(__dirname, "../..");
 let scratch: string;

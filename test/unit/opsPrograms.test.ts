@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { isCron } from "../../components/cron";
-import { Migrations, type MigrationsArgs } from "../../components/migrations";
-import { Scheduled, type ScheduledArgs } from "../../components/scheduled";
-import { scheduledPrograms } from "../../components/scheduledPrograms";
+import { isCron } from "../../components/programs/cron";
+import { Migrations, type MigrationsArgs } from "../../components/programs/migrations";
+import { Scheduled, type ScheduledArgs } from "../../components/programs/scheduled";
+import { scheduledPrograms } from "../../components/programs/scheduledPrograms";
 import type { NetworkPolicy, PodTemplate } from "./kubernetesTypes";
 import { record } from "./mocks";
 

@@ -1,14 +1,14 @@
 import { describe, expect, test } from "vitest";
-import { gracePeriod, Pgbouncer, type PgbouncerArgs } from "../../components/pgbouncer";
+import { gracePeriod, Pgbouncer, type PgbouncerArgs } from "../../components/pooling/pgbouncer";
 import {
   type AdmittedRole,
   longestTransaction,
   pooledDatabase,
   renderServices,
   renderUserlist,
-} from "../../components/pgbouncerConfig";
-import { askConsole, drain, queryEveryPool } from "../../components/pgbouncerHooks";
-import { podStart, rolloutTimeouts } from "../../components/rollout";
+} from "../../components/pooling/pgbouncerConfig";
+import { askConsole, drain, queryEveryPool } from "../../components/pooling/pgbouncerHooks";
+import { podStart, rolloutTimeouts } from "../../components/pods/rollout";
 import { connectionLifetime } from "../../ops/guard/limits";
 import { record } from "./mocks";
 import type { Deployment, NetworkPolicy } from "./kubernetesTypes";

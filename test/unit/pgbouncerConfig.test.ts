@@ -5,7 +5,7 @@ import {
   renderPgbouncerConfig,
   renderServices,
   renderUserlist,
-} from "../../components/pgbouncerConfig";
+} from "../../components/pooling/pgbouncerConfig";
 
 const config = renderPgbouncerConfig({
   host: "primary.example.com",

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { type PodArgs, podTemplate, type PodTemplate } from "../../components/podTemplate";
-import { ControlPlane } from "../../components/controlPlane";
-import { Migrations } from "../../components/migrations";
-import { Pgbouncer } from "../../components/pgbouncer";
-import { Scheduled } from "../../components/scheduled";
+import { type PodArgs, podTemplate, type PodTemplate } from "../../components/pods/podTemplate";
+import { ControlPlane } from "../../components/controlPlane/controlPlane";
+import { Migrations } from "../../components/programs/migrations";
+import { Pgbouncer } from "../../components/pooling/pgbouncer";
+import { Scheduled } from "../../components/programs/scheduled";
 import { record, type World } from "./mocks";
 
 const template: PodTemplate = {

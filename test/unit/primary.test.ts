@@ -1,10 +1,10 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import { describe, expect, test } from "vitest";
-import { expectedSettings } from "../../components/parameters";
-import { passwordVersion } from "../../components/passwordVersion";
-import { Primary, type PrimaryArgs } from "../../components/primary";
-import { primaryParameters } from "../../components/tuning";
+import { expectedSettings } from "../../components/parameters/parameters";
+import { passwordVersion } from "../../components/database/passwordVersion";
+import { Primary, type PrimaryArgs } from "../../components/database/primary";
+import { primaryParameters } from "../../components/parameters/tuning";
 import { record, unknown, valueOf, type Options } from "./mocks";
 
 const args: Omit<PrimaryArgs, "ownerPassword"> = {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { replicaParameters } from "../../components/parameters";
-import { Replica, type ReplicaArgs } from "../../components/replica";
+import { replicaParameters } from "../../components/parameters/parameters";
+import { Replica, type ReplicaArgs } from "../../components/database/replica";
 import { record } from "./mocks";
 
 const args: ReplicaArgs = {

@@ -10,9 +10,9 @@ import { Monitor } from "../../cloud/engine/monitor";
 import { State } from "../../cloud/engine/state";
 import type { Handler } from "../../cloud/handler";
 import { silent } from "../../cloud/progress";
-import { lookUpCluster, lookUpZones } from "../../components/clusterNetwork";
-import { Network } from "../../components/network";
-import { Replica } from "../../components/replica";
+import { lookUpCluster, lookUpZones } from "../../components/network/clusterNetwork";
+import { Network } from "../../components/network/network";
+import { Replica } from "../../components/database/replica";
 import { substitutes } from "../../local/substitutes";
 
 let directory: string;

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import type { ClusterNetwork, VpcNetwork } from "../../components/clusterNetwork";
-import { Network } from "../../components/network";
-import type { ReplicaPlace } from "../../components/replicaNetwork";
-import { lookUpReplicaPlace, type ReplicaPlaceArgs } from "../../components/replicaPlace";
+import type { ClusterNetwork, VpcNetwork } from "../../components/network/clusterNetwork";
+import { Network } from "../../components/network/network";
+import type { ReplicaPlace } from "../../components/network/replicaNetwork";
+import { lookUpReplicaPlace, type ReplicaPlaceArgs } from "../../components/network/replicaPlace";
 import { record, valueOf } from "./mocks";
 
 const existing: VpcNetwork = {

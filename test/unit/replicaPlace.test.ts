@@ -3,10 +3,10 @@ import { runtime } from "@pulumi/pulumi";
 import { expect, test } from "vitest";
 import { Monitor } from "../../cloud/engine/monitor";
 import { invokes } from "../../cloud/handlers";
-import { lookUpCluster } from "../../components/clusterNetwork";
-import { networkProblems } from "../../components/networkProblems";
-import { lookUpReplicaPlace, type ReplicaPlaceArgs } from "../../components/replicaPlace";
-import type { ReplicaPlace } from "../../components/replicaNetwork";
+import { lookUpCluster } from "../../components/network/clusterNetwork";
+import { networkProblems } from "../../components/network/networkProblems";
+import { lookUpReplicaPlace, type ReplicaPlaceArgs } from "../../components/network/replicaPlace";
+import type { ReplicaPlace } from "../../components/network/replicaNetwork";
 
 async function lookUp(given: Partial<ReplicaPlaceArgs>) {
   const register = () => Promise.reject(new Error("a look-up makes nothing"));

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { logRetentionOf, logRetentions, logsKeyPolicy, retentionOfAtLeast } from "../../components/serverLogs";
+import { logRetentionOf, logRetentions, logsKeyPolicy, retentionOfAtLeast } from "../../components/database/serverLogs";
 
 describe("a retention that CloudWatch knows", () => {
   test.each([

@@ -1,0 +1,121 @@
+import * as pulumi from "@pulumi/pulumi";
+import { BackupReplication } from "../backup/backupReplication";
+import type { ClusterNetwork } from "../network/clusterNetwork";
+import { DatabaseSecrets } from "./databaseSecrets";
+import { Network } from "../network/network";
+import { Primary, type PrimaryArgs } from "./primary";
+import { Replica } from "./replica";
+import type { ReplicaPlace } from "../network/replicaNetwork";
+
+/** What the primary alone is told, what both servers are told alike, and where everything goes. */
+export interface DatabaseArgs extends Omit<
+  PrimaryArgs,
+  "region" | "kmsKeyArn" | "vpcId" | "subnetIds" | "securityGroupId" | "ownerPassword" | "transform"
+> {
+  /** Region of the primary, and the one that its backups are copied into. */
+  regions: { primary: string; backup: string };
+  /** ARNs of KMS keys to use, each of the region that it is named after. Default: one is made for each purpose. */
+  kmsKeyArns: { primary?: string | undefined; replica?: string | undefined; backup?: string | undefined };
+  /** The EKS cluster's network, from `lookUpCluster`: the primary is placed in it. */
+  cluster: ClusterNetwork;
+  /** Security groups that may reach the primary. Default: none is named, and the cluster's VPC may. */
+  clientSecurityGroupIds?: readonly string[];
+  /** Where the replica goes, and its RDS instance class. Default: there is none. */
+  replica?: { place: ReplicaPlace; instanceClass: string } | undefined;
+  /** Every password is made anew when this number changes. */
+  passwordGeneration: number;
+  /** Days that copies of the backups in another region can be restored to, 1 to 35. Default: none are made. */
+  copyRetentionDays?: number | undefined;
+}
+
+/**
+ * The database on RDS: the networks that admit its clients, its roles' passwords, the primary, the replica in another region, and
+ * copies of RDS' backups in a third.
+ */
+export class Database extends pulumi.ComponentResource {
+  readonly network: Network;
+  readonly secrets: DatabaseSecrets;
+  readonly primary: Primary;
+  readonly replica: Replica | undefined;
+  readonly copies: BackupReplication | undefined;
+
+  constructor(name: string, args: DatabaseArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("authensor:database:Database", name, {}, opts);
+    const { regions, kmsKeyArns, cluster, replica, backupRetentionDays, copyRetentionDays, ...server } = args;
+    const { tags } = server;
+    const child = { parent: this };
+
+    this.network = new Network(
+      name,
+      {
+        cluster,
+        primaryRegion: regions.primary,
+        replica: replica?.place,
+        clientSecurityGroupIds: args.clientSecurityGroupIds,
+        tags,
+      },
+      child,
+    );
+    this.secrets = new DatabaseSecrets(
+      `${name}-roles`,
+      {
+        primaryRegion: regions.primary,
+        replicaRegion: replica?.place.region,
+        kmsKeyArn: kmsKeyArns.primary,
+        replicaKmsKeyArn: kmsKeyArns.replica,
+        generation: args.passwordGeneration,
+        tags,
+      },
+      child,
+    );
+    this.primary = new Primary(
+      `${name}-primary`,
+      {
+        ...server,
+        backupRetentionDays,
+        region: regions.primary,
+        kmsKeyArn: kmsKeyArns.primary,
+        vpcId: cluster.vpcId,
+        subnetIds: this.network.primarySubnetIds,
+        securityGroupId: this.network.primarySecurityGroup.id,
+        ownerPassword: this.secrets.passwords.owner,
+      },
+      child,
+    );
+    this.replica =
+      replica &&
+      this.network.replica &&
+      new Replica(
+        `${name}-replica`,
+        {
+          ...server,
+          region: replica.place.region,
+          kmsKeyArn: kmsKeyArns.replica,
+          sourceArn: this.primary.arn,
+          instanceClass: replica.instanceClass,
+          vpcId: this.network.replica.vpcId,
+          subnetIds: this.network.replica.subnetIds,
+          securityGroupId: this.network.replica.securityGroup.id,
+          monitoringRoleArn: this.primary.monitoringRoleArn,
+        },
+        child,
+      );
+    this.copies =
+      copyRetentionDays === undefined
+        ? undefined
+        : new BackupReplication(
+            `${name}-backup-copies`,
+            {
+              ...server,
+              region: regions.backup,
+              kmsKeyArn: kmsKeyArns.backup,
+              sourceArn: this.primary.arn,
+              retentionDays: copyRetentionDays,
+            },
+            // While RDS makes the replica, the primary is `modifying` and takes no second order.
+            { ...child, dependsOn: this.replica },
+          );
+
+    this.registerOutputs({ primary: this.primary.identifier, replica: this.replica?.identifier });
+  }
+}

@@ -1,0 +1,91 @@
+import * as aws from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
+import * as random from "@pulumi/random";
+import { databaseName, roles, type RoleKey } from "../../ops/roles";
+import { encryptionKey } from "../aws/encryptionKey";
+import { passwordVersion } from "./passwordVersion";
+
+export interface DatabaseSecretsArgs {
+  primaryRegion: string;
+  /** Secrets are replicated here: after a failover nothing may depend on the region that was lost. Default: they are not. */
+  replicaRegion?: string;
+  /** ARNs of KMS keys to use, of the primary's and of the replica's region. Default: keys are made. */
+  kmsKeyArn?: string;
+  replicaKmsKeyArn?: string;
+  /** Every password is made anew when this number changes. */
+  generation: number;
+  /** Added to every resource that takes tags. */
+  tags?: Record<string, string>;
+}
+
+/**
+ * One password for each role of the database, kept in Secrets Manager in both regions under keys of their own, so that
+ * who may read backups may not thereby read passwords.
+ */
+export class DatabaseSecrets extends pulumi.ComponentResource {
+  /** Alphanumeric, so that they need no escaping in a URL, an INI file or a .pgpass. */
+  readonly passwords: Record<RoleKey, pulumi.Output<string>>;
+  /** Secrets Manager ARNs in the primary region; each holds JSON with `username`, `password` and `dbname`. */
+  readonly secretArns: Record<RoleKey, pulumi.Output<string>>;
+
+  constructor(name: string, args: DatabaseSecretsArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("authensor:databaseSecrets:DatabaseSecrets", name, {}, opts);
+    const { primaryRegion, replicaRegion, generation, tags } = args;
+    const parent = { parent: this };
+
+    const description = "Authensor: passwords of the database's roles";
+    const key = encryptionKey(
+      `${name}-key`,
+      { region: primaryRegion, description, given: args.kmsKeyArn, tags },
+      parent,
+    );
+    const replicaKey =
+      replicaRegion === undefined
+        ? undefined
+        : encryptionKey(
+            `${name}-replica-key`,
+            { region: replicaRegion, description, given: args.replicaKmsKeyArn, tags },
+            parent,
+          );
+
+    const made = (Object.keys(roles) as RoleKey[]).map((role) => {
+      const password = new random.RandomPassword(
+        `${name}-${role}`,
+        // 32 of 62 characters: 190 bits. RDS takes up to 128.
+        { length: 32, special: false, keepers: { generation: String(generation) } },
+        parent,
+      ).result;
+      const secret = new aws.secretsmanager.Secret(
+        `${name}-${role}`,
+        {
+          region: primaryRegion,
+          description: `Authensor database role ${roles[role]}`,
+          kmsKeyId: key.arn,
+          ...(replicaRegion !== undefined && { replicas: [{ region: replicaRegion, kmsKeyId: replicaKey?.arn }] }),
+          tags,
+        },
+        parent,
+      );
+      new aws.secretsmanager.SecretVersion(
+        `${name}-${role}`,
+        {
+          region: primaryRegion,
+          secretId: secret.id,
+          // Write-only: AWS' copy is never read back into the state.
+          secretStringWo: pulumi.secret(
+            pulumi.jsonStringify({ username: roles[role], password, dbname: databaseName }),
+          ),
+          secretStringWoVersion: passwordVersion(password),
+        },
+        parent,
+      );
+      return { role, password, arn: secret.arn };
+    });
+    const byRole = <T>(pick: (item: (typeof made)[number]) => T) =>
+      Object.fromEntries(made.map((item) => [item.role, pick(item)])) as Record<RoleKey, T>;
+    this.passwords = byRole((item) => item.password);
+    this.secretArns = byRole((item) => item.arn);
+
+    this.registerOutputs({ secretArns: this.secretArns });
+  }
+}

@@ -1,0 +1,233 @@
+import { databaseName, type RoleKey, roles } from "../../ops/roles";
+import type { Pool } from "./connectionBudget";
+import { trustPath } from "../pods/trust";
+
+export const pgbouncerPort = 6432;
+
+/** The longest that a transaction may take through PgBouncer, seconds; a rollout waits this long for the last of them. */
+export const longestTransaction = 60;
+
+/** Where the pod finds its files. The local cloud maps these paths to real directories. */
+export const paths = {
+  config: "/etc/pgbouncer/config",
+  auth: "/etc/pgbouncer/auth",
+  tls: "/etc/pgbouncer/tls",
+  trust: trustPath,
+  run: "/run/pgbouncer",
+} as const;
+
+/** Seconds that a client waits for a connection at most. */
+export const queryWait = 15;
+
+/** The role that a pool's connections are logged in as. */
+export const pooledRole = {
+  controlPlane: "app",
+  app: "app",
+  telemetry: "telemetry",
+  auditor: "auditor",
+} as const satisfies Record<Pool, RoleKey>;
+
+export type PooledRole = (typeof pooledRole)[Pool];
+
+/**
+ * The name that a pool's clients connect to. Pool sizes belong to a database entry and apply to each user of it, so each
+ * pool has an entry of its own.
+ */
+export const pooledDatabase: Record<Pool, string> = {
+  controlPlane: `${databaseName}_control_plane`,
+  app: databaseName,
+  telemetry: `${databaseName}_telemetry`,
+  auditor: `${databaseName}_auditor`,
+};
+
+export interface PgbouncerConfig {
+  host: string;
+  port: number;
+  /** Server connections of each pool in this process. */
+  pools: Record<Pool, number>;
+  maxClients: number;
+}
+
+/**
+ * PgBouncer's configuration, for 1.25.2 and later. All settings but transaction_timeout are known to 1.18 (Debian 12) as
+ * well, so that what is tested is what runs; where a default differs between them and matters, it is set.
+ */
+export function renderPgbouncerConfig({ host, port, pools, maxClients }: PgbouncerConfig): string {
+  const entry = (pool: Pool) =>
+    `${pooledDatabase[pool]} = host=${host} port=${port} dbname=${databaseName} ` +
+    `pool_size=${pools[pool]} max_db_connections=${pools[pool]}`;
+  return `;; Written by the deployment; a change makes a new ConfigMap, and the pods roll.
+
+[databases]
+; One entry, and so one pool, per role, and one of its own for the control plane: a pool's connections are logged in as its role, with that role's settings
+; (synchronous_commit above all). An entry accepts its role only, the auditor's the monitor too (hba.conf beside this file): nobody fills another's pool.
+; ${roles.app}, the control plane. It needs no transaction of more than one statement, and the one that it sends is broken: its
+; key rotation sends BEGIN and COMMIT over different connections. In transaction mode every receipt that other requests then wrote on
+; the connection with the BEGIN would be acknowledged, and rolled back in the end. So BEGIN is refused to it: the rotation fails
+; (make a new key, revoke the old one), and no receipt is lost.
+${entry("controlPlane")} pool_mode=statement
+; ${roles.app}, other writers
+${entry("app")}
+; ${roles.telemetry}
+${entry("telemetry")}
+; ${roles.auditor}
+${entry("auditor")}
+
+[pgbouncer]
+;; Where it listens
+listen_addr = *
+listen_port = ${pgbouncerPort}
+; No Unix socket: the root file system is read-only, and nobody is there to use one.
+unix_socket_dir =
+; What the rollout's preStop hook reads to know whom to signal.
+pidfile = ${paths.run}/pgbouncer.pid
+
+;; Who may come in
+; auth_query cannot work on RDS, which lets nobody read pg_authid: passwords come from a Secret.
+auth_file = ${paths.auth}/userlist.txt
+; Who may come in through which entry, each with SCRAM.
+auth_type = hba
+auth_hba_file = ${paths.config}/${hbaFile}
+; Nobody may change or stop a pod from its console; deployments do.
+admin_users =
+; SHOW POOLS and SHOW STATS for the monitor.
+stats_users = ${roles.monitor}
+
+;; TLS towards clients: they verify this certificate, passwords identify them
+client_tls_sslmode = require
+client_tls_cert_file = ${paths.tls}/tls.crt
+client_tls_key_file = ${paths.tls}/tls.key
+; TLS 1.2 and 1.3.
+client_tls_protocols = secure
+
+;; TLS towards the server: the default, "prefer", would verify nothing
+server_tls_sslmode = verify-full
+server_tls_ca_file = ${paths.trust}/database-ca.pem
+server_tls_protocols = secure
+
+;; Pooling
+; The control plane uses unnamed statements only, so a connection can change hands after each transaction.
+pool_mode = transaction
+; A connection is handed on as it was: what a client SET, prepared, locked or listens to ends with its transaction. Not
+; DISCARD ALL, which would also have every function planned anew.
+server_reset_query = ${resetQuery}
+server_reset_query_always = 1
+; Every client of a control plane at its largest fits into one pod less than there are.
+max_client_conn = ${maxClients}
+; JDBC sends it, and no supported server needs it. "options" is not here: settings in it would vanish silently.
+ignore_startup_parameters = extra_float_digits
+
+;; Limits in time, seconds
+; Waiting for a free connection: an agent would rather be told no than wait the default 120.
+query_wait_timeout = ${queryWait}
+; A transaction that a client has forgotten: its locks must not outlive this.
+idle_transaction_timeout = 30
+; The net below the roles' own statement_timeout (sql/018_role_rules.sql), for a server that no longer answers; a rollout's grace
+; period is longer than this. An auditor's longer reads belong on the replica, which is not behind a pooler.
+query_timeout = ${longestTransaction}
+; Many short statements make a long transaction too, and a pod that goes waits for it. 1.25 and later.
+transaction_timeout = ${longestTransaction}
+; A client that connects and does not log in.
+client_login_timeout = 15
+; A server that does not answer: half a failover is worse than a quick error and the next try.
+server_connect_timeout = 5
+; After a refused login the default waits 15 s before the next; a Multi-AZ failover may be over by then.
+server_login_retry = 1
+; Server connections are made anew now and then, so that none keeps an old address, password or cache for long.
+server_lifetime = 1800
+; An idle one goes back to the server's memory.
+server_idle_timeout = 300
+
+;; Following a failover: RDS answers with a TTL of 5 s and moves the name to the new primary
+dns_max_ttl = 5
+; The name can be missing for a moment while it moves.
+dns_nxdomain_ttl = 2
+; A server that vanished without a word is noticed after 20 + 3 × 5 s where its connection is idle, and by what was sent to it and
+; is not acknowledged after 15 s (ms here), which keepalive knows nothing of: else each query waits for query_timeout.
+tcp_keepalive = 1
+tcp_keepidle = 20
+tcp_keepintvl = 5
+tcp_keepcnt = 3
+tcp_user_timeout = 15000
+
+;; Logging, to stderr
+; Connections come and go by the thousand and every probe is one; errors stay.
+log_connections = 0
+log_disconnections = 0
+log_pooler_errors = 1
+; One line of totals a minute.
+log_stats = 1
+stats_period = 60
+`;
+}
+
+/** Leaves a session as it was when it logged in. RESET ALL gives back the role's own settings, not the server's. */
+const resetQuery = "RESET SESSION AUTHORIZATION; RESET ALL; CLOSE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all()";
+
+/** Kept beside pgbouncer.ini. */
+export const hbaFile = "hba.conf";
+
+/**
+ * PgBouncer's auth_hba_file: each entry's role, from anywhere, over TLS. What no line matches is refused. The monitor asks now and then
+ * whether a query comes through: by the auditor's entry, which no decision waits for.
+ */
+export function renderHba(): string {
+  const entries = (Object.keys(pooledDatabase) as Pool[]).map((pool) => [
+    pooledDatabase[pool],
+    roles[pooledRole[pool]],
+  ]);
+  return [...entries, [pooledDatabase.auditor, roles.monitor], ["pgbouncer", roles.monitor]]
+    .flatMap(([database, role]) =>
+      ["0.0.0.0/0", "::/0"].map((from) => `hostssl ${database} ${role} ${from} scram-sha-256\n`),
+    )
+    .join("");
+}
+
+/** Who may come in: the pooled roles, and the reader of the statistics. Never the owner, who comes to the server itself. */
+const admitted = ["app", "telemetry", "auditor", "monitor"] as const satisfies RoleKey[];
+export type AdmittedRole = (typeof admitted)[number];
+
+/** PgBouncer's auth_file. Plain passwords: with SCRAM it needs them to log in to the server itself. */
+export function renderUserlist(passwords: Record<AdmittedRole, string>): string {
+  return admitted.map((role) => `${quote(roles[role])} ${quote(passwords[role])}\n`).join("");
+}
+
+/** The name of PgBouncer's own console, which answers also while every client's place is taken. */
+export const consoleService = "console";
+
+/**
+ * psql's connection service file (libpq, "The Connection Service File"): how to come in through each pool as one of its clients does, and
+ * to the console, password and verified certificate included. A file, so that the password is in no argument and no environment variable.
+ */
+export function renderServices(passwords: Record<AdmittedRole, string>): string {
+  const entries: [service: string, dbname: string, role: AdmittedRole][] = [
+    ...(Object.keys(pooledDatabase) as Pool[]).map((pool): [string, string, AdmittedRole] => [
+      pool,
+      pooledDatabase[pool],
+      pooledRole[pool],
+    ]),
+    [consoleService, "pgbouncer", "monitor"],
+  ];
+  return entries
+    .map(([service, dbname, role]) => {
+      const settings = {
+        // This very pod; its certificate names it.
+        host: "localhost",
+        port: pgbouncerPort,
+        dbname,
+        user: roles[role],
+        password: passwords[role],
+        sslmode: "verify-full",
+        sslrootcert: `${paths.trust}/pgbouncer-ca.pem`,
+        connect_timeout: 20,
+        application_name: "authensor-probe",
+      };
+      const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`);
+      return `[${service}]\n${lines.join("")}`;
+    })
+    .join("\n");
+}
+
+function quote(text: string): string {
+  return `"${text.replaceAll('"', '""')}"`;
+}

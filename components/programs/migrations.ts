@@ -1,0 +1,128 @@
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { type RoleKey, roles } from "../../ops/roles";
+import { evictionIsNoFailure } from "./jobFailures";
+import type { Migrations as MigrationFiles } from "./opsBundle";
+import { opsProgram, type OpsProgramArgs } from "./opsProgram";
+
+const sqlPath = "/app/sql";
+const passwordsPath = "/app/passwords";
+const expectationsPath = "/app/expectations";
+
+/** What the migration checks the server against when it is done. */
+export interface Expectations {
+  /** Server parameters by name, in RDS' units, as the parameter group has them. */
+  parameters: Record<string, string>;
+  monthsAhead: number;
+  /** Connections that each role may have, by its name. */
+  connections: Record<string, number>;
+}
+
+const createdRoles = ["app", "telemetry", "monitor", "auditor", "maintenance"] as const satisfies RoleKey[];
+type CreatedRole = (typeof createdRoles)[number];
+
+export interface MigrationsArgs extends Pick<
+  OpsProgramArgs,
+  "namespace" | "image" | "bundle" | "trustSecret" | "pod" | "transform"
+> {
+  /** The primary itself, as the owner: an advisory lock through a pooler would stay behind. */
+  database: OpsProgramArgs["database"];
+  migrations: MigrationFiles;
+  /** Passwords to give the roles that it makes; the owner, who makes them, has one already. */
+  rolePasswords: Record<CreatedRole, pulumi.Input<string>>;
+  expectations: Expectations;
+  /** How long RDS may take to apply dynamic parameters before a difference fails the deployment. */
+  parameterWaitMinutes: number;
+}
+
+/**
+ * Brings the database to this program's schema, and fails the deployment where that does not succeed. What uses the
+ * schema depends on this. Run again only when the SQL, the program, a password or an expectation has changed: each is
+ * part of the pod template.
+ */
+export class Migrations extends pulumi.ComponentResource {
+  readonly job: k8s.batch.v1.Job;
+
+  constructor(name: string, args: MigrationsArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("authensor:kubernetes:Migrations", name, {}, opts);
+    const child = { parent: this };
+    const metadata = { namespace: args.namespace };
+
+    const sql = new k8s.core.v1.ConfigMap(
+      `${name}-sql`,
+      { metadata, immutable: true, data: args.migrations.files },
+      child,
+    );
+    const expectations = new k8s.core.v1.ConfigMap(
+      `${name}-expectations`,
+      {
+        metadata,
+        immutable: true,
+        data: { "expectations.json": `${JSON.stringify(args.expectations, undefined, 2)}\n` },
+      },
+      child,
+    );
+    const passwords = new k8s.core.v1.Secret(
+      `${name}-passwords`,
+      {
+        metadata,
+        immutable: true,
+        stringData: Object.fromEntries(
+          createdRoles.map((role) => [roles[role], pulumi.secret(args.rolePasswords[role])]),
+        ),
+      },
+      child,
+    );
+    const program = opsProgram(
+      name,
+      {
+        ...args,
+        command: "migrate",
+        args: ["up"],
+        env: {
+          MIGRATIONS_DIR: sqlPath,
+          ROLE_PASSWORDS_DIR: passwordsPath,
+          EXPECTATIONS_FILE: `${expectationsPath}/expectations.json`,
+          // As long as a Multi-AZ failover may take (AWS names 60 to 120 seconds), and a new pod's policies to be in force.
+          CONNECT_TIMEOUT_SECONDS: "180",
+          PARAMETER_WAIT_SECONDS: String(60 * args.parameterWaitMinutes),
+        },
+        annotations: { "authensor.io/migrations-sha256": args.migrations.hash },
+        volumes: {
+          [sqlPath]: { configMap: { name: sql.metadata.name } },
+          [passwordsPath]: { secret: { secretName: passwords.metadata.name, defaultMode: 0o440 } },
+          [expectationsPath]: { configMap: { name: expectations.metadata.name } },
+        },
+      },
+      this,
+    );
+
+    const deadline = workSeconds + 60 * args.parameterWaitMinutes;
+    // Auto-named: the next Job starts beside this one, waits for its lock, and this one is deleted once that is done.
+    this.job = new k8s.batch.v1.Job(
+      name,
+      {
+        metadata: {
+          ...program.metadata,
+          // Without it Pulumi waits for a failed Job again instead of running it again.
+          annotations: { "pulumi.com/replaceUnready": "true" },
+        },
+        spec: {
+          // The program waits by itself for what may come; any other failure is final, and is reported at once as
+          // BackoffLimitExceeded, which Pulumi knows. A node that goes away is no failure.
+          backoffLimit: 0,
+          podFailurePolicy: { rules: [evictionIsNoFailure] },
+          activeDeadlineSeconds: deadline,
+          template: program.template,
+          // No ttlSecondsAfterFinished: a Job that is gone would be made, and run, again.
+        },
+      },
+      { ...child, customTimeouts: { create: `${deadline + 60}s`, update: `${deadline + 60}s` } },
+    );
+
+    this.registerOutputs({ job: this.job.metadata.name });
+  }
+}
+
+/** Seconds for the work itself: an index on a large partition may take long, a deployment that hangs is of no use. */
+const workSeconds = 1800;

@@ -1,0 +1,78 @@
+import { createHash } from "node:crypto";
+import { RunError } from "@pulumi/pulumi/errors";
+import { buildSync } from "esbuild";
+import { readMigrations } from "../../ops/migrate/files";
+import { Failure } from "../../ops/program";
+
+/** What Kubernetes accepts in one ConfigMap, names included. */
+const mostBytes = 1024 * 1024;
+
+/**
+ * One ops program with everything it imports, as a single CommonJS file: the same text for the same source, wherever it
+ * lies and whoever builds it. Not minified, so that what runs can be read.
+ * @param entry path of the program, relative to the root
+ * @param root the directory that holds its node_modules
+ */
+export function bundleOps(entry: string, root: string): string {
+  const { outputFiles } = buildSync({
+    absWorkingDir: root,
+    entryPoints: [entry],
+    bundle: true,
+    write: false,
+    platform: "node",
+    // The oldest Node that package.json allows; the image's is newer.
+    target: "node20",
+    format: "cjs",
+    charset: "utf8",
+    legalComments: "inline",
+    // pg's optional binding to libpq: required only where it is asked for.
+    external: ["pg-native"],
+    // Packages' ES modules, of which only what is used gets in.
+    mainFields: ["module", "main"],
+    // Read by clients of AWS only.
+    alias: { "@aws-sdk/credential-provider-node": "./ops/podCredentials.ts" },
+    // Paths stand in the text as comments: a linked node_modules (a CI cache) must not show in them.
+    preserveSymlinks: true,
+    // What this program happens to be run with must not change what it bundles.
+    tsconfigRaw: { compilerOptions: { target: "es2022" } },
+    logLevel: "silent",
+  });
+  const text = outputFiles[0]?.text ?? "";
+  assertFits({ [entry]: text });
+  return text;
+}
+
+export interface Migrations {
+  /** SQL by file name. */
+  files: Record<string, string>;
+  /** SHA-256 over names and contents, hex: changes if and only if a migration does. */
+  hash: string;
+}
+
+/** The migrations of a directory, read and checked as the program that applies them does it. */
+export function bundleMigrations(directory: string): Migrations {
+  const files = Object.fromEntries(read(directory).map(({ file, sql }) => [file, sql]));
+  assertFits(files);
+  const hash = createHash("sha256");
+  for (const [name, text] of Object.entries(files)) hash.update(`${name}\0${text}\0`);
+  return { files, hash: hash.digest("hex") };
+}
+
+function read(directory: string): ReturnType<typeof readMigrations> {
+  try {
+    return readMigrations(directory);
+  } catch (error) {
+    // Before anything is made, and without a stack trace: the message is for whoever wrote the file.
+    if (error instanceof Failure) throw new RunError(`${error.message}: ${error.details.join("; ")}`);
+    throw error;
+  }
+}
+
+/** Refuses, with the numbers, what would not fit into one ConfigMap. */
+function assertFits(data: Readonly<Record<string, string>>): void {
+  const bytes = Object.entries(data).reduce((sum, [name, text]) => sum + name.length + Buffer.byteLength(text), 0);
+  if (bytes > mostBytes)
+    throw new Error(
+      `${Object.keys(data).join(", ")}: ${bytes} bytes do not fit into a ConfigMap; the most is ${mostBytes}`,
+    );
+}
