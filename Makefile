@@ -2,6 +2,11 @@
 # make itself ends with 2 whatever went wrong.
 .PHONY: help local status down clean cron psql test bench lint format
 
+# A mistyped variable would be ignored in silence.
+variables := SET NAME ROLE Q ARGS
+unknown := $(filter-out $(variables) MAKEFLAGS,$(foreach v,$(.VARIABLES),$(if $(findstring command,$(origin $v)),$v)))
+$(if $(unknown),$(error unknown variable $(unknown); known: $(variables). For example: make cron NAME=partitions))
+
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 — /p' $(MAKEFILE_LIST)
 

@@ -6,6 +6,7 @@ import { handlerOf, running } from "../cloud/handlers";
 import { UsageError } from "./config";
 import type { Environment } from "./environment";
 import { forgetAlias } from "../cloud/host/alias";
+import { instanceType } from "../cloud/aws/rds/lookup";
 import { findCronJob, runCronJob } from "../cloud/kubernetes/job";
 import { token } from "../cloud/kubernetes/objects";
 import { label } from "../cloud/engine/label";
@@ -15,6 +16,7 @@ import type { Entry } from "../cloud/engine/state";
 import { inReverse } from "../cloud/engine/teardown";
 
 export interface Row {
+  type: string;
   what: string;
   healthy: boolean;
   text: string;
@@ -29,18 +31,28 @@ export async function health({ engine, state }: Environment): Promise<Row[]> {
       .sort((a, b) => order(a) - order(b))
       .map(async (entry): Promise<Row> => {
         const what = label(entry);
-        if (entry.phase !== "live") return { what, healthy: false, text: "not finished; run `make local`" };
+        const { type } = entry;
+        if (entry.phase !== "live") return { type, what, healthy: false, text: "not finished; run `make local`" };
         try {
           const status = await handlerOf(entry.type)?.status?.(entry, engine.context(entry));
-          return { what, healthy: status?.healthy ?? true, text: `${status?.text ?? ""}${howToRun(entry)}` };
+          return { type, what, healthy: status?.healthy ?? true, text: `${status?.text ?? ""}${howToRun(entry)}` };
         } catch (error) {
-          return { what, healthy: false, text: (error as Error).message };
+          return { type, what, healthy: false, text: (error as Error).message };
         }
       }),
   );
 }
 
 const howToRun = ({ type, name }: Entry) => (type === token.cronJob ? `: make cron NAME=${name}` : "");
+
+/** What is wrong, and what to do; undefined where all is well. */
+export function trouble(rows: readonly Row[]): string | undefined {
+  const ill = rows.filter(({ healthy }) => !healthy);
+  if (ill.length === 0) return undefined;
+  const lasting = rows.filter(({ type }) => type !== token.job && type !== token.cronJob);
+  if (lasting.every(({ healthy }) => !healthy)) return "everything is stopped; run `make local` to start it";
+  return `not healthy: ${ill.map(({ what }) => what).join(", ")}; run \`make local\` to repair it`;
+}
 
 export function table(rows: readonly Row[]): string {
   const width = Math.max(...rows.map(({ what }) => what.length));
@@ -81,13 +93,16 @@ export async function removeEverything({ directory, outputsFile, state }: Enviro
   rmSync(join(directory, "state.json"), { force: true });
 }
 
-/** Runs a CronJob now and passes its log on; returns its exit code. */
-export async function runCron({ engine, state }: Environment, name: string): Promise<number> {
+/** Runs a CronJob now and passes its log on; returns its exit code. Its tries are for trouble that passes, not for a database that is stopped. */
+export async function runCron(environment: Environment, name: string): Promise<number> {
+  const { engine, state } = environment;
   const found = findCronJob(state.entries, name);
   const entry = state.entries.find((e) => e === found);
   if (!entry) {
     const known = state.entries.filter(({ type }) => type === token.cronJob).map((e) => e.name);
     throw new UsageError(`no CronJob ${name}; known: ${known.join(", ") || "none"}`);
   }
+  const ill = trouble((await health(environment)).filter(({ type }) => type === instanceType));
+  if (ill !== undefined) throw new Error(ill);
   return runCronJob(entry, engine.context(entry), (text) => void process.stdout.write(text));
 }

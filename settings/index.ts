@@ -1,4 +1,4 @@
-import { closest } from "fastest-levenshtein";
+import { closest, distance } from "fastest-levenshtein";
 import * as pulumi from "@pulumi/pulumi";
 import { RunError } from "@pulumi/pulumi/errors";
 import type { z } from "zod";
@@ -15,7 +15,8 @@ export interface Problem {
   rule: string;
   /** Where inside the value it is wrong: "at LOWER: …". */
   where?: string;
-  example: string;
+  /** Not given with a combination that is refused: alone, the example may be refused too. */
+  example?: string;
 }
 
 /** Every problem of the configuration in one error; Pulumi prints a RunError without a stack trace. */
@@ -31,7 +32,8 @@ export class SettingsError extends RunError {
 
 function describe({ key, value, rule, where, example }: Problem): string {
   const given = value === undefined ? " is missing" : ` = ${value}`;
-  return `  ${key}${given}\n    rule: ${rule}${where === undefined ? "" : `\n    ${where}`}\n    example: ${example}`;
+  const more = [where, example === undefined ? undefined : `example: ${example}`].filter((line) => line !== undefined);
+  return [`  ${key}${given}`, `rule: ${rule}`, ...more].join("\n    ");
 }
 
 type Raw = Readonly<Record<string, string | undefined>>;
@@ -79,18 +81,31 @@ export function parseSettings(raw: Raw): Settings {
   for (const { key, broken } of crossChecks) {
     const setting = byKey[key]!;
     const rule = whereRight(settings, broken);
-    if (rule !== undefined)
-      problems.push({ key, value: shown(key, emptyAsMissing(textOf(setting, raw))), rule, example: setting.example });
+    if (rule === undefined) continue;
+    const value = emptyAsMissing(textOf(setting, raw));
+    problems.push({ key, value: shown(key, value), rule, ...(value === undefined && { example: setting.example }) });
   }
   if (problems.length > 0) throw new SettingsError(problems);
   return settings as Settings;
 }
 
-/** Reads the configuration of the running Pulumi program. */
+/**
+ * Reads the configuration of the running Pulumi program. Other namespaces belong to other programs and providers, unless
+ * one looks like this project's, mistyped.
+ */
 export function readSettings(): Settings {
-  const prefix = `${pulumi.getProject()}:`;
-  const own = Object.entries(pulumi.runtime.allConfig()).filter(([name]) => name.startsWith(prefix));
-  return parseSettings(Object.fromEntries(own.map(([name, value]) => [name.slice(prefix.length), value])));
+  const project = pulumi.getProject();
+  const all = Object.entries(pulumi.runtime.allConfig()).map(([name, value]) => {
+    const [, namespace = "", key = ""] = /^(.*?):(.*)$/.exec(name) ?? [];
+    return { namespace, key, value };
+  });
+  const mistyped = all.find(({ namespace }) => namespace !== project && distance(namespace, project) <= 3);
+  if (mistyped) {
+    const { namespace, key } = mistyped;
+    throw new RunError(`${namespace}:${key}: unknown namespace ${namespace}; did you mean ${project}:${key}?`);
+  }
+  const own = all.filter(({ namespace }) => namespace === project);
+  return parseSettings(Object.fromEntries(own.map(({ key, value }) => [key, value])));
 }
 
 function put(target: Record<string, unknown>, [name, ...rest]: readonly string[], value: unknown): void {

@@ -620,6 +620,20 @@ describe("the report", () => {
     await expect(failed).rejects.toThrow(/^5 problems in the configuration:\n {2}environment = NO\n/);
     await expect(failed).rejects.toMatchObject({ __pulumiRunError: true });
   });
+
+  test("refuses a key whose namespace is mistyped: Pulumi would ignore it in silence", async () => {
+    const failed = record(readSettings, { config: { "authensor-databse:maxConnections": "150" } });
+    await expect(failed).rejects.toThrow(
+      /^authensor-databse:maxConnections: .*mean authensor-database:maxConnections\?$/,
+    );
+    await expect(failed).rejects.toMatchObject({ __pulumiRunError: true });
+  });
+
+  test("has no example for a refused combination: alone, each of its values is right", () => {
+    const [problem] = problemsOf({ backupRegion: "eu-central-1" });
+    expect(problem).toMatchObject({ key: "backupRegion", value: "eu-central-1" });
+    expect(problem).not.toHaveProperty("example");
+  });
 });
 
 describe("the files for the Pulumi command line", () => {
