@@ -70,6 +70,8 @@ export async function runToEnd(
   let timedOut = false;
   const end = () => void stop(spec.pidFile, { graceMs: 3000 });
   options.signal?.addEventListener("abort", end, { once: true });
+  // An abort that came while it was being started is told to no listener.
+  if (options.signal?.aborted) end();
   const timer =
     options.timeoutMs === undefined ? undefined : setTimeout(() => ((timedOut = true), end()), options.timeoutMs);
   const keepAlive = setInterval(() => undefined, 1000); // the child is unref'ed

@@ -81,6 +81,15 @@ describe("a process that runs to its end", () => {
     await expect(end).rejects.toThrow("interrupted");
     expect(running(sleeper.pidFile)).toBeUndefined();
   });
+
+  test("is ended on a Ctrl-C that comes while it is being started", async () => {
+    const abort = new AbortController();
+    const sleeper = spec("exec sleep 60");
+    const end = runToEnd(sleeper, { signal: abort.signal });
+    abort.abort(new Error("interrupted"));
+    await expect(end).rejects.toThrow("interrupted");
+    expect(running(sleeper.pidFile)).toBeUndefined();
+  });
 });
 
 describe("waiting", () => {
