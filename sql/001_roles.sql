@@ -1,5 +1,5 @@
--- The login roles. Passwords are set by ops/migrate, never here. Privileges follow in 009, once there is something to
--- grant; what a role may be, and its settings, are in 018, by which every run compares and repairs them.
+-- The login roles. Passwords are set by ops/migrate, never here. Privileges follow in 008, once there is something to
+-- grant; what a role may be, and its settings, are in 019, by which every run compares and repairs them.
 
 do $$
 declare

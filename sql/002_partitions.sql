@@ -1,5 +1,5 @@
--- Monthly tables: what there is of them. 003 makes their months, 004 takes months out, 005 moves rows that came too
--- early. All bounds are UTC's, whatever the session's time zone.
+-- Monthly tables: what there is of them. 003 makes their months, 004 moves rows that came too early, 014 takes months
+-- out. All bounds are UTC's, whatever the session's time zone.
 --
 -- The partitions of a monthly table follow one another over all of time:
 --   <table>_past      before its first month          receipts that were dated back

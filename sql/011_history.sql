@@ -74,7 +74,7 @@ create function audit.append_history(
 ) returns void
   language plpgsql
   set search_path = pg_catalog, pg_temp
-  -- As in audit.advance_in_batch (010).
+  -- As in audit.advance_in_batch (012).
   set enable_seqscan = off
 as $$
 declare

@@ -46,7 +46,7 @@ export function newReceipt(values: Partial<NewReceipt> = {}): NewReceipt {
 
 const columns = Object.keys(newReceipt()) as (keyof NewReceipt)[];
 
-/** Whether receipts are dated as the control plane dates them; others are imports (sql/017_bounds.sql). */
+/** Whether receipts are dated as the control plane dates them; others are imports (sql/009_bounds.sql). */
 const timely = ({ created_at }: NewReceipt): boolean => {
   const late = (Date.now() - Date.parse(created_at)) / 60_000;
   return Number.isNaN(late) || (late < 14 && late > -4);

@@ -122,7 +122,7 @@ ignore_startup_parameters = extra_float_digits
 query_wait_timeout = ${queryWait}
 ; A transaction that a client has forgotten: its locks must not outlive this.
 idle_transaction_timeout = 30
-; The net below the roles' own statement_timeout (sql/018_role_rules.sql), for a server that no longer answers; a rollout's grace
+; The net below the roles' own statement_timeout (sql/019_role_rules.sql), for a server that no longer answers; a rollout's grace
 ; period is longer than this. An auditor's longer reads belong on the replica, which is not behind a pooler.
 query_timeout = ${longestTransaction}
 ; Many short statements make a long transaction too, and a pod that goes waits for it. 1.25 and later.

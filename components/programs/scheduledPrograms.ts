@@ -36,7 +36,7 @@ export const scheduledPrograms = {
     deadline: 2700,
     connection: "maintenance",
     connections: 1,
-    // Longer than the longest statement of a role of ours (sql/018_role_rules.sql: the auditor's 15 minutes).
+    // Longer than the longest statement of a role of ours (sql/019_role_rules.sql: the auditor's 15 minutes).
     env: ({ monthsAhead }) => ({ MONTHS_AHEAD: String(monthsAhead), LOCK_PATIENCE_SECONDS: "1200" }),
   },
 } as const satisfies Record<string, ScheduledProgram>;

@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { readMigrations } from "../../ops/migrate/files";
 import { roles } from "../../ops/roles";
-import { startPostgres, type TestPostgres } from "../postgres";
+import { migrationsDir, startPostgres, type TestPostgres } from "../postgres";
 import { catalogFile, dumpSchema, listCatalog, schemaFile } from "./dumpSchema";
 
 let server: TestPostgres;
@@ -22,4 +23,23 @@ it("sql/schema.sql is what the migrations come to; if not, run `npm run schema`"
 it("sql/catalog.json is what the migrations make; if not, run `npm run schema`", async () => {
   const migrated = await server.createDatabase({ migrated: true });
   expect(await listCatalog(migrated)).toEqual(JSON.parse(readFileSync(catalogFile, "utf8")));
+});
+
+it("a migration uses only what it or an earlier one defines", () => {
+  const migrations = readMigrations(migrationsDir).map(({ file, sql }) => ({
+    file,
+    // Hints and messages may name what comes later.
+    code: sql.replace(/--.*$/gm, "").replace(/'(?:[^']|'')*'/g, "''"),
+  }));
+  const definedIn = new Map<string, string>();
+  for (const { file, code } of migrations)
+    for (const [, name = ""] of code.matchAll(/create (?:function|table|view|type) (audit\.\w+)/g))
+      definedIn.set(name, file);
+  expect(definedIn.size).toBeGreaterThan(50);
+  const early = migrations.flatMap(({ file, code }) =>
+    [...new Set(code.match(/\baudit\.\w+/g))]
+      .filter((name) => (definedIn.get(name) ?? file) > file)
+      .map((name) => `${file} uses ${name}, which ${definedIn.get(name)} defines`),
+  );
+  expect(early).toEqual([]);
 });

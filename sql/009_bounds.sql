@@ -34,6 +34,56 @@ begin
 end
 $$;
 
+-- Refuses what no receipt can be born with. NULL passes in both functions, and is then refused by NOT NULL where it
+-- must be.
+create function audit.check_identity(r receipts) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if octet_length(r.actor_id) > 1024 then
+    -- What an index can hold, with room to spare. Cutting it off would be a receipt of something else.
+    raise 'receipt % cannot be: its actor_id has % bytes, more than 1024', r.id, octet_length(r.actor_id)
+      using errcode = 'check_violation', table = 'receipts', column = 'actor_id', constraint = 'actor_id_length';
+  elsif octet_length(r.tool_name) > 1024 then
+    raise 'receipt % cannot be: its tool_name has % bytes, more than 1024', r.id, octet_length(r.tool_name)
+      using errcode = 'check_violation', table = 'receipts', column = 'tool_name', constraint = 'tool_name_length';
+  elsif r.decision_outcome not in ('allow', 'deny', 'require_approval', 'rate_limited') then
+    raise 'receipt % cannot be: outcome %', r.id, r.decision_outcome
+      using errcode = 'check_violation', table = 'receipts', column = 'decision_outcome', constraint = 'known_values';
+  end if;
+  perform audit.check_size(r.id, 'envelope', r.envelope), audit.check_size(r.id, 'decision', r.decision);
+end
+$$;
+
+-- Refuses what a receipt can neither be born with nor become.
+create function audit.check_state(r receipts) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not (r.status in ('pending', 'executed', 'failed', 'cancelled', 'skipped')
+          and coalesce(r.approval_status, 'pending') in ('pending', 'approved', 'rejected', 'expired')
+          and r.execution_attempts >= 0)
+  then
+    raise 'receipt % cannot be: status %, approval status %, % attempts',
+      r.id, r.status, r.approval_status, r.execution_attempts
+      using errcode = 'check_violation', table = 'receipts', constraint = 'known_values';
+  elsif r.claim_id is not null and r.claim_expires_at is null then
+    raise 'receipt % cannot be: its claim has no claim_expires_at', r.id
+      using errcode = 'check_violation', table = 'receipts', column = 'claim_expires_at',
+        constraint = 'claim_requires_expiry';
+  elsif r.claim_expires_at is not null and r.claimed_at is null then
+    raise 'receipt % cannot be: it has a claim_expires_at and no claimed_at', r.id
+      using errcode = 'check_violation', table = 'receipts', column = 'claimed_at',
+        constraint = 'expiry_requires_claimed_at';
+  elsif octet_length(concat(r.approval, r.execution, r.result, r.error)) > audit.max_document_bytes() then
+    perform audit.check_size(r.id, 'approval', r.approval), audit.check_size(r.id, 'execution', r.execution),
+            audit.check_size(r.id, 'result', r.result), audit.check_size(r.id, 'error', r.error);
+  end if;
+end
+$$;
+
 -- Transactions in which the owner brought receipts that were made at another time.
 create table audit.imports (
   id          bigint      generated always as identity primary key,

@@ -30,7 +30,7 @@ create function audit.checkpoint_seal(
   )));
 
 -- Writes down where the chains stood in a partition of receipts or of audit.receipt_history, and says how many
--- stretches that took. Detaching a month calls it (004), and makes sure that no row joins afterwards. Twice changes
+-- stretches that took. Detaching a month calls it (014), and makes sure that no row joins afterwards. Twice changes
 -- nothing.
 create function audit.checkpoint(partition regclass) returns int
   language plpgsql
@@ -80,24 +80,6 @@ begin
     written := written + 1;
   end loop;
   return written;
-end
-$$;
-
--- Archiving: takes the oldest month out of receipts and of their history, with its checkpoints, in one transaction, and
--- returns the two tables, to be copied elsewhere and dropped. What takes time is done before the locks. Run it with a
--- short lock_timeout, and again if it fails with 55P03: the tables were in use, or a receipt was just dated back into
--- the month.
-create function audit.archive_month(month date) returns setof regclass
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  receipts audit.detachment := audit.prepare_detach('public.receipts', month);
-  changes  audit.detachment := audit.prepare_detach('audit.receipt_history', month);
-begin
-  -- In the order in which writers come to them.
-  return next audit.finish_detach(receipts);
-  return next audit.finish_detach(changes);
 end
 $$;
 

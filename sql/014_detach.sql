@@ -1,6 +1,6 @@
--- Taking the oldest month out of its table, for archiving. As the owner; audit.archive_month (012) is what archives.
+-- Taking the oldest month out of its table, for archiving. As the owner; audit.archive_month is what archives.
 
--- The tables whose rows are chained: a month of theirs leaves together with a checkpoint (012).
+-- The tables whose rows are chained: a month of theirs leaves together with a checkpoint (013).
 create function audit.is_chained(parent regclass) returns boolean
   language sql stable
   return coalesce(parent = to_regclass('public.receipts') or parent = to_regclass('audit.receipt_history'), false);
@@ -96,12 +96,30 @@ $$;
 -- Takes the oldest month out of its table, which keeps all its rows and its name; <table>_past grows up to its end, so
 -- that a receipt dated back to it still finds a partition. For archiving: copy it elsewhere, then drop it. Run it with
 -- a short lock_timeout, and again if it does not get the lock. Receipts and their history leave together, by
--- audit.archive_month (012).
+-- audit.archive_month.
 create function audit.detach_month(parent regclass, month date) returns regclass
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
 begin
   return audit.finish_detach(audit.prepare_detach(parent, month));
+end
+$$;
+
+-- Archiving: takes the oldest month out of receipts and of their history, with its checkpoints, in one transaction, and
+-- returns the two tables, to be copied elsewhere and dropped. What takes time is done before the locks. Run it with a
+-- short lock_timeout, and again if it fails with 55P03: the tables were in use, or a receipt was just dated back into
+-- the month.
+create function audit.archive_month(month date) returns setof regclass
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  receipts audit.detachment := audit.prepare_detach('public.receipts', month);
+  changes  audit.detachment := audit.prepare_detach('audit.receipt_history', month);
+begin
+  -- In the order in which writers come to them.
+  return next audit.finish_detach(receipts);
+  return next audit.finish_detach(changes);
 end
 $$;

@@ -1,5 +1,5 @@
 -- Each role gets what its work needs and nothing else; each migration that adds a table or function grants on it in the
--- same way (on the database: 018). Partitions are reached through their table only: nothing is ever granted on them.
+-- same way (on the database: 019). Partitions are reached through their table only: nothing is ever granted on them.
 
 revoke all on schema public, audit from public;
 grant usage on schema public, audit

@@ -1,24 +1,5 @@
 -- Every receipt takes its place in its agent's chain as it is stored. docs/chain.md says what is sealed, byte by byte.
 
--- A chain's end. Its row is locked from the moment a receipt is sealed until its transaction ends, so that seq has no
--- gaps. Narrow rows and half-empty pages: each receipt rewrites one, in place (HOT), without touching the index.
-create table audit.chain_heads (
-  agent             text        collate "C" primary key,   -- receipts.actor_id, or '' for receipts that name none
-  seq               bigint      not null default 0,
-  sealed_at         timestamptz not null default '-infinity',
-  seal              bytea       not null default '',
-  receipt_hash      text,
-  prev_receipt_hash text
-) with (fillfactor = 40, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
-
-alter table receipts
-  add column chain_seq  bigint not null,
-  add column chain_seal bytea  not null,
-  -- The server's clock, where created_at is the client's. Never before the predecessor's: it follows the chain's order,
-  -- also when the clock was set back.
-  add column sealed_at  timestamptz not null,
-  alter column receipt_hash set not null;
-
 -- What a receipt says: its immutable columns as one JSON array. Text in JSON needs no lengths to be unambiguous, and a
 -- timestamp in JSON follows no setting.
 create function audit.receipt_statement(
@@ -58,87 +39,6 @@ create function audit.authensor_hash(
     '{"id":"%s","envelopeId":"%s","timestamp":"%s","decisionOutcome":"%s","prevReceiptHash":"%s"}',
     id, envelope_id, to_char(created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
     decision_outcome, prev_receipt_hash), 'UTF8')), 'hex');
-
--- Refuses what no receipt can be born with. NULL passes in both functions, and is then refused by NOT NULL where it
--- must be.
-create function audit.check_identity(r receipts) returns void
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-begin
-  if octet_length(r.actor_id) > 1024 then
-    -- What an index can hold, with room to spare. Cutting it off would be a receipt of something else.
-    raise 'receipt % cannot be: its actor_id has % bytes, more than 1024', r.id, octet_length(r.actor_id)
-      using errcode = 'check_violation', table = 'receipts', column = 'actor_id', constraint = 'actor_id_length';
-  elsif octet_length(r.tool_name) > 1024 then
-    raise 'receipt % cannot be: its tool_name has % bytes, more than 1024', r.id, octet_length(r.tool_name)
-      using errcode = 'check_violation', table = 'receipts', column = 'tool_name', constraint = 'tool_name_length';
-  elsif r.decision_outcome not in ('allow', 'deny', 'require_approval', 'rate_limited') then
-    raise 'receipt % cannot be: outcome %', r.id, r.decision_outcome
-      using errcode = 'check_violation', table = 'receipts', column = 'decision_outcome', constraint = 'known_values';
-  end if;
-  perform audit.check_size(r.id, 'envelope', r.envelope), audit.check_size(r.id, 'decision', r.decision);
-end
-$$;
-
--- Refuses what a receipt can neither be born with nor become.
-create function audit.check_state(r receipts) returns void
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-begin
-  if not (r.status in ('pending', 'executed', 'failed', 'cancelled', 'skipped')
-          and coalesce(r.approval_status, 'pending') in ('pending', 'approved', 'rejected', 'expired')
-          and r.execution_attempts >= 0)
-  then
-    raise 'receipt % cannot be: status %, approval status %, % attempts',
-      r.id, r.status, r.approval_status, r.execution_attempts
-      using errcode = 'check_violation', table = 'receipts', constraint = 'known_values';
-  elsif r.claim_id is not null and r.claim_expires_at is null then
-    raise 'receipt % cannot be: its claim has no claim_expires_at', r.id
-      using errcode = 'check_violation', table = 'receipts', column = 'claim_expires_at',
-        constraint = 'claim_requires_expiry';
-  elsif r.claim_expires_at is not null and r.claimed_at is null then
-    raise 'receipt % cannot be: it has a claim_expires_at and no claimed_at', r.id
-      using errcode = 'check_violation', table = 'receipts', column = 'claimed_at',
-        constraint = 'expiry_requires_claimed_at';
-  elsif octet_length(concat(r.approval, r.execution, r.result, r.error)) > audit.max_document_bytes() then
-    perform audit.check_size(r.id, 'approval', r.approval), audit.check_size(r.id, 'execution', r.execution),
-            audit.check_size(r.id, 'result', r.result), audit.check_size(r.id, 'error', r.error);
-  end if;
-end
-$$;
-
--- An acknowledged receipt is on disk, whatever the session was told: off, local (no waiting for a synchronous standby,
--- should there be one) and remote_write (not for its disk) all end here. Holds to the end of the transaction.
-create function audit.commit_durably() returns void
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-begin
-  perform set_config('synchronous_commit', 'on', true);
-end
-$$;
-
--- A transaction that seals many receipts of one agent leaves as many versions of its head behind, none of which can be
--- taken away before it ends, and a look-up by the index reads them all: one INSERT of 30,000 took 17 s. So a batch
--- remembers where its heads are now, in settings that end with the transaction or go back with a savepoint. They are a
--- hint, and not believed: only the agent's own row is taken, and only the version of it that is visible, whatever a
--- client may have set. Agents share slots, so that sessions stay small.
-create function audit.remember_head(heads text, agent text, place tid) returns void
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-begin
-  perform set_config('audit.batch', 'on', true),
-          set_config('audit.' || heads || '_' || (hashtext(agent) & 127), place::text, true);
-end
-$$;
-
-create function audit.remembered_head(heads text, agent text) returns tid
-  language sql stable
-  return substring(current_setting('audit.' || heads || '_' || (hashtext(agent) & 127), true)
-                   from '^\(\d{1,9},\d{1,4}\)$')::tid;
 
 -- The same step as in audit.seal_receipt, for a head whose place is remembered; null if it is not there.
 create function audit.advance_in_batch(r receipts, content bytea, at timestamptz) returns audit.chain_heads
@@ -281,8 +181,6 @@ comment on function audit.insert_receipts is
 
 grant execute on function audit.insert_receipts(jsonb) to authensor_app;
 
--- Only the sealing function, which runs as the owner, writes heads.
-grant select on audit.chain_heads to authensor_auditor;
 grant execute on function
   audit.receipt_content(uuid, uuid, uuid, timestamptz, text, text, text, jsonb, jsonb),
   audit.chain_seal(bytea, bigint, timestamptz, bytea, text),
