@@ -1,6 +1,6 @@
 # Every command of this project. "./authensor <command>" is the same as the local ones, with exit codes of its own:
 # make itself ends with 2 whatever went wrong.
-.PHONY: help local status down clean cron psql test bench lint format
+.PHONY: help local status down clean cron psql verify anchor search test bench lint format
 
 # A mistyped variable would be ignored in silence.
 variables := SET NAME ROLE Q ARGS
@@ -27,6 +27,15 @@ cron: ## run a CronJob now (NAME=partitions)
 
 psql: ## SQL as a role (ROLE=auditor; also owner, monitor, replica …)
 	@./authensor psql $(ROLE)
+
+verify: ## verify the trail (ARGS="--from-anchor anchor.json"; ARGS=--help lists all)
+	@./authensor verify $(ARGS)
+
+anchor: ## print where every chain ends now (ARGS="--output anchor.json")
+	@./authensor anchor $(ARGS)
+
+search: ## find receipts (Q="refund stripe", or an id; ARGS="--since 7d", ARGS=--latest)
+	@./authensor search $(ARGS) $${Q:+-- "$$Q"}
 
 test: ## every test there is, linting first
 	@./authensor prepare && npm run --silent lint && npm test --silent

@@ -4,6 +4,7 @@ import { alarmReport } from "./alarms";
 import { UsageError } from "./config";
 import { readProblems } from "./problems";
 import { runPsql } from "./psql";
+import { auditorPrograms, runAsAuditor } from "./auditor";
 import { openEnvironment, type Environment, type OpenOptions } from "./environment";
 import { health, removeEverything, runCron, stopEverything, table, trouble } from "./operate";
 import { ensurePrerequisites } from "./install";
@@ -41,6 +42,16 @@ async function withEnvironment<T>(
 
 function requireDeployment({ exists }: Environment): void {
   if (!exists) throw new Error("no local deployment; run `make local`");
+}
+
+/** Has the terminal belong to another program until it ends; returns that one's exit code. */
+function inForeground(command: string, run: (outputsFile: string) => number): Promise<number> {
+  const look = (environment: Environment) => {
+    requireDeployment(environment);
+    process.removeListener("SIGINT", onInterrupt).on("SIGINT", () => undefined); // the other's: it cancels a query
+    return Promise.resolve(run(environment.outputsFile));
+  };
+  return withEnvironment(`make ${command}`, look, { readOnly: true });
 }
 
 const cli = new Command("authensor")
@@ -132,13 +143,22 @@ cli
   .argument("[arguments...]", "psql's own, for example -c 'select 1'")
   .passThroughOptions()
   .action(async (role: string | undefined, more: string[]) => {
-    const look = (environment: Environment) => {
-      requireDeployment(environment);
-      process.removeListener("SIGINT", onInterrupt).on("SIGINT", () => undefined); // psql's own: it cancels a query
-      return Promise.resolve(runPsql(environment.outputsFile, role, more));
-    };
-    process.exitCode = await withEnvironment("make psql", look, { readOnly: true });
+    process.exitCode = await inForeground("psql", (outputsFile) => runPsql(outputsFile, role, more));
   });
+
+for (const [program, description] of Object.entries(auditorPrograms)) {
+  cli
+    .command(program)
+    .description(`${description} (its own options: ./authensor ${program} --help)`)
+    .helpOption(false)
+    .allowUnknownOption()
+    .argument("[arguments...]")
+    .action(async () => {
+      // As they were typed: "--" is the program's to read.
+      const args = process.argv.slice(3);
+      process.exitCode = await inForeground(program, (outputsFile) => runAsAuditor(outputsFile, program, args));
+    });
+}
 
 async function main(): Promise<void> {
   try {

@@ -3,6 +3,7 @@
  * machine has them. Written for the owner's eyes only, never printed.
  */
 import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Properties, Resource } from "../cloud/handler";
 import { makeDirectory, writeWhole } from "../cloud/host/files";
@@ -54,6 +55,14 @@ export function resolveOutputs(outputs: Properties, state: State, directory: str
 
 export function writeOutputs(outputs: Properties, file: string): void {
   writeWhole(file, `${JSON.stringify(outputs, null, 2)}\n`);
+}
+
+export function readOutputs(file: string): LocalOutputs {
+  try {
+    return JSON.parse(readFileSync(file, "utf8")) as LocalOutputs;
+  } catch {
+    throw new Error(`${file} is not there: the first \`make local\` did not finish; run it again`);
+  }
 }
 
 const text = (value: Buffer | undefined) => value?.toString("utf8") ?? "";

@@ -1,8 +1,8 @@
 /** `make psql`: psql as one of the roles, with the URL that the deployment made for it. */
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "./config";
+import { readOutputs } from "./outputs";
 import { findPostgres } from "../cloud/host/programs";
 
 export interface PsqlCommand {
@@ -33,12 +33,4 @@ export function runPsql(outputsFile: string, role: string | undefined, more: rea
   const { status, error } = spawnSync(postgres ? join(postgres.bin, "psql") : "psql", args, { stdio: "inherit", env });
   if (error) throw new Error(`cannot start psql: ${error.message}`);
   return status ?? 1;
-}
-
-function readOutputs(file: string): object {
-  try {
-    return JSON.parse(readFileSync(file, "utf8")) as object;
-  } catch {
-    throw new Error(`${file} is not there: the first \`make local\` did not finish; run it again`);
-  }
 }

@@ -57,7 +57,7 @@ ${table(rows)}
 
 Try next
   curl -s ${outputs.controlPlaneUrl}/health/ready
-  psql "$(node -p 'require("${outputsFile}").${outputs.replicaUrl === undefined ? "auditorUrl" : "replicaUrl"}')" -c 'select created_at, actor_id, decision_outcome from receipts'
+  make search Q=hello    make verify    make psql ROLE=auditor
   make cron NAME=partitions    make status    make down    make clean
 `;
 }

@@ -62,6 +62,25 @@ export function describeUrl(url: string): string {
   }
 }
 
+/**
+ * For those who only read: the URL of the replica (REPLICA_URL_FILE, or REPLICA_URL for people) where one is given and answers, so
+ * that the primary has no work of it; else the database's.
+ */
+export async function preferReplica(applicationName: string, signal: AbortSignal): Promise<string> {
+  const { REPLICA_URL, REPLICA_URL_FILE } = process.env;
+  if (!REPLICA_URL && !REPLICA_URL_FILE) return databaseUrl();
+  const url = databaseUrl({ DATABASE_URL: REPLICA_URL, DATABASE_URL_FILE: REPLICA_URL_FILE });
+  try {
+    const client = await connect({ url, applicationName, signal, timeoutSeconds: 5 });
+    await client.end();
+    return url;
+  } catch (error) {
+    signal.throwIfAborted();
+    process.stderr.write(`the replica is not used: ${(error as Error).message}\n`);
+    return databaseUrl();
+  }
+}
+
 /** A connected client. A server that is starting or failing over is waited for; a wrong password is not. */
 export async function connect(options: ConnectOptions): Promise<pg.Client> {
   const url = options.url ?? databaseUrl();

@@ -1,14 +1,15 @@
 /** Finds receipts: by the words in them, by id, or simply the latest; for people and, with --json, for programs. */
 import type { Command } from "commander";
-import { databaseUrl, sqlState, withConnection } from "./database";
+import { preferReplica, sqlState, withConnection } from "./database";
 import { Failure, runProgram, type Context } from "./program";
 import { table, type Column } from "./search/table";
 import { parseTime } from "./times";
 
 const help = `
 Environment:
-  DATABASE_URL       the auditor's URL; a replica will do
+  DATABASE_URL       the auditor's URL
   DATABASE_URL_FILE  a file with that URL, in its place
+  REPLICA_URL        the same of a replica (or REPLICA_URL_FILE): used where it answers
 
 A receipt's id finds that receipt, whatever its time. Otherwise the query is written as in a web search: words that all must be there, "a phrase", this or that, -not.
 Searched are action, resource, agent, parameters and metadata: their first 4 KB.
@@ -104,7 +105,7 @@ async function search(words: string[], options: Options, { signal }: Context): P
   const { query, since, until, limit } = question;
   const id = uuid.test(query);
   const { rows, by } = await withConnection(
-    { url: databaseUrl(), applicationName: "authensor-search", signal },
+    { url: await preferReplica("authensor-search", signal), applicationName: "authensor-search", signal },
     async (client) => {
       const ask: Ask = async (text, ...values) => (await client.query<Found>(text, values)).rows;
       if (options.latest) return { by: "time", rows: await latest(ask, question) };

@@ -1,7 +1,7 @@
 /** Verifies the audit trail: every seal, link, head, recorded change and checkpoint, and what anchors say. Changes nothing. */
 import { writeFileSync } from "node:fs";
 import type { Command } from "commander";
-import { connect, databaseUrl } from "./database";
+import { preferReplica } from "./database";
 import { Failure, runProgram, type Context } from "./program";
 import { parseTime } from "./times";
 import { readAnchors } from "./anchorFormat";
@@ -43,22 +43,6 @@ interface Options {
   allowEmpty?: boolean;
 }
 
-/** The replica's URL where one is given and answers, else the database's. */
-async function preferReplica(signal: AbortSignal): Promise<string> {
-  const { REPLICA_URL, REPLICA_URL_FILE } = process.env;
-  if (!REPLICA_URL && !REPLICA_URL_FILE) return databaseUrl();
-  const url = databaseUrl({ DATABASE_URL: REPLICA_URL, DATABASE_URL_FILE: REPLICA_URL_FILE });
-  try {
-    const client = await connect({ url, applicationName: "authensor-verify", signal, timeoutSeconds: 5 });
-    await client.end();
-    return url;
-  } catch (error) {
-    signal.throwIfAborted();
-    process.stderr.write(`the replica is not used: ${(error as Error).message}\n`);
-    return databaseUrl();
-  }
-}
-
 const time = (option: string, text: string | undefined) => (text === undefined ? undefined : parseTime(option, text));
 
 function count(option: string, text: string, most: number): number {
@@ -77,7 +61,7 @@ async function run(options: Options, { signal }: Context): Promise<void> {
     throw new Failure("--from-anchor checks all agents: do not combine it with --agent", [], 2);
   const [from, ...others] = options.fromAnchor === undefined ? [] : readAnchors([options.fromAnchor]);
   const report = await verify({
-    url: await preferReplica(signal),
+    url: await preferReplica("authensor-verify", signal),
     signal,
     since,
     until,

@@ -162,8 +162,9 @@ const parts: readonly string[] = [
      from pg_proc p join pg_language l on l.oid = prolang
     where p.oid < 16384 and (prosecdef or proconfig is not null or lanname not in ('internal', 'c', 'sql'))`,
   `select '', 'right on the parameter ' || parname, array_to_string(paracl, ' ') from pg_parameter_acl`,
+  // Not how many connections it may have: that is each deployment's own number (018 repairs it), and changes no row.
   `select '', 'role ' || rolname, concat_ws('; ', ${flags(["rolsuper", "superuser"], ["rolcreaterole", "createrole"], ["rolcreatedb", "createdb"], ["rolreplication", "replication"], ["rolbypassrls", "bypassrls"], ["rolinherit", "inherit"], ["rolcanlogin", "login"])},
-          'connection limit ' || nullif(rolconnlimit, -1), 'valid until ' || nullif(rolvaliduntil, 'infinity'))
+          'valid until ' || nullif(rolvaliduntil, 'infinity'))
      from pg_roles where oid <> 10 and (${made("oid")} or rolsuper or rolcreaterole or rolcreatedb or rolreplication or rolbypassrls or rolcanlogin)`,
   `select '', format('membership of %s in %s', pg_get_userbyid(member), pg_get_userbyid(roleid)),
           string_agg(concat_ws(' ', case when admin_option then 'admin' end, case when to_jsonb(m) ->> 'inherit_option' = 'false' then 'noinherit' end,

@@ -18,6 +18,8 @@ const brought: readonly Brought[] = [
   // Somebody else can call a role of his so: those that RDS logs in as are named, and have no more than it gives them.
   { key: new RegExp(`^role (${rds})$`), fact: /^(?!.*\b(superuser|createrole|createdb|bypassrls|login)\b)/ },
   { key: new RegExp(`^role (${logins})$`), fact: /^inherit login$/ },
+  // What a replica streams as: it reads files of the server and writes nothing.
+  { key: /^role rdsrepladmin$/, fact: /^replication( inherit)?( login)?$/ },
   { key: new RegExp(`^membership of (${logins}) in pg_(monitor|checkpoint)$`), fact: /^/ },
   // Among those that nobody logs in as, in PostgreSQL's own roles, and of the owner in RDS' role for masters.
   { key: new RegExp(`^membership of (?!(${logins}) )(${rds}) in (?!(${logins})$)(${rds}|pg_\\w+)$`), fact: /^/ },

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { Client } from "pg";
@@ -133,6 +133,35 @@ describe("what was brought up", () => {
   });
 });
 
+describe("an auditor", () => {
+  test("verifies a deployment that nobody tampered with: it is whole, on the replica, with the report alone on stdout", async () => {
+    const { code, stdout, stderr } = await cloud.run("verify");
+    expect(stderr).toMatch(/^the trail is whole: [1-9]\d* receipts/m);
+    expect(JSON.parse(stdout)).toMatchObject({ ok: true, standby: true });
+    expect(code).toBe(0);
+  });
+
+  test("anchors the trail, and verifies from there", async () => {
+    const anchor = join(cloud.directory, "anchor.json");
+    expectDone(await cloud.run("anchor", "--output", anchor));
+    const { code, stderr } = await cloud.run("verify", "--from-anchor", anchor);
+    expect(stderr).toMatch(/^the trail after the anchor of .* is whole/m);
+    expect(code).toBe(0);
+    rmSync(anchor);
+  });
+
+  test("finds the first receipt by a word, and is told what a program itself says of wrong usage", async () => {
+    const found = await cloud.run("search", "--limit", "1", "--json", "--", "hello");
+    expectDone(found);
+    expect(JSON.parse(found.stdout)).toMatchObject({ by: "words", found: [{ tool_name: "local.hello" }] });
+    expect(await cloud.run("search")).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/^search: nothing to search for/) as string,
+    });
+    expect(await cloud.run("verify", "--agent", "nobody")).toMatchObject({ code: 1 });
+  });
+});
+
 describe("another run", () => {
   test("changes nothing and touches no process, and one at the same time is refused with 2", async () => {
     const before = cloud.pids().sort();
@@ -260,7 +289,9 @@ describe("stopping", () => {
     const result = await cloud.run("up", "--set", "replica=false");
     expectDone(result);
     expect(result.stdout).toMatch(/through the control plane in \d+ ms, on the primary \d+ ms later/);
-    expect(result.stdout).toContain(".auditorUrl");
+    const verified = await cloud.run("verify");
+    expect(verified.stderr).toMatch(/^the trail is whole/m);
+    expect(JSON.parse(verified.stdout)).toMatchObject({ standby: false });
     expect(cloud.outputs().replicaUrl).toBeUndefined();
   });
 

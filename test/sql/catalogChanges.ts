@@ -268,7 +268,6 @@ export const changes: Readonly<Record<string, Change>> = {
   "a power of one of PostgreSQL's roles": (pick) =>
     `update pg_authid set ${pick(["rolcanlogin", "rolsuper"])} = true where rolname = '${pick(predefined)}'`,
   "a role that may not log in": (pick) => `alter role ${pick(others)} nologin`,
-  "a role's connections": (pick) => `alter role ${pick(others)} connection limit 47`,
   "a role's end": (pick) => `alter role ${pick(others)} valid until '2030-01-01'`,
   "a role renamed": (pick, name) =>
     `alter role ${pick(others.filter((role) => role !== roles.auditor))} rename to ${name()}`,

@@ -1,0 +1,30 @@
+/** `make verify`, `anchor` and `search`: the ops programs that an auditor runs, on this machine's deployment. */
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { readOutputs, type LocalOutputs } from "./outputs";
+
+/** Of `ops/<name>.ts`. */
+export const auditorPrograms = {
+  verify: "verify the audit trail",
+  anchor: "print where every chain of the trail ends now",
+  search: "find receipts by words, by id, or the latest",
+};
+
+/** The replica is preferred by the program itself, where there is one and it answers. */
+export const auditorEnvironment = ({ auditorUrl, replicaUrl }: Pick<LocalOutputs, "auditorUrl" | "replicaUrl">) => ({
+  DATABASE_URL: auditorUrl,
+  ...(replicaUrl !== undefined && { REPLICA_URL: replicaUrl }),
+});
+
+/** Returns the program's exit code. */
+export function runAsAuditor(outputsFile: string, program: string, args: readonly string[]): number {
+  // Not those of somebody's shell: a URL of another deployment, a file with one.
+  const { DATABASE_URL_FILE: _, REPLICA_URL_FILE: __, ...inherited } = process.env;
+  const { status, error } = spawnSync(
+    process.execPath,
+    [join(__dirname, "program.cjs"), join(__dirname, `../ops/${program}.ts`), ...args],
+    { stdio: "inherit", env: { ...inherited, ...auditorEnvironment(readOutputs(outputsFile)) } },
+  );
+  if (error) throw new Error(`cannot start ${program}: ${error.message}`);
+  return status ?? 1;
+}
