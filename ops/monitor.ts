@@ -73,6 +73,15 @@ async function run({ log, signal }: Context): Promise<void> {
   const publisher = new Publisher(environment, cloudWatch(), log);
   const sources = sourcesFor([primaryUrl, poolUrl, ...(replicaUrl === undefined ? [] : [replicaUrl])]);
 
+  const access = {
+    primary,
+    replica,
+    poolers,
+    poolUrl,
+    controlPlaneUrl,
+    heartbeat: () => heartbeat.newest,
+  };
+
   const failing = new Set<string>();
   const published = new Map<string, MetricName[]>();
   let lastOutcome = Date.now();
@@ -81,7 +90,7 @@ async function run({ log, signal }: Context): Promise<void> {
     prometheus.sourceEnded(source.name, collected === undefined);
     if (collected === undefined) failing.add(source.name);
     else failing.delete(source.name);
-    const samples = collected === undefined ? [] : samplesOf(collected.samples);
+    const samples = samplesOf(collected?.samples ?? source.unanswered?.(access) ?? {});
     prometheus.forget(published.get(source.name) ?? []);
     published.set(source.name, [...new Set(samples.map(({ name }) => name))]);
     for (const sample of [...samples, { name: "SourcesFailing" as const, value: failing.size }]) {
@@ -123,14 +132,6 @@ async function run({ log, signal }: Context): Promise<void> {
     alive: () => begun && Date.now() - lastOutcome < 60_000,
   });
   log.info("watching", { environment, sources: sources.map(({ name }) => name), replica: replica !== undefined });
-  const access = {
-    primary,
-    replica,
-    poolers,
-    poolUrl,
-    controlPlaneUrl,
-    heartbeat: () => heartbeat.newest,
-  };
   await Promise.all([
     heartbeat.run(beats, signal, () => series.add({ name: "HeartbeatsWritten", value: 1 })),
     runSources({ sources, access, log, signal, onOutcome }),

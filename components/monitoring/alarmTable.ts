@@ -176,8 +176,7 @@ function replication({ thresholds: { lagSeconds }, primary, replica }: AlarmInpu
       comparison: "above",
       threshold: lagSeconds,
       datapoints: [3, 3],
-      // A lag that nobody can measure is no lag of nought.
-      missing: "breaching",
+      // Missing data is not breaching: a lag that nobody can measure grows, and before the first measurement there is no data.
       says: `The replica has been more than ${lagSeconds} s behind the primary for 30 s, or nobody can tell.`,
     }),
     watched("ReplicaConnected", {

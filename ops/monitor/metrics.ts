@@ -23,7 +23,7 @@ export const metrics = {
   HeartbeatsWritten: { what: "Heartbeats written on the primary, one a second", unit: "Count", statistic: "Sum" },
 
   ReplicationLagSeconds: {
-    what: "Age of the newest heartbeat on the replica against the newest on the primary",
+    what: "Age of the newest heartbeat seen on the replica against the newest on the primary; it grows while nobody can tell",
     unit: "Seconds",
     statistic: "Maximum",
     fast: true,

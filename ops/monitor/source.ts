@@ -37,6 +37,8 @@ export interface Source {
   timeoutSeconds: number;
   /** Which parts are not well where it fails, and what is said of them. */
   onFailure?: readonly Finding[];
+  /** What can be said all the same where it fails. */
+  unanswered?(access: Access): Samples;
   collect(access: Access, signal: AbortSignal): Promise<Collected>;
 }
 

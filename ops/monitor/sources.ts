@@ -15,7 +15,7 @@ import { transactions } from "./sources/transactions";
 
 /** @param urls of everything whose certificate clients verify */
 export const sourcesFor = (urls: readonly string[]): Source[] => [
-  replication,
+  replication(),
   connections,
   transactions(),
   checkpoints(),

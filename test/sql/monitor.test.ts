@@ -141,13 +141,27 @@ describe("a source finds", () => {
 
   it("that no replica is connected where one should be, and how far the heartbeat is ahead of what a replica shows", async () => {
     const newest = new Date(Date.now() + 30_000);
-    const { samples, findings } = await collect(replication, { replica: primary, heartbeat: () => newest });
+    const { samples, findings } = await collect(replication(), { replica: primary, heartbeat: () => newest });
     expect(samples.ReplicaConnected).toBe(0);
     expect(samples.ReplicationLagSeconds).toBeGreaterThan(20);
     expect(findings).toEqual([
       { part: "replica", reason: "no replica receives WAL from the primary" },
       { part: "lag", reason: expect.stringMatching(/^the replica is \d+ s behind the primary$/) as string },
     ]);
+  });
+
+  it("that a replica nobody can ask is further behind with every second, from what was last seen of it", async () => {
+    const source = replication();
+    let newest = new Date(Date.now() + 1000);
+    const access = { primary, replica: primary, heartbeat: () => newest } as unknown as Access;
+    const lag = () => source.unanswered?.(access).ReplicationLagSeconds;
+    expect(lag()).toBe(0);
+    newest = new Date(newest.getTime() + 7000);
+    expect(lag()).toBe(7);
+    const { samples } = await source.collect(access, signal);
+    newest = new Date(newest.getTime() + 5000);
+    expect(lag()).toBeCloseTo(samples.ReplicationLagSeconds! + 5);
+    expect(source.unanswered?.({ ...access, replica: undefined })).toEqual({});
   });
 });
 

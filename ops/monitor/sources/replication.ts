@@ -13,32 +13,42 @@ const primaryQuery = `
          (select coalesce(max(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)), 0)::float8
             from pg_replication_slots) as "retainedBytes"`;
 
-export const replication: Source = {
-  name: "replication",
-  everySeconds: 10,
-  timeoutSeconds: 5,
-  onFailure: [{ part: "replica", reason: "the replica, or the primary's view of it, cannot be read" }],
-  async collect({ primary, replica, heartbeat }, signal) {
-    const row = await one<{ connected: number; lagBytes: number; retainedBytes: number }>(
-      primary,
-      primaryQuery,
-      signal,
-    );
-    const samples = { SlotRetainedBytes: row.retainedBytes };
-    if (replica === undefined) return { samples };
-    const connected = row.connected > 0 ? 1 : 0;
-    const findings: Finding[] = [
-      { part: "replica", ...(connected ? {} : { reason: "no replica receives WAL from the primary" }) },
-    ];
-    const ofPrimary = { ...samples, ReplicaConnected: connected, ReplicationLagBytes: row.lagBytes };
-    const newest = heartbeat();
-    if (newest === undefined) return { samples: ofPrimary, findings };
-    const seen = await one<{ at: Date }>(replica, "select at from audit.heartbeat", signal);
-    const lag = Math.max(0, (newest.getTime() - seen.at.getTime()) / 1000);
-    findings.push({
-      part: "lag",
-      ...(lag > tolerableLag && { reason: `the replica is ${Math.round(lag)} s behind the primary` }),
-    });
-    return { samples: { ...ofPrimary, ReplicationLagSeconds: lag }, findings };
-  },
-};
+export function replication(): Source {
+  /** The newest heartbeat that is known to be on the replica; before the first answer, the first one that was written. */
+  let seen: Date | undefined;
+  const lag = (newest: Date) => Math.max(0, (newest.getTime() - (seen ??= newest).getTime()) / 1000);
+  return {
+    name: "replication",
+    everySeconds: 10,
+    timeoutSeconds: 5,
+    onFailure: [{ part: "replica", reason: "the replica, or the primary's view of it, cannot be read" }],
+    // A lag that nobody can measure is no lag of nought, nor none: what is not known to be there is behind.
+    unanswered({ replica, heartbeat }) {
+      const newest = heartbeat();
+      return replica === undefined || newest === undefined ? {} : { ReplicationLagSeconds: lag(newest) };
+    },
+    async collect({ primary, replica, heartbeat }, signal) {
+      const row = await one<{ connected: number; lagBytes: number; retainedBytes: number }>(
+        primary,
+        primaryQuery,
+        signal,
+      );
+      const samples = { SlotRetainedBytes: row.retainedBytes };
+      if (replica === undefined) return { samples };
+      const connected = row.connected > 0 ? 1 : 0;
+      const findings: Finding[] = [
+        { part: "replica", ...(connected ? {} : { reason: "no replica receives WAL from the primary" }) },
+      ];
+      const ofPrimary = { ...samples, ReplicaConnected: connected, ReplicationLagBytes: row.lagBytes };
+      const newest = heartbeat();
+      if (newest === undefined) return { samples: ofPrimary, findings };
+      seen = (await one<{ at: Date }>(replica, "select at from audit.heartbeat", signal)).at;
+      const behind = lag(newest);
+      findings.push({
+        part: "lag",
+        ...(behind > tolerableLag && { reason: `the replica is ${Math.round(behind)} s behind the primary` }),
+      });
+      return { samples: { ...ofPrimary, ReplicationLagSeconds: behind }, findings };
+    },
+  };
+}
