@@ -4,7 +4,7 @@
  */
 
 import type { ServiceUser } from "./host/user";
-import type { Images } from "./kubernetes/images";
+import type { Images } from "./kubernetes/image";
 
 export type Properties = Record<string, unknown>;
 

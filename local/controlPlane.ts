@@ -1,17 +1,17 @@
 /** The control plane on this machine: the user's own command, else the image where a Docker engine answers, else a stand-in. */
 import { join } from "node:path";
-import type { Context } from "../cloud/handler";
 import { bundled } from "../cloud/kubernetes/bundle";
 import { inEngine } from "../cloud/kubernetes/docker";
-import { userOf, type Executable, type Image } from "../cloud/kubernetes/images";
+import type { Executable, Image, ImageHost } from "../cloud/kubernetes/image";
+import { userOf } from "../cloud/kubernetes/images";
 import { digest } from "../cloud/kubernetes/objects";
 
 const ownCommand = () => process.env["CONTROL_PLANE_COMMAND"] ?? "";
 
 export const controlPlane: Image = {
-  executable(run, context) {
+  executable(run, host) {
     const command = ownCommand();
-    return command === "" ? (inEngine(run, context) ?? standIn(context)) : shellLine(command);
+    return command === "" ? (inEngine(run, host) ?? standIn(host)) : shellLine(command);
   },
   /** Without a question to Docker: that an engine comes or goes is no change. */
   sameChoice(earlier) {
@@ -38,10 +38,10 @@ function shellLine(command: string): Executable {
   };
 }
 
-async function standIn(context: Context): Promise<Executable> {
+async function standIn(host: ImageHost): Promise<Executable> {
   // Its driver is a package beside it, as the real one's is: what Node loads before the program finds it there.
-  await bundled(require.resolve("pg"), join(context.directory, "node_modules/pg/index.js"));
-  const script = await bundled(join(__dirname, "standIn/main.ts"), join(context.directory, "stand-in.js"), ["pg"]);
-  const user = userOf(process.execPath, context);
+  await bundled(require.resolve("pg"), join(host.directory, "node_modules/pg/index.js"));
+  const script = await bundled(join(__dirname, "standIn/main.ts"), join(host.directory, "stand-in.js"), ["pg"]);
+  const user = userOf(process.execPath, host);
   return { what: "stand-in", choice: "stand-in", command: process.execPath, args: [script], ownCommand: false, user };
 }

@@ -1,13 +1,14 @@
 /** PgBouncer on this machine, which may be older than the image that the configuration is made for. */
 import { spawnSync } from "node:child_process";
 import { findProgram } from "../cloud/host/programs";
-import { installed, type Image } from "../cloud/kubernetes/images";
+import type { Image } from "../cloud/kubernetes/image";
+import { installed } from "../cloud/kubernetes/images";
 
 export const pgbouncer: Image = {
-  async executable(run, context) {
+  async executable(run, host) {
     const { stdout: version } = spawnSync(path(), ["--version"], { encoding: "utf8" });
     return {
-      ...(await installed("pgbouncer", path).executable(run, context)),
+      ...(await installed("pgbouncer", path).executable(run, host)),
       suit: (ini) => suitPgbouncer(ini, version),
     };
   },

@@ -1,7 +1,6 @@
 /** Containers that a Docker engine of this machine runs, where one answers. */
 import { spawnSync } from "node:child_process";
-import type { Context } from "../handler";
-import type { Executable, Invocation } from "./images";
+import type { Executable, ImageHost, Invocation } from "./image";
 
 let answers: boolean | undefined;
 
@@ -14,8 +13,8 @@ function engineAnswers(): boolean {
 }
 
 /** How the engine runs an image; undefined where no engine answers, or the image cannot be had. */
-export function inEngine(run: Invocation, context: Pick<Context, "log">): Executable | undefined {
-  if (!engineAnswers() || !pulled(run.image, context)) return undefined;
+export function inEngine(run: Invocation, host: Pick<ImageHost, "log">): Executable | undefined {
+  if (!engineAnswers() || !pulled(run.image, host)) return undefined;
   return {
     what: "docker",
     choice: "docker",
@@ -27,12 +26,12 @@ export function inEngine(run: Invocation, context: Pick<Context, "log">): Execut
   };
 }
 
-function pulled(image: string, context: Pick<Context, "log">): boolean {
+function pulled(image: string, host: Pick<ImageHost, "log">): boolean {
   if (spawnSync("docker", ["image", "inspect", image], { timeout: 5000, stdio: "ignore" }).status === 0) return true;
-  context.log(`pulling ${image}`);
+  host.log(`pulling ${image}`);
   const pull = spawnSync("docker", ["pull", "--quiet", image], { timeout: 300_000, encoding: "utf8" });
   if (pull.status === 0) return true;
-  context.log(`${image} cannot be pulled: ${pull.stderr?.trim().split("\n").at(-1) ?? "no answer"}`);
+  host.log(`${image} cannot be pulled: ${pull.stderr?.trim().split("\n").at(-1) ?? "no answer"}`);
   return false;
 }
 

@@ -7,42 +7,7 @@ import { basename } from "node:path";
 import type { Context } from "../handler";
 import type { ServiceUser } from "../host/user";
 import { findProgram, isUsual, reachable } from "../host/programs";
-
-/** How a container's process is started here. */
-export interface Executable {
-  /** For messages and for whoever asks what runs: "node". */
-  what: string;
-  /** Same choice, same text: the next run compares it with what it would choose. */
-  choice: string;
-  command: string;
-  args: string[];
-  /** Whether command and args came from the container, with its paths, or are this machine's own. */
-  ownCommand: boolean;
-  user: ServiceUser | undefined;
-  /** Makes a configuration file suit the version of the program that is installed here, where that is another than the image's. */
-  suit?: (text: string) => string;
-  /** Set where a Docker engine runs the image: paths inside stay as they are. */
-  docker?: { image: string };
-  /** A shell line: its own processes are not told of signals by their shell, so all of them are sent them. */
-  wholeGroup?: boolean;
-  cwd?: string;
-  home?: string;
-}
-
-export interface Invocation {
-  image: string;
-  command: readonly string[] | undefined;
-  args: readonly string[] | undefined;
-}
-
-/** What stands for an image. */
-export interface Image {
-  executable(run: Invocation, context: Context): Promise<Executable> | Executable;
-  /** Whether an earlier choice would be made again; it always is unless this says otherwise. */
-  sameChoice?(earlier: string): boolean;
-}
-
-export type Images = Readonly<Record<string, Image>>;
+import type { Executable, Image, ImageHost, Images, Invocation } from "./image";
 
 export async function executableFor(run: Invocation, context: Context): Promise<Executable> {
   const { images } = context.substitutes;
@@ -70,21 +35,21 @@ export function repositoryOf(image: string): string {
 /** An image whose entrypoint is a program that is installed here; `path` says where. */
 export function installed(entrypoint: string, path: () => string): Image {
   return {
-    executable({ command, args = [] }, context) {
+    executable({ command, args = [] }, host) {
       // Like the images, which start their program unless told otherwise, with or without its name in front of the arguments.
       const named = command ?? (basename(args[0] ?? "") === entrypoint ? [] : [entrypoint]);
       const [first = entrypoint, ...rest] = [...named, ...args];
       const own = basename(first) === entrypoint ? path() : undefined;
       const program = own ?? find(first);
       if (program === undefined) throw new Error(`exec: "${first}": executable file not found in $PATH`);
-      const user = userOf(own ?? process.execPath, context);
+      const user = userOf(own ?? process.execPath, host);
       return { what: entrypoint, choice: entrypoint, command: program, args: rest, ownCommand: true, user };
     },
   };
 }
 
 /** The service user, where there is one and it may run the program. */
-export const userOf = (program: string, { serviceUser }: Pick<Context, "serviceUser">): ServiceUser | undefined =>
+export const userOf = (program: string, { serviceUser }: Pick<ImageHost, "serviceUser">): ServiceUser | undefined =>
   serviceUser && reachable(program, serviceUser) ? serviceUser : undefined;
 
 function find(name: string): string | undefined {

@@ -4,6 +4,7 @@ import type { ClientBase } from "pg";
 import * as z from "zod/mini";
 import { Failure } from "../program";
 import { unrepairedRoles } from "../maintenance/roles";
+import type { Difference } from "./difference";
 import { checkParameters } from "./parameters";
 
 const expectationsSchema = z.strictObject({
@@ -18,16 +19,6 @@ const expectationsSchema = z.strictObject({
 });
 
 export type Expectations = z.infer<typeof expectationsSchema>;
-
-export interface Difference {
-  what: string;
-  expected: string;
-  actual: string;
-  /** What mends it: RDS, which applies dynamic parameters in its own time; a reboot; or, by default, only a person. */
-  settles?: "by itself" | "by reboot" | "never";
-  /** The bare values where both are known: expected, actual. */
-  values?: readonly [string, string];
-}
 
 /** What the file named by EXPECTATIONS_FILE asks for, or the defaults where there is none. */
 export function readExpectations(file: string | undefined): Expectations {

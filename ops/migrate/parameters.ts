@@ -1,6 +1,6 @@
 /** Has the server the deployed parameters in force? What differs now, may differ later, or never of its own accord. */
 import type { ClientBase } from "pg";
-import type { Difference } from "./check";
+import type { Difference } from "./difference";
 
 interface Setting {
   name: string;

@@ -1,5 +1,5 @@
 /** Which servers to reboot, and in which order, so that changed static parameters come into force and replay never stops. */
-import type { Difference } from "./check";
+import type { Difference } from "./difference";
 
 /** PostgreSQL, "Hot Standby", Administrator's Overview: a standby with less than its primary pauses replay, or does not start. */
 const replicaNeedsAsMuch: readonly string[] = [

@@ -4,9 +4,8 @@
  */
 import { accountId as account, arn as arnOf } from "../../cloud/aws/account";
 import { recordedOutputs } from "../../cloud/aws/recorded";
-import type { Context } from "../../cloud/handler";
+import type { Context, Properties as Values } from "../../cloud/handler";
 import { identify, identifyGlobal, stored, token } from "../../cloud/kubernetes/objects";
-import type { Values } from "./mocks";
 
 const region = (inputs: Values) => (typeof inputs.region === "string" ? inputs.region : "eu-central-1");
 const arn = (service: string, inputs: Values, resource: string) => arnOf(service, region(inputs), resource);

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Difference } from "../../ops/migrate/check";
+import type { Difference } from "../../ops/migrate/difference";
 import { rebootAdvice } from "../../ops/migrate/reboots";
 
 const changed = (what: string, is: string, wanted: string): Difference => ({
