@@ -1,6 +1,12 @@
 import js from "@eslint/js";
 import tseslint from "typescript-eslint";
 
+// The folders of components/, in the order of the deployment: each imports only from those before it. README names them too.
+const concepts = [
+  ...["stack", "aws", "network", "parameters", "backup", "database"],
+  ...["pods", "programs", "pooling", "connections", "controlPlane", "monitoring"],
+];
+
 export default tseslint.config(
   { ignores: ["node_modules/", ".local/"] },
   js.configs.recommended,
@@ -22,10 +28,26 @@ export default tseslint.config(
       "no-restricted-imports": ["error", { patterns: ["@pulumi/*", "**/components/**", "**/cloud/**", "**/local/**"] }],
     },
   },
-  {
-    files: ["components/**/*.ts"],
-    rules: { "no-restricted-imports": ["error", { patterns: ["**/cloud/**", "**/local/**", "**/settings/**"] }] },
-  },
+  ...concepts.map((concept, index) => {
+    const before = concepts.slice(0, index);
+    return {
+      files: [`components/${concept}/**/*.ts`],
+      rules: {
+        "no-restricted-imports": [
+          "error",
+          {
+            patterns: [
+              { group: ["**/cloud/**", "**/local/**", "**/settings/**"] },
+              {
+                regex: `^\\.\\./(?!(${["\\.\\.", ...before].join("|")})/)`,
+                message: `components/${concept} imports only from ${["itself", ...before].join(", ")}.`,
+              },
+            ],
+          },
+        ],
+      },
+    };
+  }),
   {
     // The local cloud serves any program: it knows nothing of this one.
     files: ["cloud/**/*.ts"],

@@ -43,13 +43,6 @@ const families: Readonly<Record<string, { gibPerVcpu: number; multiples: readonl
 export const knownFamilies: readonly string[] = [...burstableFamilies, ...Object.keys(families)];
 
 /** What a class such as `db.r7g.large` has, or undefined where it is not known: then nothing can be sized for it. */
-/** Of a class that the settings have found to be known. */
-export function capacityOf(instanceClass: string): InstanceCapacity {
-  const capacity = instanceCapacity(instanceClass);
-  if (capacity === undefined) throw new Error(`unknown instance class ${instanceClass}`);
-  return capacity;
-}
-
 export function instanceCapacity(instanceClass: string): InstanceCapacity | undefined {
   const [prefix, family = "", size = "", ...rest] = instanceClass.split(".");
   if (prefix !== "db" || rest.length > 0) return undefined;
@@ -62,6 +55,13 @@ export function instanceCapacity(instanceClass: string): InstanceCapacity | unde
   if (known === undefined || !known.multiples.includes(multiple) || size === "1xlarge") return undefined;
   const vcpus = multiple * 4;
   return { vcpus, memoryGib: vcpus * known.gibPerVcpu, burstable: false };
+}
+
+/** Of a class that the settings have found to be known. */
+export function capacityOf(instanceClass: string): InstanceCapacity {
+  const capacity = instanceCapacity(instanceClass);
+  if (capacity === undefined) throw new Error(`${instanceClass} is not an instance class that this program knows`);
+  return capacity;
 }
 
 const bytesPerConnection = 9_531_392;

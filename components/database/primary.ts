@@ -3,10 +3,10 @@ import * as pulumi from "@pulumi/pulumi";
 import { databaseName, roles } from "../../ops/roles";
 import { foundation, instanceArgs, monitoringRole, type DatabaseServerArgs } from "./databaseServer";
 import type { EncryptionKey } from "../aws/encryptionKey";
-import { expectedSettings } from "../parameters/parameters";
+import { expectedSettings } from "../parameters/parameter";
 import { passwordVersion } from "./passwordVersion";
 import { transformed } from "../stack/transform";
-import { primaryParameters } from "../parameters/tuning";
+import { primaryParameters } from "../parameters/primaryParameters";
 
 export interface PrimaryArgs extends DatabaseServerArgs {
   /** A synchronous standby in another zone. */

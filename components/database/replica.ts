@@ -2,7 +2,7 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { foundation, instanceArgs, type DatabaseServerArgs } from "./databaseServer";
 import type { EncryptionKey } from "../aws/encryptionKey";
-import { replicaParameters } from "../parameters/parameters";
+import { replicaParameters } from "../parameters/replicaParameters";
 import { transformed } from "../stack/transform";
 
 export interface ReplicaArgs extends DatabaseServerArgs {

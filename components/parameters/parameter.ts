@@ -40,3 +40,18 @@ export function withApplyMethods(major: number, parameters: readonly Tuned[]): P
     applyMethod: applyMethod(parameter.name, parameter.value, major),
   }));
 }
+
+/**
+ * What a server with these parameters must report in `pg_settings`, in base units: handed to the migrations, which fail the
+ * deployment where it reports otherwise. Without RDS' own parameters, which no PostgreSQL knows; that connections are
+ * encrypted is checked on a connection.
+ */
+export function expectedSettings(parameters: readonly Parameter[]): Record<string, string> {
+  const ofPostgres = parameters.filter(({ name }) => !name.startsWith("rds."));
+  return Object.fromEntries(ofPostgres.map(({ name, value }) => [name, value]));
+}
+
+/** RDS' name for the parameters of a major version. */
+export function parameterGroupFamily(postgresVersion: string): string {
+  return `postgres${majorOf({ postgresVersion })}`;
+}

@@ -2,7 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { type RoleKey, roles } from "../../ops/roles";
 import { evictionIsNoFailure } from "./jobFailures";
-import type { Migrations as MigrationFiles } from "./opsBundle";
+import type { MigrationFiles } from "./opsBundle";
 import { opsProgram, type OpsProgramArgs } from "./opsProgram";
 
 const sqlPath = "/app/sql";

@@ -42,7 +42,7 @@ export function bundleOps(entry: string, root: string): string {
   return text;
 }
 
-export interface Migrations {
+export interface MigrationFiles {
   /** SQL by file name. */
   files: Record<string, string>;
   /** SHA-256 over names and contents, hex: changes if and only if a migration does. */
@@ -50,7 +50,7 @@ export interface Migrations {
 }
 
 /** The migrations of a directory, read and checked as the program that applies them does it. */
-export function bundleMigrations(directory: string): Migrations {
+export function bundleMigrations(directory: string): MigrationFiles {
   const files = Object.fromEntries(read(directory).map(({ file, sql }) => [file, sql]));
   assertFits(files);
   const hash = createHash("sha256");

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { catalogOf, postgres } from "../../cloud/aws/rds/binaries";
 import { applyMethod } from "../../components/parameters/applyMethod";
-import type { Parameter } from "../../components/parameters/parameter";
-import { expectedSettings, parameterGroupFamily, replicaParameters } from "../../components/parameters/parameters";
-import { primaryParameters } from "../../components/parameters/tuning";
+import { expectedSettings, type Parameter, parameterGroupFamily } from "../../components/parameters/parameter";
+import { primaryParameters } from "../../components/parameters/primaryParameters";
+import { replicaParameters } from "../../components/parameters/replicaParameters";
 
 const values = (parameters: Parameter[]) => Object.fromEntries(parameters.map(({ name, value }) => [name, value]));
 const small = { postgresVersion: "17", instanceClass: "db.t4g.medium", storageGib: 20, maxConnections: 200 };

@@ -1,10 +1,10 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import { describe, expect, test } from "vitest";
-import { expectedSettings } from "../../components/parameters/parameters";
+import { expectedSettings } from "../../components/parameters/parameter";
 import { passwordVersion } from "../../components/database/passwordVersion";
 import { Primary, type PrimaryArgs } from "../../components/database/primary";
-import { primaryParameters } from "../../components/parameters/tuning";
+import { primaryParameters } from "../../components/parameters/primaryParameters";
 import { record, unknown, valueOf, type Options } from "./mocks";
 
 const args: Omit<PrimaryArgs, "ownerPassword"> = {

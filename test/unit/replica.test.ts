@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { replicaParameters } from "../../components/parameters/parameters";
+import { replicaParameters } from "../../components/parameters/replicaParameters";
 import { Replica, type ReplicaArgs } from "../../components/database/replica";
 import { record } from "./mocks";
 

@@ -1,5 +1,5 @@
 import { majorOf, manual, type Parameter, type TuningInput, withApplyMethods } from "./parameter";
-import { primaryParameters } from "./tuning";
+import { primaryParameters } from "./primaryParameters";
 
 /**
  * The replica's: the primary's, sized for its own class, and with what only a standby has. What a standby must have at least as
@@ -28,19 +28,4 @@ export function replicaParameters(input: TuningInput): Parameter[] {
       { name: "max_standby_archive_delay", ...delay },
     ]),
   ];
-}
-
-/**
- * What a server with these parameters must report in `pg_settings`, in base units: handed to the migrations, which fail the
- * deployment where it reports otherwise. Without RDS' own parameters, which no PostgreSQL knows; that connections are
- * encrypted is checked on a connection.
- */
-export function expectedSettings(parameters: readonly Parameter[]): Record<string, string> {
-  const ofPostgres = parameters.filter(({ name }) => !name.startsWith("rds."));
-  return Object.fromEntries(ofPostgres.map(({ name, value }) => [name, value]));
-}
-
-/** RDS' name for the parameters of a major version. */
-export function parameterGroupFamily(postgresVersion: string): string {
-  return `postgres${majorOf({ postgresVersion })}`;
 }

@@ -1,4 +1,4 @@
-import { instanceCapacity, type InstanceCapacity } from "../aws/instanceClass";
+import { capacityOf, type InstanceCapacity } from "../aws/instanceClass";
 import { loggingParameters } from "./loggingParameters";
 import { clamp, majorOf, manual, type Parameter, rdsManual, type TuningInput, withApplyMethods } from "./parameter";
 import { vacuumParameters } from "./vacuumParameters";
@@ -9,13 +9,6 @@ const standby = manual("hot-standby");
 /** WAL between two checkpoints, MB: by memory, since dirty pages wait there for them, and never more than a fifth of the disk. */
 function maxWalSizeMb({ memoryGib }: InstanceCapacity, storageGib: number): number {
   return clamp(1024, Math.min(memoryGib * 1024, (storageGib * 1024) / 5), 32_768);
-}
-
-function capacityOf(instanceClass: string): InstanceCapacity {
-  const capacity = instanceCapacity(instanceClass);
-  if (capacity === undefined)
-    throw new Error(`${instanceClass} is not an instance class that this program knows parameters for`);
-  return capacity;
 }
 
 /**
