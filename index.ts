@@ -20,6 +20,7 @@ import { ControlPlaneIngress } from "./components/controlPlane/ingress";
 import { ingressSources } from "./components/controlPlane/ingressRules";
 import { capacityOf } from "./components/aws/instanceClass";
 import { Migrations } from "./components/programs/migrations";
+import { Dashboard } from "./components/monitoring/dashboard";
 import { Monitor } from "./components/monitoring/monitor";
 import { bundleMigrations, bundleOps } from "./components/programs/opsBundle";
 import { Pgbouncer, pgbouncerNames, pgbouncerPods } from "./components/pooling/pgbouncer";
@@ -222,19 +223,27 @@ async function program() {
   const watched = (instance: pulumi.Input<string>, region: string, instanceClass: string) => {
     return { identifier: instance, region, capacity: capacityOf(instanceClass), storageGib: database.storageGib };
   };
+  const servers = {
+    primary: watched(primary.identifier, regions.primary, database.instanceClass),
+    replica: replica && replicaRegion ? watched(replica.identifier, replicaRegion, standby.instanceClass) : undefined,
+  };
   const alarms = new Alarms(
     name,
     {
       ...settings.alarms,
+      ...servers,
       environment,
       monthsAhead: settings.partitions.monthsAhead,
-      primary: watched(primary.identifier, regions.primary, database.instanceClass),
-      replica: replica && replicaRegion ? watched(replica.identifier, replicaRegion, standby.instanceClass) : undefined,
       kmsKeyArns,
       tags,
     },
     // What is measured first: an alarm without data would be one for want of it.
     { ...onAws, dependsOn: [monitor] },
+  );
+  const dashboard = new Dashboard(
+    `${name}-dashboard`,
+    { ...servers, environment, rows: alarms.rows, arns: alarms.arns },
+    onAws,
   );
 
   if (ingress) {
@@ -273,6 +282,7 @@ async function program() {
     monitor: monitor.deployment.metadata.name,
     /** Names of the alarms that say whether any of a severity is in ALARM; each alarm's runbook is docs/runbooks/<name>.md. */
     alarms: alarms.composites,
+    dashboard: { name: dashboard.dashboardName, url: dashboard.url },
     cronJobs: scheduled.map(({ cronJob }) => cronJob.metadata.name),
     /** Where in Kubernetes each URL of the database is kept; never the URL. */
     connectionSecrets: Object.fromEntries(

@@ -2,6 +2,7 @@
 import type { Handler } from "../handler";
 import { handlers as random } from "../random";
 import { handlers as tls } from "../tls";
+import { dashboard, dashboardType } from "./cloudwatch/dashboardHandler";
 import { handlers as alarms } from "./cloudwatch/handlers";
 import { instance } from "./rds/instance";
 import { instanceType } from "./rds/lookup";
@@ -12,6 +13,7 @@ import { recordedHandlers } from "./recorded";
 export const handlers: Record<string, Handler> = {
   ...recordedHandlers,
   ...alarms,
+  [dashboardType]: dashboard,
   [instanceType]: instance,
   [parameterGroupType]: parameterGroup,
   "aws:rds/subnetGroup:SubnetGroup": subnetGroup,

@@ -142,6 +142,10 @@ const computed: Record<string, Compute> = {
     const alarmName = input(facts, "alarmName");
     return { id: alarmName, arn: arn("cloudwatch", facts.region, `alarm:${alarmName}`) };
   },
+  "aws:cloudwatch/dashboard:Dashboard": (facts) => {
+    const dashboardName = input(facts, "dashboardName");
+    return { id: dashboardName, dashboardArn: arn("cloudwatch", "", `dashboard/${dashboardName}`) };
+  },
   "aws:sns/topic:Topic": ({ name, region }) => {
     const topic = arn("sns", region, name);
     return { id: topic, arn: topic, name, owner: accountId };

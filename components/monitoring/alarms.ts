@@ -33,6 +33,8 @@ export class Alarms extends pulumi.ComponentResource {
   /** Names of the alarms that say whether any of a severity is in ALARM, one for each region. */
   readonly composites: Record<Severity, pulumi.Output<string>[]> = { page: [], ticket: [] };
   readonly rows: readonly Alarm[];
+  /** ARN of each row's alarm, by the row's name. */
+  readonly arns: Record<string, pulumi.Output<string>> = {};
 
   constructor(name: string, args: AlarmsArgs, opts?: pulumi.ComponentResourceOptions) {
     super("authensor:alarms:Alarms", name, {}, opts);
@@ -71,6 +73,7 @@ export class Alarms extends pulumi.ComponentResource {
         },
         child,
       );
+      this.arns[row.name] = alarm.arn;
       return { severity: row.severity, alarm };
     });
     for (const severity of severities) {

@@ -34,6 +34,7 @@ export const actionsOf: Readonly<Record<string, readonly string[]>> = {
   ),
   "aws:cloudwatch/metricAlarm:MetricAlarm": of("cloudwatch", "PutMetricAlarm", ...alarm),
   "aws:cloudwatch/compositeAlarm:CompositeAlarm": of("cloudwatch", "PutCompositeAlarm", ...alarm),
+  "aws:cloudwatch/dashboard:Dashboard": of("cloudwatch", "PutDashboard", "GetDashboard", "DeleteDashboards"),
 
   "aws:sns/topic:Topic": of(
     "sns",

@@ -62,11 +62,15 @@ export interface Action {
 
 export const files = (root: string) => ({
   alarms: join(root, "alarms"),
+  dashboards: join(root, "dashboards"),
   states: join(root, "states.json"),
   actions: join(root, "actions.jsonl"),
   metrics: join(root, "metrics.json"),
   endpoint: join(root, "endpoint.json"),
 });
+
+/** Of a dashboard's body, as it was given. */
+export const dashboardFile = (root: string, name: string) => join(files(root).dashboards, `${name}.json`);
 
 /** What a file holds; `fallback` where it is not there or is being written. */
 export function readJson<T>(file: string, fallback: T): T {

@@ -1,0 +1,111 @@
+/** What the dashboard shows: five questions, the charts that answer each, and the chart that each metric is drawn on. */
+import type { MetricName } from "../../ops/monitor/metrics";
+import { roles } from "../../ops/roles";
+
+export const questions = {
+  trail: "Is the trail written and intact?",
+  replica: "Is it replicated?",
+  pool: "Is the pool full?",
+  database: "Is the database healthy?",
+  upkeep: "Are backups proven, and is what runs on schedule done?",
+} as const;
+export type Question = keyof typeof questions;
+
+interface Chart {
+  question: Question;
+  title: string;
+}
+
+/** In the order in which they are drawn. */
+export const charts = {
+  receipts: { question: "trail", title: "Receipts a minute" },
+  heartbeats: { question: "trail", title: "Heartbeats a minute on the primary" },
+  controlPlane: { question: "trail", title: "Control plane ready (1) or not (0)" },
+  statements: { question: "trail", title: "Time of statements, ms" },
+  months: { question: "trail", title: "Months ahead" },
+  outside: { question: "trail", title: "Rows outside any month" },
+
+  lag: { question: "replica", title: "Replica behind, seconds" },
+  lagBytes: { question: "replica", title: "WAL not replayed, or kept by a slot, bytes" },
+  connected: { question: "replica", title: "Replica connected (1) or not (0)" },
+
+  poolUsed: { question: "pool", title: "Fullest pool in use, %" },
+  poolWaiting: { question: "pool", title: "Clients that wait" },
+  poolWait: { question: "pool", title: "Longest wait, seconds" },
+  poolQuery: { question: "pool", title: "A query through the pool, ms" },
+  poolers: { question: "pool", title: "PgBouncer pods that do not answer" },
+
+  connectionsUsed: { question: "database", title: "Connections in use, % of max_connections" },
+  connections: { question: "database", title: "Connections by role and state" },
+  transactions: { question: "database", title: "Transactions a minute" },
+  oldest: { question: "database", title: "Oldest transaction, seconds" },
+  deadlocks: { question: "database", title: "Deadlocks" },
+  used: { question: "database", title: "Dead rows, and transaction ids used, %" },
+  written: { question: "database", title: "WAL and temporary files a minute, bytes" },
+  checkpoints: { question: "database", title: "Checkpoints a minute" },
+  cpu: { question: "database", title: "CPU in use, %" },
+  credits: { question: "database", title: "CPU credits left" },
+  memory: { question: "database", title: "Memory that is free, bytes" },
+  storage: { question: "database", title: "Storage that is free, bytes" },
+  storageDays: { question: "database", title: "Days until the storage is full" },
+
+  programs: { question: "upkeep", title: "Programs on schedule that failed" },
+  partitionsRun: { question: "upkeep", title: "Hours since partitions were made" },
+  certificates: { question: "upkeep", title: "Days until a certificate ends" },
+  sources: { question: "upkeep", title: "Sources of the monitor that fail" },
+} as const satisfies Record<string, Chart>;
+export type ChartName = keyof typeof charts;
+
+/** Where each metric of the monitor is drawn: one that is on no chart does not compile. */
+export const chartOf: Readonly<Record<MetricName, ChartName>> = {
+  HeartbeatsWritten: "heartbeats",
+  ReplicationLagSeconds: "lag",
+  ReplicationLagBytes: "lagBytes",
+  ReplicaConnected: "connected",
+  SlotRetainedBytes: "lagBytes",
+  ConnectionsUsedPercent: "connectionsUsed",
+  Connections: "connections",
+  ConnectionsActive: "connections",
+  ConnectionsIdleInTransaction: "connections",
+  OldestTransactionSeconds: "oldest",
+  Commits: "transactions",
+  Rollbacks: "transactions",
+  Deadlocks: "deadlocks",
+  TemporaryBytes: "written",
+  TransactionIdsUsedPercent: "used",
+  WalBytes: "written",
+  CheckpointsTimed: "checkpoints",
+  CheckpointsRequested: "checkpoints",
+  StatementMilliseconds: "statements",
+  SlowestStatementMilliseconds: "statements",
+  DeadTuplesPercent: "used",
+  PoolUsedPercent: "poolUsed",
+  PoolWaitingClients: "poolWaiting",
+  PoolLongestWaitSeconds: "poolWait",
+  PoolersUnreachable: "poolers",
+  PoolQueryMilliseconds: "poolQuery",
+  MonthsAhead: "months",
+  RowsOutsideMonths: "outside",
+  Receipts: "receipts",
+  ControlPlaneReady: "controlPlane",
+  CertificateDaysLeft: "certificates",
+  ProgramsFailed: "programs",
+  PartitionsRunAgeHours: "partitionsRun",
+  SourcesFailing: "sources",
+};
+
+/** The same of RDS' own metrics; an expression over one has a chart of its own. */
+export const chartOfServer: Readonly<Record<string, ChartName>> = {
+  ReplicaLag: "lag",
+  CPUUtilization: "cpu",
+  CPUCreditBalance: "credits",
+  FreeableMemory: "memory",
+  FreeStorageSpace: "storage",
+};
+export const expressionChart: ChartName = "storageDays";
+
+/** The series of a metric that has one for each role, or for each outcome. */
+export const labels = {
+  Role: Object.values(roles),
+  Outcome: ["allow", "deny", "require_approval", "rate_limited"],
+} as const;
