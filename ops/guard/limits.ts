@@ -28,8 +28,15 @@ export const idleBeforeAsking = 10;
 export const firstAnswer = 240;
 
 /**
- * How long a stopping server goes on answering on open connections, every answer with `Connection: close`. One second more than
- * Node's keepAliveTimeout: whoever has not used a connection by then has been told to expect its end.
+ * How long a client's connection may be idle before the server closes it. Longer than a load balancer keeps one (60 s: AWS' default): who
+ * closes first must be the one that sends, or a request meets the server's end of the connection and the load balancer answers 502.
+ * https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-load-balancer-attributes.html#connection-idle-timeout
+ */
+export const idleClient = 65;
+
+/**
+ * How long a stopping server goes on answering on open connections, every answer with `Connection: close`. Who uses a connection is told
+ * so; one that is idle for this long is closed, and its client finds it closed.
  */
 export const farewell = 6;
 

@@ -1,7 +1,8 @@
 /** The program's HTTP servers: found without its help, and ended so that no request is lost. */
-import type { IncomingMessage, ServerResponse } from "node:http";
+import { Server as HttpServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { Server } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { idleClient } from "./limits";
 
 export class Servers {
   private readonly listening = new Set<Server>();
@@ -23,6 +24,7 @@ export class Servers {
   private add(server: Server): void {
     if (this.listening.has(server)) return;
     this.listening.add(server);
+    if (server instanceof HttpServer) keepIdleClients(server);
     server.prependListener("request", (_request: IncomingMessage, response: ServerResponse) => {
       this.answering.add(response);
       response.once("close", () => this.answering.delete(response));
@@ -55,6 +57,14 @@ export class Servers {
     );
     return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
   }
+}
+
+/** The program's own limits stay where they are wider; 0 is none. */
+function keepIdleClients(server: Pick<HttpServer, "keepAliveTimeout" | "headersTimeout">): void {
+  const atLeast = (own: number, ours: number) => (own === 0 ? 0 : Math.max(own, ours));
+  server.keepAliveTimeout = atLeast(server.keepAliveTimeout, idleClient * 1000);
+  // It ends a connection on which nothing was sent yet. A load balancer connects before it has a request.
+  server.headersTimeout = atLeast(server.headersTimeout, (idleClient + 1) * 1000);
 }
 
 function askToClose(response: ServerResponse): void {

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { bundleOps } from "../../components/programs/opsBundle";
-import { connectionLifetime } from "../../ops/guard/limits";
+import { connectionLifetime, idleClient } from "../../ops/guard/limits";
 
 const root = join(__dirname, "../..");
 let directory: string;
@@ -207,6 +207,74 @@ describe("connections to the pooler", () => {
   });
 });
 
+describe("a client's connection", () => {
+  /** A program that closes connections on which nothing was sent for 50 ms, and those that are idle for 50 ms and Node's second on top. */
+  const hasty = (own = 50) => `
+    import { createServer } from "node:http";
+    const limits = { keepAliveTimeout: ${own}, headersTimeout: ${own}, connectionsCheckingInterval: 10 };
+    const server = createServer(limits, (request, response) => response.end("well"));
+    server.listen(0, "127.0.0.1", () => console.log("port=" + server.address().port + ";", server.keepAliveTimeout, server.headersTimeout, "."));`;
+  const connected = async (guarded: boolean) => {
+    const program = start(hasty(), { guarded });
+    await program.printed(".");
+    const socket = connect(Number(/port=(\d+)/.exec(program.output.stdout)![1]), "127.0.0.1");
+    let received = "";
+    let ended = false;
+    socket.setEncoding("utf8").on("data", (text: string) => (received += text));
+    socket.on("end", () => (ended = true)).on("error", () => (ended = true));
+    await once(socket, "connect");
+    const ask = async () => {
+      received = "";
+      socket.write("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+      while (!received.includes("well") && !ended) await new Promise((resolve) => setTimeout(resolve, 5));
+      return received;
+    };
+    const idle = () => Promise.race([once(socket, "end"), new Promise((resolve) => setTimeout(resolve, 1300))]);
+    const end = () => (socket.destroy(), program.kill("SIGKILL"), program.end);
+    return { ask, idle, end };
+  };
+
+  test.each([
+    [false, /^$/],
+    [true, /well/],
+  ])("that is idle is closed by such a program, and kept where it is guarded (%s)", async (guarded, then) => {
+    const { ask, idle, end } = await connected(guarded);
+    expect(await ask()).toContain("well");
+    await idle();
+    expect(await ask()).toMatch(then);
+    await end();
+  });
+
+  test.each([
+    [false, /408 Request Timeout|^$/],
+    [true, /200 OK/],
+  ])("on which nothing was sent yet, likewise (%s)", async (guarded, then) => {
+    const { ask, idle, end } = await connected(guarded);
+    await idle();
+    expect(await ask()).toMatch(then);
+    await end();
+  });
+
+  test("is kept for longer than AWS' load balancers keep it, and its client is told so", async () => {
+    const { ask, end } = await connected(true);
+    expect(await ask()).toMatch(/^Keep-Alive: timeout=65\r$/m);
+    expect(idleClient).toBeGreaterThan(60);
+    await end();
+  });
+
+  test.each([
+    [0, "; 0 0 ."],
+    [90_000, "; 90000 90000 ."],
+    [5_000, "; 65000 66000 ."],
+  ])("that a program keeps for %i ms is kept no shorter", async (own, limits) => {
+    const program = start(hasty(own));
+    await program.printed(".");
+    expect(program.output.stdout).toContain(limits);
+    program.kill("SIGKILL");
+    await program.end;
+  });
+});
+
 describe("a program that is told to end", () => {
   /** Answers after 300 ms, /slow never; each answer leaves a query behind that nobody waits for. */
   const server = `${pool}
@@ -267,6 +335,25 @@ describe("a program that is told to end", () => {
     kill("SIGTERM");
     expect(await end).toBe(0);
     silent.destroy();
+  });
+
+  test("ends an idle connection in order, and is not kept by it", async () => {
+    const { port, end, kill } = await serve();
+    const idle = connect(port, "127.0.0.1");
+    let reset: Error | undefined;
+    const over = once(
+      idle.on("error", (error) => (reset = error)),
+      "end",
+    );
+    idle.write("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    await once(idle, "data");
+    const began = Date.now();
+    kill("SIGTERM");
+    expect(await end).toBe(0);
+    // The farewell, 1 s here, and what the end itself takes; nothing of the 65 s that the connection may be idle for.
+    expect(Date.now() - began).toBeLessThan(3000);
+    await over;
+    expect(reset).toBeUndefined();
   });
 
   test("ends all the same when a request takes too long, and says so with its exit code", async () => {
