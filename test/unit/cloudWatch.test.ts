@@ -1,7 +1,13 @@
 /** The local cloud's CloudWatch: the manual's own examples, and the SDK's own requests. */
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { CloudWatchClient, DescribeAlarmsCommand, PutMetricDataCommand } from "@aws-sdk/client-cloudwatch";
+import {
+  CloudWatchClient,
+  DescribeAlarmsCommand,
+  GetDashboardCommand,
+  GetMetricDataCommand,
+  PutMetricDataCommand,
+} from "@aws-sdk/client-cloudwatch";
 import { afterEach, describe, expect, test } from "vitest";
 import { AwsError } from "../../cloud/aws/account";
 import type { Action, Alarm, MetricAlarm } from "../../cloud/aws/cloudwatch/definitions";
@@ -196,6 +202,7 @@ describe("the SDK's own requests", () => {
     states: {},
     alarms: () => [alarm()],
     now: () => Date.now() / 1000,
+    dashboard: (name) => (name === "d" ? '{"widgets":[]}' : undefined),
   });
 
   test("values arrive under their region, dimensions and second, also compressed", async () => {
@@ -218,6 +225,51 @@ describe("the SDK's own requests", () => {
   test("alarms are described with their state", async () => {
     const { MetricAlarms } = await (await client(cloudOf(new Store()))).send(new DescribeAlarmsCommand({}));
     expect(MetricAlarms).toMatchObject([{ AlarmName: "lag", StateValue: "INSUFFICIENT_DATA", Threshold: 10 }]);
+  });
+
+  test("series are answered by the period, with math over them, and without the periods that have no data", async () => {
+    const store = new Store();
+    const begin = 1_800_000_000;
+    for (const [at, value] of [
+      [0, 1],
+      [30, 3],
+      [120, 8],
+    ] as const)
+      store.add(metric, begin + at, { count: 1, sum: value, minimum: value, maximum: value }, 1);
+    const { MetricDataResults } = await (
+      await client(cloudOf(store))
+    ).send(
+      new GetMetricDataCommand({
+        StartTime: new Date((begin + 1) * 1000),
+        EndTime: new Date((begin + 180) * 1000),
+        ScanBy: "TimestampAscending",
+        MetricDataQueries: [
+          {
+            Id: "m1",
+            ReturnData: false,
+            MetricStat: {
+              Metric: { Namespace: "Test", MetricName: "Lag", Dimensions: [{ Name: "Environment", Value: "x" }] },
+              Period: 60,
+              Stat: "Average",
+            },
+          },
+          { Id: "twice", Expression: "m1 * 2", Label: "double" },
+        ],
+      }),
+    );
+    expect(MetricDataResults).toMatchObject([
+      { Id: "twice", Label: "double", Values: [4, 16], StatusCode: "Complete" },
+    ]);
+    const times = MetricDataResults?.[0]?.Timestamps?.map((time) => time.getTime() / 1000 - begin);
+    expect(times).toEqual([0, 120]);
+  });
+
+  test("a dashboard is answered as it was given; one that is not there, or a path, is not found", async () => {
+    const sent = await client(cloudOf(new Store()));
+    const get = (DashboardName: string) => sent.send(new GetDashboardCommand({ DashboardName }));
+    expect((await get("d")).DashboardBody).toBe('{"widgets":[]}');
+    await expect(get("other")).rejects.toThrow(/no dashboard other/);
+    await expect(get("../d")).rejects.toThrow(/no dashboard/);
   });
 
   test("what CloudWatch refuses is refused with its code", async () => {

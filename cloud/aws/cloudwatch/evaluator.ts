@@ -13,11 +13,9 @@ export function pointsOf(alarm: MetricAlarm, store: Store, now: number): Series 
   const end = Math.floor(now / period) * period;
   const series: Record<string, Series> = {};
   for (const { id, metric, statistic } of alarm.queries)
-    series[id] = Array.from({ length }, (_, index) => {
-      const since = end - (length - index) * period;
-      const summary = store.summary(metric, since, since + period);
-      return summary && statistics[statistic](summary);
-    });
+    series[id] = store
+      .periods(metric, { since: end - length * period, period, length })
+      .map((summary) => summary && statistics[statistic](summary));
   for (const { id, expression } of alarm.expressions) series[id] = calculate(expression, { series, period, length });
   return series[alarm.compared] ?? [];
 }

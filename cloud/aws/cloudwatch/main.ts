@@ -1,9 +1,9 @@
 /** CloudWatch on this machine: one process for all regions, which takes metrics and evaluates alarms every ten seconds. */
 import { appendFileSync } from "node:fs";
 import { createServer } from "node:http";
-import { writeWhole } from "../../host/files";
+import { readIfThere, writeWhole } from "../../host/files";
 import { AwsError } from "../account";
-import { files, readAlarms, readJson, readStates } from "./definitions";
+import { dashboardFile, files, readAlarms, readJson, readStates } from "./definitions";
 import { Evaluator } from "./evaluator";
 import { answer } from "./protocol";
 import { Store } from "./store";
@@ -37,7 +37,8 @@ const server = createServer((request, response) => {
     const reply = (status: number, body: unknown) =>
       response.writeHead(status, { "content-type": "application/x-amz-json-1.0" }).end(JSON.stringify(body));
     try {
-      const cloud = { store, states, now, alarms: () => readAlarms(root) };
+      const dashboard = (name: string) => readIfThere(dashboardFile(root, name));
+      const cloud = { store, states, now, alarms: () => readAlarms(root), dashboard };
       reply(200, answer({ headers: request.headers, body: Buffer.concat(parts) }, cloud));
     } catch (error) {
       const code = error instanceof AwsError ? error.code : "InvalidParameterValue";

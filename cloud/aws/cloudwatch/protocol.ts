@@ -4,6 +4,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import { z } from "zod";
 import { AwsError } from "../account";
 import type { Alarm, AlarmState, States } from "./definitions";
+import { getMetricData } from "./metricData";
 import type { Identity, Store, Summary } from "./store";
 
 const dimensions = z.array(z.object({ Name: z.string().min(1), Value: z.string().min(1) })).max(30);
@@ -54,6 +55,8 @@ export interface Request {
 export interface Cloud {
   store: Store;
   alarms: () => readonly Alarm[];
+  /** The body of a dashboard; undefined where there is none of that name. */
+  dashboard: (name: string) => string | undefined;
   states: States;
   /** Seconds since 1970. */
   now: () => number;
@@ -74,6 +77,10 @@ export function answer({ headers, body }: Request, cloud: Cloud): unknown {
       return putData(input, region, cloud);
     case "DescribeAlarms":
       return describeAlarms(region, cloud);
+    case "GetMetricData":
+      return getMetricData(input, region, cloud.store);
+    case "GetDashboard":
+      return getDashboard(input, cloud);
     default:
       throw new AwsError("InvalidAction", `the local cloud does not know ${operation} of CloudWatch`);
   }
@@ -117,6 +124,13 @@ function summarize({ Value, Values, Counts, StatisticValues }: z.infer<typeof da
     minimum: Math.min(...values),
     maximum: Math.max(...values),
   };
+}
+
+function getDashboard(input: unknown, { dashboard }: Cloud): unknown {
+  const name = String((input as { DashboardName?: string }).DashboardName);
+  const body = /^[\w-]+$/.test(name) ? dashboard(name) : undefined;
+  if (body === undefined) throw new AwsError("ResourceNotFound", `there is no dashboard ${name}`);
+  return { DashboardName: name, DashboardBody: body };
 }
 
 function describeAlarms(region: string, { alarms, states }: Cloud): unknown {

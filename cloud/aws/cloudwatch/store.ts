@@ -55,10 +55,20 @@ export class Store {
 
   /** Of [since, until), in seconds; undefined where nothing came in. */
   summary(metric: Identity, since: number, until: number): Summary | undefined {
-    let whole: Summary | undefined;
-    for (const [second, summary] of this.metrics.get(keyOf(metric)) ?? [])
-      if (second >= since && second < until) whole = merge(whole, summary);
-    return whole;
+    return this.periods(metric, { since, period: until - since, length: 1 })[0];
+  }
+
+  /** Of so many periods from `since` on, in one pass. */
+  periods(
+    metric: Identity,
+    { since, period, length }: { since: number; period: number; length: number },
+  ): (Summary | undefined)[] {
+    const found = Array<Summary | undefined>(length).fill(undefined);
+    for (const [second, summary] of this.metrics.get(keyOf(metric)) ?? []) {
+      const place = Math.floor((second - since) / period);
+      if (place >= 0 && place < length) found[place] = merge(found[place], summary);
+    }
+    return found;
   }
 
   forgetBefore(now: number): void {
