@@ -1,7 +1,7 @@
 /** The commands on what is there already: status, down, clean, cron. */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { stopCloudWatch } from "../cloud/aws/cloudwatch/service";
+import { stopEndpoints } from "../cloud/aws/endpoints";
 import { handlerOf, running } from "../cloud/handlers";
 import { UsageError } from "./config";
 import type { Environment } from "./environment";
@@ -78,7 +78,7 @@ export async function stopEverything({ engine, state }: Environment, progress: P
     if (runs) stopped++;
     end(runs || trouble ? `${label(entry)}  stopped${trouble}` : undefined);
   });
-  await stopCloudWatch(state.root);
+  await stopEndpoints(state.root);
   return stopped;
 }
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Environment } from "./environment";
 import { checkout } from "./environment";
 import { ensureDatabaseCa, databaseCaDirectory } from "../cloud/aws/databaseCa";
-import { startCloudWatch } from "../cloud/aws/cloudwatch/service";
+import { startEndpoints } from "../cloud/aws/endpoints";
 import { findServiceUser } from "../cloud/host/user";
 import { readProject } from "./config";
 import { outcomes } from "../cloud/engine/engine";
@@ -27,7 +27,7 @@ export async function up(
   configure(project);
   readSettings(); // throws its own error, with every problem, before anything is touched
   environment.makeRoot();
-  await startCloudWatch(state.root, { serviceUser: findServiceUser(), signal });
+  await startEndpoints(state.root, { serviceUser: findServiceUser(), signal });
   // The servers' certificates are signed here, not by Amazon: the setting that production has for this says so.
   const caFile = `${project.name}:databaseCaFile`;
   project.config[caFile] ||= await ensureDatabaseCa(databaseCaDirectory(state.root));

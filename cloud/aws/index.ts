@@ -9,11 +9,13 @@ import { instanceType } from "./rds/lookup";
 import { parameterGroup, parameterGroupType } from "./rds/parameterGroup";
 import { subnetGroup } from "./rds/subnetGroup";
 import { recordedHandlers } from "./recorded";
+import { handlers as buckets } from "./s3/handlers";
 
 export const handlers: Record<string, Handler> = {
   ...recordedHandlers,
   ...alarms,
   [dashboardType]: dashboard,
+  ...buckets,
   [instanceType]: instance,
   [parameterGroupType]: parameterGroup,
   "aws:rds/subnetGroup:SubnetGroup": subnetGroup,

@@ -1,8 +1,9 @@
 /** EKS Pod Identity on this machine: what a pod of an associated service account is given to call AWS with. */
 import { dirname } from "node:path";
 import type { Context } from "../handler";
-import { regionOf } from "./account";
-import { endpointOf } from "./cloudwatch/service";
+import { parseArn, regionOf } from "./account";
+import { endpointEnvironment } from "./endpoints";
+import { keyEnvironment, keysOf } from "./iam/keys";
 
 export const associationType = "aws:eks/podIdentityAssociation:PodIdentityAssociation";
 
@@ -15,13 +16,13 @@ export function podIdentityEnvironment(
     .resources(associationType)
     .find(({ inputs }) => inputs["namespace"] === pod.namespace && inputs["serviceAccount"] === pod.serviceAccountName);
   if (association === undefined) return {};
-  const endpoint = endpointOf(dirname(context.directory));
+  const root = dirname(context.directory);
   const region = regionOf(association.inputs, context);
+  const role = parseArn(String(association.inputs["roleArn"]))?.resource.split("/").at(-1) ?? "";
   return {
     AWS_REGION: region,
     AWS_DEFAULT_REGION: region,
-    AWS_ACCESS_KEY_ID: "ASIALOCALCLOUD000000",
-    AWS_SECRET_ACCESS_KEY: "local",
-    ...(endpoint !== undefined && { AWS_ENDPOINT_URL_CLOUDWATCH: endpoint }),
+    ...keyEnvironment(keysOf(root, role)),
+    ...endpointEnvironment(root),
   };
 }

@@ -66,7 +66,6 @@ export const files = (root: string) => ({
   states: join(root, "states.json"),
   actions: join(root, "actions.jsonl"),
   metrics: join(root, "metrics.json"),
-  endpoint: join(root, "endpoint.json"),
 });
 
 /** Of a dashboard's body, as it was given. */

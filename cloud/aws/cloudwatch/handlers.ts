@@ -1,10 +1,10 @@
 /** Alarms as resources: each is written down for the process that evaluates them. */
 import { createHash } from "node:crypto";
-import { mkdirSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import type { Context, Handler, Properties, Resource } from "../../handler";
-import { writeWhole } from "../../host/files";
+import { makeDirectory, writeWhole } from "../../host/files";
 import { arn, AwsError, regionOf } from "../account";
 import { recordedOutputs } from "../recorded";
 import { files, readStates, type Alarm, type MetricAlarm } from "./definitions";
@@ -178,7 +178,7 @@ const fileOf = (alarmArn: string, context: Context) =>
 function handler(nameKey: "name" | "alarmName", define: (inputs: Properties, context: Context) => Alarm): Handler {
   const put = (inputs: Properties, context: Context) => {
     const alarm = define(inputs, context);
-    mkdirSync(files(rootOf(context)).alarms, { recursive: true });
+    makeDirectory(files(rootOf(context)).alarms, context.serviceUser);
     writeWhole(fileOf(alarm.arn, context), JSON.stringify(alarm), { owner: context.serviceUser });
     return recordedOutputs(inputs, context);
   };

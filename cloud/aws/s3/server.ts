@@ -1,0 +1,86 @@
+/** S3's endpoint: who asks, what for, and the answer. */
+import { randomBytes } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { pipeline } from "node:stream/promises";
+import { accountId } from "../account";
+import { Buckets } from "./bucket";
+import { S3Error } from "./errors";
+import { operationOf } from "./operations";
+import { listBuckets } from "./operations/buckets";
+import { header, type Reply, targetOf } from "./request";
+import { authenticate, type Signed } from "./signature";
+import { toXml } from "./xml";
+
+export interface S3Options {
+  /** Where the buckets are. */
+  root: string;
+  /** What an access key's holder signs with; undefined for a key that nobody has. */
+  secretOf: (accessKeyId: string) => string | undefined;
+  /** The clock that locks and lifecycle rules go by. */
+  now?: () => Date;
+}
+
+export function createS3({ root, secretOf, now = () => new Date() }: S3Options): Server {
+  const buckets = new Buckets(root);
+
+  async function answer(request: IncomingMessage): Promise<Reply> {
+    const signed = authenticate(request, secretOf);
+    const target = targetOf(request.url ?? "");
+    if (target.bucket === "" && request.method === "GET") return listBuckets(buckets.all());
+    const bucket = buckets.open(target.bucket);
+    checkPlace(request, signed, bucket.facts.region);
+    const operation = operationOf(request, target);
+    const call = { ...target, request, signed, bucket, now: now(), may: () => true };
+    return operation.run(call);
+  }
+
+  return createServer((request, response) => {
+    const id = randomBytes(8).toString("hex").toUpperCase();
+    response.setHeader("x-amz-request-id", id);
+    answer(request)
+      .then((reply) => send(response, reply))
+      .catch((error: unknown) => refuse(request, response, error, id));
+  });
+}
+
+/** A client that is set to another region than its bucket's is told so. */
+function checkPlace(request: IncomingMessage, { region }: Signed, expected: string): void {
+  if (region !== expected)
+    throw new S3Error(
+      "AuthorizationHeaderMalformed",
+      `The authorization header is malformed; the region '${region}' is wrong; expecting '${expected}'`,
+      { elements: { Region: expected }, headers: { "x-amz-bucket-region": expected } },
+    );
+  const owner = header(request, "x-amz-expected-bucket-owner");
+  if (owner !== undefined && owner !== accountId) throw new S3Error("AccessDenied", "Access Denied");
+}
+
+async function send(response: ServerResponse, { status = 200, headers = {}, body, file }: Reply): Promise<void> {
+  for (const [name, value] of Object.entries(headers)) if (value !== undefined) response.setHeader(name, value);
+  response.statusCode = status;
+  if (file) return pipeline(createReadStream(file.path, { start: file.start, end: file.end }), response);
+  if (body !== undefined) response.setHeader("content-type", "application/xml");
+  response.end(body);
+}
+
+function refuse(request: IncomingMessage, response: ServerResponse, error: unknown, id: string): void {
+  // The client has gone, or is in the middle of the bytes: there is nobody to tell.
+  if (request.destroyed && !request.complete) return void response.destroy();
+  if (response.headersSent) return void response.destroy();
+  const known = error instanceof S3Error ? error : internal(error);
+  for (const [name, value] of Object.entries(known.more.headers ?? {})) response.setHeader(name, value);
+  response.statusCode = known.status;
+  // What is left of a body that nobody will read would be taken for the next request.
+  if (!request.complete) response.setHeader("connection", "close");
+  if (request.method === "HEAD" || known.status === 304) return void response.end();
+  response.setHeader("content-type", "application/xml");
+  const { code: Code, message: Message } = known;
+  const Resource = (request.url ?? "").split("?")[0];
+  response.end(toXml("Error", { Code, Message, ...known.more.elements, Resource, RequestId: id }));
+}
+
+function internal(error: unknown): S3Error {
+  console.error(error);
+  return new S3Error("InternalError", "We encountered an internal error. Please try again.");
+}

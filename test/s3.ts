@@ -1,0 +1,69 @@
+/** The local cloud's S3 for tests, with a clock that they turn. */
+import { mkdtempSync, rmSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { S3Client, type S3ClientConfig } from "@aws-sdk/client-s3";
+import { type BucketSettings, writeSetting } from "../cloud/aws/s3/settings";
+import { createS3 } from "../cloud/aws/s3/server";
+
+export const testRegion = "eu-west-1";
+const owner = { accessKeyId: "AKIATEST", secretAccessKey: "secret" };
+
+/** A bucket as whoever deploys makes it: versioned, locked by default for 30 days. */
+export const lockedBucket: BucketSettings = {
+  versioning: "Enabled",
+  defaultRetention: { mode: "GOVERNANCE", days: 30 },
+};
+
+export function makeBucket(root: string, name: string, { bucket, ...settings }: BucketSettings = {}): void {
+  const objectLock = settings.defaultRetention !== undefined;
+  const facts = { region: testRegion, id: `${name} ${Math.random()}`, created: "2026-01-01T00:00:00.000Z", objectLock };
+  writeSetting(root, name, "bucket", { ...facts, ...bucket }, undefined);
+  for (const [aspect, value] of Object.entries(settings))
+    writeSetting(root, name, aspect as keyof BucketSettings, value as never, undefined);
+}
+
+export interface TestS3 {
+  root: string;
+  url: string;
+  client(more?: S3ClientConfig): S3Client;
+  /** Milliseconds that its clock is ahead. */
+  ahead: number;
+  close(): Promise<void>;
+}
+
+export async function testS3(buckets: Record<string, BucketSettings>): Promise<TestS3> {
+  const root = mkdtempSync(join(tmpdir(), "s3-"));
+  for (const [name, settings] of Object.entries(buckets)) makeBucket(root, name, settings);
+  const clients: S3Client[] = [];
+  const server = createS3({
+    root,
+    secretOf: (accessKeyId) => (accessKeyId === owner.accessKeyId ? owner.secretAccessKey : undefined),
+    now: () => new Date(Date.now() + s3.ahead),
+  });
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  const s3: TestS3 = {
+    root,
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    ahead: 0,
+    client(more) {
+      const client = new S3Client({
+        region: testRegion,
+        endpoint: s3.url,
+        credentials: owner,
+        maxAttempts: 1,
+        ...more,
+      });
+      clients.push(client);
+      return client;
+    },
+    async close() {
+      for (const client of clients) client.destroy();
+      server.closeAllConnections();
+      await new Promise((done) => server.close(done));
+      rmSync(root, { recursive: true, force: true });
+    },
+  };
+  return s3;
+}
