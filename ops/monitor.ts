@@ -66,6 +66,7 @@ async function run({ log, signal }: Context): Promise<void> {
     "primary",
     "pool",
     "partitions",
+    "verification",
     "controlPlane",
     ...(replica ? (["replica", "lag"] as const) : []),
   ];

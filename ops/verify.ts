@@ -7,6 +7,7 @@ import { parseTime } from "./times";
 import { readAnchors } from "./anchorFormat";
 import { readManifests } from "./manifest";
 import { readAcknowledgements } from "./verify/acknowledgements";
+import { record, scopeNamed } from "./verify/record";
 import { failure, summary } from "./verify/report";
 import type { Counts } from "./verify/request";
 import { verify } from "./verify/verification";
@@ -38,6 +39,7 @@ interface Options {
   acknowledged?: string;
   resume?: string;
   report?: string;
+  record?: string;
   connections: string;
   chunk: string;
   allowEmpty?: boolean;
@@ -59,6 +61,7 @@ async function run(options: Options, { signal }: Context): Promise<void> {
     throw new Failure("anchors are about whole chains: do not combine them with --since or --until", [], 2);
   if (options.agent !== undefined && options.fromAnchor !== undefined)
     throw new Failure("--from-anchor checks all agents: do not combine it with --agent", [], 2);
+  const recorded = options.record === undefined ? undefined : scopeNamed(options.record);
   const [from, ...others] = options.fromAnchor === undefined ? [] : readAnchors([options.fromAnchor]);
   const report = await verify({
     url: await preferReplica("authensor-verify", signal),
@@ -79,6 +82,7 @@ async function run(options: Options, { signal }: Context): Promise<void> {
   process.stdout.write(`${JSON.stringify(report, null, process.stdout.isTTY ? 2 : 0)}\n`);
   if (options.report !== undefined) writeFileSync(options.report, `${JSON.stringify(report, null, 2)}\n`);
   process.stderr.write(`${summary(report)}\n`);
+  if (recorded !== undefined) await record(report, recorded, signal);
   const failed = failure(report);
   if (failed) throw failed;
 }
@@ -110,6 +114,10 @@ void runProgram("verify", "Verifies the audit trail.", (command: Command, contex
     .option("--acknowledged <file>", "findings that were looked into, and by whom (docs/verification.md)")
     .option("--resume <file>", "keep how far it got, and go on from there when run again")
     .option("--report <file>", "also write the report here")
+    .option(
+      "--record <scope>",
+      "tell the monitor, on the primary, how it ended: as the verification of the recent or the whole trail",
+    )
     .option("--connections <number>", "connections, each keeping one core of the server busy", "2")
     .option("--chunk <receipts>", "receipts per step", "20000")
     .option("--allow-empty", "finding no receipt at all is no failure")

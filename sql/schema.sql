@@ -1201,6 +1201,25 @@ begin
 end
 $$;
 
+CREATE TABLE audit.verifications (
+    scope text NOT NULL,
+    since timestamp with time zone DEFAULT now() NOT NULL,
+    finished_at timestamp with time zone,
+    receipts bigint,
+    findings bigint,
+    unverified bigint,
+    summary text,
+    CONSTRAINT verifications_scope_check CHECK ((scope = ANY (ARRAY['recent'::text, 'whole'::text])))
+);
+
+CREATE FUNCTION audit.report_verification(scope text, receipts bigint, findings bigint, unverified bigint, summary text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ UPDATE audit.verifications v SET finished_at = clock_timestamp(), receipts = report_verification.receipts, findings = report_verification.findings, unverified = report_verification.unverified, summary = "left"(report_verification.summary, 1000)
+   WHERE (v.scope = report_verification.scope);
+END;
+
 CREATE FUNCTION audit.role_differences() RETURNS TABLE(what text, expected text, actual text, repair text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1887,6 +1906,9 @@ ALTER TABLE ONLY audit.migrations
 ALTER TABLE ONLY audit.receipt_history
     ADD CONSTRAINT receipt_history_pkey PRIMARY KEY (receipt_id, receipt_created_at, seq);
 
+ALTER TABLE ONLY audit.verifications
+    ADD CONSTRAINT verifications_pkey PRIMARY KEY (scope);
+
 ALTER TABLE ONLY public.active_policies
     ADD CONSTRAINT active_policies_pkey PRIMARY KEY (org_id, environment);
 
@@ -2187,6 +2209,12 @@ REVOKE ALL ON FUNCTION audit.remembered_head(heads text, agent text) FROM PUBLIC
 
 REVOKE ALL ON FUNCTION audit.repair_roles() FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.repair_roles() TO authensor_maintenance;
+
+GRANT SELECT ON TABLE audit.verifications TO authensor_monitor;
+GRANT SELECT ON TABLE audit.verifications TO authensor_auditor;
+
+REVOKE ALL ON FUNCTION audit.report_verification(scope text, receipts bigint, findings bigint, unverified bigint, summary text) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.report_verification(scope text, receipts bigint, findings bigint, unverified bigint, summary text) TO authensor_auditor;
 
 REVOKE ALL ON FUNCTION audit.role_differences() FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.role_differences() TO authensor_maintenance;

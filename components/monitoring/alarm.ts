@@ -1,4 +1,4 @@
-import { namespace as monitored, type MetricName } from "../../ops/monitor/metrics";
+import { metrics, namespace as monitored, type MetricName } from "../../ops/monitor/metrics";
 
 /** Who is told how soon: a page wakes someone, a ticket waits for the morning. */
 export const severities = ["page", "ticket"] as const;
@@ -35,6 +35,22 @@ export interface Alarm {
 
 /** What a row of the tables must say; the rest follows from what is measured. */
 export type Row = Omit<Alarm, "place" | "measured" | "statistic" | "period" | "missing"> & Partial<Alarm>;
+
+/**
+ * An alarm on a metric of the monitor's, by the minute. What is missing leaves it as it was: that the monitor is silent is one
+ * alarm's to say, not thirty's.
+ */
+export const watched = (metric: MetricName, row: Row & { label?: string }): Alarm => {
+  const { label, ...rest } = row;
+  return {
+    place: "primary",
+    measured: { of: "monitor", metric, ...(label !== undefined && { label }) },
+    statistic: metrics[metric].statistic,
+    period: 60,
+    missing: "ignore",
+    ...rest,
+  };
+};
 
 export const gib = 1024 ** 3;
 

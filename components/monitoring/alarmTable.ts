@@ -1,7 +1,7 @@
-import { metrics, type MetricName } from "../../ops/monitor/metrics";
 import { roles } from "../../ops/roles";
-import { type Alarm, gib, type Row } from "./alarm";
+import { type Alarm, gib, watched } from "./alarm";
 import { serverAlarms, type ServerFacts } from "./serverAlarms";
+import { upkeep } from "./upkeepAlarms";
 
 export interface AlarmInputs {
   thresholds: {
@@ -18,22 +18,6 @@ export interface AlarmInputs {
   /** Months of partitions that are made ahead of today. */
   monthsAhead: number;
 }
-
-/**
- * An alarm on a metric of the monitor's, by the minute. What is missing leaves it as it was: that the monitor is silent is one
- * alarm's to say, not thirty's.
- */
-const watched = (metric: MetricName, row: Row & { label?: string }): Alarm => {
-  const { label, ...rest } = row;
-  return {
-    place: "primary",
-    measured: { of: "monitor", metric, ...(label !== undefined && { label }) },
-    statistic: metrics[metric].statistic,
-    period: 60,
-    missing: "ignore",
-    ...rest,
-  };
-};
 
 /** Every alarm of a deployment. A new one is a row here and a runbook of its name. */
 export function alarmsFor(inputs: AlarmInputs): Alarm[] {
@@ -210,61 +194,5 @@ function replication({ thresholds: { lagSeconds }, primary, replica }: AlarmInpu
       missing: "missing",
       says: `RDS sees the replica more than ${Math.max(60, lagSeconds)} s behind for 5 minutes; it says so in the replica's own region.`,
     },
-  ];
-}
-
-/** Is what runs on schedule done, and good for the weeks to come? */
-function upkeep({ monthsAhead }: AlarmInputs): Alarm[] {
-  const leastMonths = Math.min(2, monthsAhead);
-  return [
-    watched("MonthsAhead", {
-      name: "months-missing",
-      severity: "ticket",
-      comparison: "below",
-      threshold: leastMonths,
-      datapoints: [5, 5],
-      says: `Fewer than ${leastMonths} months ahead have a partition.`,
-    }),
-    watched("RowsOutsideMonths", {
-      name: "rows-outside-months",
-      severity: "ticket",
-      comparison: "above",
-      threshold: 0,
-      datapoints: [5, 5],
-      says: "At least 1 row is stored before the first month or after the last one.",
-    }),
-    watched("ProgramsFailed", {
-      name: "program-failed",
-      severity: "ticket",
-      comparison: "above",
-      threshold: 0,
-      datapoints: [5, 5],
-      says: "The last run of at least 1 program on schedule failed.",
-    }),
-    watched("PartitionsRunAgeHours", {
-      name: "partitions-overdue",
-      severity: "ticket",
-      comparison: "above",
-      threshold: 49,
-      datapoints: [5, 5],
-      says: "Partitions were last made more than 49 hours ago.",
-    }),
-    watched("CertificateDaysLeft", {
-      name: "certificate-ends",
-      severity: "ticket",
-      comparison: "below",
-      threshold: 30,
-      datapoints: [5, 5],
-      says: "A certificate ends in fewer than 30 days.",
-    }),
-    watched("SourcesFailing", {
-      name: "monitor-source-failing",
-      severity: "ticket",
-      statistic: "Minimum",
-      comparison: "above",
-      threshold: 0,
-      datapoints: [10, 10],
-      says: "At least 1 source of the monitor has failed for 10 minutes: what it measures is not known.",
-    }),
   ];
 }

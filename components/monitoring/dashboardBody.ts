@@ -134,7 +134,7 @@ function ofMonitor(name: MetricName, { environment, replica, primary }: Dashboar
     { label, stat: metric.statistic, region: primary.region },
   ];
   if (!("by" in metric)) return [one([], metric.what)];
-  return labels[metric.by].map((label) => one([metric.by, label], label));
+  return labels[metric.by].map((label: string) => one([metric.by, label], label));
 }
 
 /** What RDS publishes of the servers that a row is about; an expression is drawn in place of the metric that it is over. */

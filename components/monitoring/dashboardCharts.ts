@@ -1,6 +1,7 @@
 /** What the dashboard shows: five questions, the charts that answer each, and the chart that each metric is drawn on. */
 import type { MetricName } from "../../ops/monitor/metrics";
 import { roles } from "../../ops/roles";
+import { scopes } from "../../ops/verify/overdue";
 
 export const questions = {
   trail: "Is the trail written and intact?",
@@ -19,6 +20,8 @@ interface Chart {
 /** In the order in which they are drawn. */
 export const charts = {
   receipts: { question: "trail", title: "Receipts a minute" },
+  verified: { question: "trail", title: "Findings of the last verification, and what it could not verify" },
+  verification: { question: "trail", title: "Hours since the trail was verified" },
   heartbeats: { question: "trail", title: "Heartbeats a minute on the primary" },
   controlPlane: { question: "trail", title: "Control plane ready (1) or not (0)" },
   statements: { question: "trail", title: "Time of statements, ms" },
@@ -91,6 +94,9 @@ export const chartOf: Readonly<Record<MetricName, ChartName>> = {
   CertificateDaysLeft: "certificates",
   ProgramsFailed: "programs",
   PartitionsRunAgeHours: "partitionsRun",
+  VerificationFindings: "verified",
+  VerificationUnverified: "verified",
+  VerificationAgeHours: "verification",
   SourcesFailing: "sources",
 };
 
@@ -104,8 +110,9 @@ export const chartOfServer: Readonly<Record<string, ChartName>> = {
 };
 export const expressionChart: ChartName = "storageDays";
 
-/** The series of a metric that has one for each role, or for each outcome. */
+/** The series of a metric that has one for each role, outcome, or part of the trail. */
 export const labels = {
   Role: Object.values(roles),
   Outcome: ["allow", "deny", "require_approval", "rate_limited"],
+  Scope: scopes,
 } as const;

@@ -14,7 +14,7 @@ export interface Metric {
   /** How the values of a minute are read as one. */
   statistic: "Maximum" | "Minimum" | "Average" | "Sum";
   /** A further dimension: one series for each of its values, each at its own cost. */
-  by?: "Role" | "Outcome";
+  by?: "Role" | "Outcome" | "Scope";
   /** Published as it is collected, every ten seconds, and kept by the second. Default: each minute. */
   fast?: true;
 }
@@ -114,6 +114,23 @@ export const metrics = {
     what: "Hours since partitions were last made with success",
     unit: "Count",
     statistic: "Maximum",
+  },
+
+  VerificationFindings: {
+    what: "Broken places in the trail that the last verification found, of the recent or the whole trail",
+    unit: "Count",
+    statistic: "Maximum",
+  },
+  VerificationUnverified: {
+    what: "Months and places that the last verification could not verify",
+    unit: "Count",
+    statistic: "Maximum",
+  },
+  VerificationAgeHours: {
+    what: "Hours since a verification came to an end",
+    unit: "Count",
+    statistic: "Maximum",
+    by: "Scope",
   },
 
   SourcesFailing: { what: "Sources of the monitor that failed or hung", unit: "Count", statistic: "Maximum" },

@@ -12,6 +12,7 @@ import { replication } from "./sources/replication";
 import { statements } from "./sources/statements";
 import { tables } from "./sources/tables";
 import { transactions } from "./sources/transactions";
+import { verifications } from "./sources/verifications";
 
 /** @param urls of everything whose certificate clients verify */
 export const sourcesFor = (urls: readonly string[]): Source[] => [
@@ -24,6 +25,7 @@ export const sourcesFor = (urls: readonly string[]): Source[] => [
   partitions,
   receipts,
   programs,
+  verifications,
   pools,
   controlPlane,
   certificates(urls),

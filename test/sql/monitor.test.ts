@@ -12,6 +12,7 @@ import { replication } from "../../ops/monitor/sources/replication";
 import { statements } from "../../ops/monitor/sources/statements";
 import { tables } from "../../ops/monitor/sources/tables";
 import { transactions } from "../../ops/monitor/sources/transactions";
+import { verifications } from "../../ops/monitor/sources/verifications";
 import { roles } from "../../ops/roles";
 import { startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
 import { insertReceipts, newReceipt } from "../receipts";
@@ -139,6 +140,31 @@ describe("a source finds", () => {
     expect((await collect(programs)).samples.ProgramsFailed).toBe(0);
   });
 
+  it("what verifications found and could not verify, and which is overdue; before the first it awaits one since the migration", async () => {
+    const before = await collect(verifications);
+    expect(before.samples).toEqual({
+      VerificationAgeHours: { recent: expect.closeTo(0, 1), whole: expect.closeTo(0, 1) },
+    });
+    expect(before.findings).toEqual([{ part: "verification" }]);
+
+    const auditor = await database.connect(roles.auditor);
+    const report = "select audit.report_verification('recent', 10, 2, 1, 'x')";
+    await expect(auditor.query(report)).rejects.toThrow(/read-only transaction/);
+    await auditor.query(`begin read write; ${report}; commit`);
+    const owner = await database.connect(roles.owner);
+    await owner.query("update audit.verifications set since = now() - interval '200 hours' where scope = 'whole'");
+    const { samples, findings } = await collect(verifications);
+    expect(samples).toMatchObject({ VerificationFindings: 2, VerificationUnverified: 1 });
+    expect(samples.VerificationAgeHours?.["whole"]).toBeCloseTo(200);
+    expect(findings).toEqual([
+      {
+        part: "verification",
+        reason:
+          "the last verification of the recent trail has 2 findings; the whole trail was last verified 200 hours ago",
+      },
+    ]);
+  });
+
   it("that no replica is connected where one should be, and how far the heartbeat is ahead of what a replica shows", async () => {
     const newest = new Date(Date.now() + 30_000);
     const { samples, findings } = await collect(replication(), { replica: primary, heartbeat: () => newest });
@@ -166,7 +192,12 @@ describe("a source finds", () => {
 });
 
 describe("the monitor's role", () => {
-  it("cannot say that all is well: it reports no program's run, and its heartbeat shows the server's time", async () => {
+  it("cannot say that all is well: it reports no program's run, no verification, and its heartbeat shows the server's time", async () => {
+    for (const role of [roles.monitor, roles.app, roles.telemetry, roles.maintenance])
+      await expect(
+        (await database.connect(role)).query("select audit.report_verification('whole', 1, 0, 0, 'x')"),
+        role,
+      ).rejects.toMatchObject({ code: "42501" });
     await expect(monitor.query("select audit.report_run('partitions', true, 'x')")).rejects.toMatchObject({
       code: "42501",
     });

@@ -71,6 +71,34 @@ describe("ops/anchor and ops/verify", () => {
     expect(JSON.parse(readFileSync(file, "utf8"))).toEqual(report(stdout));
   });
 
+  it("tell the monitor how it ended where they are asked to, in a row that the auditor's read-only sessions cannot write otherwise", async () => {
+    const owner = await database.connect(roles.owner);
+    const told = async () =>
+      (
+        await owner.query(
+          "select findings, unverified, receipts, summary from audit.verifications where scope = 'whole'",
+        )
+      ).rows[0] as unknown;
+    expect(await told()).toMatchObject({ findings: null });
+    expect(await runOps("verify", ["--record", "whole"], env())).toMatchObject({ code: 0 });
+    expect(await told()).toMatchObject({
+      findings: "0",
+      receipts: "31",
+      summary: expect.stringMatching(/^the trail is whole: 31/) as string,
+    });
+    const attacker = await database.connect(superuser);
+    await attacker.query(
+      "set session_replication_role = replica; update receipts set tool_name = 'x' where chain_seq = 2",
+    );
+    expect(await runOps("verify", ["--record", "whole"], env())).toMatchObject({ code: 1 });
+    expect(await told()).toMatchObject({
+      findings: "3",
+      summary: expect.stringMatching(/^3 findings; the first: altered-column/) as string,
+    });
+    await attacker.query("update receipts set tool_name = 'http.request' where chain_seq = 2");
+    expect(await runOps("verify", ["--record", "all"], env())).toMatchObject({ code: 2 });
+  });
+
   it("exit 1 where nothing could be verified, 2 for wrong usage, each with one clear line", async () => {
     for (const [args, reason, expected] of [
       [["--agent", "nobody"], /no receipt of agent "nobody"/, 1],

@@ -1,0 +1,92 @@
+import { overdueHours } from "../../ops/verify/overdue";
+import { type Alarm, watched } from "./alarm";
+
+/** Is the trail verified, is what runs on schedule done, and good for the weeks to come? */
+export function upkeep({ monthsAhead }: { monthsAhead: number }): Alarm[] {
+  const leastMonths = Math.min(2, monthsAhead);
+  return [
+    watched("MonthsAhead", {
+      name: "months-missing",
+      severity: "ticket",
+      comparison: "below",
+      threshold: leastMonths,
+      datapoints: [5, 5],
+      says: `Fewer than ${leastMonths} months ahead have a partition.`,
+    }),
+    watched("RowsOutsideMonths", {
+      name: "rows-outside-months",
+      severity: "ticket",
+      comparison: "above",
+      threshold: 0,
+      datapoints: [5, 5],
+      says: "At least 1 row is stored before the first month or after the last one.",
+    }),
+    watched("ProgramsFailed", {
+      name: "program-failed",
+      severity: "ticket",
+      comparison: "above",
+      threshold: 0,
+      datapoints: [5, 5],
+      says: "The last run of at least 1 program on schedule failed.",
+    }),
+    watched("PartitionsRunAgeHours", {
+      name: "partitions-overdue",
+      severity: "ticket",
+      comparison: "above",
+      threshold: 49,
+      datapoints: [5, 5],
+      says: "Partitions were last made more than 49 hours ago.",
+    }),
+    watched("VerificationFindings", {
+      name: "trail-broken",
+      severity: "page",
+      comparison: "above",
+      threshold: 0,
+      datapoints: [1, 1],
+      says: "The last verification found at least 1 broken place in the trail.",
+    }),
+    watched("VerificationUnverified", {
+      name: "trail-not-all-verified",
+      severity: "ticket",
+      comparison: "above",
+      threshold: 0,
+      datapoints: [5, 5],
+      says: "The last verification could not verify all: at least 1 archived month or place is missing its manifest.",
+    }),
+    watched("VerificationAgeHours", {
+      name: "verification-overdue",
+      severity: "ticket",
+      label: "recent",
+      comparison: "above",
+      threshold: overdueHours.recent,
+      datapoints: [5, 5],
+      says: `What the last days wrote was last verified more than ${overdueHours.recent} hours ago.`,
+    }),
+    watched("VerificationAgeHours", {
+      name: "whole-verification-overdue",
+      severity: "ticket",
+      label: "whole",
+      comparison: "above",
+      threshold: overdueHours.whole,
+      datapoints: [5, 5],
+      says: `The whole trail was last verified more than ${overdueHours.whole} hours ago.`,
+    }),
+    watched("CertificateDaysLeft", {
+      name: "certificate-ends",
+      severity: "ticket",
+      comparison: "below",
+      threshold: 30,
+      datapoints: [5, 5],
+      says: "A certificate ends in fewer than 30 days.",
+    }),
+    watched("SourcesFailing", {
+      name: "monitor-source-failing",
+      severity: "ticket",
+      statistic: "Minimum",
+      comparison: "above",
+      threshold: 0,
+      datapoints: [10, 10],
+      says: "At least 1 source of the monitor has failed for 10 minutes: what it measures is not known.",
+    }),
+  ];
+}
