@@ -51,6 +51,12 @@ describe("a bundle", () => {
     );
   });
 
+  test("of the largest program, the monitor, leaves a third of a ConfigMap free, and keeps the names that its source has", () => {
+    const text = bundleOps("ops/monitor.ts", root);
+    expect(Buffer.byteLength(text)).toBeLessThan(700_000);
+    expect(text).toContain("publishEverySeconds");
+  });
+
   test("of a program that does not exist, or does not compile, fails and says why", () => {
     expect(() => bundleOps("ops/nothing.ts", root)).toThrow(/Could not resolve "ops\/nothing\.ts"/);
     const broken = project("broken", 'import "not-a-package";');
