@@ -7,6 +7,7 @@ import { Failure, integerSetting, runProgram, type Context } from "./program";
 import { Health } from "./monitor/health";
 import { Heartbeat } from "./monitor/heartbeat";
 import { serve } from "./monitor/http";
+import { relieveLockTable } from "./monitor/lockTable";
 import { samplesOf, type MetricName } from "./monitor/metrics";
 import { Prometheus } from "./monitor/prometheus";
 import { cloudWatch, Publisher } from "./monitor/publisher";
@@ -134,7 +135,13 @@ async function run({ log, signal }: Context): Promise<void> {
   });
   log.info("watching", { environment, sources: sources.map(({ name }) => name), replica: replica !== undefined });
   await Promise.all([
-    heartbeat.run(beats, signal, () => series.add({ name: "HeartbeatsWritten", value: 1 })),
+    heartbeat.run(beats, signal, {
+      before: async () => {
+        const value = await relieveLockTable(beats, log, signal);
+        series.add({ name: "LockTableUsedPercent", value });
+      },
+      onWritten: () => series.add({ name: "HeartbeatsWritten", value: 1 }),
+    }),
     runSources({ sources, access, log, signal, onOutcome }),
     publish(),
   ]);

@@ -757,6 +757,15 @@ begin
 end
 $_$;
 
+CREATE FUNCTION audit.end_sessions(role oid) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT pg_terminate_backend(a.pid, (1000)::bigint) AS pg_terminate_backend
+    FROM pg_stat_get_activity(NULL::integer) a(datid, pid, usesysid, application_name, state, query, wait_event_type, wait_event, xact_start, query_start, backend_start, state_change, client_addr, client_hostname, client_port, backend_xid, backend_xmin, backend_type, ssl, sslversion, sslcipher, sslbits, ssl_client_dn, ssl_client_serial, ssl_issuer_dn, gss_auth, gss_princ, gss_enc, leader_pid, query_id)
+   WHERE ((a.usesysid = end_sessions.role) AND (a.pid <> pg_backend_pid()));
+END;
+
 CREATE FUNCTION audit.find_receipt(id uuid) RETURNS SETOF public.receipts
     LANGUAGE plpgsql STABLE ROWS 1 PARALLEL SAFE
     SET plan_cache_mode TO 'force_generic_plan'
@@ -930,6 +939,30 @@ CREATE FUNCTION audit.lock_holders(relation regclass DEFAULT NULL::regclass) RET
             FROM pg_partition_tree((l.relation)::regclass) t(relid, parentrelid, isleaf, level)))))
    ORDER BY a.xact_start, a.pid
   LIMIT 3;
+END;
+
+CREATE FUNCTION audit.lock_table_percent() RETURNS double precision
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ WITH lock AS (
+          SELECT pg_locks.locktype,
+             pg_locks.database,
+             pg_locks.relation,
+             pg_locks.page,
+             pg_locks.tuple,
+             pg_locks.virtualxid,
+             pg_locks.transactionid,
+             pg_locks.classid,
+             pg_locks.objid,
+             pg_locks.objsubid,
+             count(*) AS holders
+            FROM pg_locks
+           WHERE (NOT pg_locks.fastpath)
+           GROUP BY pg_locks.locktype, pg_locks.database, pg_locks.relation, pg_locks.page, pg_locks.tuple, pg_locks.virtualxid, pg_locks.transactionid, pg_locks.classid, pg_locks.objid, pg_locks.objsubid
+         )
+  SELECT (((100)::numeric * GREATEST((count(*))::numeric, (COALESCE(sum(lock.holders), (0)::numeric) / (2)::numeric))) / (((current_setting('max_locks_per_transaction'::text))::integer * ((current_setting('max_connections'::text))::integer + (current_setting('max_prepared_transactions'::text))::integer)))::numeric)
+    FROM lock;
 END;
 
 CREATE FUNCTION audit.make_month(parent regclass, month date) RETURNS regclass
@@ -1162,6 +1195,45 @@ begin
     end if;
   end loop;
   return null;
+end
+$$;
+
+CREATE FUNCTION audit.relieve_lock_table(OUT used_percent double precision, OUT ended text[]) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  me       oid := current_user::regrole;
+  holder   record;
+  now_used float8;
+begin
+  perform pg_get_userbyid(role), (select count(*) from pg_stat_get_activity(null))
+     from unnest('{authensor_app, authensor_telemetry, authensor_monitor, authensor_auditor, authensor_maintenance}'
+                 ::regrole[]) role;
+  ended := '{}';
+  loop
+    select a.pid, a.usesysid as role, host(a.client_addr) as client, count(*) as locks into holder
+      from pg_locks l join pg_stat_get_activity(null) a on a.pid = l.pid
+     where not l.fastpath and a.pid <> pg_backend_pid() and a.usesysid not in (me, 10)
+     group by 1, 2, 3 order by locks desc limit 1;
+    now_used := audit.lock_table_percent();
+    used_percent := greatest(used_percent, now_used);
+    exit when holder.pid is null or now_used <= 75 or cardinality(ended) = 50;
+    ended := ended || format('%s from %s held %s locks', pg_get_userbyid(holder.role),
+                             coalesce(holder.client, 'the server itself'), holder.locks);
+    perform pg_terminate_backend(holder.pid, 1000);
+    if holder.role <> 'authensor_app'::regrole then
+      begin
+        perform audit.end_sessions(holder.role);
+        execute format('alter role %I connection limit 0', pg_get_userbyid(holder.role));
+        -- Who came in meanwhile.
+        perform audit.end_sessions(holder.role);
+      exception when out_of_memory or insufficient_privilege then
+        -- Another session has filled the table again: that one is next.
+        null;
+      end;
+    end if;
+  end loop;
 end
 $$;
 
@@ -2126,6 +2198,8 @@ GRANT ALL ON FUNCTION audit.drain_release(parent regclass) TO authensor_maintena
 REVOKE ALL ON FUNCTION audit.drain_start(parent regclass, months_ahead integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.drain_start(parent regclass, months_ahead integer) TO authensor_maintenance;
 
+REVOKE ALL ON FUNCTION audit.end_sessions(role oid) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION audit.find_receipt(id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.find_receipt(id uuid) TO authensor_app;
 GRANT ALL ON FUNCTION audit.find_receipt(id uuid) TO authensor_auditor;
@@ -2167,6 +2241,8 @@ GRANT ALL ON FUNCTION audit.list_partitions() TO authensor_maintenance;
 REVOKE ALL ON FUNCTION audit.lock_holders(relation regclass) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.lock_holders(relation regclass) TO authensor_maintenance;
 
+REVOKE ALL ON FUNCTION audit.lock_table_percent() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION audit.make_month(parent regclass, month date) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.make_month(parent regclass, month date) TO authensor_maintenance;
 
@@ -2202,6 +2278,9 @@ REVOKE ALL ON FUNCTION audit.record_birth(born public.receipts) FROM PUBLIC;
 REVOKE ALL ON FUNCTION audit.record_change() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.record_changes() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.relieve_lock_table(OUT used_percent double precision, OUT ended text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.relieve_lock_table(OUT used_percent double precision, OUT ended text[]) TO authensor_monitor;
 
 REVOKE ALL ON FUNCTION audit.remember_head(heads text, agent text, place tid) FROM PUBLIC;
 

@@ -64,6 +64,14 @@ function writing({ thresholds: { statementMilliseconds } }: AlarmInputs): Alarm[
       datapoints: [5, 5],
       says: `The control plane's statements took more than ${statementMilliseconds} ms on average, for 5 minutes.`,
     }),
+    watched("LockTableUsedPercent", {
+      name: "lock-table-full",
+      severity: "page",
+      comparison: "above",
+      threshold: 60,
+      datapoints: [1, 1],
+      says: "More than 60 % of the server's lock table was in use: once it is full no receipt is stored.",
+    }),
     watched("Deadlocks", {
       name: "deadlocks",
       severity: "ticket",

@@ -10,10 +10,15 @@ export class Heartbeat {
     return this.at;
   }
 
-  /** Until the signal comes. */
-  async run(primary: Server, signal: AbortSignal, onWritten: () => void): Promise<void> {
+  /** Until the signal comes. Before each beat comes what must be done as often, by a session that is always there. */
+  async run(
+    primary: Server,
+    signal: AbortSignal,
+    { before, onWritten }: { before: () => Promise<void>; onWritten: () => void },
+  ): Promise<void> {
     while (!signal.aborted) {
       const began = performance.now();
+      await before().catch(() => undefined);
       try {
         const question = AbortSignal.any([signal, AbortSignal.timeout(5000)]);
         const { at } = await one<{ at: Date }>(

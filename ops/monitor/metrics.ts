@@ -42,6 +42,12 @@ export const metrics = {
   },
   OldestTransactionSeconds: { what: "Age of the oldest transaction", unit: "Seconds", statistic: "Maximum" },
 
+  LockTableUsedPercent: {
+    what: "The server's lock table in use; above 75 the monitor ends who fills it",
+    unit: "Percent",
+    statistic: "Maximum",
+  },
+
   Commits: { what: "Transactions committed", unit: "Count", statistic: "Sum" },
   Rollbacks: { what: "Transactions rolled back", unit: "Count", statistic: "Sum" },
   Deadlocks: { what: "Deadlocks", unit: "Count", statistic: "Sum" },

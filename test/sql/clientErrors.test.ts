@@ -60,8 +60,8 @@ interface ClientError {
 const errors: ClientError[] = [
   {
     codes: ["40P01"],
-    when: "two transactions write receipts of the same two agents in opposite order (`audit.insert_receipts` never does)",
-    then: "nothing is half done: retry the transaction",
+    when: "two transactions write receipts of the same two agents in opposite order; an unsorted batch is enough (`audit.insert_receipts` never does)",
+    then: "nothing is half done: send the whole transaction again, with the same ids, a batch by `audit.insert_receipts` or sorted by `actor_id`",
     meet: async () => {
       await storeReceipts(app, [newReceipt({ actor_id: "x" }), newReceipt({ actor_id: "y" })]);
       const other = await database.connect(roles.app);
@@ -137,6 +137,18 @@ const errors: ClientError[] = [
       await (await database.connect()).query("select pg_terminate_backend($1)", [rows[0]?.pid]);
       app = await database.connect(roles.app);
       return [await met];
+    },
+  },
+  {
+    codes: ["53200"],
+    when: "the server has no lock left: some session holds tens of thousands ([roles.md](roles.md))",
+    then: "nothing is stored: retry a second or two later; the monitor ends who holds them",
+    meet: async () => {
+      const hoarder = await database.connect(roles.auditor);
+      await code(hoarder.query("select pg_advisory_lock(g) from generate_series(1, 1000000) g"));
+      const met = await code(storeReceipts(app, [newReceipt()]));
+      await hoarder.query("select pg_advisory_unlock_all()");
+      return [met];
     },
   },
   {

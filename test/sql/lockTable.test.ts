@@ -1,0 +1,156 @@
+/** The lock table is everyone's: what a role that fills it can do to the receipts, and for how long. */
+import { setTimeout as sleep } from "node:timers/promises";
+import pg from "pg";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { roles } from "../../ops/roles";
+import { startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
+import { newReceipt, storeReceipts } from "../receipts";
+
+let server: TestPostgres;
+let database: TestDatabase;
+let owner: pg.Client;
+let app: pg.Client;
+let monitor: pg.Client;
+
+const capacity = 64 * 60;
+beforeAll(async () => {
+  server = await startPostgres({ parameters: { max_locks_per_transaction: "64", max_connections: "60" } });
+  database = await server.createDatabase({ migrated: true });
+});
+afterAll(() => server.stop());
+beforeEach(async () => {
+  owner = await database.connect(roles.owner);
+  // Whom the last test locked out.
+  await owner.query("select from audit.repair_roles()");
+  app = await database.connect(roles.app);
+  monitor = await database.connect(roles.monitor);
+  await relieve();
+});
+// Those who are not let go keep the table full for the next test.
+afterEach(async () => {
+  await owner.query(
+    "select pg_terminate_backend(pid) from pg_stat_get_activity(null) where usesysid not in (10, (select relowner from pg_class where relname = 'receipts'))",
+  );
+});
+
+const relieve = async () =>
+  (await monitor.query<{ used_percent: number; ended: string[] }>("select * from audit.relieve_lock_table()")).rows[0];
+const stored = async () =>
+  storeReceipts(app, [newReceipt()]).then(
+    () => true,
+    (error: { code: string }) => error.code,
+  );
+/** All that there is, each time with keys of its own: nobody waits for another. */
+let fills = 0;
+const fill = (client: pg.Client) =>
+  client
+    .query(`select pg_advisory_lock(${++fills}, g) from generate_series(1, 1000000) g`)
+    .catch((error: { code: string }) => error.code);
+const comesIn = (role: string) =>
+  database.connect(role).then(
+    () => true,
+    (error: { code: string }) => error.code,
+  );
+
+describe("a session that fills the lock table", () => {
+  // Session locks survive the error that filled it.
+  it.each([roles.auditor, roles.telemetry, roles.maintenance])(
+    "of %s is ended and its role locked out, and receipts are stored again",
+    async (role) => {
+      const [hoarder, other] = [await database.connect(role), await database.connect(role)];
+      expect(await fill(hoarder)).toBe("53200");
+      expect(await stored()).toBe("53200");
+      const answer = await relieve();
+      expect(answer?.used_percent).toBeGreaterThan(75);
+      expect(answer?.ended).toEqual([
+        expect.stringMatching(new RegExp(`^${role} from .* held \\d+ locks$`)) as unknown,
+      ]);
+      expect(await stored()).toBe(true);
+      for (const client of [hoarder, other]) await expect(client.query("select")).rejects.toThrow();
+      expect(await comesIn(role)).toBe("53300");
+      await owner.query("select from audit.repair_roles()");
+      expect(await comesIn(role)).toBe(true);
+    },
+  );
+
+  it("of the control plane's role is ended, and the role still comes in", async () => {
+    const hoarder = await database.connect(roles.app);
+    await fill(hoarder);
+    expect((await relieve())?.ended).toHaveLength(1);
+    expect([await stored(), await comesIn(roles.app)]).toEqual([true, true]);
+  });
+
+  it("is found where it holds transactions instead: savepoints, each of which writes", async () => {
+    const hoarder = await database.connect(roles.telemetry);
+    await hoarder.query("begin");
+    const one = "savepoint s; insert into telemetry_events (source, name) values ('x', 'y');";
+    await hoarder.query(one.repeat(2 * capacity)).catch(() => undefined);
+    expect(await relieve()).toMatchObject({ ended: [expect.stringContaining(roles.telemetry) as unknown] });
+  });
+
+  it("is not spared by dividing it among sessions", async () => {
+    const sessions = await Promise.all(Array.from({ length: 8 }, () => database.connect(roles.auditor)));
+    await Promise.all(
+      sessions.map((client, i) =>
+        client
+          .query(`select pg_advisory_lock(${i}, g) from generate_series(1, ${capacity / 8}) g`)
+          .catch(() => undefined),
+      ),
+    );
+    expect((await relieve())?.ended.length).toBeGreaterThan(0);
+    expect(await stored()).toBe(true);
+  });
+
+  // As the monitor does (ops/monitor/heartbeat.ts): each second, and at once again when it had to do something.
+  it("that tries again and again keeps receipts from being stored for less than three seconds", async () => {
+    let stop = false;
+    const attack = async () => {
+      while (!stop)
+        await database.connect(roles.auditor).then(
+          (client) => fill(client),
+          () => sleep(5),
+        );
+    };
+    const attackers = [attack(), attack()];
+    const failed: number[] = [];
+    const watch = (async () => {
+      while (!stop) {
+        await sleep(1000);
+        while (((await relieve())?.ended.length ?? 0) > 0);
+      }
+    })();
+    for (const until = Date.now() + 5000; Date.now() < until; await sleep(20))
+      if ((await stored()) !== true) failed.push(Date.now());
+    stop = true;
+    await Promise.all([...attackers, watch]);
+    expect(failed.length).toBeGreaterThan(0);
+    expect((failed.at(-1) ?? 0) - (failed[0] ?? 0)).toBeLessThan(3000);
+  });
+});
+
+describe("honest work", () => {
+  it("is left alone: half of the table, the owner's locks, whatever they are", async () => {
+    const half = await database.connect(roles.auditor);
+    await half.query(`select pg_advisory_lock(g) from generate_series(1, ${capacity / 2}) g`);
+    const answer = await relieve();
+    expect(answer?.ended).toEqual([]);
+    expect(answer?.used_percent).toBeGreaterThanOrEqual(50);
+    expect(answer?.used_percent).toBeLessThan(60);
+    await half.query("select pg_advisory_unlock_all()");
+    await fill(owner);
+    expect((await relieve())?.ended).toEqual([]);
+    await owner.query("select pg_advisory_unlock_all()");
+  });
+
+  it("counts what many sessions lock together once", async () => {
+    const readers = await Promise.all(Array.from({ length: 30 }, () => database.connect(roles.auditor)));
+    for (const reader of readers) await reader.query("begin; select count(*) from receipts");
+    expect((await relieve())?.used_percent).toBeLessThan(50);
+    expect((await relieve())?.ended).toEqual([]);
+  });
+
+  it.each([roles.app, roles.telemetry, roles.auditor, roles.maintenance])("%s may not call it", async (role) => {
+    const client = await database.connect(role);
+    await expect(client.query("select audit.relieve_lock_table()")).rejects.toMatchObject({ code: "42501" });
+  });
+});
