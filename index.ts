@@ -27,8 +27,7 @@ import { Pgbouncer, pgbouncerNames, pgbouncerPods } from "./components/pooling/p
 import { pgbouncerPort } from "./components/pooling/pgbouncerConfig";
 import type { Primary } from "./components/database/primary";
 import { lookUpReplicaPlace } from "./components/network/replicaPlace";
-import { Scheduled } from "./components/programs/scheduled";
-import { scheduledNames, type ScheduledProgram, scheduledPrograms } from "./components/programs/scheduledPrograms";
+import { scheduleAll } from "./components/programs/scheduled";
 import type { SecretKey } from "./components/pods/secretKey";
 import { logRetentionOf } from "./components/database/serverLogs";
 import { Tenancy } from "./components/pods/tenancy";
@@ -110,13 +109,18 @@ async function program() {
   const inNamespace = { ...onKubernetes, dependsOn: [tenancy] };
   const dnsNames = pgbouncerNames(namespace);
   const [pgbouncerHost] = dnsNames;
+  const onPrimary = { host: primary.address, port: primary.port, blocks: primaryBlocks(cluster) };
   const certificates = new Certificates(`${name}-pgbouncer`, { dnsNames });
   const connections = new Connections(
     name,
     {
       namespace,
-      primary: { host: primary.address, port: primary.port },
-      replica: replica && { host: replica.address, port: replica.port },
+      primary: onPrimary,
+      replica: replica && {
+        host: replica.address,
+        port: replica.port,
+        blocks: replicaBlocks(cluster, replicaPlace),
+      },
       pgbouncerHost,
       passwords: secrets.passwords,
       databaseCa: trustedCa,
@@ -124,10 +128,10 @@ async function program() {
     },
     inNamespace,
   );
-  const blocks = primaryBlocks(cluster);
-  const owner = { url: connections.urls.owner, port: primary.port, blocks };
-  const { trustSecret } = connections;
-  const opsProgram = { namespace, ...ops, database: owner, trustSecret };
+  const { urls, trustSecret } = connections;
+  const bundle = (program: string) => bundleOps(`ops/${program}.ts`, __dirname);
+  const opsProgram = { namespace, ...ops, trustSecret };
+  const identity = { ...account, region: regions.primary, eksClusterName: cluster.name, tags };
 
   const connectionLimits = {
     ...database,
@@ -139,7 +143,8 @@ async function program() {
     `${name}-migrate`,
     {
       ...opsProgram,
-      bundle: bundleOps("ops/migrate.ts", __dirname),
+      database: urls.owner,
+      bundle: bundle("migrate"),
       migrations: bundleMigrations(`${__dirname}/sql`),
       rolePasswords: secrets.passwords,
       expectations: {
@@ -151,36 +156,31 @@ async function program() {
     },
     inNamespace,
   );
-  const afterMigrations = { ...onKubernetes, dependsOn: [tenancy, migrations] };
-  const scheduled = scheduledNames.map((program) => {
-    const { connection, deadline, env, egress }: ScheduledProgram = scheduledPrograms[program];
-    return new Scheduled(
-      `${name}-${program}`,
-      {
-        ...opsProgram,
-        program,
-        bundle: bundleOps(`ops/${program}.ts`, __dirname),
-        schedule: settings.schedules[program],
-        deadline,
-        database: { ...owner, url: connections.urls[connection] },
-        env: env(settings.partitions),
-        egress,
-      },
-      afterMigrations,
-    );
-  });
+  const onBoth = { providers: { aws: cloud, kubernetes } };
+  const scheduled = scheduleAll(
+    name,
+    {
+      ...opsProgram,
+      ...identity,
+      bundle,
+      schedules: settings.schedules,
+      connections: urls,
+      inputs: { monthsAhead: settings.partitions.monthsAhead },
+    },
+    { ...onBoth, dependsOn: [tenancy, migrations] },
+  );
   const pgbouncer = new Pgbouncer(
     `${name}-pgbouncer`,
     {
       namespace,
       ...settings.pgbouncer,
       pools: poolsFor(connectionLimits),
-      database: { host: primary.address, port: primary.port, blocks },
+      database: onPrimary,
       passwords: secrets.passwords,
       certificate: certificates,
       trustSecret,
     },
-    afterMigrations,
+    { ...onKubernetes, dependsOn: [tenancy, migrations] },
   );
   const adminToken = new AdminToken(`${name}-admin-token`, { namespace }, inNamespace);
   const controlPlane = new ControlPlane(
@@ -190,34 +190,29 @@ async function program() {
       sharedNamespace: !settings.createNamespace,
       behindIngress: ingress !== undefined,
       ...settings.controlPlane,
-      databaseUrl: connections.urls.controlPlaneDatabase,
+      databaseUrl: urls.controlPlaneDatabase,
       adminToken: adminToken.secret,
       trustSecret,
-      guard: bundleOps("ops/guard.ts", __dirname),
+      guard: bundle("guard"),
     },
     { ...onKubernetes, dependsOn: [tenancy, migrations, pgbouncer] },
   );
 
   const controlPlaneUrl = `http://${controlPlaneService}.${namespace}.svc.cluster.local:${controlPlanePort}`;
-  const { monitorReplica } = connections.urls;
   const monitor = new Monitor(
     `${name}-monitor`,
     {
       ...opsProgram,
-      ...account,
-      tags,
-      region: regions.primary,
+      ...identity,
       environment,
-      eksClusterName: cluster.name,
-      bundle: bundleOps("ops/monitor.ts", __dirname),
-      database: { ...owner, url: connections.urls.monitor },
-      poolUrl: connections.urls.monitorPool,
+      bundle: bundle("monitor"),
+      database: urls.monitor,
+      pool: urls.monitorPool,
+      replica: urls.monitorReplica,
       poolers: pgbouncerPods(namespace),
-      replica: replica &&
-        monitorReplica && { url: monitorReplica, port: replica.port, blocks: replicaBlocks(cluster, replicaPlace) },
       controlPlaneUrl,
     },
-    { providers: { aws: cloud, kubernetes }, dependsOn: [tenancy, migrations, pgbouncer] },
+    { ...onBoth, dependsOn: [tenancy, migrations, pgbouncer] },
   );
 
   const watched = (instance: pulumi.Input<string>, region: string, instanceClass: string) => {
@@ -256,7 +251,7 @@ async function program() {
 
   type Server = Pick<Primary, "identifier" | "address" | "port" | "arn">;
   const server = ({ identifier, address: host, port, arn }: Server) => ({ identifier, host, port, arn });
-  const secretOf = (secret: SecretKey) => ({ namespace, ...secret });
+  const secretOf = ({ name, key }: SecretKey) => ({ namespace, name, key });
   return {
     environment,
     regions: { ...regions, replica: replicaRegion },
@@ -286,7 +281,7 @@ async function program() {
     cronJobs: scheduled.map(({ cronJob }) => cronJob.metadata.name),
     /** Where in Kubernetes each URL of the database is kept; never the URL. */
     connectionSecrets: Object.fromEntries(
-      Object.entries(connections.urls).map(([connection, secret]) => [connection, secretOf(secret)]),
+      Object.entries(urls).map(([connection, secret]) => [connection, secretOf(secret)]),
     ),
     adminTokenSecret: secretOf(adminToken.secret),
   };

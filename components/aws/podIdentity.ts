@@ -13,8 +13,6 @@ export interface PodIdentityArgs {
   statements: object[];
   /** Policy that bounds the role. Default: none does. */
   permissionsBoundaryArn?: string | undefined;
-  /** Kubernetes, where everything else is AWS. */
-  kubernetes: pulumi.CustomResourceOptions;
   tags?: Record<string, string>;
 }
 
@@ -31,7 +29,7 @@ export function podIdentity(name: string, args: PodIdentityArgs, parent: pulumi.
   const account = new k8s.core.v1.ServiceAccount(
     name,
     { metadata: { name: serviceAccount, namespace }, automountServiceAccountToken: false },
-    { ...args.kubernetes, parent },
+    { parent },
   );
   const role = new aws.iam.Role(
     name,

@@ -2,15 +2,18 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { databaseName, type RoleKey, roles } from "../../ops/roles";
 import type { Pool } from "../pooling/connectionBudget";
-import type { ConnectionName, OfReplica } from "../programs/connectionName";
+import { databaseEgress, egressToPods } from "../pods/networkRules";
+import { pgbouncerClient } from "../pods/podSecurity";
+import type { DatabaseConnection, DatabaseConnections } from "../programs/databaseConnection";
 import { databaseUrl } from "./databaseUrl";
 import { pgbouncerPort, pooledDatabase, pooledRole } from "../pooling/pgbouncerConfig";
-import type { SecretKey } from "../pods/secretKey";
 import { trustPath } from "../pods/trust";
 
 export interface Endpoint {
   host: pulumi.Input<string>;
   port: pulumi.Input<number>;
+  /** Where its address can be. */
+  blocks: readonly string[];
 }
 
 export interface ConnectionsArgs {
@@ -27,7 +30,16 @@ export interface ConnectionsArgs {
   pgbouncerCa: pulumi.Input<string>;
 }
 
-type ConnectionSecret = SecretKey & { name: pulumi.Output<string> };
+/** Keys of the Secret of certificates. */
+const databaseCa = "database-ca.pem";
+const pgbouncerCa = "pgbouncer-ca.pem";
+
+interface Server extends Pick<DatabaseConnection, "egress" | "podLabels"> {
+  host: pulumi.Input<string>;
+  port: pulumi.Input<number>;
+  /** Which certificates to verify it by. */
+  ca: typeof databaseCa | typeof pgbouncerCa;
+}
 
 /**
  * Every way to the database, each a Secret of its own, so that a pod is given one and not all, and the certificates that
@@ -36,8 +48,7 @@ type ConnectionSecret = SecretKey & { name: pulumi.Output<string> };
 export class Connections extends pulumi.ComponentResource {
   /** Secret with `database-ca.pem` and `pgbouncer-ca.pem`; mounted at `trustPath`, where the URLs look for them. */
   readonly trustSecret: pulumi.Output<string>;
-  readonly urls: Record<Exclude<ConnectionName, OfReplica>, ConnectionSecret> &
-    Partial<Record<OfReplica, ConnectionSecret>>;
+  readonly urls: DatabaseConnections;
 
   constructor(name: string, args: ConnectionsArgs, opts?: pulumi.ComponentResourceOptions) {
     super("authensor:kubernetes:Connections", name, {}, opts);
@@ -48,15 +59,21 @@ export class Connections extends pulumi.ComponentResource {
       {
         metadata,
         immutable: true,
-        stringData: { "database-ca.pem": args.databaseCa, "pgbouncer-ca.pem": args.pgbouncerCa },
+        stringData: { [databaseCa]: args.databaseCa, [pgbouncerCa]: args.pgbouncerCa },
       },
       { parent: this },
     );
     this.trustSecret = trust.metadata.name;
 
-    const pgbouncer = { host: args.pgbouncerHost, port: pgbouncerPort };
-    const secret = (connection: string, role: RoleKey, to: Endpoint, database: string) => {
-      const caFile = `${trustPath}/${to === pgbouncer ? "pgbouncer-ca.pem" : "database-ca.pem"}`;
+    const pgbouncer: Server = {
+      host: args.pgbouncerHost,
+      port: pgbouncerPort,
+      ca: pgbouncerCa,
+      egress: egressToPods("pgbouncer", pgbouncerPort),
+      podLabels: pgbouncerClient,
+    };
+    const connect = (connection: string, role: RoleKey, to: Server, database: string): DatabaseConnection => {
+      const caFile = `${trustPath}/${to.ca}`;
       const url = pulumi
         .all([to.host, to.port, args.passwords[role]])
         .apply(([host, port, password]) => databaseUrl({ user: roles[role], password, host, port, database, caFile }));
@@ -65,23 +82,25 @@ export class Connections extends pulumi.ComponentResource {
         { metadata, immutable: true, stringData: { url: pulumi.secret(url) } },
         { parent: this },
       );
-      return { name: made.name, key: "url" };
+      return { name: made.name, key: "url", egress: to.egress, podLabels: to.podLabels };
     };
-    const pooled = (pool: Pool, connection: string) =>
-      secret(connection, pooledRole[pool], pgbouncer, pooledDatabase[pool]);
+    const direct = (connection: string, role: RoleKey, { host, port, blocks }: Endpoint) =>
+      connect(connection, role, { host, port, ca: databaseCa, egress: databaseEgress(blocks, port) }, databaseName);
+    const pooled = (connection: string, pool: Pool, role: RoleKey = pooledRole[pool]) =>
+      connect(connection, role, pgbouncer, pooledDatabase[pool]);
     this.urls = {
-      controlPlaneDatabase: pooled("controlPlane", "control-plane-database"),
-      audit: pooled("app", "audit"),
+      controlPlaneDatabase: pooled("control-plane-database", "controlPlane"),
+      audit: pooled("audit", "app"),
       telemetry: pooled("telemetry", "telemetry"),
       auditor: pooled("auditor", "auditor"),
-      owner: secret("owner", "owner", args.primary, databaseName),
-      maintenance: secret("maintenance", "maintenance", args.primary, databaseName),
-      monitor: secret("monitor", "monitor", args.primary, databaseName),
+      owner: direct("owner", "owner", args.primary),
+      maintenance: direct("maintenance", "maintenance", args.primary),
+      monitor: direct("monitor", "monitor", args.primary),
       // Through the pool that nobody's decision waits for.
-      monitorPool: secret("monitor-pool", "monitor", pgbouncer, pooledDatabase.auditor),
+      monitorPool: pooled("monitor-pool", "auditor", "monitor"),
       ...(args.replica && {
-        replica: secret("replica", "auditor", args.replica, databaseName),
-        monitorReplica: secret("monitor-replica", "monitor", args.replica, databaseName),
+        replica: direct("replica", "auditor", args.replica),
+        monitorReplica: direct("monitor-replica", "monitor", args.replica),
       }),
     };
 

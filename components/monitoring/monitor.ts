@@ -1,33 +1,27 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { namespace as metricNamespace } from "../../ops/monitor/metrics";
+import type { PodIdentityArgs } from "../aws/podIdentity";
 import { controlPlanePort } from "../controlPlane/controlPlane";
-import { databaseEgress, egressToPods, httpsEgress, podIdentityEgress } from "../pods/networkRules";
-import { opsProgram, type OpsProgramArgs } from "../programs/opsProgram";
-import { pgbouncerPort } from "../pooling/pgbouncerConfig";
-import { podIdentity, type PodIdentityArgs } from "../aws/podIdentity";
-import { pgbouncerClient } from "../pods/podSecurity";
+import { egressToPods } from "../pods/networkRules";
 import { podStart } from "../pods/rollout";
-import { secretVolume, type SecretKey } from "../pods/secretKey";
+import type { DatabaseConnection } from "../programs/databaseConnection";
+import { opsProgram, type OpsProgramArgs } from "../programs/opsProgram";
 
 const port = 8080;
 
-/** Where it finds its other URLs; each directory is a Secret's. */
-const poolPath = "/etc/authensor/pool";
-const replicaPath = "/etc/authensor/replica";
-
 export interface MonitorArgs
   extends
-    Pick<OpsProgramArgs, "image" | "bundle" | "database" | "trustSecret" | "pod" | "transform">,
-    Pick<PodIdentityArgs, "region" | "eksClusterName" | "namespace" | "permissionsBoundaryArn" | "tags"> {
+    Pick<OpsProgramArgs, "namespace" | "image" | "bundle" | "database" | "trustSecret" | "pod" | "transform">,
+    Pick<PodIdentityArgs, "region" | "eksClusterName" | "permissionsBoundaryArn" | "tags"> {
   /** The deployment's name: the metrics' dimension. */
   environment: string;
-  /** URL through the pool. */
-  poolUrl: SecretKey;
+  /** Through the pool. */
+  pool: DatabaseConnection;
   /** `host:port` that leads to every PgBouncer pod. */
   poolers: pulumi.Input<string>;
   /** Default: there is no replica. */
-  replica?: { url: SecretKey; port: pulumi.Input<number>; blocks: readonly string[] } | undefined;
+  replica?: DatabaseConnection | undefined;
   controlPlaneUrl: pulumi.Input<string>;
 }
 
@@ -38,63 +32,42 @@ export class Monitor extends pulumi.ComponentResource {
   constructor(name: string, args: MonitorArgs, opts?: pulumi.ComponentResourceOptions) {
     super("authensor:kubernetes:Monitor", name, {}, opts);
     const child = { parent: this };
-    const { replica } = args;
-    const identity = podIdentity(
-      name,
-      {
-        ...args,
-        serviceAccount: "monitor",
-        description: "Authensor: the monitor publishes metrics",
-        // PutMetricData knows no resource: the namespace is what it can be narrowed to.
-        statements: [
-          {
-            Effect: "Allow",
-            Action: "cloudwatch:PutMetricData",
-            Resource: "*",
-            Condition: { StringEquals: { "cloudwatch:namespace": metricNamespace } },
-          },
-        ],
-        kubernetes: {},
-      },
-      this,
-    );
+    const { region, eksClusterName, permissionsBoundaryArn, tags, pool, replica } = args;
     const { labels, metadata, template } = opsProgram(
       name,
       {
         ...args,
         command: "monitor",
-        podLabels: pgbouncerClient,
+        databases: { POOL: pool, REPLICA: replica },
+        aws: {
+          ...{ region, eksClusterName, permissionsBoundaryArn, tags },
+          description: "Authensor: the monitor publishes metrics",
+          // PutMetricData knows no resource: the namespace is what it can be narrowed to.
+          statements: [
+            {
+              Effect: "Allow",
+              Action: "cloudwatch:PutMetricData",
+              Resource: "*",
+              Condition: { StringEquals: { "cloudwatch:namespace": metricNamespace } },
+            },
+          ],
+        },
         env: {
           ENVIRONMENT: args.environment,
-          AWS_REGION: args.region,
-          POOL_URL_FILE: `${poolPath}/${args.poolUrl.key}`,
-          ...(replica && { REPLICA_URL_FILE: `${replicaPath}/${replica.url.key}` }),
           POOLERS: args.poolers,
           CONTROL_PLANE_URL: args.controlPlaneUrl,
           PORT: String(port),
           HOST: "::",
         },
-        volumes: {
-          [poolPath]: secretVolume(args.poolUrl),
-          ...(replica && { [replicaPath]: secretVolume(replica.url) }),
-        },
-        egress: [
-          egressToPods("pgbouncer", pgbouncerPort),
-          egressToPods("control-plane", controlPlanePort),
-          ...(replica ? [databaseEgress(replica.blocks, replica.port)] : []),
-          podIdentityEgress,
-          httpsEgress, // CloudWatch
-        ],
+        // The way to the pool leads to PgBouncer's consoles too.
+        egress: [egressToPods("control-plane", controlPlanePort)],
         // Prometheus, wherever it runs; what is told is no secret.
         ingress: [{ ports: [{ protocol: "TCP", port }] }],
         stays: {
-          serviceAccountName: identity.serviceAccountName,
-          container: {
-            ports: [{ name: "http", containerPort: port, protocol: "TCP" }],
-            // Whether it watches, not whether what it watches is well: that is /health/ready.
-            livenessProbe: { httpGet: { path: "/health", port: "http" }, periodSeconds: 15, failureThreshold: 4 },
-            readinessProbe: { httpGet: { path: "/health", port: "http" }, periodSeconds: 5, failureThreshold: 2 },
-          },
+          ports: [{ name: "http", containerPort: port, protocol: "TCP" }],
+          // Whether it watches, not whether what it watches is well: that is /health/ready.
+          livenessProbe: { httpGet: { path: "/health", port: "http" }, periodSeconds: 15, failureThreshold: 4 },
+          readinessProbe: { httpGet: { path: "/health", port: "http" }, periodSeconds: 5, failureThreshold: 2 },
         },
       },
       this,

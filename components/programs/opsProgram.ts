@@ -1,23 +1,25 @@
 import * as k8s from "@pulumi/kubernetes";
 import type { types } from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { databaseEgress, dnsEgress, type EgressRule, podPolicy } from "../pods/networkRules";
-import { labelsOf, restrictedContainer, restrictedPod } from "../pods/podSecurity";
+import { podIdentity, type PodIdentityArgs } from "../aws/podIdentity";
+import { dnsEgress, type EgressRule, httpsEgress, podIdentityEgress, podPolicy } from "../pods/networkRules";
+import { type Labels, labelsOf, restrictedContainer, restrictedPod } from "../pods/podSecurity";
 import { type PodArgs, podTemplate, type PodTemplate } from "../pods/podTemplate";
-import { secretVolume, type SecretKey } from "../pods/secretKey";
+import { secretVolume } from "../pods/secretKey";
 import { trustPath } from "../pods/trust";
+import type { DatabaseConnection } from "./databaseConnection";
 
 /** Where a program's own file is in its container. */
 export const programPath = "/app/program";
 
-/** Where it finds the URL of its database: a file, for an environment is inherited, and is shown by `/proc/<pid>/environ`. */
-const databasePath = "/etc/authensor/database";
+/** Where it finds a URL of the database: a file, for an environment is inherited, and is shown by `/proc/<pid>/environ`. */
+const urlPath = (which: string) => `/etc/authensor/${which.toLowerCase()}`;
 
 /** The user `node` of the Node images. */
 const uid = 1000;
 
 export interface OpsProgramArgs extends PodArgs {
-  namespace: pulumi.Input<string>;
+  namespace: string;
   /** A stock Node image. */
   image: string;
   /** The command's name; also the bundle's: `migrate` is `migrate.js`. */
@@ -25,25 +27,24 @@ export interface OpsProgramArgs extends PodArgs {
   args?: string[];
   /** The bundled program. */
   bundle: string;
-  /** URL of the database, the port that it names, and the blocks its address can be in. */
-  database: { url: SecretKey; port: pulumi.Input<number>; blocks: readonly string[] };
+  /** Its database, whose URL is in the file that DATABASE_URL_FILE names. */
+  database: DatabaseConnection;
+  /** Further ones, each under a name such as REPLICA: REPLICA_URL_FILE names the file. */
+  databases?: Record<string, DatabaseConnection | undefined>;
   /** Secret with the certificates that the URL names. */
   trustSecret: pulumi.Input<string>;
   env?: Record<string, pulumi.Input<string>>;
-  /** What it may reach beside names and the database. */
+  /** What it may reach beside names and its databases. */
   egress?: readonly EgressRule[] | undefined;
   annotations?: Record<string, pulumi.Input<string>>;
   /** Further volumes by mount path, all read-only. */
   volumes?: Record<string, Omit<types.input.core.v1.Volume, "name">>;
-  /** Further labels of the pod, that others' policies admit it by. */
-  podLabels?: Record<string, string>;
+  /** What it may do on AWS, and in which region its clients are. Default: nothing. */
+  aws?: Omit<PodIdentityArgs, "namespace" | "serviceAccount"> | undefined;
   /** Who may reach it. Default: nobody. */
   ingress?: types.input.networking.v1.NetworkPolicyIngressRule[];
-  /** What a program that stays is beside: the account it runs as, that it is started again, its port and its probes. */
-  stays?: {
-    serviceAccountName: pulumi.Input<string>;
-    container: Pick<types.input.core.v1.Container, "ports" | "livenessProbe" | "readinessProbe">;
-  };
+  /** Of a program that stays, and is started again where it ends: its port and its probes. */
+  stays?: Pick<types.input.core.v1.Container, "ports" | "livenessProbe" | "readinessProbe">;
 }
 
 /** The pod that one of our programs runs in, whoever starts it: a Job, a CronJob, a Deployment. */
@@ -54,13 +55,15 @@ export interface OpsProgram {
 }
 
 /**
- * Makes what an ops program needs — its code in an immutable ConfigMap, and a policy that lets it reach DNS, its
- * database and what else it names, and nobody reach it — and describes its pod.
+ * Makes what an ops program needs — its code in an immutable ConfigMap, a policy that lets it reach DNS, its databases and
+ * what else it names, and nobody reach it, and its identity on AWS — and describes its pod.
  */
 export function opsProgram(name: string, args: OpsProgramArgs, parent: pulumi.Resource): OpsProgram {
   const labels = labelsOf(args.command);
-  const { url } = args.database;
+  const connections = Object.entries({ DATABASE: args.database, ...args.databases }).filter(isThere);
   const metadata = { namespace: args.namespace, labels };
+  const identity =
+    args.aws && podIdentity(name, { ...args.aws, namespace: args.namespace, serviceAccount: args.command }, parent);
   const code = new k8s.core.v1.ConfigMap(
     `${name}-code`,
     { metadata, immutable: true, data: { [`${args.command}.js`]: args.bundle } },
@@ -70,11 +73,21 @@ export function opsProgram(name: string, args: OpsProgramArgs, parent: pulumi.Re
     name,
     podPolicy(metadata, {
       ingress: args.ingress ?? [],
-      egress: [dnsEgress, databaseEgress(args.database.blocks, args.database.port), ...(args.egress ?? [])],
+      egress: [
+        dnsEgress,
+        ...connections.map(([, { egress }]) => egress),
+        ...(args.aws ? [podIdentityEgress, httpsEgress] : []),
+        ...(args.egress ?? []),
+      ],
     }),
     { parent },
   );
 
+  const urls = connections.map(([which, secret]) => ({
+    env: { name: `${which}_URL_FILE`, value: `${urlPath(which)}/${secret.key}` },
+    mount: { name: which.toLowerCase(), mountPath: urlPath(which), readOnly: true },
+    volume: { name: which.toLowerCase(), ...secretVolume(secret) },
+  }));
   const extra = Object.entries(args.volumes ?? {}).map(([mountPath, volume], index) => ({
     mount: { name: `extra-${index}`, mountPath, readOnly: true },
     volume: { name: `extra-${index}`, ...volume },
@@ -83,7 +96,7 @@ export function opsProgram(name: string, args: OpsProgramArgs, parent: pulumi.Re
     automountServiceAccountToken: false,
     enableServiceLinks: false,
     restartPolicy: args.stays ? "Always" : "Never",
-    ...(args.stays && { serviceAccountName: args.stays.serviceAccountName }),
+    ...(identity && { serviceAccountName: identity.serviceAccountName }),
     securityContext: restrictedPod(uid),
     containers: [
       {
@@ -93,15 +106,16 @@ export function opsProgram(name: string, args: OpsProgramArgs, parent: pulumi.Re
         args: args.args ?? [],
         env: [
           { name: "NODE_ENV", value: "production" },
-          { name: "DATABASE_URL_FILE", value: `${databasePath}/${url.key}` },
+          ...urls.map(({ env }) => env),
+          ...(args.aws ? [{ name: "AWS_REGION", value: args.aws.region }] : []),
           ...Object.entries(args.env ?? {}).map(([key, value]) => ({ name: key, value })),
         ],
         resources: { requests: { cpu: "50m", memory: "64Mi" }, limits: { cpu: "500m", memory: "256Mi" } },
         securityContext: restrictedContainer,
-        ...args.stays?.container,
+        ...args.stays,
         volumeMounts: [
           { name: "code", mountPath: programPath, readOnly: true },
-          { name: "database", mountPath: databasePath, readOnly: true },
+          ...urls.map(({ mount }) => mount),
           { name: "trust", mountPath: trustPath, readOnly: true },
           ...extra.map(({ mount }) => mount),
         ],
@@ -109,15 +123,20 @@ export function opsProgram(name: string, args: OpsProgramArgs, parent: pulumi.Re
     ],
     volumes: [
       { name: "code", configMap: { name: code.metadata.name } },
-      { name: "database", ...secretVolume(url) },
+      ...urls.map(({ volume }) => volume),
       { name: "trust", secret: { secretName: args.trustSecret, defaultMode: 0o440 } },
       ...extra.map(({ volume }) => volume),
     ],
   };
-  const podLabels = { ...labels, ...args.podLabels };
+  const admitting = connections.map(([, { podLabels }]) => podLabels);
   const template = {
-    metadata: { labels: podLabels, ...(args.annotations && { annotations: args.annotations }) },
+    metadata: {
+      labels: Object.assign({}, ...admitting, labels) as Labels,
+      ...(args.annotations && { annotations: args.annotations }),
+    },
     spec,
   };
   return { labels, metadata, template: podTemplate(args, template) };
 }
+
+const isThere = <T>(entry: [string, T | undefined]): entry is [string, T] => entry[1] !== undefined;

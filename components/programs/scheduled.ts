@@ -1,19 +1,33 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import type { PodIdentityArgs } from "../aws/podIdentity";
+import type { DatabaseConnections } from "./databaseConnection";
 import { evictionIsNoFailure, wrongSettingsAreFinal } from "./jobFailures";
 import { opsProgram, type OpsProgramArgs } from "./opsProgram";
-import type { ScheduledName, ScheduledProgram } from "./scheduledPrograms";
+import {
+  type ScheduledInputs,
+  type ScheduledName,
+  scheduledNames,
+  type ScheduledProgram,
+  scheduledPrograms,
+} from "./scheduledPrograms";
 
-export interface ScheduledArgs extends Pick<
-  OpsProgramArgs,
-  "namespace" | "image" | "bundle" | "database" | "trustSecret" | "env" | "egress" | "pod" | "transform"
-> {
-  /** The program's name, and its CronJob's. */
-  program: ScheduledName;
+interface EveryScheduled
+  extends
+    Pick<OpsProgramArgs, "namespace" | "image" | "trustSecret" | "pod" | "transform">,
+    Pick<PodIdentityArgs, "region" | "eksClusterName" | "permissionsBoundaryArn" | "tags"> {
+  /** The bundle of a program of ops/, by its name. */
+  bundle: (program: string) => string;
+  connections: DatabaseConnections;
+  inputs: ScheduledInputs;
+}
+
+export interface ScheduledArgs extends EveryScheduled {
+  /** The CronJob's name. */
+  program: string;
+  entry: ScheduledProgram;
   /** Five cron fields or a word such as @daily, UTC. */
   schedule: string;
-  /** Seconds that one run may take. */
-  deadline: ScheduledProgram["deadline"];
 }
 
 /** One of our programs on schedule: one run at a time, tried again where that can help. */
@@ -22,8 +36,25 @@ export class Scheduled extends pulumi.ComponentResource {
 
   constructor(name: string, args: ScheduledArgs, opts?: pulumi.ComponentResourceOptions) {
     super("authensor:kubernetes:Scheduled", name, {}, opts);
-    const { program, schedule, deadline, ...rest } = args;
-    const { labels, metadata, template } = opsProgram(name, { ...rest, command: program }, this);
+    const { program, entry, schedule, inputs, connections } = args;
+    const { region, eksClusterName, permissionsBoundaryArn, tags } = args;
+    const { labels, metadata, template } = opsProgram(
+      name,
+      {
+        ...args,
+        command: program,
+        args: [...(entry.args ?? [])],
+        bundle: args.bundle(entry.entry ?? program),
+        database: connections[entry.connection],
+        databases: Object.fromEntries(
+          Object.entries(entry.databases ?? {}).map(([which, connection]) => [which, connections[connection]]),
+        ),
+        env: entry.env(inputs),
+        egress: entry.egress,
+        aws: entry.aws && { region, eksClusterName, permissionsBoundaryArn, tags, ...entry.aws(inputs) },
+      },
+      this,
+    );
 
     this.cronJob = new k8s.batch.v1.CronJob(
       name,
@@ -41,9 +72,9 @@ export class Scheduled extends pulumi.ComponentResource {
           jobTemplate: {
             metadata: { labels },
             spec: {
-              backoffLimit: 3,
+              backoffLimit: entry.retries ?? 3,
               podFailurePolicy: { rules: [evictionIsNoFailure, wrongSettingsAreFinal] },
-              activeDeadlineSeconds: deadline,
+              activeDeadlineSeconds: entry.deadline,
               template,
             },
           },
@@ -54,4 +85,16 @@ export class Scheduled extends pulumi.ComponentResource {
 
     this.registerOutputs({ cronJob: this.cronJob.metadata.name });
   }
+}
+
+/** A CronJob of each program in the table. */
+export function scheduleAll(
+  name: string,
+  { schedules, ...args }: EveryScheduled & { schedules: Record<ScheduledName, string> },
+  opts: pulumi.ComponentResourceOptions,
+): Scheduled[] {
+  return scheduledNames.map((program) => {
+    const own = { program, entry: scheduledPrograms[program], schedule: schedules[program] };
+    return new Scheduled(`${name}-${program}`, { ...args, ...own }, opts);
+  });
 }

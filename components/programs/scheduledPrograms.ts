@@ -1,8 +1,8 @@
 import type { Input } from "@pulumi/pulumi";
-import type { ConnectionName, OfReplica } from "./connectionName";
 import type { EgressRule } from "../pods/networkRules";
+import type { ConnectionName, OfReplica } from "./databaseConnection";
 
-/** What the programs' environment is made of. */
+/** What an entry may be made of; index.ts has the values. */
 export interface ScheduledInputs {
   /** Months of partitions to have ahead of today. */
   monthsAhead: number;
@@ -15,18 +15,29 @@ export interface ScheduledProgram {
   schedule: string;
   /** Seconds that one run may take, its tries together. */
   deadline: number;
-  /** Whose URL of the primary it gets, and with it what it may do there. */
+  /** How often a failed run is tried again; never with wrong settings (exit code 2). Default 3. */
+  retries?: number;
+  /** The program, where its name is not the entry's: `ops/<entry>.ts`. So one program can run on two schedules. */
+  entry?: string;
+  /** Its arguments, such as `["up"]`. */
+  args?: readonly string[];
+  /** Which URL it gets as DATABASE_URL_FILE, and with it what it may do there; the way there is open to it. */
   connection: Exclude<ConnectionName, OfReplica>;
+  /** Further ones by name: `{ REPLICA: "replica" }` is REPLICA_URL_FILE. Those of a replica only where there is one. */
+  databases?: Readonly<Record<string, ConnectionName>>;
   /** Connections to the primary, beside PgBouncer's, that a run holds. */
   connections: number;
   env: (inputs: ScheduledInputs) => Record<string, Input<string>>;
-  /** What it may reach beside names and its database. */
+  /** What it may reach beside names, its databases and, with an identity, AWS. */
   egress?: readonly EgressRule[];
+  /** Its identity on AWS: what for, and the statements of its policy. Default: none. */
+  aws?: (inputs: ScheduledInputs) => { description: string; statements: object[] };
 }
 
 /**
- * Every program that runs on schedule. An entry is all there is to add: the program is `ops/<name>.ts`, and its CronJob (also for
- * `make cron NAME=<name>`), its network policy, its setting `<name>Schedule` and its share of the connections follow from here.
+ * Every program that runs on schedule. To add one, write `ops/<name>.ts` and add an entry here. From it follow the CronJob (also for
+ * `make cron NAME=<name>`), its network policy, its identity, its setting `<name>Schedule` (then `npm run settings`) and its share of
+ * the connections. What an entry needs to know of the deployment goes into `ScheduledInputs`, and its value into index.ts.
  */
 export const scheduledPrograms = {
   // Every day, for months ahead: each run is a chance to notice, long before a partition is missed.
@@ -36,7 +47,7 @@ export const scheduledPrograms = {
     deadline: 2700,
     connection: "maintenance",
     connections: 1,
-    // Longer than the longest statement of a role of ours (sql/019_role_rules.sql: the auditor's 15 minutes).
+    // Longer than the longest statement of a role of ours (role_rules.sql: the auditor's 15 minutes).
     env: ({ monthsAhead }) => ({ MONTHS_AHEAD: String(monthsAhead), LOCK_PATIENCE_SECONDS: "1200" }),
   },
 } as const satisfies Record<string, ScheduledProgram>;

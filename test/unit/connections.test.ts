@@ -10,8 +10,8 @@ import { record } from "./mocks";
 
 const args: ConnectionsArgs = {
   namespace: "ns",
-  primary: { host: "primary.example.com", port: 5432 },
-  replica: { host: "replica.example.com", port: 5433 },
+  primary: { host: "primary.example.com", port: 5432, blocks: ["10.0.0.0/16"] },
+  replica: { host: "replica.example.com", port: 5433, blocks: ["10.90.0.0/20"] },
   pgbouncerHost: "pgbouncer.ns.svc.cluster.local",
   passwords: { owner: "po", app: "pa", telemetry: "pt", monitor: "pm", auditor: "pu", maintenance: "px" },
   databaseCa: "DATABASE CA",
@@ -71,6 +71,21 @@ describe("the connections", () => {
       immutable: true,
       stringData: { "database-ca.pem": "DATABASE CA", "pgbouncer-ca.pem": "PGBOUNCER CA" },
     });
+  });
+
+  test("lead a pod to their server alone: through PgBouncer it carries the label that PgBouncer admits", async () => {
+    const { urls } = (await build()).result;
+    const pooled = ["audit", "auditor", "controlPlaneDatabase", "monitorPool", "telemetry"] as const;
+    for (const name of pooled)
+      expect(urls[name]).toMatchObject({
+        egress: { to: [{ podSelector: { matchLabels: { "app.kubernetes.io/name": "pgbouncer" } } }] },
+        podLabels: { "authensor.io/pgbouncer-client": "true" },
+      });
+    const to = (cidr: string, port: number) => ({ to: [{ ipBlock: { cidr } }], ports: [{ protocol: "TCP", port }] });
+    for (const name of ["maintenance", "monitor", "owner"] as const)
+      expect(urls[name]).toMatchObject({ egress: to("10.0.0.0/16", 5432), podLabels: undefined });
+    for (const name of ["monitorReplica", "replica"] as const)
+      expect(urls[name]).toMatchObject({ egress: to("10.90.0.0/20", 5433), podLabels: undefined });
   });
 
   test("name pools that PgBouncer has", () => {

@@ -10,11 +10,14 @@ const args: MonitorArgs = {
   environment: "prod",
   image: "node:22",
   bundle: "// the monitor",
-  database: { url: { name: "monitor-1", key: "url" }, port: 5432, blocks: ["10.0.0.0/16"] },
+  database: { name: "monitor-1", key: "url", egress: { ports: [{ protocol: "TCP", port: 5432 }] } },
   trustSecret: "trust-1",
-  poolUrl: { name: "pool-1", key: "url" },
+  pool: {
+    ...{ name: "pool-1", key: "url", egress: { ports: [{ protocol: "TCP", port: 6432 }] } },
+    podLabels: { "authensor.io/pgbouncer-client": "true" },
+  },
   poolers: "pgbouncer-pods.ns.svc.cluster.local:6432",
-  replica: { url: { name: "replica-1", key: "url" }, port: 5433, blocks: ["10.90.0.0/20"] },
+  replica: { name: "replica-1", key: "url", egress: { ports: [{ protocol: "TCP", port: 5433 }] } },
   controlPlaneUrl: "http://control-plane.ns.svc.cluster.local:3000",
 };
 const build = (changed: Partial<MonitorArgs> = {}) => record(() => new Monitor("m", { ...args, ...changed }));
@@ -94,8 +97,8 @@ describe("the monitor", () => {
       const { egress } = (policy as unknown as NetworkPolicy).spec;
       return egress.map(({ ports }) => (ports as { port: number }[])[0]?.port);
     };
-    expect(await portsOf({})).toEqual([53, 5432, 6432, 3000, 5433, 80, 443]);
-    expect(await portsOf({ replica: undefined })).toEqual([53, 5432, 6432, 3000, 80, 443]);
+    expect(await portsOf({})).toEqual([53, 5432, 6432, 5433, 80, 443, 3000]);
+    expect(await portsOf({ replica: undefined })).toEqual([53, 5432, 6432, 80, 443, 3000]);
     expect(JSON.stringify(await podOf({ replica: undefined }))).not.toContain("REPLICA_URL_FILE");
   });
 

@@ -2,21 +2,41 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { isCron } from "../../components/programs/cron";
+import type { DatabaseConnections } from "../../components/programs/databaseConnection";
 import { Migrations, type MigrationsArgs } from "../../components/programs/migrations";
 import { Scheduled, type ScheduledArgs } from "../../components/programs/scheduled";
-import { scheduledPrograms } from "../../components/programs/scheduledPrograms";
+import { type ScheduledProgram, scheduledPrograms } from "../../components/programs/scheduledPrograms";
 import type { NetworkPolicy, PodTemplate } from "./kubernetesTypes";
 import { record } from "./mocks";
 
 const shared = {
   namespace: "ns",
   image: "node:22.21.1-alpine3.22",
-  bundle: "// the program",
   trustSecret: "trust-1",
-  database: { url: { name: "owner-1", key: "url" }, port: 5432, blocks: ["10.0.0.0/16"] },
+};
+const direct = (name: string) => ({
+  ...{ name, key: "url" },
+  egress: { to: [{ ipBlock: { cidr: "10.0.0.0/16" } }], ports: [{ protocol: "TCP", port: 5432 }] },
+});
+const pooled = (name: string) => ({
+  ...{ name, key: "url" },
+  egress: { ports: [{ protocol: "TCP", port: 6432 }] },
+  podLabels: { "authensor.io/pgbouncer-client": "true" },
+});
+const connections: DatabaseConnections = {
+  controlPlaneDatabase: pooled("control-plane-1"),
+  audit: pooled("audit-1"),
+  telemetry: pooled("telemetry-1"),
+  auditor: pooled("auditor-1"),
+  owner: direct("owner-1"),
+  maintenance: direct("maintenance-1"),
+  monitor: direct("monitor-1"),
+  monitorPool: pooled("monitor-pool-1"),
 };
 const migrationsArgs: MigrationsArgs = {
   ...shared,
+  bundle: "// the program",
+  database: connections.owner,
   migrations: { files: { "001_a.sql": "select 1;" }, hash: "abc" },
   rolePasswords: { app: "pa", telemetry: "pt", monitor: "pm", auditor: "pu", maintenance: "px" },
   expectations: { parameters: { max_connections: "200" }, monthsAhead: 3, connections: { authensor_app: 40 } },
@@ -24,16 +44,20 @@ const migrationsArgs: MigrationsArgs = {
 };
 const scheduledArgs: ScheduledArgs = {
   ...shared,
+  region: "eu-central-1",
+  eksClusterName: "platform",
   program: "partitions",
+  entry: scheduledPrograms.partitions,
   schedule: "17 3 * * *",
-  deadline: 900,
-  env: { MONTHS_AHEAD: "4" },
+  bundle: (program) => `// ${program}`,
+  connections,
+  inputs: { monthsAhead: 4 },
 };
 
 const migrate = (changed: Partial<MigrationsArgs> = {}) =>
   record(() => new Migrations("m", { ...migrationsArgs, ...changed }));
-const schedule = (changed: Partial<ScheduledArgs> = {}) =>
-  record(() => new Scheduled("p", { ...scheduledArgs, ...changed }));
+const schedule = (entry: Partial<ScheduledProgram> = {}, changed: Partial<ScheduledArgs> = {}) =>
+  record(() => new Scheduled("p", { ...scheduledArgs, ...changed, entry: { ...scheduledArgs.entry, ...entry } }));
 
 interface Job {
   metadata: Record<string, unknown>;
@@ -41,17 +65,17 @@ interface Job {
 }
 const jobOf = async (changed?: Partial<MigrationsArgs>) =>
   (await migrate(changed)).one("kubernetes:batch/v1:Job").inputs as unknown as Job;
-const cronJobOf = async () =>
-  (await schedule()).one("kubernetes:batch/v1:CronJob").inputs as unknown as {
+const cronJobOf = async (entry?: Partial<ScheduledProgram>, changed?: Partial<ScheduledArgs>) =>
+  (await schedule(entry, changed)).one("kubernetes:batch/v1:CronJob").inputs as unknown as {
     metadata: Record<string, unknown>;
     spec: Record<string, unknown> & { jobTemplate: { spec: Record<string, unknown> & { template: PodTemplate } } };
   };
 
 describe("an ops program's pod", () => {
   test.each([
-    ["migrate", async () => (await jobOf()).spec.template],
-    ["partitions", async () => (await cronJobOf()).spec.jobTemplate.spec.template],
-  ])("of %s runs the reviewed bundle as a user without rights, on a read-only root", async (command, template) => {
+    ["migrate", "owner-1", async () => (await jobOf()).spec.template],
+    ["partitions", "maintenance-1", async () => (await cronJobOf()).spec.jobTemplate.spec.template],
+  ])("of %s runs the reviewed bundle as a user without rights, on a read-only root", async (command, url, template) => {
     const { metadata, spec } = await template();
     expect(metadata.labels).toEqual({ "app.kubernetes.io/name": command, "app.kubernetes.io/part-of": "authensor" });
     expect(spec).toMatchObject({
@@ -85,13 +109,13 @@ describe("an ops program's pod", () => {
     expect(container!.env.filter(({ valueFrom }) => valueFrom)).toEqual([]);
     const mount = container!.volumeMounts.find(({ mountPath }) => mountPath === "/etc/authensor/database");
     expect(spec.volumes.find(({ name }) => name === mount?.name)).toMatchObject({
-      secret: { secretName: "owner-1", items: [{ key: "url", path: "url" }], defaultMode: 0o440 },
+      secret: { secretName: url, items: [{ key: "url", path: "url" }], defaultMode: 0o440 },
     });
   });
 
   test.each([
     ["migrate", migrate],
-    ["partitions", schedule],
+    ["partitions", () => schedule()],
   ])("of %s is reached by nobody and reaches names and the database only", async (command, build) => {
     const { spec } = (await build()).one("kubernetes:networking.k8s.io/v1:NetworkPolicy")
       .inputs as unknown as NetworkPolicy;
@@ -223,11 +247,12 @@ describe("a program on schedule", () => {
       timeZone: "Etc/UTC",
       concurrencyPolicy: "Forbid",
       startingDeadlineSeconds: 43200,
-      jobTemplate: { spec: { activeDeadlineSeconds: 900 } },
+      jobTemplate: { spec: { activeDeadlineSeconds: 2700 } },
     });
   });
 
   test("is tried again, but not on wrong settings, and an eviction uses up no try", async () => {
+    expect((await cronJobOf({ retries: 0 })).spec.jobTemplate.spec).toMatchObject({ backoffLimit: 0 });
     expect((await cronJobOf()).spec.jobTemplate.spec).toMatchObject({
       backoffLimit: 3,
       podFailurePolicy: {
@@ -248,18 +273,79 @@ describe("a program on schedule", () => {
     });
   });
 
+  const egressOf = async (entry: Partial<ScheduledProgram>, changed?: Partial<ScheduledArgs>) => {
+    const policy = (await schedule(entry, changed)).one("kubernetes:networking.k8s.io/v1:NetworkPolicy").inputs;
+    return (policy as unknown as NetworkPolicy).spec.egress;
+  };
+
   test("reaches what its entry names beside the database", async () => {
-    const world = await schedule({ egress: [{ ports: [{ protocol: "TCP", port: 443 }] }] });
-    const { spec } = world.one("kubernetes:networking.k8s.io/v1:NetworkPolicy").inputs as unknown as NetworkPolicy;
-    expect(spec.egress.slice(2)).toEqual([{ ports: [{ protocol: "TCP", port: 443 }] }]);
+    const egress = await egressOf({ egress: [{ ports: [{ protocol: "TCP", port: 443 }] }] });
+    expect(egress.slice(2)).toEqual([{ ports: [{ protocol: "TCP", port: 443 }] }]);
+  });
+
+  test("runs another's program with arguments of its own, where its entry says so", async () => {
+    const world = await schedule({ entry: "verify", args: ["--since", "2026-11-01"] }, { program: "verify-month" });
+    expect(world.one("kubernetes:core/v1:ConfigMap").inputs.data).toEqual({ "verify-month.js": "// verify" });
+    const { metadata, spec } = world.one("kubernetes:batch/v1:CronJob").inputs as unknown as Awaited<
+      ReturnType<typeof cronJobOf>
+    >;
+    expect(metadata).toMatchObject({ name: "verify-month" });
+    expect(spec.jobTemplate.spec.template.spec.containers).toMatchObject([
+      { command: ["node", "/app/program/verify-month.js"], args: ["--since", "2026-11-01"] },
+    ]);
+  });
+
+  test("has a file, a way and an admission for each database of its entry; without a replica nothing of one", async () => {
+    const entry = { connection: "auditor", databases: { REPLICA: "replica" } } as const;
+    const replica = { name: "replica-1", key: "url", egress: { ports: [{ protocol: "TCP", port: 5433 }] } };
+    const withReplica = { connections: { ...connections, replica } };
+    const { metadata, spec } = (await cronJobOf(entry, withReplica)).spec.jobTemplate.spec.template;
+    const [container] = spec.containers;
+    expect(container!.env).toContainEqual({ name: "DATABASE_URL_FILE", value: "/etc/authensor/database/url" });
+    expect(container!.env).toContainEqual({ name: "REPLICA_URL_FILE", value: "/etc/authensor/replica/url" });
+    const mount = container!.volumeMounts.find(({ mountPath }) => mountPath === "/etc/authensor/replica");
+    expect(spec.volumes.find(({ name }) => name === mount?.name)).toMatchObject({
+      secret: { secretName: "replica-1" },
+    });
+    expect(metadata.labels).toMatchObject({ "authensor.io/pgbouncer-client": "true" });
+    const ports = (await egressOf(entry, withReplica)).map(({ ports }) => (ports as { port: number }[])[0]?.port);
+    expect(ports).toEqual([53, 6432, 5433]);
+
+    expect(await egressOf(entry)).toHaveLength(2);
+    expect(JSON.stringify(await cronJobOf(entry))).not.toMatch(/replica/i);
+  });
+
+  test("has an identity on AWS only where its entry asks for one, with the rights it asks for", async () => {
+    const statements = [{ Effect: "Allow", Action: "s3:PutObject", Resource: "arn:aws:s3:::b/*" }];
+    const world = await schedule({ aws: () => ({ description: "it writes", statements }) });
+    expect(world.census).toEqual([
+      "authensor:kubernetes:Scheduled p",
+      "aws:eks/podIdentityAssociation:PodIdentityAssociation p",
+      "aws:iam/role:Role p",
+      "aws:iam/rolePolicy:RolePolicy p",
+      "kubernetes:batch/v1:CronJob p",
+      "kubernetes:core/v1:ConfigMap p-code",
+      "kubernetes:core/v1:ServiceAccount p",
+      "kubernetes:networking.k8s.io/v1:NetworkPolicy p",
+    ]);
+    const { policy } = world.one("aws:iam/rolePolicy:RolePolicy").inputs as { policy: string };
+    expect((JSON.parse(policy) as { Statement: unknown }).Statement).toEqual(statements);
+    const { spec } = world.one("kubernetes:batch/v1:CronJob").inputs as unknown as Awaited<
+      ReturnType<typeof cronJobOf>
+    >;
+    const pod = spec.jobTemplate.spec.template.spec;
+    expect(pod).toMatchObject({ serviceAccountName: "partitions", automountServiceAccountToken: false });
+    expect(pod.containers[0]!.env).toContainEqual({ name: "AWS_REGION", value: "eu-central-1" });
+    const account = world.one("kubernetes:core/v1:ServiceAccount").inputs;
+    expect(account).toMatchObject({ metadata: { name: "partitions", namespace: "ns" } });
   });
 });
 
 describe("the table of programs on schedule", () => {
-  test.each(Object.entries(scheduledPrograms))(
+  test.each(Object.entries<ScheduledProgram>(scheduledPrograms))(
     "%s is a program of ops/, with a schedule that Kubernetes takes",
     (name, entry) => {
-      expect(existsSync(join(__dirname, `../../ops/${name}.ts`))).toBe(true);
+      expect(existsSync(join(__dirname, `../../ops/${entry.entry ?? name}.ts`))).toBe(true);
       expect(isCron(entry.schedule)).toBe(true);
       expect(entry.deadline).toBeGreaterThan(0);
     },

@@ -3,7 +3,9 @@ import { type PodArgs, podTemplate, type PodTemplate } from "../../components/po
 import { ControlPlane } from "../../components/controlPlane/controlPlane";
 import { Migrations } from "../../components/programs/migrations";
 import { Pgbouncer } from "../../components/pooling/pgbouncer";
+import type { DatabaseConnections } from "../../components/programs/databaseConnection";
 import { Scheduled } from "../../components/programs/scheduled";
+import { scheduledPrograms } from "../../components/programs/scheduledPrograms";
 import { record, type World } from "./mocks";
 
 const template: PodTemplate = {
@@ -77,11 +79,7 @@ describe("a pod template", () => {
 
 describe("the pods of each component", () => {
   const shared = { namespace: "ns", image: "x:1", trustSecret: "trust" };
-  const ops = {
-    ...shared,
-    bundle: "",
-    database: { url: { name: "owner", key: "url" }, port: 5432, blocks: ["10.0.0.0/16"] },
-  };
+  const database = { name: "owner", key: "url", egress: {} };
   const passwords = { app: "a", telemetry: "t", monitor: "m", auditor: "u", maintenance: "x" };
   const build: Record<string, (args: PodArgs) => Promise<World<unknown>>> = {
     ControlPlane: (args) =>
@@ -118,8 +116,10 @@ describe("the pods of each component", () => {
       record(
         () =>
           new Migrations("m", {
-            ...ops,
+            ...shared,
             ...args,
+            bundle: "",
+            database,
             migrations: { files: { "001_a.sql": "select 1;" }, hash: "abc" },
             rolePasswords: passwords,
             expectations: { parameters: {}, monthsAhead: 3, connections: {} },
@@ -128,7 +128,19 @@ describe("the pods of each component", () => {
       ),
     Scheduled: (args) =>
       record(
-        () => new Scheduled("s", { ...ops, ...args, program: "partitions", schedule: "@daily", deadline: 60, env: {} }),
+        () =>
+          new Scheduled("s", {
+            ...shared,
+            ...args,
+            region: "eu-central-1",
+            eksClusterName: "platform",
+            program: "partitions",
+            entry: scheduledPrograms.partitions,
+            schedule: "@daily",
+            bundle: () => "",
+            connections: { maintenance: database } as DatabaseConnections,
+            inputs: { monthsAhead: 3 },
+          }),
       ),
   };
 

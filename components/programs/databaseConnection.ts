@@ -1,0 +1,28 @@
+import type { EgressRule } from "../pods/networkRules";
+import type { Labels } from "../pods/podSecurity";
+import type { SecretKey } from "../pods/secretKey";
+
+/** Who connects where. */
+export type ConnectionName =
+  | "controlPlaneDatabase"
+  | "audit"
+  | "telemetry"
+  | "auditor"
+  | "owner"
+  | "maintenance"
+  | "monitor"
+  | "monitorPool"
+  | OfReplica;
+
+/** Those there are only with a replica. */
+export type OfReplica = "replica" | "monitorReplica";
+
+/** A way to the database: where its URL is kept, and what a pod needs in order to get there. */
+export interface DatabaseConnection extends SecretKey {
+  egress: EgressRule;
+  /** Labels that admit the pod where the way leads. */
+  podLabels?: Labels;
+}
+
+export type DatabaseConnections = Record<Exclude<ConnectionName, OfReplica>, DatabaseConnection> &
+  Partial<Record<OfReplica, DatabaseConnection>>;
