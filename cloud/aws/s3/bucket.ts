@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { S3Error } from "./errors";
 import { Objects } from "./objects";
 import { bucketFiles, bucketNames, type BucketSettings, readSetting } from "./settings";
+import { Uploads } from "./uploads";
 
 type Aspect = keyof BucketSettings;
 
@@ -13,6 +14,7 @@ export class Bucket {
     readonly name: string,
     readonly facts: NonNullable<BucketSettings["bucket"]>,
     readonly objects: Objects,
+    readonly uploads: Uploads,
   ) {}
 
   get files() {
@@ -44,10 +46,10 @@ export class Buckets {
       throw new S3Error("NoSuchBucket", "The specified bucket does not exist", { elements: { BucketName: name } });
     const opened = this.opened.get(name);
     if (opened?.facts.id === facts.id) return opened;
-    const { objects, incoming } = bucketFiles(this.root, name);
+    const { objects, uploads, incoming } = bucketFiles(this.root, name);
     // Of uploads that a kill cut off.
     for (const leftover of readdirSync(incoming)) rmSync(join(incoming, leftover));
-    const bucket = new Bucket(this.root, name, facts, Objects.load(objects));
+    const bucket = new Bucket(this.root, name, facts, Objects.load(objects), new Uploads(uploads));
     this.opened.set(name, bucket);
     return bucket;
   }

@@ -122,6 +122,9 @@ export class Objects {
     const [newest] = versions;
     if (newest === undefined) return rmSync(directory, { recursive: true });
     this.last = Math.max(this.last, newest.order);
-    this.byKey.set(newest.key, versions);
+    // A kill may have come between an object without a version and the one that it replaced.
+    const unversioned = versions.find(({ versionId }) => versionId === "null");
+    const kept = versions.filter((version) => version.versionId !== "null" || version === unversioned);
+    this.byKey.set(newest.key, kept);
   }
 }

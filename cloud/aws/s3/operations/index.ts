@@ -6,6 +6,7 @@ import { getLocation, getObjectLock, getVersioning, headBucket } from "./buckets
 import { deleteObjects } from "./deleteMany";
 import { listObjects, listObjectVersions } from "./lists";
 import { getLegalHold, getRetention, putLegalHold, putRetention } from "./locks";
+import { abortUpload, completeUpload, createUpload, listParts, listUploads, uploadPart } from "./multipart";
 import { deleteObject, getObject, putObject } from "./objects";
 
 export interface Operation {
@@ -52,6 +53,33 @@ const operations: readonly Operation[] = [
     run: listObjects,
   },
   { method: "POST", on: "bucket", chosenBy: "delete", run: deleteObjects },
+  {
+    method: "GET",
+    on: "bucket",
+    chosenBy: "uploads",
+    parameters: ["prefix"],
+    action: "s3:ListBucketMultipartUploads",
+    run: listUploads,
+  },
+  { method: "POST", on: "object", chosenBy: "uploads", action: "s3:PutObject", run: createUpload },
+  {
+    method: "PUT",
+    on: "object",
+    chosenBy: "uploadId",
+    parameters: ["partNumber"],
+    action: "s3:PutObject",
+    run: uploadPart,
+  },
+  { method: "POST", on: "object", chosenBy: "uploadId", action: "s3:PutObject", run: completeUpload },
+  { method: "DELETE", on: "object", chosenBy: "uploadId", action: "s3:AbortMultipartUpload", run: abortUpload },
+  {
+    method: "GET",
+    on: "object",
+    chosenBy: "uploadId",
+    parameters: ["max-parts", "part-number-marker"],
+    action: "s3:ListMultipartUploadParts",
+    run: listParts,
+  },
   {
     method: "GET",
     on: "object",

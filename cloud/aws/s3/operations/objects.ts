@@ -13,12 +13,14 @@ export async function putObject(call: Call): Promise<Reply> {
   const { request, signed, bucket, key, now } = call;
   const wanted = wantedBy(request, bucket, now);
   const { checksum, checked, md5, ...staged } = await receive({ request, signed, directory: bucket.files.incoming });
-  const version = await store(call, staged, () => {
-    checkLockedUpload(wanted, checked);
-    const { size } = staged;
-    const lastModified = now.toISOString();
-    const whole = { ...checksum, type: "FULL_OBJECT" as const };
-    return { key, ...wanted, size, lastModified, etag: etagOf(md5, wanted.headers), checksum: whole };
+  const version = await store(call, staged, {
+    describe: () => {
+      checkLockedUpload(wanted, checked);
+      const { size } = staged;
+      const lastModified = now.toISOString();
+      const whole = { ...checksum, type: "FULL_OBJECT" as const };
+      return { key, ...wanted, size, lastModified, etag: etagOf(md5, wanted.headers), checksum: whole };
+    },
   });
   return {
     headers: {
@@ -32,12 +34,17 @@ export async function putObject(call: Call): Promise<Reply> {
 }
 
 /** Makes an object of what was received, if the request's conditions hold at that moment; else nothing of it is left. */
-export async function store(call: Call, staged: { path: string }, describe: () => NewVersion): Promise<Version> {
-  const { request, bucket, key } = call;
+export async function store(
+  { request, bucket, key }: Call,
+  staged: { path: string },
+  { describe, done }: { describe: () => NewVersion; done?: () => Promise<void> },
+): Promise<Version> {
   try {
-    return await bucket.objects.exclusively(key, () => {
+    return await bucket.objects.exclusively(key, async () => {
       checkWrite(request.headers, bucket.objects.current(key));
-      return bucket.objects.add(describe(), staged, bucket.versioned);
+      const version = await bucket.objects.add(describe(), staged, bucket.versioned);
+      await done?.();
+      return version;
     });
   } catch (error) {
     await rm(staged.path, { force: true });
