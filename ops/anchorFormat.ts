@@ -7,7 +7,7 @@ import { Failure } from "./program";
 const seal = z.string().check(z.regex(/^([0-9a-f]{64})?$/));
 const place = z.int().check(z.minimum(0));
 
-const schema = z.object({
+export const anchorSchema = z.object({
   version: z.literal(1),
   database: z.string(),
   as_of: z.string().check(z.refine((text) => !Number.isNaN(Date.parse(text)))),
@@ -19,7 +19,7 @@ const schema = z.object({
   digest: seal,
 });
 
-export type Anchor = z.infer<typeof schema> & { source: string };
+export type Anchor = z.infer<typeof anchorSchema> & { source: string };
 
 /** The digest over what an anchor says (docs/chain.md). */
 export function anchorDigest({ server, checkpoint, chains }: Pick<Anchor, "server" | "checkpoint" | "chains">): string {
@@ -37,7 +37,7 @@ const jsonString = (text: string): string => JSON.stringify(text);
 /** One anchor, or several (one per line, or in an array), as `ops/anchor` writes them. */
 export function parseAnchors(text: string, source: string): Anchor[] {
   const anchors = split(text, source).map((value, i) => {
-    const parsed = schema.safeParse(value);
+    const parsed = anchorSchema.safeParse(value);
     if (!parsed.success) {
       const problems = parsed.error.issues.map((issue) => `${issue.path.join(".") || "anchor"}: ${issue.message}`);
       throw new Failure(`${source}: item ${i + 1} is not an anchor`, problems.slice(0, 5), 2);

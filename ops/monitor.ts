@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
 import { databaseUrl, describeUrl } from "./database";
-import { Failure, integerSetting, runProgram, type Context } from "./program";
+import { integerSetting, runProgram, textSetting, type Context } from "./program";
 import { Health } from "./monitor/health";
 import { Heartbeat } from "./monitor/heartbeat";
 import { serve } from "./monitor/http";
@@ -36,12 +36,6 @@ const fastEverySeconds = 10;
 /** By then every source has been asked once. */
 const firstAfterSeconds = 1.5;
 
-function setting(name: string, example: string): string {
-  const value = process.env[name];
-  if (value === undefined || value === "") throw new Failure(`${name} is not set; for example ${example}`, [], 2);
-  return value;
-}
-
 /** The content of a file that a setting names; undefined where it is not set. */
 function urlFile(name: string): string | undefined {
   if (process.env[name] === undefined) return undefined;
@@ -49,12 +43,12 @@ function urlFile(name: string): string | undefined {
 }
 
 async function run({ log, signal }: Context): Promise<void> {
-  const environment = setting("ENVIRONMENT", "prod");
+  const environment = textSetting("ENVIRONMENT", "prod");
   const primaryUrl = databaseUrl();
   const replicaUrl = urlFile("REPLICA_URL_FILE");
-  const poolUrl = readFileSync(setting("POOL_URL_FILE", "/etc/authensor/pool/url"), "utf8").trim();
-  const poolers = setting("POOLERS", "pgbouncer-pods.authensor.svc.cluster.local:6432").split(",");
-  const controlPlaneUrl = setting("CONTROL_PLANE_URL", "http://control-plane.authensor.svc.cluster.local:3000");
+  const poolUrl = readFileSync(textSetting("POOL_URL_FILE", "/etc/authensor/pool/url"), "utf8").trim();
+  const poolers = textSetting("POOLERS", "pgbouncer-pods.authensor.svc.cluster.local:6432").split(",");
+  const controlPlaneUrl = textSetting("CONTROL_PLANE_URL", "http://control-plane.authensor.svc.cluster.local:3000");
   for (const url of [primaryUrl, poolUrl, ...(replicaUrl === undefined ? [] : [replicaUrl])]) describeUrl(url);
 
   const primary = new Server(primaryUrl, "authensor-monitor");

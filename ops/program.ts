@@ -65,3 +65,10 @@ export function integerSetting(name: string, fallback: number, env: NodeJS.Proce
   if (!/^\d{1,9}$/.test(text)) throw new Failure(`${name} must be a whole number, not "${text}"`, [], 2);
   return Number(text);
 }
+
+/** A text from the environment that must be there. */
+export function textSetting(name: string, example: string): string {
+  const value = process.env[name];
+  if (value === undefined || value === "") throw new Failure(`${name} is not set; for example ${example}`, [], 2);
+  return value;
+}

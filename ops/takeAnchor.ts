@@ -12,44 +12,48 @@ interface Head {
   seal: Buffer;
 }
 
+type Chains = Anchor["chains"];
+
+/** Where chains end, together with what else an anchor says of the server. In the order of the agents' bytes. */
+export async function anchorOf(client: pg.Client, chains: Chains): Promise<Omit<Anchor, "source">> {
+  const { rows: checkpoints } = await client.query<Omit<Head, "agent">>(
+    "select seq, seal from audit.checkpoints order by seq desc limit 1",
+  );
+  const { rows: about } = await client.query<{ database: string; as_of: string }>(
+    `select current_database() as database, to_char(now(), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as as_of`,
+  );
+  const [last] = checkpoints;
+  const content = {
+    server: await readServer(client),
+    checkpoint: { seq: Number(last?.seq ?? 0), seal: last?.seal.toString("hex") ?? "" },
+    chains: chains.toSorted((a, b) => Buffer.compare(Buffer.from(a.agent), Buffer.from(b.agent))),
+  };
+  const sum = (of: (chain: Chains[number]) => number) => chains.reduce((total, chain) => total + of(chain), 0);
+  return {
+    version: 1,
+    database: about[0]?.database ?? "",
+    as_of: about[0]?.as_of ?? "",
+    receipts: sum(({ seq }) => seq),
+    changes: sum(({ history_seq }) => history_seq),
+    ...content,
+    digest: anchorDigest(content),
+  };
+}
+
 export async function takeAnchor(client: pg.Client): Promise<Omit<Anchor, "source">> {
   return inSnapshot(client, async () => {
     const [unreadable] = await assertReadable(client);
     if (unreadable) throw new Failure(unreadable.message);
     const { rows: receipts } = await client.query<Head>("select agent, seq, seal from audit.chain_heads");
     const { rows: changes } = await client.query<Head>("select agent, seq, seal from audit.history_heads");
-    const { rows: checkpoints } = await client.query<Omit<Head, "agent">>(
-      "select seq, seal from audit.checkpoints order by seq desc limit 1",
-    );
-    const { rows: about } = await client.query<{ database: string; as_of: string }>(
-      `select current_database() as database, to_char(now(), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as as_of`,
-    );
     const history = new Map(changes.map((head) => [head.agent, head]));
-    const chains = receipts
-      .map(({ agent, seq, seal }) => ({
-        agent,
-        seq: Number(seq),
-        seal: seal.toString("hex"),
-        history_seq: Number(history.get(agent)?.seq ?? 0),
-        history_seal: history.get(agent)?.seal.toString("hex") ?? "",
-      }))
-      .sort((a, b) => Buffer.compare(Buffer.from(a.agent), Buffer.from(b.agent)));
-    const [last] = checkpoints;
-    const content = {
-      server: await readServer(client),
-      checkpoint: { seq: Number(last?.seq ?? 0), seal: last?.seal.toString("hex") ?? "" },
-      chains,
-    };
-    const sum = (of: (chain: (typeof chains)[number]) => number) =>
-      chains.reduce((total, chain) => total + of(chain), 0);
-    return {
-      version: 1,
-      database: about[0]?.database ?? "",
-      as_of: about[0]?.as_of ?? "",
-      receipts: sum(({ seq }) => seq),
-      changes: sum(({ history_seq }) => history_seq),
-      ...content,
-      digest: anchorDigest(content),
-    };
+    const chains = receipts.map(({ agent, seq, seal }) => ({
+      agent,
+      seq: Number(seq),
+      seal: seal.toString("hex"),
+      history_seq: Number(history.get(agent)?.seq ?? 0),
+      history_seal: history.get(agent)?.seal.toString("hex") ?? "",
+    }));
+    return anchorOf(client, chains);
   });
 }

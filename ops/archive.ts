@@ -1,0 +1,87 @@
+/** Writes what each chain gained since the last run into the locked bucket. Safe to run anywhere, any number of times, several at once. */
+import type { Command } from "commander";
+import type pg from "pg";
+import { connectBucket, type Bucket } from "./archive/bucket";
+import { Behind } from "./archive/position";
+import { archive, type Outcome } from "./archive/run";
+import { databaseUrl, withConnection } from "./database";
+import { reportedRun } from "./maintenance/report";
+import { Failure, integerSetting, runProgram, textSetting, type Context } from "./program";
+
+const environment = `
+Environment:
+  DATABASE_URL           the URL of authensor_archiver, of the primary (or DATABASE_URL_FILE: a file with it)
+  REPLICA_URL            the same of a replica (or REPLICA_URL_FILE): read in its place where it answers and is not behind the bucket
+  BACKUP_BUCKET          the bucket's name
+  BACKUP_REGION          its region
+  ENVIRONMENT            the deployment's name
+  ARCHIVE_SEGMENT_ROWS   most rows of one segment (default 100000)
+  ARCHIVE_KNOWN_FLAWS    flaws in the archive that were looked into (default 0): more fail every run
+
+Exit codes: 0 all is in the bucket, 1 something failed or was found, 2 wrong usage or settings.`;
+
+async function run({ log, signal }: Context): Promise<void> {
+  const settings = {
+    environment: textSetting("ENVIRONMENT", "prod"),
+    mostRows: integerSetting("ARCHIVE_SEGMENT_ROWS", 100_000),
+    log,
+  };
+  const known = integerSetting("ARCHIVE_KNOWN_FLAWS", 0);
+  const bucket = connectBucket(
+    textSetting("BACKUP_BUCKET", "authensor-prod-backups-1a2b3c4"),
+    textSetting("BACKUP_REGION", "eu-west-1"),
+    signal,
+  );
+  const from = { applicationName: "authensor-archive", signal };
+  await withConnection({ ...from, url: databaseUrl() }, (primary) =>
+    reportedRun(primary, "archive", async () => {
+      const outcome = await preferReplica(primary, from, (client) => archive({ ...settings, client, bucket }), log);
+      refuseFlaws(outcome, known, bucket);
+      const { segments, rows, number } = outcome;
+      const newest = number === undefined ? "the bucket is empty" : `the newest manifest is ${number}`;
+      const summary =
+        segments === 0 ? `nothing to archive; ${newest}` : `archived ${rows} rows in ${segments} segments; ${newest}`;
+      log.info(summary);
+      return { result: undefined, summary };
+    }),
+  );
+}
+
+/** Spares the primary where there is a replica that shows what is in the bucket already. */
+async function preferReplica(
+  primary: pg.Client,
+  from: { applicationName: string; signal: AbortSignal },
+  work: (client: pg.Client) => Promise<Outcome>,
+  log: Context["log"],
+): Promise<Outcome> {
+  const { REPLICA_URL, REPLICA_URL_FILE } = process.env;
+  if (REPLICA_URL || REPLICA_URL_FILE) {
+    const url = databaseUrl({ DATABASE_URL: REPLICA_URL, DATABASE_URL_FILE: REPLICA_URL_FILE });
+    try {
+      return await withConnection({ ...from, url, timeoutSeconds: 5 }, work);
+    } catch (error) {
+      if (!(error instanceof Behind) && !/^cannot connect/.test((error as Error).message)) throw error;
+      log.warn("the replica is not used", { reason: (error as Error).message });
+    }
+  }
+  return work(primary);
+}
+
+/** What is archived is not whole where rows were altered or are missing: said by every run until somebody has looked into it. */
+function refuseFlaws({ flaws, flawsSoFar, touched, number }: Outcome, known: number, { name }: Bucket): void {
+  const problems = [...flaws.map(({ kind, says }) => `${kind}: ${says}`), ...(touched === undefined ? [] : [touched])];
+  if (problems.length > 0)
+    throw new Failure(`the trail is not what it was, or not whole (bucket ${name}, manifest ${number ?? "none"})`, [
+      ...problems,
+      "All other chains were archived. docs/runbooks/program-failed.md says how to go on.",
+    ]);
+  if (flawsSoFar > known)
+    throw new Failure(
+      `the archive in the bucket ${name} has ${flawsSoFar} flaws, of which ${known} are known: the manifests name them`,
+      [`Look into them; then set archiveKnownFlaws to ${flawsSoFar}.`],
+    );
+}
+
+void runProgram("archive", "Writes what each chain gained into the locked bucket.", (command: Command, context) => {
+  command.addHelpText("after", environment).action(() => run(context));
+});

@@ -1,0 +1,132 @@
+/** The locked bucket: what is written is new, is compared before it counts, and is never written again. */
+import { createHash } from "node:crypto";
+import type { Readable } from "node:stream";
+import {
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectVersionsCommand,
+  PutObjectCommand,
+  S3Client,
+  type ListObjectVersionsCommandOutput,
+} from "@aws-sdk/client-s3";
+import { Failure } from "../program";
+
+/** A name directly below a folder: an object with its versions, oldest first, or a folder. */
+export interface Entry {
+  key: string;
+  folder: boolean;
+  versions: { id: string | undefined; deleted: boolean }[];
+}
+
+/** Whether another object has the key, or gets it at this moment. */
+export const isTaken = (error: unknown): boolean =>
+  error instanceof Error && /^(PreconditionFailed|ConditionalRequestConflict)$/.test(error.name);
+
+export class Bucket {
+  constructor(
+    readonly client: S3Client,
+    readonly name: string,
+    readonly signal: AbortSignal,
+  ) {}
+
+  /**
+   * Everything directly below a folder, in order of its name. Of each object every version: a locked one cannot be deleted, but
+   * anybody who may delete can hide it behind a marker, and who may write can put another on top.
+   */
+  async list(folder: string): Promise<Entry[]> {
+    const entries = new Map<string, Entry>();
+    const entry = (key: string, isFolder: boolean) => {
+      const known = entries.get(key) ?? { key, folder: isFolder, versions: [] };
+      entries.set(key, known);
+      return known;
+    };
+    for await (const { CommonPrefixes = [], Versions = [], DeleteMarkers = [] } of this.pages(folder)) {
+      for (const { Prefix = "" } of CommonPrefixes) entry(Prefix, true);
+      // The newest is listed first.
+      for (const { Key = "", VersionId: id } of Versions) entry(Key, false).versions.unshift({ id, deleted: false });
+      for (const { Key = "", VersionId: id } of DeleteMarkers) entry(Key, false).versions.push({ id, deleted: true });
+    }
+    return [...entries.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
+  }
+
+  private async *pages(folder: string): AsyncGenerator<ListObjectVersionsCommandOutput> {
+    let after: { KeyMarker?: string | undefined; VersionIdMarker?: string | undefined } | undefined = {};
+    while (after) {
+      const page: ListObjectVersionsCommandOutput = await this.client.send(
+        new ListObjectVersionsCommand({ Bucket: this.name, Prefix: folder, Delimiter: "/", ...after }),
+        { abortSignal: this.signal },
+      );
+      yield page;
+      const { IsTruncated, NextKeyMarker: KeyMarker, NextVersionIdMarker: VersionIdMarker } = page;
+      after = IsTruncated ? { KeyMarker, VersionIdMarker } : undefined;
+    }
+  }
+
+  /** Opens an object to be read; the reader checks its hash. */
+  async open(key: string, version?: string): Promise<Readable> {
+    const { Body } = await this.client.send(new GetObjectCommand({ Bucket: this.name, Key: key, VersionId: version }), {
+      abortSignal: this.signal,
+    });
+    return Body as Readable;
+  }
+
+  async read(key: string, version?: string): Promise<Buffer> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of await this.open(key, version)) chunks.push(chunk as Buffer);
+    return Buffer.concat(chunks);
+  }
+
+  /** Stores an object under a key that is free. Of two who try, one succeeds, and the other's error `isTaken`. */
+  async putNew(key: string, body: Buffer, contentType: string): Promise<void> {
+    const ChecksumSHA256 = createHash("sha256").update(body).digest("base64");
+    const content = { Body: body, ContentLength: body.length, ContentType: contentType, ChecksumSHA256 };
+    await this.orStored(key, body.length, ChecksumSHA256, () =>
+      this.client.send(new PutObjectCommand({ Bucket: this.name, Key: key, IfNoneMatch: "*", ...content }), {
+        abortSignal: this.signal,
+      }),
+    );
+  }
+
+  /** Stores it, and makes sure that it is there: also where the answer was lost, and a second try met what the first had stored. */
+  async orStored(key: string, bytes: number, checksum: string, store: () => Promise<unknown>): Promise<void> {
+    try {
+      await store();
+    } catch (error) {
+      const there = await this.assertStored(key, bytes, checksum).then(
+        () => true,
+        () => false,
+      );
+      if (there) return;
+      throw error;
+    }
+    await this.assertStored(key, bytes, checksum);
+  }
+
+  /** What S3 has is what was sent, by the checksum that it computed itself, and it is locked. */
+  private async assertStored(key: string, bytes: number, checksum: string): Promise<void> {
+    const { ContentLength, ChecksumSHA256, ObjectLockMode } = await this.client.send(
+      new HeadObjectCommand({ Bucket: this.name, Key: key, ChecksumMode: "ENABLED" }),
+      { abortSignal: this.signal },
+    );
+    if (ContentLength !== bytes || ChecksumSHA256 !== checksum)
+      throw new Failure(
+        `${key} in the bucket ${this.name} is not what was written: ${ContentLength} bytes with checksum ${ChecksumSHA256 ?? "(none)"}, expected ${bytes} with ${checksum}`,
+      );
+    if (ObjectLockMode === undefined)
+      throw new Failure(
+        `${key} in the bucket ${this.name} is not locked: give the bucket a default retention (Object Lock), and this program's role s3:GetObjectRetention`,
+      );
+  }
+}
+
+/** Credentials and, on a machine that stands for AWS, the endpoint come from the environment, as the SDK reads it. */
+export function connectBucket(name: string, region: string, signal: AbortSignal): Bucket {
+  const client = new S3Client({
+    region,
+    maxAttempts: 4,
+    // Only AWS has a host name for each bucket.
+    forcePathStyle: process.env["AWS_ENDPOINT_URL_S3"] !== undefined,
+    requestHandler: { connectionTimeout: 5000, requestTimeout: 60_000, throwOnRequestTimeout: true },
+  });
+  return new Bucket(client, name, signal);
+}

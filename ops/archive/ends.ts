@@ -1,0 +1,53 @@
+/** Where chains end in the bucket, from and into the form that anchors have. */
+import { ofEachChain } from "../verify/chainKinds";
+import type { Follower, Place } from "./follow";
+import type { Manifest } from "./manifest";
+import type { Ends } from "./plan";
+
+/** What a manifest says; nothing where there is none yet. */
+export function endsOf(manifest: Manifest | undefined): Ends {
+  const ends: Ends = ofEachChain(() => new Map<string, Place>());
+  const place = (seq: number, seal: string): Place => ({ seq, seal: Buffer.from(seal, "hex"), hash: undefined });
+  for (const { agent, seq, seal, history_seq, history_seal } of manifest?.chains ?? []) {
+    if (seq > 0) ends.receipts.set(agent, place(seq, seal));
+    if (history_seq > 0) ends.history.set(agent, place(history_seq, history_seal));
+  }
+  return ends;
+}
+
+export function chainsOf({ receipts, history }: Ends): Manifest["chains"] {
+  const nowhere = { seq: 0, seal: Buffer.alloc(0) };
+  return [...new Set([...receipts.keys(), ...history.keys()])].map((agent) => {
+    const [end, ofHistory] = [receipts.get(agent) ?? nowhere, history.get(agent) ?? nowhere];
+    return {
+      agent,
+      seq: end.seq,
+      seal: end.seal.toString("hex"),
+      history_seq: ofHistory.seq,
+      history_seal: ofHistory.seal.toString("hex"),
+    };
+  });
+}
+
+/** A piece as a manifest names it, once its rows were seen. */
+export function pieceOf({ piece, at, rows, elsewhere }: Follower): Manifest["archive"]["pieces"][number] {
+  const { chain, agent, from } = piece;
+  return {
+    chain,
+    agent,
+    first: from.seq + 1,
+    last: at.seq,
+    rows,
+    from: from.seal.toString("hex"),
+    to: at.seal.toString("hex"),
+    ...(elsewhere.length > 0 && {
+      elsewhere: elsewhere.map(({ first, last, source, seal, hash }) => ({
+        first,
+        last,
+        source,
+        seal: seal.toString("hex"),
+        hash,
+      })),
+    }),
+  };
+}

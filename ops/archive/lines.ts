@@ -1,0 +1,158 @@
+/**
+ * A line of a segment: one row of a chain, with everything that its seal covers. It is JSON, and the bytes that are sealed stand in it
+ * between tabs as PostgreSQL prints them: no value goes through a parser that might print it in another way (docs/backups.md).
+ */
+import { createHash } from "node:crypto";
+import type { ChainName } from "../verify/chainKinds";
+
+/** A row as a segment has it, ready to be checked against the one before it. */
+export interface Line {
+  agent: string;
+  seq: number;
+  seal: Buffer;
+  /** Authensor's hash and the one before it; null for changes. */
+  hash: string | null;
+  prevHash: string | null;
+  /** What the seal covers besides the seal before it; undefined where the row holds what no row of ours can. */
+  content: Buffer | undefined;
+  /** Whether Authensor's hash is the row's; true for changes. */
+  hashRight: boolean;
+}
+
+const json = (value: string): string => `coalesce(to_json(${value})::text, 'null')`;
+const utc = (time: string): string => json(`${time} at time zone 'UTC'`);
+
+/** SQL: the line of a row of the chain's table. */
+export const lineOf: Readonly<Record<ChainName, string>> = {
+  receipts: `concat(
+    '{"chain":"receipts","agent":', to_json(coalesce(actor_id, '')), ',"seq":', coalesce(chain_seq, 0), ',"sealed_at":', ${utc("sealed_at")},
+    ',"seal":"', encode(chain_seal, 'hex'), '","hash":', ${json("receipt_hash")}, ',"prev_hash":', ${json("prev_receipt_hash")}, e',"statement":\\t',
+    json_build_array(id, envelope_id, parent_receipt_id, created_at at time zone 'UTC', decision_outcome, tool_name, actor_id, envelope, decision), e'\\t}')`,
+  history: `concat(
+    '{"chain":"history","agent":', ${json("agent")}, ',"seq":', coalesce(seq, 0), ',"seal":"', encode(seal, 'hex'), '","receipt_id":', ${json("receipt_id")},
+    ',"receipt_created_at":', ${utc("receipt_created_at")}, ',"changed_at":', ${utc("changed_at")}, ',"changed_by":', ${json("changed_by")},
+    ',"application":', ${json("application")}, e',"before":\\t', before, e'\\t,"after":\\t', after, e'\\t}')`,
+};
+
+/** Microseconds since 2000 as PostgreSQL sends a timestamptz; throws at what is no time of the years 1 to 9999. */
+function timestamp(text: unknown): Buffer {
+  const parts = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?$/.exec(String(text));
+  const milliseconds = Date.parse(`${parts?.[1]}Z`) - Date.UTC(2000, 0);
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigInt64BE(BigInt(milliseconds) * 1000n + BigInt((parts?.[2] ?? "").padEnd(6, "0")));
+  return bytes;
+}
+
+const int8 = (value: number): Buffer => {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigInt64BE(BigInt(value));
+  return bytes;
+};
+
+/** A field of a record in PostgreSQL's binary form (docs/chain.md): type, length, bytes. */
+const field = (type: number, bytes: Buffer): Buffer[] => {
+  const head = Buffer.alloc(8);
+  head.writeInt32BE(type, 0);
+  head.writeInt32BE(bytes.length, 4);
+  return [head, bytes];
+};
+const bytea = (bytes: Buffer | string) => field(17, typeof bytes === "string" ? Buffer.from(bytes) : bytes);
+const time = (text: unknown) => field(1184, timestamp(text));
+
+const tab = 9;
+const end = "\t}";
+
+interface ReceiptHeader {
+  agent: string;
+  seq: number;
+  sealed_at: string;
+  seal: string;
+  hash: string | null;
+  prev_hash: string | null;
+}
+
+/** What Authensor hashes is at the statement's beginning: two ids, the parent's, the time, the outcome. */
+const identity = /^\["([0-9a-f-]{36})", "([0-9a-f-]{36})", (?:null|"[0-9a-f-]{36}"), "([^"]*)", "([^"]*)", /;
+
+function authensorHash(statement: Buffer, prevHash: string | null): string | undefined {
+  const parts = identity.exec(statement.toString("latin1", 0, 256));
+  if (!parts) return undefined;
+  const [, id, envelopeId, createdAt = "", outcome] = parts;
+  const [seconds, fraction = ""] = createdAt.split(".");
+  const at = `${seconds}.${fraction.padEnd(3, "0").slice(0, 3)}Z`;
+  return createHash("sha256")
+    .update(
+      `{"id":"${id}","envelopeId":"${envelopeId}","timestamp":"${at}","decisionOutcome":"${outcome}","prevReceiptHash":"${prevHash ?? ""}"}`,
+    )
+    .digest("hex");
+}
+
+function readReceipt(header: ReceiptHeader, statement: Buffer): Line {
+  const { agent, seq, sealed_at, seal, hash, prev_hash: prevHash } = header;
+  const content = () => Buffer.concat([timestamp(sealed_at), createHash("sha256").update(statement).digest()]);
+  return {
+    agent,
+    seq,
+    seal: Buffer.from(seal, "hex"),
+    hash,
+    prevHash,
+    content: unlessImpossible(content),
+    hashRight: hash !== null && hash === authensorHash(statement, prevHash),
+  };
+}
+
+interface ChangeHeader {
+  agent: string;
+  seq: number;
+  seal: string;
+  receipt_id: string;
+  receipt_created_at: string;
+  changed_at: string;
+  changed_by: string;
+  application: string;
+}
+
+function readChange(header: ChangeHeader, before: Buffer, after: Buffer): Line {
+  const { agent, seq, seal, receipt_id, receipt_created_at, changed_at, changed_by, application } = header;
+  const content = () =>
+    Buffer.concat([
+      ...field(20, int8(seq)),
+      ...bytea(agent),
+      ...field(2950, Buffer.from(receipt_id.replaceAll("-", ""), "hex")),
+      ...time(receipt_created_at),
+      ...time(changed_at),
+      ...[changed_by, application, before, after].flatMap(bytea),
+    ]);
+  return {
+    agent,
+    seq,
+    seal: Buffer.from(seal, "hex"),
+    hash: null,
+    prevHash: null,
+    content: unlessImpossible(content),
+    hashRight: true,
+  };
+}
+
+/** A missing value, or a time such as infinity, is no error here: the row's seal cannot be right, which the reader will say. */
+function unlessImpossible(content: () => Buffer): Buffer | undefined {
+  try {
+    return content();
+  } catch {
+    return undefined;
+  }
+}
+
+/** Reads a line, without its LF. @throws at what no segment holds */
+export function readLine(bytes: Buffer): { chain: ChainName; line: Line } {
+  const first = bytes.indexOf(tab);
+  if (first < 0 || bytes.toString("latin1", bytes.length - 2) !== end) throw new SyntaxError("not a line of a segment");
+  const header = JSON.parse(`${bytes.toString("utf8", 0, first)}null}`) as { chain: ChainName } & ReceiptHeader &
+    ChangeHeader;
+  if (header.chain === "receipts")
+    return { chain: "receipts", line: readReceipt(header, bytes.subarray(first + 1, -end.length)) };
+  const second = bytes.indexOf(tab, first + 1);
+  const third = bytes.indexOf(tab, second + 1);
+  const [before, after] = [bytes.subarray(first + 1, second), bytes.subarray(third + 1, -end.length)];
+  return { chain: "history", line: readChange(header, before, after) };
+}

@@ -1,0 +1,25 @@
+/** How far a server's log has come: whether a standby shows already what the bucket has. */
+import type pg from "pg";
+
+/** A standby that has not replayed yet what is in the bucket: what it shows looks like rows that were lost. */
+export class Behind extends Error {}
+
+/** Fails on a standby that is behind. To be asked before the snapshot is taken. */
+export async function assertNotBehind(client: pg.Client, least: string | undefined): Promise<void> {
+  const { rows } = await client.query<{ at: string }>(
+    `select pg_last_wal_replay_lsn()::text as at where pg_is_in_recovery() and pg_last_wal_replay_lsn() < $1::pg_lsn`,
+    [least ?? "0/0"],
+  );
+  if (rows[0])
+    throw new Behind(
+      `the replica has replayed up to ${rows[0].at}, and the bucket has what was written up to ${least}`,
+    );
+}
+
+/** What the snapshot shows was written up to there. To be asked once the snapshot is taken. */
+export async function logPosition(client: pg.Client): Promise<string> {
+  const { rows } = await client.query<{ lsn: string }>(
+    `select case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_insert_lsn() end::text as lsn`,
+  );
+  return rows[0]?.lsn ?? "";
+}

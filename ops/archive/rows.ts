@@ -1,0 +1,151 @@
+/** The rows of pieces of chains, chain by chain and in each in order, as the lines of a segment. */
+import pg from "pg";
+import { chainNames, type ChainName } from "../verify/chainKinds";
+import { copyOut } from "./copy";
+import type { Piece } from "./follow";
+import { lineOf } from "./lines";
+
+/** Pieces of one query. */
+const mostPieces = 200;
+
+/** When a piece's receipts were made: what the index on agent and time is asked for. */
+interface Span {
+  since: string;
+  until: string;
+}
+
+const always: Span = { since: "-infinity", until: "infinity" };
+
+/** From the row on that is repeated; else the first after the piece's start that no checkpoint stands for. */
+function firstOf({ from, checkpoints, repeated }: Piece): number {
+  let first = repeated ? from.seq : from.seq + 1;
+  for (const { first: gone, last } of checkpoints) if (gone <= first && first <= last) first = last + 1;
+  return first;
+}
+
+/** Lines, some at a time: the pieces' in their order, which is that of `inOrder`. */
+export async function* linesOf(client: pg.Client, pieces: readonly Piece[]): AsyncGenerator<Buffer[]> {
+  const of = (chain: ChainName) => pieces.filter((piece) => piece.chain === chain);
+  const receipts = of("receipts");
+  for (const piece of receipts.filter(({ agent }) => agent === ""))
+    yield* copyOut(
+      client,
+      receiptsQuery([piece], [await spanOfNameless(client, piece)], "(actor_id is null or actor_id = '')"),
+    );
+  for (const some of inBatches(receipts.filter(({ agent }) => agent !== "")))
+    yield* copyOut(client, receiptsQuery(some, await spansOf(client, some), "actor_id = wanted.of_agent"));
+  for (const some of inBatches(of("history"))) yield* copyOut(client, historyQuery(some));
+}
+
+/** The order of pieces in a segment: receipts, then changes, each by the bytes of the agents' names. */
+export const inOrder = (pieces: readonly Piece[]): Piece[] =>
+  chainNames.flatMap((name) =>
+    pieces
+      .filter(({ chain }) => chain === name)
+      .sort((a, b) => Buffer.compare(Buffer.from(a.agent), Buffer.from(b.agent))),
+  );
+
+function* inBatches(pieces: readonly Piece[]): Generator<Piece[]> {
+  for (let i = 0; i < pieces.length; i += mostPieces) yield pieces.slice(i, i + mostPieces);
+}
+
+const literals = (values: readonly (string | number)[], type: string): string =>
+  `array[${values.map((value) => pg.escapeLiteral(String(value))).join(",")}]::${type}[]`;
+
+// The rows come in the order of `wanted`, since a lateral join can only be a loop over it; who reads them would notice another order.
+const loop = (columns: string, lists: string[], line: string, rows: string) => `
+  select ${line} from unnest(${lists.join(", ")}) wanted (${columns}) cross join lateral (${rows} offset 0) stored`;
+
+function receiptsQuery(pieces: readonly Piece[], spans: readonly Span[], agentIs: string): string {
+  const lists = [
+    literals(
+      pieces.map(({ agent }) => agent),
+      "text",
+    ),
+    literals(pieces.map(firstOf), "int8"),
+    literals(
+      pieces.map(({ last }) => last),
+      "int8",
+    ),
+    literals(
+      spans.map(({ since }) => since),
+      "timestamptz",
+    ),
+    literals(
+      spans.map(({ until }) => until),
+      "timestamptz",
+    ),
+  ];
+  const rows = `select * from public.receipts where ${agentIs} and created_at between wanted.since and wanted.until
+    and chain_seq between wanted.first and wanted.last order by chain_seq`;
+  return loop("of_agent, first, last, since, until", lists, lineOf.receipts, rows);
+}
+
+function historyQuery(pieces: readonly Piece[]): string {
+  const lists = [
+    literals(
+      pieces.map(({ agent }) => agent),
+      "text",
+    ),
+    literals(pieces.map(firstOf), "int8"),
+    literals(
+      pieces.map(({ last }) => last),
+      "int8",
+    ),
+  ];
+  const rows =
+    "select * from audit.receipt_history where agent = wanted.of_agent and seq between wanted.first and wanted.last order by seq";
+  return loop("of_agent, first, last", lists, lineOf.history, rows);
+}
+
+/**
+ * A chain's newest receipts are those made last, but for clocks that differ and imports: so they are looked for from the newest back
+ * (a piece that does not reach the chain's end: from the oldest on), and the search ends when all are found, however old the
+ * oldest is. Where some are not found that way, the span is all of time.
+ */
+async function spansOf(client: pg.Client, pieces: readonly Piece[]): Promise<Span[]> {
+  const found = new Map<Piece, Span>();
+  for (const [some, order] of [
+    [pieces.filter(({ head }) => head), "desc"],
+    [pieces.filter(({ head }) => !head), "asc"],
+  ] as const) {
+    if (some.length === 0) continue;
+    const { rows } = await client.query<Found & { place: number }>(
+      `select wanted.place::int4, count(*)::int8 as rows, min(seq) as first, max(seq) as last, min(at)::text as since, max(at)::text as until
+         from unnest($1::text[], $2::int8[], $3::int8[]) with ordinality wanted (agent, first, last, place)
+        cross join lateral (select chain_seq as seq, created_at as at from public.receipts
+                             where actor_id = wanted.agent and chain_seq between wanted.first and wanted.last
+                             order by created_at ${order} limit wanted.last - wanted.first + 1) stored
+        group by wanted.place`,
+      [some.map(({ agent }) => agent), some.map(firstOf), some.map(({ last }) => last)],
+    );
+    for (const { place, ...row } of rows) {
+      const piece = some[place - 1];
+      if (piece && isAllOf(piece, row)) found.set(piece, row);
+    }
+  }
+  return pieces.map((piece) => found.get(piece) ?? always);
+}
+
+interface Found extends Span {
+  rows: string;
+  first: string;
+  last: string;
+}
+
+const isAllOf = (piece: Piece, { rows, first, last }: Found): boolean =>
+  Number(first) === firstOf(piece) && Number(last) === piece.last && Number(rows) === piece.last - firstOf(piece) + 1;
+
+/** Receipts of no agent: the index has them by time, and does not give them in its order. */
+async function spanOfNameless(client: pg.Client, piece: Piece): Promise<Span> {
+  for (const age of ["1 hour", "1 day", "31 days"]) {
+    const { rows } = await client.query<Found>(
+      `select count(*)::int8 as rows, min(chain_seq) as first, max(chain_seq) as last, min(created_at)::text as since, max(created_at)::text as until
+         from public.receipts
+        where (actor_id is null or actor_id = '') and created_at >= now() - $1::interval and chain_seq between $2 and $3`,
+      [age, firstOf(piece), piece.last],
+    );
+    if (rows[0] && isAllOf(piece, rows[0])) return rows[0];
+  }
+  return always;
+}

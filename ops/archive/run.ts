@@ -1,0 +1,122 @@
+/** One run: segment after segment until every chain is in the bucket up to its head. */
+import { randomBytes } from "node:crypto";
+import type pg from "pg";
+import type { Log } from "../log";
+import { readLedger } from "../migrate/ledger";
+import { anchorOf } from "../takeAnchor";
+import { inSnapshot } from "../verify/session";
+import { readSnapshot } from "../verify/snapshot";
+import { isTaken, type Bucket } from "./bucket";
+import { chainsOf, endsOf, pieceOf } from "./ends";
+import type { Flaw } from "./follow";
+import { manifestKey, segmentKey } from "./keys";
+import { encodeManifest, type Manifest } from "./manifest";
+import { newestManifest, type Newest } from "./newest";
+import { nameOf, planSegment } from "./plan";
+import { assertNotBehind, logPosition } from "./position";
+import { inOrder, linesOf } from "./rows";
+import { writeSegment } from "./segment";
+
+export interface Archiver {
+  client: pg.Client;
+  bucket: Bucket;
+  /** Of the deployment: its name. */
+  environment: string;
+  log: Log;
+  /** Rows of one segment. */
+  mostRows: number;
+}
+
+export interface Outcome {
+  segments: number;
+  rows: number;
+  /** The newest manifest; undefined where there is nothing yet. */
+  number: number | undefined;
+  /** What this run found. */
+  flaws: Flaw[];
+  /** How many flaws the rows of all segments have. */
+  flawsSoFar: number;
+  /** What was done to the newest manifest since it was written. */
+  touched: string | undefined;
+}
+
+export async function archive(archiver: Archiver): Promise<Outcome> {
+  const { client, bucket, log } = archiver;
+  const left = new Set<string>();
+  const flaws = new Map<string, Flaw>();
+  const done = { segments: 0, rows: 0 };
+  for (;;) {
+    bucket.signal.throwIfAborted();
+    const newest = await newestManifest(bucket);
+    await assertNotBehind(client, newest?.manifest.archive.lsn);
+    const next = await inSnapshot(client, () => writeNext(archiver, newest, left));
+    const { manifest, complete } = next;
+    if (manifest) {
+      const { number, segment } = manifest.archive;
+      try {
+        await bucket.putNew(manifestKey(number), encodeManifest(manifest), "application/json");
+      } catch (error) {
+        if (!isTaken(error)) throw error;
+        log.warn("another run was faster: the segment of this one counts for nothing", { number, orphan: segment.key });
+        continue;
+      }
+      done.segments++;
+      done.rows += segment.rows;
+      log.info("archived", { number, rows: segment.rows, bytes: segment.compressed.bytes, segment: segment.key });
+    }
+    for (const flaw of next.flaws) flaws.set(`${flaw.kind} ${nameOf(flaw)} ${flaw.seq}`, flaw);
+    if (!complete) continue;
+    const { number, flawsSoFar = 0 } = (manifest ?? newest?.manifest)?.archive ?? {};
+    return { ...done, number, flaws: [...flaws.values()], flawsSoFar, touched: newest?.touched };
+  }
+}
+
+interface Next {
+  /** To be stored; undefined where there was no row for a segment. */
+  manifest: Manifest | undefined;
+  flaws: Flaw[];
+  /** Whether nothing is left to be archived. */
+  complete: boolean;
+}
+
+/** Writes the next segment, in the snapshot that the connection is in. */
+async function writeNext(
+  { client, bucket, environment, mostRows }: Archiver,
+  newest: Newest | undefined,
+  left: Set<string>,
+): Promise<Next> {
+  const previous = newest?.manifest.archive;
+  const lsn = await logPosition(client);
+  const ends = endsOf(newest?.manifest);
+  const { pieces, forks, complete } = planSegment(await readSnapshot(client), ends, left, mostRows);
+  if (pieces.length === 0) return { manifest: undefined, flaws: forks, complete };
+
+  const number = (previous?.number ?? 0) + 1;
+  const key = segmentKey(new Date().toISOString().slice(0, 10), number, randomBytes(6).toString("hex"));
+  const ordered = inOrder(pieces);
+  const { segment, followers } = await writeSegment(bucket, key, ordered, linesOf(client, ordered));
+  const taken = followers.filter(({ rows }) => rows > 0);
+  for (const { piece, rows } of followers) if (rows === 0) left.add(nameOf(piece));
+  const flaws = [...forks, ...followers.flatMap((follower) => follower.flaws)];
+  if (!segment) return { manifest: undefined, flaws, complete };
+
+  for (const { piece, at } of taken) ends[piece.chain].set(piece.agent, at);
+  const migration = (await readLedger(client)).at(-1);
+  const manifest: Manifest = {
+    ...(await anchorOf(client, chainsOf(ends))),
+    archive: {
+      format: 1,
+      number,
+      previous: newest?.sha256 ?? null,
+      environment,
+      schema: { number: migration?.number ?? 0, sha256: migration?.sha256 ?? "" },
+      lsn,
+      complete,
+      segment,
+      pieces: taken.map(pieceOf),
+      flaws,
+      flawsSoFar: (previous?.flawsSoFar ?? 0) + taken.reduce((sum, follower) => sum + follower.flaws.length, 0),
+    },
+  };
+  return { manifest, flaws, complete };
+}

@@ -1,0 +1,387 @@
+/** ops/archive: what the locked bucket holds, and that it is all there is. */
+import { DeleteObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
+import type pg from "pg";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { parseAnchors } from "../../ops/anchorFormat";
+import { Bucket } from "../../ops/archive/bucket";
+import { checkArchive } from "../../ops/archive/check";
+import { manifestKey } from "../../ops/archive/keys";
+import type { Manifest } from "../../ops/archive/manifest";
+import { newestManifest } from "../../ops/archive/newest";
+import { archive } from "../../ops/archive/run";
+import { silentLog } from "../../ops/log";
+import { roles } from "../../ops/roles";
+import { verify } from "../../ops/verify/verification";
+import { startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
+import { insertReceipts, newReceipt } from "../receipts";
+import { restore } from "../restore";
+import { lockedBucket, makeBucket, testS3, type TestS3 } from "../s3";
+
+let server: TestPostgres;
+let s3: TestS3;
+let database: TestDatabase;
+let app: pg.Client;
+let auditor: pg.Client;
+let superuser: pg.Client;
+let bucket: Bucket;
+let made = 0;
+
+const { signal } = new AbortController();
+
+beforeAll(async () => {
+  [server, s3] = await Promise.all([startPostgres(), testS3({})]);
+});
+afterAll(() => Promise.all([server.stop(), s3.close()]));
+
+beforeEach(async () => {
+  database = await server.createDatabase({ migrated: true });
+  [app, auditor, superuser] = await Promise.all([
+    database.connect(roles.app),
+    database.connect(roles.auditor),
+    database.connect(),
+  ]);
+  bucket = newBucket();
+});
+
+function newBucket(): Bucket {
+  const name = `backups-${++made}`;
+  makeBucket(s3.root, name, lockedBucket);
+  return new Bucket(s3.client({ forcePathStyle: true }), name, signal);
+}
+
+const run = (more: { client?: pg.Client; mostRows?: number } = {}) =>
+  archive({ client: auditor, bucket, environment: "test", log: silentLog, mostRows: 1000, ...more });
+
+/** Reads the whole bucket; fails at anything that is wrong in it and not said there. */
+async function readAll(of = bucket): Promise<{ manifests: Manifest[]; lines: string[] }> {
+  const manifests: Manifest[] = [];
+  const lines: string[] = [];
+  for await (const { manifest, problems } of checkArchive(of, (some) => lines.push(...some.map(String)))) {
+    if (problems.length > 0) throw new Error(problems.join("; "));
+    manifests.push(manifest);
+  }
+  return { manifests, lines };
+}
+
+const placesOf = ({ archive: { pieces } }: Manifest) =>
+  pieces.map(({ chain, agent, first, last }) => `${chain} ${agent} ${first}-${last}`);
+
+/** What the verifier finds, manifests taken for the anchors that they are. */
+async function verifyAgainst(of: TestDatabase, manifests: Manifest[]): Promise<string[]> {
+  const anchors = parseAnchors(JSON.stringify(manifests), "manifests");
+  const report = await verify({
+    url: of.url(roles.auditor),
+    signal,
+    anchors,
+    connections: 1,
+    chunk: 1000,
+    allowEmpty: false,
+  });
+  return report.findings.map(({ message }) => message);
+}
+
+/** Runs SQL as a superuser whom no trigger stops. */
+const tamper = (sql: string, ...values: unknown[]) =>
+  superuser
+    .query("set session_replication_role = replica")
+    .then(() => superuser.query(sql, values))
+    .finally(() => superuser.query("reset session_replication_role"));
+
+const awkward = () => [
+  newReceipt({ actor_id: 'z"ö\t\\', tool_name: "a\u0001\u007f\u2028\\b", created_at: new Date().toISOString() }),
+  newReceipt({ actor_id: null, tool_name: null, parent_receipt_id: newReceipt().id }),
+  newReceipt({
+    actor_id: "",
+    envelope: { a: "tab\t and \u0007", b: [1.5, 1e300, -0.1, 12345678901234567890n.toString()] },
+  }),
+  newReceipt({ decision_outcome: "deny", decision: '"text"', envelope: "null" }),
+  newReceipt({ decision_outcome: "require_approval" }),
+];
+
+describe("a segment", () => {
+  it("holds what every chain gained since the last one, and nothing else; where nothing was gained there is none", async () => {
+    await insertReceipts(app, [
+      newReceipt(),
+      newReceipt(),
+      newReceipt({ actor_id: "b", decision_outcome: "require_approval" }),
+    ]);
+    expect(await run()).toMatchObject({ segments: 1, rows: 4, number: 1, flaws: [] });
+    expect(await run()).toMatchObject({ segments: 0, rows: 0, number: 1, flaws: [] });
+    await insertReceipts(app, [newReceipt(), newReceipt({ actor_id: null })]);
+    await app.query("update receipts set rekor_entry_id = 'x' where actor_id = 'b'");
+    expect(await run()).toMatchObject({ segments: 1, rows: 3, number: 2 });
+    expect((await readAll()).manifests.map(placesOf)).toEqual([
+      ["receipts agent-1 1-2", "receipts b 1-1", "history b 1-1"],
+      ["receipts  1-1", "receipts agent-1 3-3", "history b 2-2"],
+    ]);
+  });
+
+  it("gives back every sealed byte: a database restored from segments alone is whole, by the verifier and by the manifests", async () => {
+    await insertReceipts(app, awkward());
+    await superuser.query(
+      `insert into receipts (id, envelope_id, status, decision_outcome, envelope, decision, created_at, updated_at)
+       select gen_random_uuid(), gen_random_uuid(), 'pending', 'allow', '{"n": 1.50, "big": 123456789012345678901234567890.10}', 'null', now(), now()`,
+    );
+    await run();
+    await app.query("update receipts set rekor_entry_id = 'x', error = '{\"a\": 1.0}'");
+    await insertReceipts(app, awkward());
+    await run();
+    const { manifests, lines } = await readAll();
+    const restored = await server.createDatabase({ migrated: true });
+    await restore(restored, lines);
+    expect(await verifyAgainst(restored, manifests)).toEqual([]);
+    const rows = "select * from receipts order by actor_id, chain_seq";
+    const there = await (await restored.connect()).query(rows);
+    expect(there.rows).toEqual((await superuser.query(rows)).rows);
+    expect(there.rowCount).toBe(11);
+  });
+
+  it("holds receipts that were made long before, imported between others", async () => {
+    await insertReceipts(app, [newReceipt()]);
+    await run();
+    await insertReceipts(app, [newReceipt({ created_at: "2019-05-06T07:08:09.000Z" }), newReceipt()]);
+    await insertReceipts(app, [newReceipt({ actor_id: null, created_at: "2019-05-06T07:08:09.000Z" })]);
+    expect(await run()).toMatchObject({ rows: 3, flaws: [] });
+    await readAll();
+  });
+
+  it("is of bounded size: an old database comes in several, each chain in parts, the small ones first", async () => {
+    await insertReceipts(
+      app,
+      Array.from({ length: 25 }, () => newReceipt({ actor_id: "many" })),
+    );
+    await insertReceipts(app, [newReceipt({ actor_id: "few" }), newReceipt({ actor_id: null })]);
+    expect(await run({ mostRows: 10 })).toMatchObject({ segments: 3, rows: 27, number: 3 });
+    const { manifests } = await readAll();
+    expect(manifests.map(placesOf)).toEqual([
+      ["receipts  1-1", "receipts few 1-1", "receipts many 1-8"],
+      ["receipts many 9-18"],
+      ["receipts many 19-25"],
+    ]);
+    expect(manifests.map(({ archive: { complete } }) => complete)).toEqual([false, false, true]);
+  });
+
+  it("begins after months that have left the database before, and says which checkpoint stands for them", async () => {
+    const owner = await database.connect(roles.owner);
+    const archiveMonth = async () => {
+      const { rows } = await owner.query<{ month: string }>(
+        "select min(month)::text as month from audit.partitions where kind = 'month'",
+      );
+      await owner.query("select audit.archive_month($1)", [rows[0]?.month]);
+    };
+    await insertReceipts(app, [newReceipt({ created_at: "2019-01-15T00:00:00Z" }), newReceipt(), newReceipt()]);
+    await archiveMonth();
+    await insertReceipts(app, [newReceipt()]);
+    expect(await run()).toMatchObject({ rows: 2, flaws: [] });
+    const [first] = (await readAll()).manifests;
+    expect(first?.archive.pieces[0]).toMatchObject({ first: 1, last: 4, rows: 2, elsewhere: [{ first: 2, last: 3 }] });
+
+    await insertReceipts(app, [newReceipt()]);
+    expect(await run()).toMatchObject({ rows: 1, flaws: [] });
+    await readAll();
+  });
+});
+
+describe("a manifest", () => {
+  it("is an anchor: what is cut off or rewritten after it is found, by verify or by the next run", async () => {
+    await insertReceipts(app, [newReceipt(), newReceipt(), newReceipt({ actor_id: "b" })]);
+    await run();
+    const { manifests } = await readAll();
+    expect(await verifyAgainst(database, manifests)).toEqual([]);
+    await tamper("delete from receipts where actor_id = 'agent-1' and chain_seq = 2");
+    await tamper(
+      "update audit.chain_heads h set (seq, sealed_at, seal, receipt_hash) = (select chain_seq, sealed_at, chain_seal, receipt_hash from receipts where actor_id = h.agent and chain_seq = 1) where agent = 'agent-1'",
+    );
+    expect(await verifyAgainst(database, manifests)).toHaveLength(1);
+    expect((await run()).flaws).toMatchObject([{ kind: "fork", agent: "agent-1", seq: 2, last: 2 }]);
+  });
+
+  it("is the newest by its number, whoever hides it or puts another on top; and that is said", async () => {
+    for (let i = 0; i < 3; i++) {
+      await insertReceipts(app, [newReceipt()]);
+      await run();
+    }
+    await s3.client().send(new DeleteObjectCommand({ Bucket: bucket.name, Key: manifestKey(3) }));
+    expect(await newestManifest(bucket)).toMatchObject({
+      manifest: { archive: { number: 3 } },
+      touched: expect.stringMatching(/hidden/) as unknown,
+    });
+    await s3.client().send(new PutObjectCommand({ Bucket: bucket.name, Key: manifestKey(3), Body: "{}" }));
+    expect(await run()).toMatchObject({ number: 3, segments: 0, touched: expect.stringMatching(/hidden/) as unknown });
+  });
+});
+
+describe("what is wrong in the database", () => {
+  const altered = "update receipts set tool_name = 'x' where actor_id = 'agent-1' and chain_seq = 2";
+
+  it("an altered receipt is archived as it is, named in the manifest, and counted in all later ones", async () => {
+    await insertReceipts(app, [newReceipt(), newReceipt(), newReceipt()]);
+    await tamper(altered);
+    const says = 'receipt 2 does not follow from the one before it (agent "agent-1")';
+    expect(await run()).toMatchObject({ rows: 3, flawsSoFar: 1, flaws: [{ kind: "altered", seq: 2, says }] });
+    await insertReceipts(app, [newReceipt()]);
+    expect(await run()).toMatchObject({ rows: 1, flawsSoFar: 1, flaws: [] });
+    const { manifests } = await readAll();
+    expect(manifests.map(({ archive }) => archive.flaws.length)).toEqual([1, 0]);
+  });
+
+  it("so is a change that was altered, and a receipt_hash that does not follow", async () => {
+    await insertReceipts(app, [newReceipt({ decision_outcome: "require_approval" }), newReceipt()]);
+    await tamper("update audit.receipt_history set changed_by = 'nobody'");
+    await tamper("update receipts set receipt_hash = repeat('0', 64) where chain_seq = 2");
+    expect((await run()).flaws.map(({ kind, chain, seq }) => [kind, chain, seq])).toEqual([
+      ["altered", "receipts", 2],
+      ["head", "receipts", 2],
+      ["altered", "history", 1],
+    ]);
+  });
+
+  it("receipts that are missing are named with their places, and those around them are archived", async () => {
+    await insertReceipts(
+      app,
+      Array.from({ length: 6 }, () => newReceipt()),
+    );
+    await insertReceipts(app, [newReceipt({ actor_id: "b" })]);
+    await tamper("delete from receipts where actor_id = 'agent-1' and chain_seq in (2, 3, 6)");
+    const { flaws, rows } = await run();
+    expect(rows).toBe(4);
+    expect(flaws.map(({ says }) => says)).toEqual([
+      'receipts 2 to 3 are missing (agent "agent-1")',
+      'receipt 6 is missing (agent "agent-1")',
+    ]);
+    expect((await run()).flaws, "the place is not passed over").toMatchObject([{ kind: "missing", seq: 6 }]);
+  });
+
+  it("a receipt that is there twice is archived twice", async () => {
+    await insertReceipts(app, [newReceipt(), newReceipt()]);
+    await tamper(
+      "insert into receipts select (jsonb_populate_record(r, jsonb_build_object('id', gen_random_uuid()))).* from receipts r where chain_seq = 1",
+    );
+    expect(await run()).toMatchObject({ rows: 3, flaws: [{ kind: "twice", seq: 1 }] });
+  });
+
+  it("a failover that lost rows: the fork is named with both seals, its chain is left alone, all others go on", async () => {
+    await insertReceipts(app, [newReceipt(), newReceipt(), newReceipt({ actor_id: "b" })]);
+    await run();
+    const { manifests } = await readAll();
+    const kept = manifests[0]!.chains.find(({ agent }) => agent === "agent-1")!.seal;
+    // As a replica that was promoted before it had received the last receipt, and went on.
+    await tamper("delete from receipts where actor_id = 'agent-1' and chain_seq = 2");
+    await tamper(
+      "update audit.chain_heads h set (seq, seal, receipt_hash, prev_receipt_hash) = (select chain_seq, chain_seal, receipt_hash, prev_receipt_hash from receipts where actor_id = h.agent and chain_seq = 1) where agent = 'agent-1'",
+    );
+    const behind = await run();
+    expect(behind.flaws).toMatchObject([{ kind: "fork", agent: "agent-1", seq: 2, last: 2 }]);
+    expect(behind.flaws[0]?.says).toContain(kept);
+
+    const [other] = await insertReceipts(app, [newReceipt(), newReceipt({ actor_id: "b" })]);
+    const same = await run();
+    expect(same).toMatchObject({ rows: 1, flaws: [{ kind: "fork", seq: 2 }] });
+    expect(same.flaws[0]?.says).toContain(other!.chain_seal.toString("hex"));
+    expect(same.flaws[0]?.says).toContain(kept);
+
+    await insertReceipts(app, [newReceipt(), newReceipt({ actor_id: "b" }), newReceipt({ actor_id: "c" })]);
+    expect(await run(), "beyond the fork").toMatchObject({ rows: 2, flaws: [{ kind: "fork", seq: 2 }], flawsSoFar: 0 });
+    const chains = (await readAll()).manifests.at(-1)!.chains;
+    expect(chains.map(({ agent, seq }) => [agent, seq])).toEqual([
+      ["agent-1", 2],
+      ["b", 3],
+      ["c", 1],
+    ]);
+    expect(chains[0]?.seal).toBe(kept);
+  });
+});
+
+describe("what is wrong in the bucket", () => {
+  const archived = async () => {
+    for (let i = 0; i < 3; i++) {
+      await insertReceipts(app, [newReceipt(), newReceipt({ actor_id: "b" })]);
+      await run();
+    }
+    return (await readAll()).manifests;
+  };
+  /** As the bucket's owner under governance. */
+  const remove = async (key: string) => {
+    const versions = (await bucket.list(key.slice(0, key.lastIndexOf("/") + 1))).find(
+      (entry) => entry.key === key,
+    )!.versions;
+    for (const { id } of versions)
+      await s3
+        .client()
+        .send(
+          new DeleteObjectCommand({ Bucket: bucket.name, Key: key, VersionId: id, BypassGovernanceRetention: true }),
+        );
+  };
+  const replace = async (key: string, change: (text: string) => string, from = key) => {
+    const body = change((await bucket.read(from)).toString("latin1"));
+    await remove(key);
+    await s3.client().send(new PutObjectCommand({ Bucket: bucket.name, Key: key, Body: Buffer.from(body, "latin1") }));
+  };
+
+  it.each([
+    ["a segment is gone", /NoSuchKey|not exist/, (m: Manifest) => remove(m.archive.segment.key)],
+    [
+      "a segment was altered",
+      /altered|incorrect|invalid/,
+      (m: Manifest) => replace(m.archive.segment.key, (text) => `${text.slice(0, 40)}x${text.slice(41)}`),
+    ],
+    [
+      "a segment is another one's",
+      /altered/,
+      (m: Manifest, [first]: Manifest[]) => replace(m.archive.segment.key, (text) => text, first!.archive.segment.key),
+    ],
+    ["a manifest is gone", /NoSuchKey|not exist/, () => remove(manifestKey(2))],
+    [
+      "a manifest says another place",
+      /digest/,
+      () => replace(manifestKey(2), (text) => text.replace('"seq":2', '"seq":1')),
+    ],
+    [
+      "a manifest is another one's",
+      /says that it is manifest 1/,
+      () => replace(manifestKey(2), (text) => text, manifestKey(1)),
+    ],
+    [
+      "a manifest tells of no flaw",
+      /does not follow from the manifest before/,
+      () => replace(manifestKey(2), (text) => text.replace('"environment":"test"', '"environment":"prod"')),
+    ],
+  ])("%s", async (_, expected, change) => {
+    const manifests = await archived();
+    await change(manifests[1]!, manifests);
+    await expect(readAll()).rejects.toThrow(expected);
+  });
+});
+
+describe("two runs at once", () => {
+  it("do no harm: every row is in the bucket once, and the segments of those who came second count for nothing", async () => {
+    await insertReceipts(
+      app,
+      Array.from({ length: 40 }, (_, i) => newReceipt({ actor_id: `a${i % 4}` })),
+    );
+    const clients = await Promise.all(Array.from({ length: 6 }, () => database.connect(roles.auditor)));
+    const outcomes = await Promise.all(clients.map((client) => run({ client, mostRows: 16 })));
+    expect(outcomes.flatMap(({ flaws }) => flaws)).toEqual([]);
+    expect(outcomes.reduce((sum, { rows }) => sum + rows, 0)).toBe(40);
+    const { lines } = await readAll();
+    expect(new Set(lines).size).toBe(40);
+    expect(lines).toHaveLength(40);
+  });
+});
+
+it("a replica that has not replayed what is in the bucket is not read", async () => {
+  await insertReceipts(app, [newReceipt()]);
+  await run();
+  const standby = {
+    query: (text: string) => (text.includes("pg_is_in_recovery") ? { rows: [{ at: "0/1" }] } : undefined),
+  };
+  await expect(run({ client: standby as never })).rejects.toThrow(/replica has replayed up to 0\/1/);
+});
+
+it("a bucket that locks nothing is refused", async () => {
+  makeBucket(s3.root, "unlocked", { versioning: "Enabled" });
+  bucket = new Bucket(s3.client({ forcePathStyle: true }), "unlocked", signal);
+  await insertReceipts(app, [newReceipt()]);
+  await expect(run()).rejects.toThrow(/is not locked/);
+  expect(await newestManifest(bucket)).toBeUndefined();
+});
