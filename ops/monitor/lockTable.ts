@@ -1,4 +1,4 @@
-/** Ends who fills the server's lock table (sql/020_lock_table.sql): a full one stops every receipt, and lets nobody log in. */
+/** Ends who fills the server's lock table (sql/021_lock_table.sql): a full one stops every receipt, and lets nobody log in. */
 import type { Log } from "../log";
 import { one, type Server } from "./server";
 
