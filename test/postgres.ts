@@ -34,6 +34,8 @@ export interface PostgresOptions {
 export interface DatabaseOptions {
   /** With every migration applied (a copy of a database migrated once per server). Default false: empty. */
   migrated?: boolean;
+  /** A copy of another one, to which nobody is connected. */
+  copyOf?: TestDatabase;
   name?: string;
 }
 
@@ -250,22 +252,22 @@ export class TestPostgres {
   async createDatabase(options: DatabaseOptions = {}): Promise<TestDatabase> {
     const name = options.name ?? `authensor_${randomBytes(4).toString("hex")}`;
     const admin = await this.connect(this.url(superuser));
-    if (!options.migrated) {
+    if (options.migrated) await (this.template ??= this.createTemplate());
+    const template = options.copyOf?.name ?? (options.migrated ? templateDatabase : undefined);
+    if (template === undefined) {
       await admin.query(`create database ${name} owner ${roles.owner}`);
     } else {
-      this.template ??= this.createTemplate();
-      await this.template;
-      await admin.query(`create database ${name} owner ${roles.owner} template ${templateDatabase}`);
+      await admin.query(`create database ${name} owner ${roles.owner} template ${template}`);
       // CREATE DATABASE copies neither the settings nor the privileges of its template.
       await admin.query(`set allow_system_table_mods = on`);
       await admin.query(
         `insert into pg_db_role_setting select n.oid, setrole, setconfig from pg_db_role_setting
            join pg_database t on t.oid = setdatabase and t.datname = $1, pg_database n where n.datname = $2`,
-        [templateDatabase, name],
+        [template, name],
       );
       await admin.query(
         `update pg_database n set datacl = t.datacl from pg_database t where t.datname = $1 and n.datname = $2`,
-        [templateDatabase, name],
+        [template, name],
       );
     }
     await admin.end();

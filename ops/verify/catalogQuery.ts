@@ -1,11 +1,13 @@
 /**
  * What there is in the database and of its server, read from the catalog: each thing with what it is, as one line of text. Nothing is left
- * out because it seems harmless; what initdb made is left out by its oid, but for its owners, rights and settings. As queries.ts: PostgreSQL's own
- * functions only. Columns that not every version has are read through to_jsonb.
+ * out because it seems harmless; what initdb made is compared in builtIns.ts, and here but for its owners and rights left out by its oid. As
+ * queries.ts: PostgreSQL's own functions only. Columns that not every version has are read through to_jsonb.
  */
 
-/** Objects that initdb makes have lower oids (FirstNormalObjectId in PostgreSQL's access/transam.h). */
-const made = (oid: string) => `${oid} >= 16384`;
+import { firstMade } from "./builtIns";
+
+const made = (oid: string) => `${oid} >= ${firstMade}`;
+const broughtAlong = (oid: string) => `${oid} < ${firstMade}`;
 
 /** Who else than the owner may do what. */
 const rights = (acl: string, kind: string, owner: string) => `
@@ -23,7 +25,21 @@ const relations = `
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
    where ${made("c.oid")} and c.relkind not in ('i', 'I', 't') and not (c.relpersistence = 't' and n.nspname ~ '^pg_temp_\\d+$')`;
 
+/** The server's superuser has a name of its own on each; its oid is 10 (BOOTSTRAP_SUPERUSERID). */
+const ownerName = (owner: string) =>
+  `case ${owner} when 10 then 'the server''s superuser' else pg_get_userbyid(${owner})::text end`;
+
 const inScope = (what: string) => `${what} join relation r on r.oid =`;
+
+/** Whether the index works as one. */
+const works = (index: string) =>
+  ["indisvalid", "indisready", "indislive"].map((flag) => `${index}.${flag}`).join(" and ") +
+  ` and not ${index}.indcheckxmin`;
+
+/** Where a table's large values are. */
+const toast = `(select case when t.relkind = 't' and t.relpersistence = r.relpersistence and t.relowner = r.relowner
+            and exists (select from pg_index i where i.indrelid = t.oid and i.indisunique and ${works("i")}) then 'TOAST' else 'TOAST altered' end
+      from pg_class t where t.oid = r.reltoastrelid)`;
 
 const tablespace = (column: string) => `(select 'tablespace ' || spcname from pg_tablespace where oid = ${column})`;
 const sequence = `(select concat_ws(' ', 'sequence', seqtypid::regtype, seqstart, seqincrement, seqmin, seqmax, seqcache, case when seqcycle then 'cycle' end) from pg_sequence where seqrelid = r.oid)`;
@@ -42,6 +58,7 @@ const owned = [
   ["pg_ts_config", "cfgowner"],
   ["pg_ts_dict", "dictowner"],
   ["pg_tablespace", "spcowner"],
+  ["pg_extension", "extowner"],
 ] as const;
 
 /** `scope` is a relation, or '' for what is none's; `key` names the thing there, `fact` says what it is. */
@@ -49,17 +66,17 @@ const parts: readonly string[] = [
   // Relations and what belongs to them.
   `select scope, 'relation', concat_ws('; ', 'kind ' || relkind::text, 'owner ' || pg_get_userbyid(relowner), 'persistence ' || relpersistence::text,
           (select 'access ' || amname from pg_am a where a.oid = relam), 'options ' || array_to_string(reloptions, ' '),
-          ${tablespace("reltablespace")}, ${sequence}, 'partitioned by ' || pg_get_partkeydef(oid), case when reloftype <> 0 then 'of ' || reloftype::regtype::text end,
+          ${tablespace("reltablespace")}, ${toast}, ${sequence}, 'partitioned by ' || pg_get_partkeydef(oid), case when reloftype <> 0 then 'of ' || reloftype::regtype::text end,
           'replica identity ' || relreplident::text, nullif(${flags(["relrowsecurity", "row security"], ["relforcerowsecurity", "forced"])}, ''),
           (select 'child of ' || string_agg(inhparent::regclass::text || case when inhdetachpending then ' (being detached)' else '' end, ' ' order by inhseqno)
              from pg_inherits where inhrelid = r.oid),
           case when relispartition then 'partition' end,
           -- What these say decides whether the server looks for triggers, rules, indexes and checks at all.
-          nullif(${flags(["not relhastriggers and exists (select from pg_trigger t where t.tgrelid = r.oid)", "triggers not fired"], ["not relhasrules and exists (select from pg_rewrite w where w.ev_class = r.oid)", "rules not followed"], ["not relhasindex and exists (select from pg_index i where i.indrelid = r.oid)", "indexes not kept"], ["relchecks <> (select count(*) from pg_constraint k where k.conrelid = r.oid and contype = 'c')", "checks not made"])}, ''),
+          nullif(${flags(["not relhastriggers and exists (select from pg_trigger t where t.tgrelid = r.oid)", "triggers not fired"], ["not relhasrules and exists (select from pg_rewrite w where w.ev_class = r.oid)", "rules not followed"], ["not relhasindex and exists (select from pg_index i where i.indrelid = r.oid)", "indexes not kept"], ["relchecks <> (select count(*) from pg_constraint k where k.conrelid = r.oid and contype = 'c')", "checks not made"], ["not relhassubclass and exists (select from pg_inherits i where i.inhparent = r.oid)", "children not read"])}, ''),
           ${rights("relacl", "r", "relowner")}) from relation r`,
   `select scope, 'column ' || attname, concat_ws('; ', format_type(atttypid, atttypmod) || ' (' || atttypid || ')',
           case when attcollation not in (0, 100) then 'collation ' || attcollation::regcollation::text end,
-          nullif(${flags(["attnotnull", "not null"], ["attidentity = 'a' and not r.relispartition", "identity always"], ["attidentity = 'd' and not r.relispartition", "identity"], ["attgenerated <> ''", "generated"], ["a.attstorage <> y.typstorage", "storage"], ["attcompression <> ''", "compression"], ["atthasmissing", "filled in where missing"])}, ''),
+          nullif(${flags(["attnotnull", "not null"], ["attidentity = 'a' and not r.relispartition", "identity always"], ["attidentity = 'd' and not r.relispartition", "identity"], ["attgenerated <> ''", "generated"], ["a.attstorage <> y.typstorage", "storage"], ["attcompression <> ''", "compression"], ["atthasmissing", "filled in where missing"], ["(attlen, attbyval, attalign) <> (typlen, typbyval, typalign)", "stored as another type"])}, ''),
           (select 'default ' || pg_get_expr(adbin, adrelid) from pg_attrdef d where d.adrelid = a.attrelid and d.adnum = a.attnum),
           'options ' || array_to_string(attoptions, ' '), 'statistics ' || nullif(to_jsonb(a) ->> 'attstattarget', '-1'),
           nullif(${rights("attacl", "c", "relowner")}, 'no one else'))
@@ -70,12 +87,12 @@ const parts: readonly string[] = [
     where ${made("k.oid")} and contype <> 't' and not (contype = 'n' and convalidated) and (k.conrelid = 0 or r.oid is not null)`,
   `select scope, 'index ' || case when r.relispartition then '' else i.indexrelid::regclass::text || ' ' end
             || regexp_replace(pg_get_indexdef(i.indexrelid), 'INDEX .* ON (ONLY )?', 'INDEX ON '),
-          concat_ws(' ', ${flags(["indisvalid", "valid"], ["indisready", "ready"], ["indislive", "live"], ["not indimmediate", "deferrable"], ["indisprimary", "primary"], ["indisclustered", "clustered"], ["indisreplident", "replica identity"], ["x.relispartition", "partition"])},
+          concat_ws(' ', ${flags(["indisvalid", "valid"], ["indisready", "ready"], ["indislive", "live"], ["indcheckxmin", "not for every snapshot"], ["not indimmediate", "deferrable"], ["indisprimary", "primary"], ["indisclustered", "clustered"], ["indisreplident", "replica identity"], ["x.relispartition", "partition"])},
             'persistence ' || x.relpersistence::text, ${tablespace("x.reltablespace")}, 'owner ' || pg_get_userbyid(x.relowner))
      from pg_index i ${inScope("")} i.indrelid join pg_class x on x.oid = i.indexrelid`,
   `select scope, 'trigger ' || tgname, pg_get_triggerdef(t.oid) || '; enabled ' || tgenabled::text
      from ${inScope("pg_trigger t")} t.tgrelid where not tgisinternal or tgenabled <> 'O' or ${made("tgfoid")}`,
-  `select scope, 'internal triggers', string_agg(tgfoid::regproc::text, ' ' order by tgfoid) from ${inScope("pg_trigger t")} t.tgrelid
+  `select scope, 'internal triggers', string_agg(format('%s %s', tgfoid::regproc, tgtype), ' ' order by tgfoid, tgtype) from ${inScope("pg_trigger t")} t.tgrelid
     where tgisinternal and not ${made("tgfoid")} group by scope`,
   `select scope, 'rule ' || rulename, pg_get_ruledef(w.oid) || '; enabled ' || ev_enabled::text from ${inScope("pg_rewrite w")} w.ev_class`,
   `select scope, 'policy ' || polname, polcmd::text from ${inScope("pg_policy p")} p.polrelid`,
@@ -103,7 +120,7 @@ const parts: readonly string[] = [
   `select '', 'operator in a family ' || amopopr::regoperator::text, amopfamily::text from pg_amop where ${made("oid")}`,
   `select '', 'function in a family ' || amproc::regprocedure::text, amprocfamily::text from pg_amproc where ${made("oid")}`,
   `select '', 'language ' || lanname, concat_ws('; ', case when lanpltrusted then 'trusted' else 'not trusted' end, lanplcallfoid::regproc::text, laninline::regproc::text, lanvalidator::regproc::text)
-     from pg_language`,
+     from pg_language where ${made("oid")}`,
   `select '', 'collation ' || oid::regcollation::text, collprovider::text from pg_collation where ${made("oid")}`,
   `select '', 'conversion ' || conname, conproc::regprocedure::text from pg_conversion where ${made("oid")}`,
   `select '', 'access method ' || amname, amhandler::regprocedure::text from pg_am where ${made("oid")}`,
@@ -115,23 +132,25 @@ const parts: readonly string[] = [
 
   // What acts by itself, or lets data in and out.
   `select '', 'event trigger ' || evtname, format('%s %s %s', evtevent, evtfoid::regprocedure, evtenabled) from pg_event_trigger`,
-  `select '', 'extension ' || extname, concat_ws('; ', 'schema ' || extnamespace::regnamespace::text, 'configured by ' || array_to_string(extconfig, ' ')) from pg_extension`,
+  `select '', 'extension ' || extname, concat_ws('; ', 'schema ' || extnamespace::regnamespace::text, 'owner ' || ${ownerName("extowner")}, 'configured by ' || array_to_string(extconfig, ' ')) from pg_extension`,
   `select '', format('member of extension %s: %s', extname, pg_describe_object(classid, objid, objsubid)), ''
      from pg_depend d join pg_extension e on d.refclassid = 'pg_extension'::regclass and d.refobjid = e.oid where d.deptype = 'e' and ${made("d.objid")}`,
   `select '', 'publication ' || pubname, '' from pg_publication`,
   `select '', 'subscription ' || subname, '' from pg_subscription`,
+  `select '', 'logical replication slot ' || slot_name, plugin::text from pg_get_replication_slots() where slot_type = 'logical'`,
   `select '', 'foreign data wrapper ' || fdwname, '' from pg_foreign_data_wrapper`,
   `select '', 'foreign server ' || srvname, '' from pg_foreign_server`,
   `select '', format('%s on what initdb made', pg_describe_object(class, oid, 0)), ''
      from (select 'pg_rewrite'::regclass as class, oid, ev_class as relation from pg_rewrite union all select 'pg_trigger'::regclass, oid, tgrelid from pg_trigger) o
-    where ${made("oid")} and relation < 16384`,
+    where ${made("oid")} and ${broughtAlong("relation")}`,
   `select '', 'large objects', count(*)::text from pg_largeobject_metadata having count(*) > 0`,
   `select '', format('security label of %s', pg_describe_object(classoid, objoid, objsubid)), label from pg_seclabel`,
+  `select '', format('security label of the server''s %s', pg_describe_object(classoid, objoid, 0)), label from pg_shseclabel`,
   `select '', 'replication origin ' || roname, '' from pg_replication_origin`,
 
   // Who may what.
   `select '', 'database', concat_ws('; ', 'owner ' || pg_get_userbyid(datdba), pg_encoding_to_char(encoding),
-          nullif(${flags(["datistemplate", "template"], ["not datallowconn", "no connections"])}, ''), 'connection limit ' || nullif(datconnlimit, -1), ${rights("datacl", "d", "datdba")})
+          nullif(${flags(["datistemplate", "template"], ["not datallowconn", "no connections"])}, ''), 'connection limit ' || nullif(datconnlimit, -1), ${tablespace("nullif(dattablespace, 1663)")}, ${rights("datacl", "d", "datdba")})
      from pg_database where datname = current_database()`,
   `select '', 'tablespace ' || spcname, '' from pg_tablespace where ${made("oid")}`,
   `select '', 'schema ' || nspname, concat_ws('; ', 'owner ' || pg_get_userbyid(nspowner), ${rights("nspacl", "n", "nspowner")})
@@ -148,7 +167,7 @@ const parts: readonly string[] = [
            union all select 'pg_class'::regclass, attrelid, attnum, attacl, acldefault('c', relowner), relowner
              from pg_attribute join pg_class c on c.oid = attrelid where attacl is not null) o
      cross join aclexplode(o.acl) a
-    where o.oid < 16384 and a.grantee <> o.owner and not (a.grantee = 0 and a.privilege_type = 'SELECT' and not a.is_grantable
+    where ${broughtAlong("o.oid")} and a.grantee <> o.owner and not (a.grantee = 0 and a.privilege_type = 'SELECT' and not a.is_grantable
             and exists (select from pg_class v where v.oid = o.oid and v.relnamespace = 'information_schema'::regnamespace and v.relkind = 'v'))
       and not exists (
             select from aclexplode(coalesce((select initprivs from pg_init_privs i where i.classoid = o.class and i.objoid = o.oid and i.objsubid = o.part), o.plain)) b
@@ -157,10 +176,7 @@ const parts: readonly string[] = [
   // From the owner of one of PostgreSQL's own functions or schemas on, all that is built on it is his.
   `select '', 'owner of what initdb made: ' || pg_describe_object(class, oid, 0), pg_get_userbyid(owner)
      from (${owned.map(([catalog, column]) => `select '${catalog}'::regclass as class, oid, ${column} as owner from ${catalog}`).join(" union all ")}) o
-    where oid < 16384 and owner <> 10 and (class, oid) is distinct from ('pg_namespace'::regclass::oid, 'public'::regnamespace::oid)`,
-  `select '', 'what initdb made, altered: function ' || p.oid::regprocedure::text, concat_ws(' ', case when prosecdef then 'security definer' end, lanname, array_to_string(proconfig, ', '))
-     from pg_proc p join pg_language l on l.oid = prolang
-    where p.oid < 16384 and (prosecdef or proconfig is not null or lanname not in ('internal', 'c', 'sql'))`,
+    where ${broughtAlong("oid")} and owner <> 10 and (class, oid) is distinct from ('pg_namespace'::regclass::oid, 'public'::regnamespace::oid)`,
   `select '', 'right on the parameter ' || parname, array_to_string(paracl, ' ') from pg_parameter_acl`,
   // Not how many connections it may have: that is each deployment's own number (018 repairs it), and changes no row.
   `select '', 'role ' || rolname, concat_ws('; ', ${flags(["rolsuper", "superuser"], ["rolcreaterole", "createrole"], ["rolcreatedb", "createdb"], ["rolreplication", "replication"], ["rolbypassrls", "bypassrls"], ["rolinherit", "inherit"], ["rolcanlogin", "login"])},
@@ -173,6 +189,9 @@ const parts: readonly string[] = [
   `select '', format('setting of %s%s: %s', coalesce(pg_get_userbyid(nullif(setrole, 0)), 'everyone'), case when setdatabase = 0 then ' in every database' else '' end, split_part(c, '=', 1)),
           substr(c, strpos(c, '=') + 1)
      from pg_db_role_setting, unnest(setconfig) c where setdatabase in (0, (select oid from pg_database where datname = current_database()))`,
+  // Only who may read all settings sees it.
+  `select '', 'parameter session_preload_libraries', libraries
+     from (select case when pg_has_role('pg_read_all_settings', 'usage') then current_setting('session_preload_libraries') end) s (libraries) where libraries <> ''`,
   `select '', 'parameter ' || name, current_setting(name)
      from unnest(array['session_replication_role', 'allow_system_table_mods', 'local_preload_libraries', 'zero_damaged_pages', 'ignore_checksum_failure', 'ignore_system_indexes']) name`,
 ];

@@ -2,7 +2,8 @@
 import type pg from "pg";
 import type { Anchor } from "../anchorFormat";
 import { chainKinds, chainNames, ofEachChain, type ChainName } from "./chainKinds";
-import type { Finding } from "./findings";
+import { named, type Finding } from "./findings";
+import type { Heads } from "./snapshot";
 
 export interface Checkpoint {
   place: number;
@@ -87,6 +88,18 @@ export async function readCheckpoints(client: pg.Client): Promise<Checkpoints> {
     checkpointCount: rows.length,
     findings,
   };
+}
+
+/** Checkpoints of chains that are not known, or not so long: the database makes them of what is here, and no head goes away. */
+export function beyondHeads({ checkpoints }: Pick<Checkpoints, "checkpoints">, heads: Heads): Finding[] {
+  return chainNames.flatMap((name) =>
+    [...checkpoints[name].values()].flat().flatMap(({ place, agent, last, source }): Finding[] => {
+      const { seq = 0 } = heads[name].get(agent) ?? {};
+      if (last <= seq) return [];
+      const message = `checkpoint ${place} (${source}) says that ${chainKinds[name].noun} ${last} of ${named(agent)} was archived; its head has place ${seq}`;
+      return [{ kind: "altered-checkpoint", message, agent }];
+    }),
+  );
 }
 
 /** Checkpoints that anchors name, and that are not those. */

@@ -11,6 +11,10 @@ interface Partition {
   since: string | null;
   until: string | null;
   bound: string;
+  /** The constraint by which ATTACH believes where the past ends (audit.bound_past). */
+  pastBound: string | null;
+  /** The column that the table is partitioned by. */
+  key: string;
 }
 
 const bounds = /^FOR VALUES FROM \((?:'([^']+)'|MINVALUE)\) TO \((?:'([^']+)'|MAXVALUE)\)$/;
@@ -20,16 +24,18 @@ const monthly = Object.keys(list).flatMap((name) => (name.endsWith("_*") ? [name
 
 /** In order of time; the bounds as the catalog has them, which decides where a query looks for rows of a time. */
 async function partitionsOf(client: pg.Client, table: string): Promise<Partition[]> {
-  const { rows } = await client.query<{ oid: number; name: string; bound: string }>(
-    `select c.oid, format('%I.%I', n.nspname, c.relname) as name, pg_get_expr(c.relpartbound, c.oid) as bound
+  const { rows } = await client.query<Omit<Partition, "since" | "until">>(
+    `select c.oid, format('%I.%I', n.nspname, c.relname) as name, pg_get_expr(c.relpartbound, c.oid) as bound,
+            (select pg_get_constraintdef(k.oid) from pg_constraint k where k.conrelid = c.oid and k.conname = 'past_bound') as "pastBound",
+            substring(pg_get_partkeydef(i.inhparent) from '\\((.*)\\)') as key
        from pg_inherits i join pg_class c on c.oid = i.inhrelid join pg_namespace n on n.oid = c.relnamespace
       where i.inhparent = to_regclass($1)`,
     [table],
   );
   return rows
-    .map(({ oid, name, bound }) => {
-      const [, since, until] = bounds.exec(bound) ?? [];
-      return { oid, name, bound, since: since ?? null, until: until ?? null };
+    .map((row) => {
+      const [, since, until] = bounds.exec(row.bound) ?? [];
+      return { ...row, since: since ?? null, until: until ?? null };
     })
     .sort((a, b) => ((a.since ?? "") < (b.since ?? "") ? -1 : 1));
 }
@@ -45,10 +51,13 @@ export async function partitionFindings(client: pg.Client): Promise<Finding[]> {
     const past = partitions[0]?.until;
     if (name && past) begins.set(name, past);
     let end: string | null = null;
-    for (const [i, { name: partition, since, until, bound }] of partitions.entries()) {
+    for (const [i, { name: partition, since, until, bound, pastBound, key }] of partitions.entries()) {
       if (!bounds.test(bound)) off(`${partition} has bounds that no migration makes: ${bound}`);
       else if (i === 0 ? since !== null : since === null || since !== end)
         off(`${table} has no partition from ${end ?? "the beginning of time"} on: ${partition} begins at ${since}`);
+      const ends = `CHECK ((${key} < '${until}'::timestamp with time zone))`;
+      if (i === 0 && pastBound?.replace(/ NOT VALID$/, "") !== ends)
+        off(`the constraint past_bound of ${partition} is ${pastBound ?? "missing"}, and should be ${ends}`);
       const named = /_(\d{4})_(\d{2})$/.exec(partition);
       if (named && since !== `${named[1]}-${named[2]}-01 00:00:00+00`)
         off(`${partition} holds another month than its name says: ${bound}`);

@@ -29,12 +29,15 @@ const brought: readonly Brought[] = [
   { key: /^membership of authensor_owner in authensor_\w+$/, fact: /^admin noinherit noset$/ },
 
   // The one extension that this deployment uses, with all that it makes.
-  { key: /^extension pg_stat_statements$/, fact: /^schema public$/ },
+  { key: /^extension pg_stat_statements$/, fact: /^schema public; owner (the server's superuser|authensor_owner)$/ },
   {
     key: /^member of extension pg_stat_statements: (function|view|type|rule _RETURN on view) public\.pg_stat_statements/,
     fact: /^/,
   },
-  { key: /^function public\.pg_stat_statements\w*\(/, fact: /; language c; .*library \$libdir\/pg_stat_statements;/ },
+  {
+    key: /^function public\.pg_stat_statements\w*\(/,
+    fact: /; language c; owner \w+; kind f; volatility v; parallel s; strict; library \$libdir\/pg_stat_statements; (everyone may EXECUTE|no one else); /,
+  },
 ];
 
 export const mayBe = (key: string, fact: string): boolean =>

@@ -3,7 +3,7 @@ import type pg from "pg";
 import { sqlState } from "../database";
 import { Failure } from "../program";
 import { chainKinds, chainNames, ofEachChain, type ChainName } from "./chainKinds";
-import { readCheckpoints, type Checkpoint } from "./checkpoints";
+import { beyondHeads, readCheckpoints, type Checkpoint } from "./checkpoints";
 import { named, type Finding } from "./findings";
 import { readServer, type Server } from "./server";
 import { structureFindings } from "./readable";
@@ -49,7 +49,7 @@ export async function readSnapshot(client: pg.Client): Promise<Snapshot> {
   return {
     heads,
     ...checkpoints,
-    findings: [...checkpoints.findings, ...emptyHeads(heads)],
+    findings: [...checkpoints.findings, ...beyondHeads(checkpoints, heads), ...emptyHeads(heads)],
     estimate: Number(about.rows[0]?.estimate),
     asOf: about.rows[0]?.as_of ?? "",
     standby: about.rows[0]?.standby ?? false,

@@ -1,6 +1,7 @@
 /** One verification, from the question to the report. */
 import type pg from "pg";
 import { anchorDigest } from "../anchorFormat";
+import { builtInFindings } from "./builtIns";
 import { compareCatalog, readCatalog } from "./catalog";
 import { conclude } from "./conclusion";
 import type { Finding } from "./findings";
@@ -66,6 +67,7 @@ export async function verify(request: Request): Promise<Report> {
 /** What is open, or wrong with the places that rows are kept in, whatever the rows say. */
 async function guardFindings(client: pg.Client): Promise<Finding[]> {
   return [
+    ...(await builtInFindings(client)),
     ...compareCatalog(await readCatalog(client)),
     ...(await partitionFindings(client)),
     ...(await dateless(client)),

@@ -307,6 +307,30 @@ export const changes: Readonly<Record<string, Change>> = {
       `grant select (rolpassword) on pg_authid to ${pick(others)}`,
       `grant update on pg_largeobject to ${pick(others)}`,
     ]),
+  "a row of PostgreSQL's catalog": (pick) => {
+    const [catalog, change] = pick([
+      ["pg_proc", "prosrc = prosrc || 'x'"],
+      ["pg_proc", "proisstrict = not proisstrict"],
+      ["pg_proc", "prosupport = 1"],
+      ["pg_operator", "oprname = oprname || '#'"],
+      ["pg_operator", "oprcode = 'int4pl'"],
+      ["pg_cast", "castcontext = translate(castcontext, 'aie', 'iai')"],
+      ["pg_type", "typsend = 'textsend'"],
+      ["pg_type", "typbyval = not typbyval"],
+      ["pg_opclass", "opcdefault = not opcdefault"],
+      ["pg_amop", "amopstrategy = amopstrategy + 1"],
+      ["pg_amproc", "amproc = 'int4pl'"],
+      ["pg_conversion", "condefault = not condefault"],
+      ["pg_collation", "collisdeterministic = not collisdeterministic"],
+    ] as const);
+    const row = pick(Array.from({ length: 2000 }, (_, i) => i));
+    return `update ${catalog} set ${change} where oid = (select oid from ${catalog} where oid < 10000 order by oid
+              offset ${row} % (select count(*) from ${catalog} where oid < 10000) limit 1)`;
+  },
+  "a column of PostgreSQL's catalog": (pick) =>
+    `update pg_attribute set attnotnull = not attnotnull where attrelid = '${pick(["pg_proc", "pg_trigger", "pg_authid"])}'::regclass and attnum = 2`,
+  "an index of PostgreSQL's catalog": () =>
+    "update pg_index set indisready = false where indexrelid = 'pg_event_trigger_oid_index'::regclass",
   "a language trusted": () => "update pg_language set lanpltrusted = true where lanname in ('c', 'internal')",
 };
 

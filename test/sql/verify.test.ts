@@ -179,6 +179,10 @@ describe("a whole trail", () => {
       await owner.query(
         `alter table ${table} attach partition ${table}_past for values from (minvalue) to ('2026-09-01 00:00+00')`,
       );
+      await owner.query("select audit.bound_past($1, (audit.future_partition($2)).key, '2026-09-01 00:00+00')", [
+        `${table}_past`,
+        table,
+      ]);
       const { rows } = await owner.query<{ since: string }>(
         "select since::text from audit.partitions where parent = $1::regclass and kind = 'month' limit 1",
         [table],

@@ -2,10 +2,12 @@ import fc from "fast-check";
 import type pg from "pg";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { roles } from "../../ops/roles";
+import { builtInFindings } from "../../ops/verify/builtIns";
 import { compareCatalog, readCatalog } from "../../ops/verify/catalog";
 import type { Finding } from "../../ops/verify/findings";
 import { partitionFindings } from "../../ops/verify/partitions";
 import { sessionSettings } from "../../ops/verify/session";
+import { assertReadable } from "../../ops/verify/snapshot";
 import { startPostgres, type TestPostgres } from "../postgres";
 import { changes, readSubjects, statements, type Subjects } from "./catalogChanges";
 
@@ -19,8 +21,8 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop());
 
-/** What the auditor would find after `sql`, which is then rolled back; undefined where the server refuses it. */
-async function findingsAfter(sql: string): Promise<Finding[] | undefined> {
+/** What the auditor would find after `sql`, which is then rolled back, or why he could not look; undefined where the server refuses it. */
+async function findingsAfter(sql: string): Promise<(Finding | Error)[] | undefined> {
   await admin.query("begin");
   try {
     const changed = await admin.query(sql).then(
@@ -29,7 +31,14 @@ async function findingsAfter(sql: string): Promise<Finding[] | undefined> {
     );
     if (!changed) return undefined;
     await admin.query(`set local role ${roles.auditor}; ${sessionSettings}`);
-    return [...compareCatalog(await readCatalog(admin)), ...(await partitionFindings(admin))];
+    return [
+      ...(await assertReadable(admin)),
+      ...(await builtInFindings(admin)),
+      ...compareCatalog(await readCatalog(admin)),
+      ...(await partitionFindings(admin)),
+    ];
+  } catch (error) {
+    return [error as Error];
   } finally {
     await admin.query("rollback");
   }

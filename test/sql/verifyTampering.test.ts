@@ -8,13 +8,16 @@ import { insertReceipts, newReceipt } from "../receipts";
 import { docsFile, tamperings, withTable, type Tampering } from "./tamperings";
 
 let server: TestPostgres;
+let filled: TestDatabase;
 beforeAll(async () => {
-  server = await startPostgres();
+  server = await startPostgres({ parameters: { wal_level: "logical" } });
+  filled = await server.createDatabase({ migrated: true });
+  await fill(filled);
+  expect((await check(filled)).findings).toEqual([]);
 });
 afterAll(() => server.stop());
 
-async function filled(): Promise<TestDatabase> {
-  const database = await server.createDatabase({ migrated: true });
+async function fill(database: TestDatabase): Promise<void> {
   const app = await database.connect(roles.app);
   const at = (i: number) => new Date(Date.now() - 600_000 + i * 1000).toISOString();
   for (const actor_id of ["a", "b"])
@@ -25,7 +28,6 @@ async function filled(): Promise<TestDatabase> {
   await app.query("update receipts set result = '{\"n\": 1.0}', updated_at = now() where chain_seq = 3");
   await app.query("update receipts set rekor_entry_id = 'x', updated_at = now() where chain_seq = 2");
   await app.end();
-  return database;
 }
 
 async function tamper(database: TestDatabase, { by, sql }: Tampering): Promise<void> {
@@ -49,13 +51,13 @@ const check = (database: TestDatabase) =>
 const undo = `
   alter role authensor_app nobypassrls; alter role all reset session_replication_role; alter role authensor_app reset session_replication_role;
   revoke pg_write_all_data from authensor_telemetry; revoke authensor_owner from authensor_app;
+  alter role all reset session_preload_libraries; select pg_drop_replication_slot(slot_name) from pg_replication_slots;
   drop role if exists back_door, rds_ad, rdstopmgr; revoke set on parameter session_replication_role from authensor_app`;
 
 it.each(tamperings.map((tampering): [string, Tampering] => [`${tampering.what}, by the ${tampering.by}`, tampering]))(
   "%s",
   async (_what, tampering) => {
-    const database = await filled();
-    expect((await check(database)).findings).toEqual([]);
+    const database = await server.createDatabase({ copyOf: filled });
     try {
       await tamper(database, tampering);
       const { ok, findings } = await check(database);
@@ -72,7 +74,7 @@ it.each(tamperings.map((tampering): [string, Tampering] => [`${tampering.what}, 
 );
 
 it("a random tampering with any column of any row of the trail ends in a finding", async () => {
-  const database = await filled();
+  const database = await server.createDatabase({ copyOf: filled });
   const attacker = await database.connect(superuser);
   await attacker.query("set session_replication_role = replica");
   const targets = {
