@@ -1,5 +1,6 @@
 /** Every resource type and data source that the local cloud knows. */
 import * as aws from "./aws";
+import { bucketType } from "./aws/s3/handlers";
 import type { Handler, Invoke } from "./handler";
 import { stash } from "./stash";
 import * as kubernetes from "./kubernetes";
@@ -21,6 +22,7 @@ export function handlerOf(type: string): Handler | undefined {
 /** The types behind which something runs, or has run, on this machine: what a person asks after. */
 export const running: readonly string[] = [
   "aws:rds/instance:Instance",
+  bucketType,
   kubernetesToken.job,
   kubernetesToken.cronJob,
   kubernetesToken.deployment,

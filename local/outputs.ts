@@ -5,6 +5,9 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { urlOf } from "../cloud/aws/endpoint";
+import { keyEnvironment, keysOf } from "../cloud/aws/iam/keys";
+import { s3 } from "../cloud/aws/s3/service";
 import type { Properties, Resource } from "../cloud/handler";
 import { makeDirectory, writeWhole } from "../cloud/host/files";
 import { configurationKey } from "../cloud/kubernetes/configuration";
@@ -29,6 +32,9 @@ export interface LocalOutputs extends Properties {
   auditorUrl: string;
   /** Undefined where there is no replica. */
   replicaUrl?: string;
+  backupBucketUrl: string;
+  /** Environment in which AWS' SDKs and command line reach the bucket as the account's owner. */
+  backupBucketAccess: Record<string, string>;
 }
 
 export function resolveOutputs(outputs: Properties, state: State, directory: string): LocalOutputs {
@@ -49,8 +55,17 @@ export function resolveOutputs(outputs: Properties, state: State, directory: str
     ...outputs,
     controlPlaneUrl: localize(controlPlane.url, outputs["namespace"] as string),
     adminToken: secret(outputs["adminTokenSecret"] as SecretKey),
-    ...(Object.fromEntries(urls) as Pick<LocalOutputs, "auditUrl">),
+    ...Object.fromEntries(urls),
+    ...bucketOutputs(outputs["backupBucket"] as { name: string; region: string }, state.root),
   } as LocalOutputs;
+}
+
+function bucketOutputs({ name, region }: { name: string; region: string }, root: string) {
+  const endpoint = urlOf(s3, root) ?? "";
+  return {
+    backupBucketUrl: `${endpoint}/${name}`,
+    backupBucketAccess: { [s3.variable]: endpoint, AWS_REGION: region, ...keyEnvironment(keysOf(root)) },
+  };
 }
 
 export function writeOutputs(outputs: Properties, file: string): void {

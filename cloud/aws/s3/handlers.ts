@@ -5,10 +5,11 @@ import { dirname } from "node:path";
 import { z } from "zod";
 import type { Context, Handler, Properties } from "../../handler";
 import { AwsError, regionOf } from "../account";
+import { isRunning, urlOf } from "../endpoint";
 import { recordedOutputs } from "../recorded";
 import { lockModes } from "./locks";
-import { s3Root } from "./service";
-import { bucketFiles, type BucketSettings, readSetting, removeSetting, writeSetting } from "./settings";
+import { s3, s3Root } from "./service";
+import { bucketFiles, contents, type BucketSettings, readSetting, removeSetting, writeSetting } from "./settings";
 
 const rootOf = (context: Context) => s3Root(dirname(context.directory));
 const optional = <T extends z.ZodType>(schema: T) => schema.nullish().transform((value) => value ?? undefined);
@@ -20,7 +21,7 @@ function read<T extends z.ZodType>(schema: T, inputs: Properties): z.infer<T> {
   throw new AwsError("InvalidArgument", `${issue?.path.join(".") ?? ""}: ${issue?.message ?? ""}`);
 }
 
-const bucketType = "aws:s3/bucket:Bucket";
+export const bucketType = "aws:s3/bucket:Bucket";
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html */
 const bucketName = z
@@ -55,6 +56,13 @@ const bucket: Handler = {
         `${id}: the bucket you tried to delete is not empty. You must delete all versions in the bucket.`,
       );
     rmSync(directory, { recursive: true, force: true });
+  },
+  // eslint-disable-next-line @typescript-eslint/require-await
+  async status({ id }, context) {
+    const root = dirname(context.directory);
+    const { versions, bytes } = contents(s3Root(root), id);
+    const held = versions === 0 ? "empty" : `${versions} versions of objects, ${(bytes / 1e6).toFixed(1)} MB`;
+    return { healthy: isRunning(s3, root), text: `${held} · ${urlOf(s3, root)}/${id}` };
   },
 };
 

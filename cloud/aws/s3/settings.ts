@@ -80,3 +80,13 @@ export function bucketNames(root: string): string[] {
   }
   return names.filter((name) => readSetting(root, name, "bucket") !== undefined).sort();
 }
+
+/** What a bucket holds, as its files say: for whoever asks beside the endpoint. */
+export function contents(root: string, bucket: string): { versions: number; bytes: number } {
+  const { objects } = bucketFiles(root, bucket);
+  const files = readdirSync(objects, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".json"));
+  // One that is removed meanwhile counts no more.
+  const versions = files.flatMap((name) => readIfThere(join(objects, name)) ?? []);
+  const sizes = versions.map((text) => (JSON.parse(text) as { size: number }).size);
+  return { versions: sizes.length, bytes: sizes.reduce((sum, size) => sum + size, 0) };
+}
