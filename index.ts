@@ -165,7 +165,12 @@ async function program() {
       bundle,
       schedules: settings.schedules,
       connections: urls,
-      inputs: { monthsAhead: settings.partitions.monthsAhead },
+      inputs: {
+        environment,
+        monthsAhead: settings.partitions.monthsAhead,
+        backups: { ...backups, keyArn: backups.key.arn },
+        archiveKnownFlaws: backup.archiveKnownFlaws,
+      },
     },
     { ...onBoth, dependsOn: [tenancy, migrations] },
   );

@@ -2,15 +2,15 @@
 import type { Command } from "commander";
 import type pg from "pg";
 import { connectBucket, type Bucket } from "./archive/bucket";
+import { reportArchive } from "./archive/report";
 import { Behind } from "./archive/position";
 import { archive, type Outcome } from "./archive/run";
 import { databaseUrl, withConnection } from "./database";
-import { reportedRun } from "./maintenance/report";
 import { Failure, integerSetting, runProgram, textSetting, type Context } from "./program";
 
 const environment = `
 Environment:
-  DATABASE_URL           the URL of authensor_archiver, of the primary (or DATABASE_URL_FILE: a file with it)
+  DATABASE_URL           the auditor's URL of the primary (or DATABASE_URL_FILE: a file with it)
   REPLICA_URL            the same of a replica (or REPLICA_URL_FILE): read in its place where it answers and is not behind the bucket
   BACKUP_BUCKET          the bucket's name
   BACKUP_REGION          its region
@@ -33,18 +33,29 @@ async function run({ log, signal }: Context): Promise<void> {
     signal,
   );
   const from = { applicationName: "authensor-archive", signal };
-  await withConnection({ ...from, url: databaseUrl() }, (primary) =>
-    reportedRun(primary, "archive", async () => {
-      const outcome = await preferReplica(primary, from, (client) => archive({ ...settings, client, bucket }), log);
-      refuseFlaws(outcome, known, bucket);
-      const { segments, rows, number } = outcome;
-      const newest = number === undefined ? "the bucket is empty" : `the newest manifest is ${number}`;
-      const summary =
-        segments === 0 ? `nothing to archive; ${newest}` : `archived ${rows} rows in ${segments} segments; ${newest}`;
-      log.info(summary);
-      return { result: undefined, summary };
-    }),
-  );
+  await withConnection({ ...from, url: databaseUrl() }, async (primary) => {
+    let outcome: Outcome;
+    try {
+      outcome = await preferReplica(primary, from, (client) => archive({ ...settings, client, bucket }), log);
+    } catch (error) {
+      // Where the connection is gone too, the next run's report is awaited: an alarm tells when it does not come.
+      await reportArchive(primary, { summary: (error as Error).message }).catch(() => undefined);
+      throw error;
+    }
+    const { segments, rows, number, until } = outcome;
+    const problem = problemOf(outcome, known, bucket);
+    const newest = number === undefined ? "the bucket is empty" : `the newest manifest is ${number}`;
+    const summary =
+      segments === 0 ? `nothing to archive; ${newest}` : `archived ${rows} rows in ${segments} segments; ${newest}`;
+    await reportArchive(primary, {
+      until,
+      manifest: number,
+      problems: problem?.count ?? 0,
+      summary: problem?.failure.message ?? summary,
+    });
+    log.info(summary, { until });
+    if (problem) throw problem.failure;
+  });
 }
 
 /** Spares the primary where there is a replica that shows what is in the bucket already. */
@@ -68,18 +79,22 @@ async function preferReplica(
 }
 
 /** What is archived is not whole where rows were altered or are missing: said by every run until somebody has looked into it. */
-function refuseFlaws({ flaws, flawsSoFar, touched, number }: Outcome, known: number, { name }: Bucket): void {
-  const problems = [...flaws.map(({ kind, says }) => `${kind}: ${says}`), ...(touched === undefined ? [] : [touched])];
-  if (problems.length > 0)
-    throw new Failure(`the trail is not what it was, or not whole (bucket ${name}, manifest ${number ?? "none"})`, [
-      ...problems,
-      "All other chains were archived. docs/runbooks/program-failed.md says how to go on.",
-    ]);
-  if (flawsSoFar > known)
-    throw new Failure(
-      `the archive in the bucket ${name} has ${flawsSoFar} flaws, of which ${known} are known: the manifests name them`,
-      [`Look into them; then set archiveKnownFlaws to ${flawsSoFar}.`],
-    );
+function problemOf(
+  { flaws, flawsSoFar, touched, number }: Outcome,
+  known: number,
+  { name }: Bucket,
+): { count: number; failure: Failure } | undefined {
+  const found = [...flaws.map(({ kind, says }) => `${kind}: ${says}`), ...(touched === undefined ? [] : [touched])];
+  const unknown = Math.max(0, flawsSoFar - known);
+  if (found.length === 0 && unknown === 0) return undefined;
+  const message =
+    found.length > 0
+      ? `the trail is not what it was, or not whole (bucket ${name}, manifest ${number ?? "none"}); what could be archived was`
+      : `the archive in the bucket ${name} has ${flawsSoFar} flaws, of which ${known} are known; the manifests name them`;
+  return {
+    count: Math.max(found.length, unknown),
+    failure: new Failure(message, [...found, "docs/runbooks/archive-flawed.md says how to go on."]),
+  };
 }
 
 void runProgram("archive", "Writes what each chain gained into the locked bucket.", (command: Command, context) => {

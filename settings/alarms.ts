@@ -43,5 +43,12 @@ export const alarms = {
       example: "100",
       default: "250",
     }),
+    archiveMinutes: integer("alarmArchiveMinutes", 3, 1440, {
+      description:
+        "Minutes by which the locked bucket may be behind the database before an alarm wakes someone, 3 to 1440; at least three times what archiveSchedule says",
+      rule: "3 to 1440 minutes",
+      example: "5",
+      default: "20",
+    }),
   },
 };

@@ -78,4 +78,11 @@ export const backup = {
     example: "24",
     default: "24",
   }),
+  archiveKnownFlaws: integer("archiveKnownFlaws", 0, 1_000_000, {
+    description:
+      "How many flaws of archived rows were looked into; while manifests in the bucket name more, every run of the archiver fails (docs/runbooks/archive-flawed.md)",
+    rule: "0 to 1000000",
+    example: "2",
+    default: "0",
+  }),
 };

@@ -1273,6 +1273,23 @@ begin
 end
 $$;
 
+CREATE TABLE audit.archive (
+    only_row boolean DEFAULT true NOT NULL,
+    archived_until timestamp with time zone DEFAULT now() NOT NULL,
+    manifest bigint DEFAULT 0 NOT NULL,
+    problems bigint DEFAULT 0 NOT NULL,
+    finished_at timestamp with time zone,
+    summary text,
+    CONSTRAINT archive_only_row_check CHECK (only_row)
+);
+
+CREATE FUNCTION audit.report_archive(archived_until timestamp with time zone, manifest bigint, problems bigint, summary text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ UPDATE audit.archive a SET archived_until = COALESCE(LEAST(report_archive.archived_until, clock_timestamp()), a.archived_until), manifest = COALESCE(report_archive.manifest, a.manifest), problems = COALESCE(report_archive.problems, a.problems), finished_at = clock_timestamp(), summary = "left"(report_archive.summary, 1000);
+END;
+
 CREATE TABLE audit.verifications (
     scope text NOT NULL,
     since timestamp with time zone DEFAULT now() NOT NULL,
@@ -1945,6 +1962,9 @@ CREATE FUNCTION audit.report_run(program text, succeeded boolean, summary text) 
          END, "left"(report_run.summary, 1000)) ON CONFLICT ON CONSTRAINT program_runs_pkey DO UPDATE SET finished_at = excluded.finished_at, succeeded_at = COALESCE(excluded.succeeded_at, r.succeeded_at), summary = excluded.summary;
 END;
 
+ALTER TABLE ONLY audit.archive
+    ADD CONSTRAINT archive_pkey PRIMARY KEY (only_row);
+
 ALTER TABLE ONLY audit.chain_heads
     ADD CONSTRAINT chain_heads_pkey PRIMARY KEY (agent);
 
@@ -2288,6 +2308,12 @@ REVOKE ALL ON FUNCTION audit.remembered_head(heads text, agent text) FROM PUBLIC
 
 REVOKE ALL ON FUNCTION audit.repair_roles() FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.repair_roles() TO authensor_maintenance;
+
+GRANT SELECT ON TABLE audit.archive TO authensor_monitor;
+GRANT SELECT ON TABLE audit.archive TO authensor_auditor;
+
+REVOKE ALL ON FUNCTION audit.report_archive(archived_until timestamp with time zone, manifest bigint, problems bigint, summary text) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.report_archive(archived_until timestamp with time zone, manifest bigint, problems bigint, summary text) TO authensor_auditor;
 
 GRANT SELECT ON TABLE audit.verifications TO authensor_monitor;
 GRANT SELECT ON TABLE audit.verifications TO authensor_auditor;

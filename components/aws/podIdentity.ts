@@ -10,7 +10,7 @@ export interface PodIdentityArgs {
   serviceAccount: string;
   description: string;
   /** Statements of the role's policy. */
-  statements: object[];
+  statements: readonly object[];
   /** Policy that bounds the role. Default: none does. */
   permissionsBoundaryArn?: string | undefined;
   tags?: Record<string, string>;
@@ -59,7 +59,7 @@ export function podIdentity(name: string, args: PodIdentityArgs, parent: pulumi.
   );
   const policy = new aws.iam.RolePolicy(
     name,
-    { role: role.name, policy: JSON.stringify({ Version: "2012-10-17", Statement: args.statements }) },
+    { role: role.name, policy: pulumi.jsonStringify({ Version: "2012-10-17", Statement: args.statements }) },
     { parent },
   );
   const association = new aws.eks.PodIdentityAssociation(

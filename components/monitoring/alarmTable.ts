@@ -11,6 +11,8 @@ export interface AlarmInputs {
     poolWaitSeconds: number;
     /** Milliseconds that the control plane's statements may take on average. */
     statementMilliseconds: number;
+    /** Minutes by which the locked bucket may be behind the database. */
+    archiveMinutes: number;
   };
   primary: ServerFacts;
   /** Default: there is none. */

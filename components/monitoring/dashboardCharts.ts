@@ -54,6 +54,8 @@ export const charts = {
 
   programs: { question: "upkeep", title: "Programs on schedule that failed" },
   partitionsRun: { question: "upkeep", title: "Hours since partitions were made" },
+  archive: { question: "upkeep", title: "Locked bucket behind the database, minutes" },
+  archiveProblems: { question: "upkeep", title: "Problems that the archiver found" },
   certificates: { question: "upkeep", title: "Days until a certificate ends" },
   sources: { question: "upkeep", title: "Sources of the monitor that fail" },
 } as const satisfies Record<string, Chart>;
@@ -98,6 +100,8 @@ export const chartOf: Readonly<Record<MetricName, ChartName>> = {
   VerificationFindings: "verified",
   VerificationUnverified: "verified",
   VerificationAgeHours: "verification",
+  ArchiveAgeMinutes: "archive",
+  ArchiveProblems: "archiveProblems",
   SourcesFailing: "sources",
 };
 

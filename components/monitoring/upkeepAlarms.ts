@@ -1,8 +1,9 @@
 import { overdueHours } from "../../ops/verify/overdue";
+import type { AlarmInputs } from "./alarmTable";
 import { type Alarm, watched } from "./alarm";
 
 /** Is the trail verified, is what runs on schedule done, and good for the weeks to come? */
-export function upkeep({ monthsAhead }: { monthsAhead: number }): Alarm[] {
+export function upkeep({ monthsAhead, thresholds: { archiveMinutes } }: AlarmInputs): Alarm[] {
   const leastMonths = Math.min(2, monthsAhead);
   return [
     watched("MonthsAhead", {
@@ -70,6 +71,22 @@ export function upkeep({ monthsAhead }: { monthsAhead: number }): Alarm[] {
       threshold: overdueHours.whole,
       datapoints: [5, 5],
       says: `The whole trail was last verified more than ${overdueHours.whole} hours ago.`,
+    }),
+    watched("ArchiveAgeMinutes", {
+      name: "archive-overdue",
+      severity: "page",
+      comparison: "above",
+      threshold: archiveMinutes,
+      datapoints: [3, 3],
+      says: `The locked bucket lacks what was sealed in the last ${archiveMinutes} minutes or more.`,
+    }),
+    watched("ArchiveProblems", {
+      name: "archive-flawed",
+      severity: "page",
+      comparison: "above",
+      threshold: 0,
+      datapoints: [1, 1],
+      says: "The archiver found a receipt that was altered, is missing or forked, or a manifest that was touched.",
     }),
     watched("CertificateDaysLeft", {
       name: "certificate-ends",

@@ -1,11 +1,18 @@
 import type { Input } from "@pulumi/pulumi";
 import type { EgressRule } from "../pods/networkRules";
+import { archiverStatements } from "../backup/archiverRights";
 import type { ConnectionName, OfReplica } from "./databaseConnection";
 
 /** What an entry may be made of; index.ts has the values. */
 export interface ScheduledInputs {
+  /** The deployment's name. */
+  environment: string;
   /** Months of partitions to have ahead of today. */
   monthsAhead: number;
+  /** The locked bucket. */
+  backups: { bucketName: Input<string>; arn: Input<string>; region: string; keyArn: Input<string> };
+  /** Flaws of archived rows that were looked into. */
+  archiveKnownFlaws: number;
 }
 
 export interface ScheduledProgram {
@@ -49,6 +56,27 @@ export const scheduledPrograms = {
     connections: 1,
     // Longer than the longest statement of a role of ours (role_rules.sql: the auditor's 15 minutes).
     env: ({ monthsAhead }) => ({ MONTHS_AHEAD: String(monthsAhead), LOCK_PATIENCE_SECONDS: "1200" }),
+  },
+  // What was sealed since is what an attacker could still take away unseen, and what a lost region would take.
+  archive: {
+    what: "what chains gained goes into the locked bucket",
+    schedule: "*/5 * * * *",
+    deadline: 3600,
+    // The next run comes soon, and does the same.
+    retries: 0,
+    connection: "auditor",
+    databases: { REPLICA: "replica" },
+    connections: 0,
+    env: ({ environment, backups, archiveKnownFlaws }) => ({
+      ENVIRONMENT: environment,
+      BACKUP_BUCKET: backups.bucketName,
+      BACKUP_REGION: backups.region,
+      ARCHIVE_KNOWN_FLAWS: String(archiveKnownFlaws),
+    }),
+    aws: ({ backups }) => ({
+      description: "Authensor: the archiver writes to the backup bucket, and reads what is there",
+      statements: archiverStatements(backups),
+    }),
   },
 } as const satisfies Record<string, ScheduledProgram>;
 

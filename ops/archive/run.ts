@@ -30,6 +30,8 @@ export interface Archiver {
 export interface Outcome {
   segments: number;
   rows: number;
+  /** All that was sealed before is in the bucket. */
+  until: string;
   /** The newest manifest; undefined where there is nothing yet. */
   number: number | undefined;
   /** What this run found. */
@@ -67,7 +69,7 @@ export async function archive(archiver: Archiver): Promise<Outcome> {
     for (const flaw of next.flaws) flaws.set(`${flaw.kind} ${nameOf(flaw)} ${flaw.seq}`, flaw);
     if (!complete) continue;
     const { number, flawsSoFar = 0 } = (manifest ?? newest?.manifest)?.archive ?? {};
-    return { ...done, number, flaws: [...flaws.values()], flawsSoFar, touched: newest?.touched };
+    return { ...done, until: next.asOf, number, flaws: [...flaws.values()], flawsSoFar, touched: newest?.touched };
   }
 }
 
@@ -77,6 +79,8 @@ interface Next {
   flaws: Flaw[];
   /** Whether nothing is left to be archived. */
   complete: boolean;
+  /** What the snapshot shows the state of. */
+  asOf: string;
 }
 
 /** Writes the next segment, in the snapshot that the connection is in. */
@@ -88,8 +92,10 @@ async function writeNext(
   const previous = newest?.manifest.archive;
   const lsn = await logPosition(client);
   const ends = endsOf(newest?.manifest);
-  const { pieces, forks, complete } = planSegment(await readSnapshot(client), ends, left, mostRows);
-  if (pieces.length === 0) return { manifest: undefined, flaws: forks, complete };
+  const snapshot = await readSnapshot(client);
+  const { asOf } = snapshot;
+  const { pieces, forks, complete } = planSegment(snapshot, ends, left, mostRows);
+  if (pieces.length === 0) return { manifest: undefined, flaws: forks, complete, asOf };
 
   const number = (previous?.number ?? 0) + 1;
   const key = segmentKey(new Date().toISOString().slice(0, 10), number, randomBytes(6).toString("hex"));
@@ -98,7 +104,7 @@ async function writeNext(
   const taken = followers.filter(({ rows }) => rows > 0);
   for (const { piece, rows } of followers) if (rows === 0) left.add(nameOf(piece));
   const flaws = [...forks, ...followers.flatMap((follower) => follower.flaws)];
-  if (!segment) return { manifest: undefined, flaws, complete };
+  if (!segment) return { manifest: undefined, flaws, complete, asOf };
 
   for (const { piece, at } of taken) ends[piece.chain].set(piece.agent, at);
   const migration = (await readLedger(client)).at(-1);
@@ -118,5 +124,5 @@ async function writeNext(
       flawsSoFar: (previous?.flawsSoFar ?? 0) + taken.reduce((sum, follower) => sum + follower.flaws.length, 0),
     },
   };
-  return { manifest, flaws, complete };
+  return { manifest, flaws, complete, asOf };
 }

@@ -139,6 +139,17 @@ export const metrics = {
     by: "Scope",
   },
 
+  ArchiveAgeMinutes: {
+    what: "Minutes since the moment up to which all is in the locked bucket",
+    unit: "Count",
+    statistic: "Maximum",
+  },
+  ArchiveProblems: {
+    what: "What the archiver found wrong in the trail or in the bucket",
+    unit: "Count",
+    statistic: "Maximum",
+  },
+
   SourcesFailing: { what: "Sources of the monitor that failed or hung", unit: "Count", statistic: "Maximum" },
 } as const satisfies Record<string, Metric>;
 

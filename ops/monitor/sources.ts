@@ -1,5 +1,6 @@
 /** Every source. A new one is a file of its own in sources/ and an entry here. */
 import type { Source } from "./source";
+import { archive } from "./sources/archive";
 import { certificates } from "./sources/certificates";
 import { checkpoints } from "./sources/checkpoints";
 import { connections } from "./sources/connections";
@@ -26,6 +27,7 @@ export const sourcesFor = (urls: readonly string[]): Source[] => [
   receipts,
   programs,
   verifications,
+  archive,
   pools,
   controlPlane,
   certificates(urls),

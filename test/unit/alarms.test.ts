@@ -12,7 +12,7 @@ import { record } from "./mocks";
 
 const capacity = { vcpus: 2, memoryGib: 4, burstable: true };
 const inputs: AlarmInputs = {
-  thresholds: { lagSeconds: 10, poolWaitSeconds: 5, statementMilliseconds: 250 },
+  thresholds: { lagSeconds: 10, poolWaitSeconds: 5, statementMilliseconds: 250, archiveMinutes: 20 },
   primary: { capacity, storageGib: 100 },
   replica: { capacity: { ...capacity, burstable: false }, storageGib: 100 },
   monthsAhead: 3,
@@ -67,7 +67,7 @@ describe("the table", () => {
   test("follows the settings", () => {
     const changed = alarmsFor({
       ...inputs,
-      thresholds: { lagSeconds: 30, poolWaitSeconds: 2, statementMilliseconds: 99 },
+      thresholds: { lagSeconds: 30, poolWaitSeconds: 2, statementMilliseconds: 99, archiveMinutes: 9 },
     });
     expect(row("replication-lag", changed)).toMatchObject({
       threshold: 30,

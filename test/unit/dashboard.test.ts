@@ -17,7 +17,7 @@ import { record } from "./mocks";
 
 const server = { capacity: { vcpus: 2, memoryGib: 4, burstable: true }, storageGib: 100 };
 const rows = alarmsFor({
-  thresholds: { lagSeconds: 10, poolWaitSeconds: 5, statementMilliseconds: 250 },
+  thresholds: { lagSeconds: 10, poolWaitSeconds: 5, statementMilliseconds: 250, archiveMinutes: 20 },
   primary: server,
   replica: server,
   monthsAhead: 3,
@@ -90,7 +90,7 @@ describe("the dashboard", () => {
 
   test("has nothing of a replica where there is none", () => {
     const alone = alarmsFor({
-      thresholds: { lagSeconds: 10, poolWaitSeconds: 5, statementMilliseconds: 250 },
+      thresholds: { lagSeconds: 10, poolWaitSeconds: 5, statementMilliseconds: 250, archiveMinutes: 20 },
       primary: server,
       monthsAhead: 3,
     });

@@ -8,6 +8,7 @@ import { Scheduled, type ScheduledArgs } from "../../components/programs/schedul
 import { type ScheduledProgram, scheduledPrograms } from "../../components/programs/scheduledPrograms";
 import type { NetworkPolicy, PodTemplate } from "./kubernetesTypes";
 import { record } from "./mocks";
+import { scheduledInputs } from "./scheduledInputs";
 
 const shared = {
   namespace: "ns",
@@ -51,7 +52,7 @@ const scheduledArgs: ScheduledArgs = {
   schedule: "17 3 * * *",
   bundle: (program) => `// ${program}`,
   connections,
-  inputs: { monthsAhead: 4 },
+  inputs: scheduledInputs,
 };
 
 const migrate = (changed: Partial<MigrationsArgs> = {}) =>
@@ -267,7 +268,7 @@ describe("a program on schedule", () => {
   test("gets the environment of its entry in the table", async () => {
     const [container] = (await cronJobOf()).spec.jobTemplate.spec.template.spec.containers;
     expect(container!.env).toContainEqual({ name: "MONTHS_AHEAD", value: "4" });
-    expect(scheduledPrograms.partitions.env({ monthsAhead: 4 })).toEqual({
+    expect(scheduledPrograms.partitions.env(scheduledInputs)).toEqual({
       MONTHS_AHEAD: "4",
       LOCK_PATIENCE_SECONDS: "1200",
     });

@@ -7,6 +7,7 @@ import type { DatabaseConnections } from "../../components/programs/databaseConn
 import { Scheduled } from "../../components/programs/scheduled";
 import { scheduledPrograms } from "../../components/programs/scheduledPrograms";
 import { record, type World } from "./mocks";
+import { scheduledInputs } from "./scheduledInputs";
 
 const template: PodTemplate = {
   metadata: { labels: { app: "x" } },
@@ -139,7 +140,7 @@ describe("the pods of each component", () => {
             schedule: "@daily",
             bundle: () => "",
             connections: { maintenance: database } as DatabaseConnections,
-            inputs: { monthsAhead: 3 },
+            inputs: scheduledInputs,
           }),
       ),
   };

@@ -75,18 +75,19 @@ describe("defaults", () => {
         lockMode: "GOVERNANCE",
         lockDays: 30,
         receiptRetentionMonths: 24,
+        archiveKnownFlaws: 0,
       },
       createNamespace: true,
       pgbouncer: { pods: 2, image: "ghcr.io/cloudnative-pg/pgbouncer:1.25.2", maxClients: 500, pod: {} },
       controlPlane: { image: "ghcr.io/authensor/control-plane:0.0.1", minPods: 2, maxPods: 6, env: {}, pod: {} },
       ingress: undefined,
       partitions: { monthsAhead: 3 },
-      schedules: { partitions: "17 3 * * *" },
+      schedules: { partitions: "17 3 * * *", archive: "*/5 * * * *" },
       ops: { image: "node:22.21.1-alpine3.22", pod: {} },
       alarms: {
         emails: { page: [], ticket: [] },
         topicArns: { page: [], ticket: [] },
-        thresholds: { lagSeconds: 10, poolWaitSeconds: 5, statementMilliseconds: 250 },
+        thresholds: { lagSeconds: 10, poolWaitSeconds: 5, statementMilliseconds: 250, archiveMinutes: 20 },
       },
     });
   });

@@ -51,9 +51,9 @@ describe.each(stacks)("the program for %s", (stack) => {
     const controlPlane = world.one("kubernetes:apps/v1:Deployment", `${name}-control-plane`);
     const cronJob = world.one("kubernetes:batch/v1:CronJob", `${name}-partitions`);
     // A component waits for what it depends on, and its children for their component.
-    const dependenciesOf = (type: string) => world.one(`authensor:kubernetes:${type}`).dependencies;
+    const dependenciesOf = (type: string, of?: string) => world.one(`authensor:kubernetes:${type}`, of).dependencies;
     expect(dependenciesOf("Pgbouncer")).toContain(job.urn);
-    expect(dependenciesOf("Scheduled")).toContain(job.urn);
+    expect(dependenciesOf("Scheduled", `${name}-partitions`)).toContain(job.urn);
     expect(dependenciesOf("ControlPlane")).toEqual(expect.arrayContaining([job.urn, pooler.urn]));
     const order = [job, pooler, controlPlane].map((resource) => world.resources.indexOf(resource));
     expect(order).toEqual([...order].sort((a, b) => a - b));
@@ -140,7 +140,7 @@ describe.each(stacks)("the program for %s", (stack) => {
       backupBucket: { name: `authensor-${stack}-backups-abc1234`, region: "eu-north-1" },
       pgbouncer: { host: "pgbouncer.authensor.svc.cluster.local", port: 6432 },
       controlPlane: { url: "http://control-plane.authensor.svc.cluster.local:3000" },
-      cronJobs: ["partitions"],
+      cronJobs: ["partitions", "archive"],
       adminTokenSecret: secret("admin-token", "token"),
       connectionSecrets: {
         controlPlaneDatabase: secret("control-plane-database", "url"),
@@ -327,6 +327,7 @@ describe("a changed setting", () => {
     expect(await changedBy({ "authensor-database:opsPod": '{"nodeSelector":{"pool":"ops"}}' })).toEqual([
       "kubernetes:batch/v1:Job authensor-dev-migrate",
       "kubernetes:batch/v1:CronJob authensor-dev-partitions",
+      "kubernetes:batch/v1:CronJob authensor-dev-archive",
       "kubernetes:apps/v1:Deployment authensor-dev-monitor",
     ]);
   });

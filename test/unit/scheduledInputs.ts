@@ -1,0 +1,14 @@
+import type { ScheduledInputs } from "../../components/programs/scheduledPrograms";
+
+/** What the entries of programs on schedule are made of, in tests. */
+export const scheduledInputs: ScheduledInputs = {
+  environment: "prod",
+  monthsAhead: 4,
+  backups: {
+    bucketName: "backups",
+    arn: "arn:aws:s3:::backups",
+    region: "eu-north-1",
+    keyArn: "arn:aws:kms:eu-north-1:123456789012:key/k",
+  },
+  archiveKnownFlaws: 0,
+};
