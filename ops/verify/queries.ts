@@ -44,7 +44,9 @@ function stretchesOf(name: ChainName, where: string, anchored?: number): string 
       : `(agent, seq) in (select * from unnest($${anchored}::text[], $${anchored + 1}::int8[]))`;
   // Every comparison is one that NULL cannot pass: whoever can alter a seal can also drop NOT NULL and take it away.
   const wrong = `(${wrongAlone} or seq < 1 or (before_seq is not distinct from seq - 1 and (${wrongLink})))`;
-  const early = `(before_clock > clock + ${clockMayStep} or clock > now() + interval '1 minute' or not isfinite(clock))`;
+  // Of a right row two comparisons are made and no sum: of its predecessor's clock, and of now, which is asked for once.
+  const early = `(before_clock > clock and before_clock > clock + ${clockMayStep}
+         or clock > (select now() + interval '1 minute') or clock = '-infinity')`;
   return `
   select agent, seq, seal, id, created_at::text as at, hash, prev_hash,
          case when octet_length(content) <= ${mostContent} then content end as content, case when isfinite(clock) then (extract(epoch from clock) * 1000000)::int8 end as clock,

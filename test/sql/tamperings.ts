@@ -29,6 +29,10 @@ const lastChange = (
       r.changed_by, r.application, r.before, r.after)
     from audit.receipt_history p where p.agent = 'a' and p.seq = r.seq - 1 and r.agent = 'a' and r.seq = (select max(seq) from audit.receipt_history where agent = 'a');
   update audit.history_heads h set seal = r.seal from audit.receipt_history r where r.agent = 'a' and r.seq = h.seq and h.agent = 'a'`;
+/** With the month of now, as names have it, in the place of MONTH. */
+const thisMonth = (sql: string) =>
+  `do $do$ begin execute replace($sql$${sql}$sql$, 'MONTH', to_char(audit.month_of(now()), 'YYYY_MM')); end $do$`;
+const archived = "select audit.archive_month(audit.month_of(now()));";
 const helper = "create function public.f() returns event_trigger language plpgsql as 'begin end';";
 
 export const tamperings: readonly Tampering[] = [
@@ -151,6 +155,18 @@ export const tamperings: readonly Tampering[] = [
       insert into audit.checkpoints select 1, 'history', 'z', 1, 1, sha256(''), null, source, now(), audit.checkpoint_seal('', 1, 'history', 'z', 1, 1, sha256(''), null, source, now())
         from to_char(now() - interval '3 months', '"receipt_history_"YYYY_MM') source`,
     caught: "altered-column",
+  },
+  {
+    what: "the hash in a head altered",
+    by: "superuser",
+    sql: "update audit.chain_heads set receipt_hash = 'x' where agent = 'b'",
+    caught: "altered-head",
+  },
+  {
+    what: "a checkpoint dated back",
+    by: "superuser",
+    sql: `${archived} update audit.checkpoints set made_at = made_at - interval '1 day' where seq = 2`,
+    caught: "altered-checkpoint",
   },
   {
     what: "a checkpoint made up for a month that is here",
@@ -476,6 +492,50 @@ export const tamperings: readonly Tampering[] = [
     caught: "guard-off",
   },
   {
+    what: "all partitions of a table dropped",
+    by: "owner",
+    sql: "do $$ declare name text; begin for name in select inhrelid::regclass from pg_inherits where inhparent = 'telemetry_events'::regclass loop execute 'drop table ' || name; end loop; end $$",
+    caught: "guard-off",
+  },
+  {
+    what: "a month taken out of the middle",
+    by: "owner",
+    sql: thisMonth("alter table telemetry_events detach partition telemetry_events_MONTH"),
+    caught: "guard-off",
+  },
+  {
+    what: "a month under the name of another",
+    by: "owner",
+    sql: thisMonth("alter table telemetry_events_MONTH rename to telemetry_events_2031_05"),
+    caught: "guard-off",
+  },
+  {
+    what: "a partition for whatever no other takes",
+    by: "owner",
+    sql: "select audit.create_partition('telemetry_events', '2031_05', (audit.future_partition('telemetry_events')).options); alter table telemetry_events attach partition telemetry_events_2031_05 default",
+    caught: "guard-off",
+  },
+  {
+    what: "a future that ends",
+    by: "owner",
+    sql: `do $$ declare since timestamptz := (audit.future_partition('telemetry_events')).since; begin
+      alter table telemetry_events detach partition telemetry_events_future;
+      execute format('alter table telemetry_events attach partition telemetry_events_future for values from (%L) to (%L)', since, since + interval '1 year'); end $$`,
+    caught: "guard-off",
+  },
+  {
+    what: "a trigger on a month that was taken out",
+    by: "owner",
+    sql: `${archived} ${thisMonth("create trigger t before update on receipts_MONTH for each row execute function suppress_redundant_updates_trigger()")}`,
+    caught: "guard-off",
+  },
+  {
+    what: "a right on a month that was taken out",
+    by: "owner",
+    sql: `${archived} ${thisMonth("grant select on audit.receipt_history_MONTH to authensor_telemetry")}`,
+    caught: "guard-off",
+  },
+  {
     what: "the bound of the past taken away",
     by: "owner",
     sql: "alter table receipts_past drop constraint past_bound",
@@ -488,9 +548,9 @@ export const tamperings: readonly Tampering[] = [
     caught: "guard-off",
   },
   {
-    what: "a drain that writes down changes elsewhere",
+    what: "a drain that writes down half of what tells a row from others",
     by: "owner",
-    sql: "create table audit.api_keys_changes (); create trigger audit_drain after insert or update or delete on receipts_future for each row execute function audit.record_change('audit.api_keys_changes', '$1.id, $1.created_at')",
+    sql: "create trigger audit_drain after insert or update or delete on receipts_future for each row execute function audit.record_change('audit.receipts_changes', '$1.id')",
     caught: "guard-off",
   },
   {
@@ -621,6 +681,24 @@ export const tamperings: readonly Tampering[] = [
     by: "superuser",
     sql: "delete from receipts where actor_id = 'b'; delete from audit.receipt_history where agent = 'b'; delete from audit.chain_heads where agent = 'b'; delete from audit.history_heads where agent = 'b'",
     caught: { not: "nothing here knows of it any more; an anchor taken before shows it (`cut-off-tail`)" },
+  },
+  {
+    what: "all changes removed with their heads, and receipts as they were born",
+    by: "superuser",
+    sql: "truncate audit.receipt_history, audit.history_heads; update receipts set result = null, rekor_entry_id = null, updated_at = created_at",
+    caught: { not: "nothing here knows of them any more; an anchor taken before shows it (`altered-history`)" },
+  },
+  {
+    what: "a head's own copy of the hash before the last",
+    by: "superuser",
+    sql: "update audit.chain_heads set prev_receipt_hash = 'x' where agent = 'a'",
+    caught: { not: "it is written anew with the next receipt, before it is read, and says nothing of any receipt" },
+  },
+  {
+    what: "a table that a drain never made, on the list of those it is filling",
+    by: "owner",
+    sql: "insert into audit.drain_targets values ('receipts', 'receipts_past', '2026-01-01', '2026-02-01')",
+    caught: { not: "it is no evidence: a drain drops what it made, and refuses what else is on its list" },
   },
   {
     what: "a guard opened, used and closed again",

@@ -652,6 +652,10 @@ describe("what a superuser does to be overlooked", () => {
     for (const more of [{}, { chunk: 3 }, { agent: "a" }]) expect((await check(more)).ok).toBe(false);
     await forge("update receipts set chain_seq = 0 where chain_seq = -1");
     expect((await check()).ok).toBe(false);
+    // Of an agent of whom nothing else is known, and with the hash that Authensor would give it.
+    await forge(`update receipts set actor_id = 'stranger', chain_seq = -1, updated_at = created_at,
+        receipt_hash = audit.authensor_hash(id, envelope_id, created_at, decision_outcome, prev_receipt_hash) where chain_seq = 0`);
+    expect(kinds(await check())).toContainEqual(["altered-column", "stranger", -1]);
   });
 
   it("adds a receipt at no place", async () => {

@@ -87,6 +87,15 @@ it("compares documents that are too large to be put together, and many changes, 
   const found = kinds(await check());
   expect(found).toContainEqual(["altered-history", "agent-1", 3]);
   expect((await check()).findings.map(({ message }) => message).join()).toMatch(/does not follow.*starts from what/);
+  await attacker.query("update audit.receipt_history set before = jsonb_set(before, '{result,n}', '2') where seq = 3");
+
+  // The first of a chunk, too large to be sent: whether it follows is asked of the server.
+  await app.query(
+    `update receipts set result = p.result, updated_at = clock_timestamp() from receipts p where receipts.chain_seq = 3 and p.chain_seq = 2`,
+  );
+  expect((await check({ chunk: 1 })).findings).toEqual([]);
+  await attacker.query("update audit.receipt_history set changed_by = 'nobody' where seq = 9");
+  expect(kinds(await check({ chunk: 1 }))).toContainEqual(["altered-history", "agent-1", 9]);
 });
 
 it("narrows down what the server cannot read, and goes on with the rest", async () => {

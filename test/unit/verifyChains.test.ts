@@ -1,9 +1,14 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { findingId } from "../../ops/verify/acknowledgements";
 import { diagnose, type ChainRow } from "../../ops/verify/diagnose";
 import { sortFindings, type Finding } from "../../ops/verify/findings";
 import { expectedSeal } from "../../ops/verify/chainKinds";
+import { headFindings } from "../../ops/verify/heads";
+import { Progress } from "../../ops/verify/progress";
+import { makeReport } from "../../ops/verify/report";
+import type { Head } from "../../ops/verify/snapshot";
 import { Chain, genesis, toStretches, type End, type StretchRow, type Suspect } from "../../ops/verify/chain";
 
 /** A whole chain, as the database would have sealed it. */
@@ -32,6 +37,19 @@ function sealed(length: number): ChainRow[] {
   }
   return rows;
 }
+
+/** Where the chain of a stood, in an anchor. */
+const anchorOf = (seq: number, seal: string) => ({
+  version: 1 as const,
+  database: "d",
+  as_of: "2026-11-01T00:00:00Z",
+  receipts: seq,
+  changes: 0,
+  server: { system: "", timeline: 1 },
+  checkpoint: { seq: 0, seal: "" },
+  chains: [{ agent: "a", seq, seal, history_seq: 0, history_seal: "" }],
+  digest: "",
+});
 
 /** What the query would say of some rows: where stretches start and end. */
 function asQueried(rows: ChainRow[]): StretchRow[] {
@@ -171,6 +189,49 @@ describe("what happened to a chain", () => {
   ])("is named: %s", (_what, tamper, expected) => {
     expect(kinds(tamper(sealed(10))).slice(0, expected.length)).toEqual(expected);
   });
+});
+
+it("a head that went back while it was verified is told", () => {
+  const { chain } = assemble([sealed(3)]);
+  const head = (seq: number): Head => ({ agent: "a", seq, seal: Buffer.alloc(32), hash: null, clock: undefined });
+  const heads = (seq: number) => ({ receipts: new Map([["a", head(seq)]]), history: new Map<string, Head>() });
+  const around = { before: heads(5), after: heads(4) };
+  expect(headFindings("receipts", "a", chain, around, new Progress(true))).toMatchObject([
+    { kind: "altered-head", message: expect.stringContaining("went back from receipt 5 to 4") as string },
+  ]);
+});
+
+it("two anchors that disagree on a place are told, whatever the database holds", () => {
+  const progress = new Progress(true);
+  for (const [source, byte] of [
+    ["first.json", "00"],
+    ["second.json", "11"],
+  ] as const)
+    progress.addAnchor({
+      ...anchorOf(3, byte.repeat(32)),
+      source,
+    });
+  expect(progress.findings).toMatchObject([{ kind: "rewritten", agent: "a", seq: 3 }]);
+  expect(progress.findings[0]?.message).toContain("(first.json, second.json) disagree");
+});
+
+it("broken places beyond those that are kept are never acknowledged with the others", () => {
+  const finding: Finding = { kind: "removed-row", message: "m", agent: "a", seq: 1 };
+  const progress = new Progress(true);
+  const known = { finding: findingId(finding), by: "x", at: "2026-11-01", reason: "x" };
+  const request = {
+    url: "",
+    signal: new AbortController().signal,
+    anchors: [],
+    connections: 1,
+    chunk: 1,
+    allowEmpty: false,
+    acknowledgements: [known],
+  };
+  const ok = () => makeReport(request, progress, undefined, [finding], 0, 0).ok;
+  expect(ok()).toBe(true);
+  progress.uncounted = 1;
+  expect(ok()).toBe(false);
 });
 
 it("findings are told by agent in order of time, and along each chain", () => {
