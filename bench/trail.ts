@@ -51,7 +51,7 @@ export async function search(lab: Lab): Promise<void> {
 export async function verification(lab: Lab): Promise<void> {
   const count = lab.quick ? 50_000 : 300_000;
   const { bare } = lab.owner;
-  await bare.query("truncate receipts, audit.receipt_history, audit.chain_heads, audit.history_heads");
+  await bare.query("truncate receipts, audit.receipt_history, audit.chain_heads, audit.history_heads, audit.chains");
   // In order of time, as receipts come.
   const at = (n: number) => new Date(Date.now() - 20 * 86_400_000 * (1 - n / count)).toISOString();
   for (let n = 0; n < count; n += 10_000)

@@ -25,11 +25,13 @@ do $$ begin perform audit.partition_by_month('audit.receipt_history'); end $$;
 
 -- The ends of the agents' chains of changes. Apart from those of receipts, so that a change never waits for an insert.
 create table audit.history_heads (
-  agent      text        collate "C" primary key,
+  agent      text        collate "C" not null,
   seq        bigint      not null default 0,
   changed_at timestamptz not null default '-infinity',
   seal       bytea       not null default ''
 ) with (fillfactor = 40, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
+
+create index on audit.history_heads (agent);
 
 -- The columns that may change, as one object. Times are written in UTC, whoever asks.
 create function audit.receipt_state(
@@ -98,7 +100,7 @@ begin
     select ctid, seq + 1, seal, changed_at into place, entry.seq, entry.seal, entry.changed_at
       from audit.history_heads where agent = entry.agent for no key update;
     exit when found;
-    insert into audit.history_heads (agent) values (entry.agent) on conflict do nothing;
+    perform audit.begin_chain('history_heads', entry.agent);
   end loop;
   -- Taken under the lock, and never before the change before it, also when the clock was set back.
   entry.changed_at := greatest(entry.changed_at, clock_timestamp());

@@ -144,7 +144,7 @@ begin
     exit when found;
     -- Only here for what is plain: an agent that has a head has a name that fits.
     perform audit.check_identity(new);
-    insert into audit.chain_heads (agent) values (coalesce(new.actor_id, '')) on conflict do nothing;
+    perform audit.begin_chain('chain_heads', coalesce(new.actor_id, ''));
   end loop;
   perform audit.remember_head('chain_heads', coalesce(new.actor_id, ''), place);
   if plain is not true then

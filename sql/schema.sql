@@ -107,7 +107,7 @@ begin
     select ctid, seq + 1, seal, changed_at into place, entry.seq, entry.seal, entry.changed_at
       from audit.history_heads where agent = entry.agent for no key update;
     exit when found;
-    insert into audit.history_heads (agent) values (entry.agent) on conflict do nothing;
+    perform audit.begin_chain('history_heads', entry.agent);
   end loop;
   -- Taken under the lock, and never before the change before it, also when the clock was set back.
   entry.changed_at := greatest(entry.changed_at, clock_timestamp());
@@ -166,6 +166,27 @@ $$;
 CREATE FUNCTION audit.authensor_hash(id uuid, envelope_id uuid, created_at timestamp with time zone, decision_outcome text, prev_receipt_hash text) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN encode(sha256(convert_to(format('{"id":"%s","envelopeId":"%s","timestamp":"%s","decisionOutcome":"%s","prevReceiptHash":"%s"}'::text, id, envelope_id, to_char((created_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'::text), decision_outcome, prev_receipt_hash), 'UTF8'::name)), 'hex'::text);
+
+CREATE FUNCTION audit.begin_chain(heads text, agent text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  there boolean;
+begin
+  insert into audit.chains values (heads, agent) on conflict do nothing;
+  if found then
+    execute format('insert into audit.%I (agent) values ($1)', heads) using agent;
+    return;
+  end if;
+  execute format('select exists (select from audit.%I h where h.agent = $1)', heads) into there using agent;
+  if not there then
+    raise 'the row of agent "%" was removed from audit.%', agent, heads using errcode = 'data_corrupted',
+      hint = 'Nothing of this agent is stored until it is there again. Verify the trail (ops/verify), find out who did '
+        'it, and restore the row from the last receipt of the agent.';
+  end if;
+end
+$_$;
 
 CREATE TABLE audit.maintenance_run (
     only_row boolean DEFAULT true NOT NULL,
@@ -1560,7 +1581,7 @@ begin
     exit when found;
     -- Only here for what is plain: an agent that has a head has a name that fits.
     perform audit.check_identity(new);
-    insert into audit.chain_heads (agent) values (coalesce(new.actor_id, '')) on conflict do nothing;
+    perform audit.begin_chain('chain_heads', coalesce(new.actor_id, ''));
   end loop;
   perform audit.remember_head('chain_heads', coalesce(new.actor_id, ''), place);
   if plain is not true then
@@ -1659,6 +1680,12 @@ CREATE FUNCTION audit.within(key text, since timestamp with time zone, until tim
 CREATE FUNCTION audit.words(text) RETURNS tsvector
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN to_tsvector('simple'::regconfig, CASE WHEN (octet_length($1) = length($1)) THEN $1 ELSE lower($1) END);
+
+CREATE TABLE audit.chains (
+    heads text NOT NULL,
+    agent text NOT NULL COLLATE pg_catalog."C",
+    CONSTRAINT chains_heads_check CHECK ((heads = ANY (ARRAY['chain_heads'::text, 'history_heads'::text])))
+);
 
 CREATE TABLE audit.checkpoints (
     seq bigint NOT NULL,
@@ -1965,8 +1992,8 @@ END;
 ALTER TABLE ONLY audit.archive
     ADD CONSTRAINT archive_pkey PRIMARY KEY (only_row);
 
-ALTER TABLE ONLY audit.chain_heads
-    ADD CONSTRAINT chain_heads_pkey PRIMARY KEY (agent);
+ALTER TABLE ONLY audit.chains
+    ADD CONSTRAINT chains_pkey PRIMARY KEY (heads, agent);
 
 ALTER TABLE ONLY audit.checkpoints
     ADD CONSTRAINT checkpoints_chain_agent_first_seq_key UNIQUE (chain, agent, first_seq);
@@ -1982,9 +2009,6 @@ ALTER TABLE ONLY audit.drain_targets
 
 ALTER TABLE ONLY audit.heartbeat
     ADD CONSTRAINT heartbeat_pkey PRIMARY KEY (only_row);
-
-ALTER TABLE ONLY audit.history_heads
-    ADD CONSTRAINT history_heads_pkey PRIMARY KEY (agent);
 
 ALTER TABLE ONLY audit.imports
     ADD CONSTRAINT imports_pkey PRIMARY KEY (id);
@@ -2048,6 +2072,10 @@ ALTER TABLE ONLY public.shadow_evaluations
 
 ALTER TABLE ONLY public.telemetry_events
     ADD CONSTRAINT telemetry_events_pkey PRIMARY KEY (id, created_at);
+
+CREATE INDEX chain_heads_agent_idx ON audit.chain_heads USING btree (agent);
+
+CREATE INDEX history_heads_agent_idx ON audit.history_heads USING btree (agent);
 
 CREATE INDEX receipt_history_agent_seq_idx ON ONLY audit.receipt_history USING btree (agent, seq);
 
@@ -2149,6 +2177,8 @@ REVOKE ALL ON FUNCTION audit.attach_partition(parent regclass, partition regclas
 
 REVOKE ALL ON FUNCTION audit.authensor_hash(id uuid, envelope_id uuid, created_at timestamp with time zone, decision_outcome text, prev_receipt_hash text) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.authensor_hash(id uuid, envelope_id uuid, created_at timestamp with time zone, decision_outcome text, prev_receipt_hash text) TO authensor_auditor;
+
+REVOKE ALL ON FUNCTION audit.begin_chain(heads text, agent text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.begin_maintenance() FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.begin_maintenance() TO authensor_maintenance;

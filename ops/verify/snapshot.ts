@@ -45,11 +45,11 @@ export async function readSnapshot(client: pg.Client): Promise<Snapshot> {
                from pg_partition_tree('public.receipts') t join pg_class c on c.oid = t.relid and t.isleaf) as estimate`,
   );
   const checkpoints = await readCheckpoints(client);
-  const heads = await readHeads(client);
+  const { heads, doubles } = await readHeads(client);
   return {
     heads,
     ...checkpoints,
-    findings: [...checkpoints.findings, ...beyondHeads(checkpoints, heads), ...emptyHeads(heads)],
+    findings: [...checkpoints.findings, ...beyondHeads(checkpoints, heads), ...emptyHeads(heads), ...doubles],
     estimate: Number(about.rows[0]?.estimate),
     asOf: about.rows[0]?.as_of ?? "",
     standby: about.rows[0]?.standby ?? false,
@@ -57,23 +57,29 @@ export async function readSnapshot(client: pg.Client): Promise<Snapshot> {
   };
 }
 
-async function readHeads(client: pg.Client): Promise<Heads> {
+async function readHeads(client: pg.Client): Promise<{ heads: Heads; doubles: Finding[] }> {
   const heads = ofEachChain(() => new Map<string, Head>());
+  const doubles: Finding[] = [];
   for (const name of chainNames) {
-    const { heads: table, headHash, clock } = chainKinds[name];
+    const { heads: table, headHash, clock, noun, findings } = chainKinds[name];
     const { rows } = await client.query<Omit<Head, "seq" | "clock"> & { seq: string; clock: string | null }>(
       `select agent, seq, coalesce(seal, '') as seal, ${headHash ?? "null"} as hash,
               case when isfinite(${clock}) then (extract(epoch from ${clock}) * 1000000)::int8 end as clock from ${table}`,
     );
-    for (const row of rows)
+    for (const row of rows) {
+      if (heads[name].has(row.agent)) {
+        const message = `${named(row.agent)} has more than one head: the next ${noun} would follow from any of them`;
+        doubles.push({ kind: findings.head, message, agent: row.agent });
+      }
       heads[name].set(row.agent, {
         ...row,
         // No chain is so long that this says less than the number itself.
         seq: Math.min(Number(row.seq), Number.MAX_SAFE_INTEGER),
         clock: row.clock === null ? undefined : Number(row.clock),
       });
+    }
   }
-  return heads;
+  return { heads, doubles };
 }
 
 /** The database makes a head together with its first row. One without a row would be what the next row follows from. */

@@ -204,6 +204,20 @@ describe("the chain", () => {
     expect(await count(app)).toBe(60);
   });
 
+  it("does not begin anew where its head was removed: nothing is stored until it is there again", async () => {
+    await insertReceipts(app, [newReceipt({ decision_outcome: "require_approval", approval: { status: "pending" } })]);
+    const owner = await database.connect(roles.owner);
+    for (const heads of ["audit.history_heads", "audit.chain_heads"]) {
+      await owner.query(`create table kept as select * from ${heads}; delete from ${heads}`);
+      await expect(
+        insertReceipts(app, [newReceipt({ decision_outcome: "require_approval", approval: { status: "pending" } })]),
+      ).rejects.toMatchObject({ code: "XX001", message: expect.stringContaining(`removed from ${heads}`) as unknown });
+      await owner.query(`insert into ${heads} select * from kept; drop table kept`);
+    }
+    await insertReceipts(app, [newReceipt()]);
+    expect(await chainFaults(auditor)).toEqual([]);
+  });
+
   it("has no gap where receipts were refused, rolled back, or taken back to a savepoint", async () => {
     await insertReceipts(app, [newReceipt()]);
     expect(await outcome(insertReceipts(app, [newReceipt({ status: "unknown" })]))).toBe("23514");

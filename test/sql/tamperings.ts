@@ -134,6 +134,12 @@ export const tamperings: readonly Tampering[] = [
     caught: "cut-off-tail",
   },
   {
+    what: "a second head of an agent",
+    by: "owner",
+    sql: "insert into audit.chain_heads select * from audit.chain_heads where agent = 'a'",
+    caught: "altered-head",
+  },
+  {
     what: "a head dated ahead, so that all that follows is",
     by: "superuser",
     sql: "update audit.chain_heads set sealed_at = now() + interval '1 year' where agent = 'a'",
@@ -286,15 +292,15 @@ export const tamperings: readonly Tampering[] = [
     caught: "guard-off",
   },
   {
-    what: "a unique index dropped from the heads",
+    what: "the key dropped that keeps an agent from having two heads",
     by: "owner",
-    sql: "alter table audit.chain_heads drop constraint chain_heads_pkey",
+    sql: "alter table audit.chains drop constraint chains_pkey",
     caught: "guard-off",
   },
   {
     what: "an index marked as not valid",
     by: "superuser",
-    sql: "set allow_system_table_mods = on; update pg_index set indisvalid = false where indexrelid = 'audit.chain_heads_pkey'::regclass",
+    sql: "set allow_system_table_mods = on; update pg_index set indisvalid = false where indexrelid = 'audit.chains_pkey'::regclass",
     caught: "guard-off",
   },
   {
@@ -470,7 +476,7 @@ export const tamperings: readonly Tampering[] = [
   {
     what: "an index that new snapshots do not use",
     by: "superuser",
-    sql: "update pg_index set indcheckxmin = true where indexrelid = 'audit.chain_heads_pkey'::regclass",
+    sql: "update pg_index set indcheckxmin = true where indexrelid = 'audit.chains_pkey'::regclass",
     caught: "guard-off",
   },
   {
