@@ -11,8 +11,11 @@ export const auditorPrograms = {
 };
 
 /** The replica is preferred by the program itself, where there is one and it answers. */
-export const auditorEnvironment = ({ auditorUrl, replicaUrl }: Pick<LocalOutputs, "auditorUrl" | "replicaUrl">) => ({
-  DATABASE_URL: auditorUrl,
+export const auditorEnvironment = ({
+  auditorPrimaryUrl,
+  replicaUrl,
+}: Pick<LocalOutputs, "auditorPrimaryUrl" | "replicaUrl">) => ({
+  DATABASE_URL: auditorPrimaryUrl,
   ...(replicaUrl !== undefined && { REPLICA_URL: replicaUrl }),
 });
 

@@ -30,6 +30,7 @@ export interface LocalOutputs extends Properties {
   ownerUrl: string;
   monitorUrl: string;
   auditorUrl: string;
+  auditorPrimaryUrl: string;
   /** Undefined where there is no replica. */
   replicaUrl?: string;
   backupBucketUrl: string;

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { isCron } from "../components/programs/cron";
-import { type ScheduledName, scheduledNames, scheduledPrograms } from "../components/programs/scheduledPrograms";
+import { isTimed, scheduledNames, scheduledPrograms, type TimedName } from "../components/programs/scheduledPrograms";
 import { checked, flag, image, integer, map, object, type Setting, text } from "./kinds";
 import { podOverrides } from "./podOverrides";
 
@@ -80,13 +80,13 @@ export const partitions = {
   }),
 };
 
-/** One of each program on schedule: `partitionsSchedule`. */
+/** One of each program on schedule: `verifyRecentSchedule` of "verify-recent". */
 export const schedules = Object.fromEntries(
-  scheduledNames.map((name) => {
+  scheduledNames.filter(isTimed).map((name) => {
     const { what, schedule } = scheduledPrograms[name];
     return [
       name,
-      checked(`${name}Schedule`, isCron, {
+      checked(`${name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase())}Schedule`, isCron, {
         description: `When ${what}, as a Kubernetes CronJob writes it, in UTC`,
         rule: "a schedule that a Kubernetes CronJob accepts: five cron fields or a word such as @daily, in UTC",
         example: schedule,
@@ -94,7 +94,7 @@ export const schedules = Object.fromEntries(
       }),
     ];
   }),
-) as Record<ScheduledName, Setting<string>>;
+) as Record<TimedName, Setting<string>>;
 
 export const ops = {
   image: image("opsImage", "Node image that the ops programs run in", "node:22.21.1-alpine3.22"),

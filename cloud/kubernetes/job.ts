@@ -127,7 +127,10 @@ export const cronJobHandler: Handler = {
 
   status(current) {
     const { spec } = admit("CronJob", current.name, cronJobSchema, current.inputs);
-    return Promise.resolve({ healthy: true, text: `${spec.schedule} in a cluster, only on demand here` });
+    return Promise.resolve({
+      healthy: true,
+      text: spec.suspend ? "only on demand" : `${spec.schedule} in a cluster, only on demand here`,
+    });
   },
 };
 

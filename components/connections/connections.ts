@@ -93,6 +93,8 @@ export class Connections extends pulumi.ComponentResource {
       audit: pooled("audit", "app"),
       telemetry: pooled("telemetry", "telemetry"),
       auditor: pooled("auditor", "auditor"),
+      // Verification, for hours where there is no replica: the pool may have one connection for all auditors.
+      auditorPrimary: direct("auditor-primary", "auditor", args.primary),
       owner: direct("owner", "owner", args.primary),
       maintenance: direct("maintenance", "maintenance", args.primary),
       monitor: direct("monitor", "monitor", args.primary),

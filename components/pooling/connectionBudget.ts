@@ -141,7 +141,7 @@ export function roleConnections(limits: ConnectionLimits): Record<string, number
   return {
     [roles.app]: processes * (pools.controlPlane + pools.app),
     [roles.telemetry]: processes * pools.telemetry,
-    [roles.auditor]: processes * pools.auditor,
+    [roles.auditor]: processes * pools.auditor + connectionsOf((connection) => connection === "auditorPrimary"),
     // More where the reserve allows it: each PgBouncer process keeps the one that the monitor's query came through, and the next
     // monitor of a rollout and a person need one each.
     [roles.monitor]: directConnections.monitor + Math.min(processes + 2, spare),

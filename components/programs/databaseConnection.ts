@@ -8,6 +8,7 @@ export type ConnectionName =
   | "audit"
   | "telemetry"
   | "auditor"
+  | "auditorPrimary"
   | "owner"
   | "maintenance"
   | "monitor"

@@ -6,10 +6,11 @@ import { evictionIsNoFailure, wrongSettingsAreFinal } from "./jobFailures";
 import { opsProgram, type OpsProgramArgs } from "./opsProgram";
 import {
   type ScheduledInputs,
-  type ScheduledName,
+  isTimed,
   scheduledNames,
   type ScheduledProgram,
   scheduledPrograms,
+  type TimedName,
 } from "./scheduledPrograms";
 
 interface EveryScheduled
@@ -26,8 +27,8 @@ export interface ScheduledArgs extends EveryScheduled {
   /** The CronJob's name. */
   program: string;
   entry: ScheduledProgram;
-  /** Five cron fields or a word such as @daily, UTC. */
-  schedule: string;
+  /** Five cron fields or a word such as @daily, UTC. Default: never, it is run by hand only. */
+  schedule?: string | undefined;
 }
 
 /** One of our programs on schedule: one run at a time, tried again where that can help. */
@@ -62,7 +63,8 @@ export class Scheduled extends pulumi.ComponentResource {
         // A fixed name: `kubectl create job --from=cronjob/<program>` is how a person runs it now.
         metadata: { ...metadata, name: program },
         spec: {
-          schedule,
+          schedule: schedule ?? "@yearly",
+          suspend: schedule === undefined,
           timeZone: "Etc/UTC",
           concurrencyPolicy: "Forbid",
           // Missed while the cluster was away: still run within the day, not a hundred times over.
@@ -90,11 +92,12 @@ export class Scheduled extends pulumi.ComponentResource {
 /** A CronJob of each program in the table. */
 export function scheduleAll(
   name: string,
-  { schedules, ...args }: EveryScheduled & { schedules: Record<ScheduledName, string> },
+  { schedules, ...args }: EveryScheduled & { schedules: Record<TimedName, string> },
   opts: pulumi.ComponentResourceOptions,
 ): Scheduled[] {
   return scheduledNames.map((program) => {
-    const own = { program, entry: scheduledPrograms[program], schedule: schedules[program] };
+    const schedule = isTimed(program) ? schedules[program] : undefined;
+    const own = { program, entry: scheduledPrograms[program], schedule };
     return new Scheduled(`${name}-${program}`, { ...args, ...own }, opts);
   });
 }

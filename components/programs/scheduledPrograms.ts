@@ -18,8 +18,8 @@ export interface ScheduledInputs {
 export interface ScheduledProgram {
   /** What happens on schedule, as the setting's description has it: "partitions are made". */
   what: string;
-  /** Default of the setting `<name>Schedule`, UTC. */
-  schedule: string;
+  /** Default of the setting `<name>Schedule`, UTC. Not set: it is there to be run by hand, suspended, and has no setting. */
+  schedule?: string;
   /** Seconds that one run may take, its tries together. */
   deadline: number;
   /** How often a failed run is tried again; never with wrong settings (exit code 2). Default 3. */
@@ -40,6 +40,19 @@ export interface ScheduledProgram {
   /** Its identity on AWS: what for, and the statements of its policy. Default: none. */
   aws?: (inputs: ScheduledInputs) => { description: string; statements: object[] };
 }
+
+const onReplica = { databases: { REPLICA: "replica" }, env: () => ({}) } as const;
+
+/** A run that found something must not be repeated until it finds nothing; what passes, the program itself waits for. */
+const verification = {
+  entry: "verify",
+  connection: "auditorPrimary",
+  connections: 1,
+  retries: 0,
+  ...onReplica,
+} as const;
+
+const byHand = { connections: 0, retries: 0, ...onReplica } as const;
 
 /**
  * Every program that runs on schedule. To add one, write `ops/<name>.ts` and add an entry here. From it follow the CronJob (also for
@@ -78,8 +91,38 @@ export const scheduledPrograms = {
       statements: archiverStatements(backups),
     }),
   },
+  // As far back as the last run of the whole trail, and a day more. Neither run has an anchor: docs/verification.md says what that means.
+  "verify-recent": {
+    what: "what the last 8 days wrote is verified",
+    schedule: "47 5 * * *",
+    deadline: 2 * 3600,
+    args: ["--since", "8d", "--record", "recent", "--allow-empty", "--connections", "1"],
+    ...verification,
+  },
+  "verify-whole": {
+    what: "the whole trail is verified",
+    schedule: "17 6 * * 0",
+    deadline: 6 * 3600,
+    args: ["--record", "whole", "--allow-empty", "--connections", "1"],
+    ...verification,
+  },
+  anchor: { what: "an anchor is printed", deadline: 900, connection: "auditor", ...byHand },
+  search: {
+    what: "the latest receipts are printed",
+    deadline: 900,
+    args: ["--latest"],
+    connection: "auditor",
+    ...byHand,
+  },
 } as const satisfies Record<string, ScheduledProgram>;
 
 export type ScheduledName = keyof typeof scheduledPrograms;
 
 export const scheduledNames = Object.keys(scheduledPrograms) as ScheduledName[];
+
+/** Those that have a setting: when they run. */
+export type TimedName = {
+  [Name in ScheduledName]: (typeof scheduledPrograms)[Name] extends { schedule: string } ? Name : never;
+}[ScheduledName];
+
+export const isTimed = (name: ScheduledName): name is TimedName => "schedule" in scheduledPrograms[name];

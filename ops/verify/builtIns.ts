@@ -1,11 +1,11 @@
 /**
  * Whether PostgreSQL's own functions, operators, casts, types and what else gives a query its meaning are as released. Their rows in the
- * catalog differ from major version to major version and hardly ever within one: builtIns.json (`npm run built-ins` adds a server's to it)
+ * catalog differ from major version to major version and hardly ever within one: builtInDigests.json (`npm run built-ins` adds a server's to it)
  * has a digest of each kind. They are read as they are stored, and hashed here: a function that is not what it seems takes no part in it.
  */
 import { createHash } from "node:crypto";
 import type pg from "pg";
-import known from "./builtIns.json";
+import known from "./builtInDigests.json";
 import type { Finding } from "./findings";
 
 interface Kind {
@@ -192,7 +192,7 @@ export async function builtInFindings(client: pg.Client): Promise<Finding[]> {
   if (!released)
     return [
       off(
-        `what PostgreSQL ${version} brings is not known here (${Object.keys(known).join(", ")} are): ops/verify/builtIns.json`,
+        `what PostgreSQL ${version} brings is not known here (${Object.keys(known).join(", ")} are): ops/verify/builtInDigests.json`,
       ),
     ];
   return kinds

@@ -36,7 +36,7 @@ const brought: readonly Brought[] = [
   },
   {
     key: /^function public\.pg_stat_statements\w*\(/,
-    fact: /; language c; owner \w+; kind f; volatility v; parallel s; strict; library \$libdir\/pg_stat_statements; (everyone may EXECUTE|no one else); /,
+    fact: /; language c; owner \w+; kind f; volatility v; parallel s; strict; library \$libdir\/pg_stat_statements; (everyone may EXECUTE|no one else|rds_superuser may EXECUTE \(and pass it on\)); /,
   },
 ];
 

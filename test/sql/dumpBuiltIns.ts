@@ -1,11 +1,11 @@
-/** Adds what a server's PostgreSQL brings to ops/verify/builtIns.json: `PG_BIN_DIR=… npm run built-ins`, for the first and the last minor version of each major. */
+/** Adds what a server's PostgreSQL brings to ops/verify/builtInDigests.json: `PG_BIN_DIR=… npm run built-ins`, for the first and the last minor version of each major. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describeBuiltIns, type BuiltIns } from "../../ops/verify/builtIns";
 import { inSnapshot } from "../../ops/verify/session";
 import { startPostgres } from "../postgres";
 
-const file = join(__dirname, "../../ops/verify/builtIns.json");
+const file = join(__dirname, "../../ops/verify/builtInDigests.json");
 
 async function main(): Promise<void> {
   const known = JSON.parse(readFileSync(file, "utf8")) as BuiltIns;

@@ -32,6 +32,7 @@ describe("the connections", () => {
     ["audit", pooled("authensor_app", "pa", "authensor")],
     ["telemetry", pooled("authensor_telemetry", "pt", "authensor_telemetry")],
     ["auditor", pooled("authensor_auditor", "pu", "authensor_auditor")],
+    ["auditor-primary", direct("authensor_auditor", "pu", "primary.example.com:5432")],
     ["owner", direct("authensor_owner", "po", "primary.example.com:5432")],
     ["maintenance", direct("authensor_maintenance", "px", "primary.example.com:5432")],
     ["monitor", direct("authensor_monitor", "pm", "primary.example.com:5432")],
@@ -48,13 +49,14 @@ describe("the connections", () => {
     expect(secret.secrets).toEqual(["stringData"]);
   });
 
-  test("are ten and the certificates that the URLs name, and nothing else", async () => {
+  test("are eleven and the certificates that the URLs name, and nothing else", async () => {
     const world = await build();
     expect(world.census).toEqual([
       "authensor:kubernetes:Connections k",
       ...[
         "audit",
         "auditor",
+        "auditor-primary",
         "control-plane-database",
         "maintenance",
         "monitor",

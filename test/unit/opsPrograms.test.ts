@@ -29,6 +29,7 @@ const connections: DatabaseConnections = {
   audit: pooled("audit-1"),
   telemetry: pooled("telemetry-1"),
   auditor: pooled("auditor-1"),
+  auditorPrimary: direct("auditor-primary-1"),
   owner: direct("owner-1"),
   maintenance: direct("maintenance-1"),
   monitor: direct("monitor-1"),
@@ -344,11 +345,36 @@ describe("a program on schedule", () => {
 
 describe("the table of programs on schedule", () => {
   test.each(Object.entries<ScheduledProgram>(scheduledPrograms))(
-    "%s is a program of ops/, with a schedule that Kubernetes takes",
+    "%s is a program of ops/, with a schedule that Kubernetes takes or none",
     (name, entry) => {
       expect(existsSync(join(__dirname, `../../ops/${entry.entry ?? name}.ts`))).toBe(true);
-      expect(isCron(entry.schedule)).toBe(true);
+      expect(isCron(entry.schedule ?? "@yearly")).toBe(true);
       expect(entry.deadline).toBeGreaterThan(0);
     },
   );
+
+  test("verifies daily what is new and weekly all there is, on the replica where there is one, and repeats no run that found something", async () => {
+    for (const program of ["verify-recent", "verify-whole"] as const) {
+      const entry = scheduledPrograms[program];
+      const made = async (there: DatabaseConnections) => {
+        const { spec } = await cronJobOf(entry, { program, connections: there });
+        const [container] = spec.jobTemplate.spec.template.spec.containers;
+        return {
+          job: spec.jobTemplate.spec,
+          args: container!.args,
+          env: (container!.env ?? []).map(({ name }) => name),
+        };
+      };
+      const { job, args, env } = await made({ ...connections, replica: direct("replica-1") });
+      expect(job.backoffLimit).toBe(0);
+      expect(args).toEqual(expect.arrayContaining(["--record", program.replace("verify-", "")]));
+      expect(env).toEqual(expect.arrayContaining(["DATABASE_URL_FILE", "REPLICA_URL_FILE"]));
+      expect((await made(connections)).env).not.toContain("REPLICA_URL_FILE");
+    }
+  });
+
+  test("keeps what is only run by hand suspended", async () => {
+    expect((await cronJobOf(scheduledPrograms.search, { schedule: undefined })).spec.suspend).toBe(true);
+    expect((await cronJobOf()).spec.suspend).toBe(false);
+  });
 });

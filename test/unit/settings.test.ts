@@ -82,7 +82,12 @@ describe("defaults", () => {
       controlPlane: { image: "ghcr.io/authensor/control-plane:0.0.1", minPods: 2, maxPods: 6, env: {}, pod: {} },
       ingress: undefined,
       partitions: { monthsAhead: 3 },
-      schedules: { partitions: "17 3 * * *", archive: "*/5 * * * *" },
+      schedules: {
+        partitions: "17 3 * * *",
+        archive: "*/5 * * * *",
+        "verify-recent": "47 5 * * *",
+        "verify-whole": "17 6 * * 0",
+      },
       ops: { image: "node:22.21.1-alpine3.22", pod: {} },
       alarms: {
         emails: { page: [], ticket: [] },
@@ -580,7 +585,7 @@ describe("what only shows in combination", () => {
   });
 
   test("the smallest reserve there may be holds all direct connections", () => {
-    expect(problemsOf({ reservedConnections: "14" })).toEqual([]);
+    expect(problemsOf({ reservedConnections: "16" })).toEqual([]);
   });
 
   test.each(ownVariables)("%s in controlPlaneEnv is refused: the program sets it", (name) => {

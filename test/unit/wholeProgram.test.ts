@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { scheduledNames } from "../../components/programs/scheduledPrograms";
 import program from "../..";
 import type { Deployment, PodTemplate } from "./kubernetesTypes";
 import { lookups } from "./mockOutputs";
@@ -140,7 +141,7 @@ describe.each(stacks)("the program for %s", (stack) => {
       backupBucket: { name: `authensor-${stack}-backups-abc1234`, region: "eu-north-1" },
       pgbouncer: { host: "pgbouncer.authensor.svc.cluster.local", port: 6432 },
       controlPlane: { url: "http://control-plane.authensor.svc.cluster.local:3000" },
-      cronJobs: ["partitions", "archive"],
+      cronJobs: [...scheduledNames],
       adminTokenSecret: secret("admin-token", "token"),
       connectionSecrets: {
         controlPlaneDatabase: secret("control-plane-database", "url"),
@@ -326,8 +327,7 @@ describe("a changed setting", () => {
   test("of the ops programs' pods reaches the Job, the CronJobs and the monitor alone", async () => {
     expect(await changedBy({ "authensor-database:opsPod": '{"nodeSelector":{"pool":"ops"}}' })).toEqual([
       "kubernetes:batch/v1:Job authensor-dev-migrate",
-      "kubernetes:batch/v1:CronJob authensor-dev-partitions",
-      "kubernetes:batch/v1:CronJob authensor-dev-archive",
+      ...scheduledNames.map((program) => `kubernetes:batch/v1:CronJob authensor-dev-${program}`),
       "kubernetes:apps/v1:Deployment authensor-dev-monitor",
     ]);
   });
