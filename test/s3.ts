@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { S3Client, type S3ClientConfig } from "@aws-sdk/client-s3";
+import { readPolicy } from "../cloud/aws/iam/policy";
 import { type BucketSettings, writeSetting } from "../cloud/aws/s3/settings";
 import { createS3 } from "../cloud/aws/s3/server";
 
@@ -28,18 +29,29 @@ export interface TestS3 {
   root: string;
   url: string;
   client(more?: S3ClientConfig): S3Client;
+  /** As a role of those given. */
+  as(role: string): S3Client;
   /** Milliseconds that its clock is ahead. */
   ahead: number;
   close(): Promise<void>;
 }
 
-export async function testS3(buckets: Record<string, BucketSettings>): Promise<TestS3> {
+/** @param roles the statements of each one's policy; the owner may do what no bucket's policy denies */
+export async function testS3(
+  buckets: Record<string, BucketSettings>,
+  roles: Record<string, object[]> = {},
+): Promise<TestS3> {
+  const known = [owner.accessKeyId, ...Object.keys(roles)];
   const root = mkdtempSync(join(tmpdir(), "s3-"));
   for (const [name, settings] of Object.entries(buckets)) makeBucket(root, name, settings);
   const clients: S3Client[] = [];
   const server = createS3({
     root,
-    secretOf: (accessKeyId) => (accessKeyId === owner.accessKeyId ? owner.secretAccessKey : undefined),
+    secretOf: (accessKeyId) => (known.includes(accessKeyId) ? owner.secretAccessKey : undefined),
+    identityOf: (accessKeyId) => ({
+      principal: `arn:aws:iam::000000000000:${accessKeyId === owner.accessKeyId ? "root" : `role/${accessKeyId}`}`,
+      statements: roles[accessKeyId] && readPolicy(JSON.stringify({ Statement: roles[accessKeyId] })),
+    }),
     now: () => new Date(Date.now() + s3.ahead),
   });
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
@@ -58,6 +70,7 @@ export async function testS3(buckets: Record<string, BucketSettings>): Promise<T
       clients.push(client);
       return client;
     },
+    as: (role) => s3.client({ credentials: { ...owner, accessKeyId: role } }),
     async close() {
       for (const client of clients) client.destroy();
       server.closeAllConnections();

@@ -4,6 +4,7 @@ import { handlers as random } from "../random";
 import { handlers as tls } from "../tls";
 import { dashboard, dashboardType } from "./cloudwatch/dashboardHandler";
 import { handlers as alarms } from "./cloudwatch/handlers";
+import { handlers as roles } from "./iam/handlers";
 import { instance } from "./rds/instance";
 import { instanceType } from "./rds/lookup";
 import { parameterGroup, parameterGroupType } from "./rds/parameterGroup";
@@ -16,6 +17,7 @@ export const handlers: Record<string, Handler> = {
   ...alarms,
   [dashboardType]: dashboard,
   ...buckets,
+  ...roles,
   [instanceType]: instance,
   [parameterGroupType]: parameterGroup,
   "aws:rds/subnetGroup:SubnetGroup": subnetGroup,

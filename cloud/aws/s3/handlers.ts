@@ -6,6 +6,7 @@ import { z } from "zod";
 import type { Context, Handler, Properties } from "../../handler";
 import { AwsError, regionOf } from "../account";
 import { isRunning, urlOf } from "../endpoint";
+import { readPolicy } from "../iam/policy";
 import { recordedOutputs } from "../recorded";
 import { lockModes } from "./locks";
 import { s3, s3Root } from "./service";
@@ -172,6 +173,16 @@ function encryptionRule(inputs: Properties): BucketSettings["encryption"] {
   };
 }
 
+function bucketPolicy(inputs: Properties): string {
+  const { policy } = read(z.looseObject({ policy: z.string() }), inputs);
+  try {
+    readPolicy(policy);
+  } catch (error) {
+    throw new AwsError("MalformedPolicy", (error as Error).message);
+  }
+  return policy;
+}
+
 export const handlers: Record<string, Handler> = {
   [bucketType]: bucket,
   "aws:s3/bucketVersioning:BucketVersioning": setting(
@@ -187,8 +198,5 @@ export const handlers: Record<string, Handler> = {
     encryptionRule,
   ),
   "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": setting("lifecycle", lifecycleRules),
-  "aws:s3/bucketPolicy:BucketPolicy": setting(
-    "policy",
-    (inputs) => read(z.looseObject({ policy: z.string() }), inputs).policy,
-  ),
+  "aws:s3/bucketPolicy:BucketPolicy": setting("policy", bucketPolicy),
 };

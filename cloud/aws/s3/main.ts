@@ -1,10 +1,17 @@
 /** S3 on this machine: one process for the buckets of all regions. */
 import { dirname } from "node:path";
 import { secretOf } from "../iam/keys";
+import { identityOf } from "../iam/roles";
 import { createS3 } from "./server";
 
 const [root = "", port = ""] = process.argv.slice(2);
-const server = createS3({ root, secretOf: (accessKeyId) => secretOf(dirname(root), accessKeyId) });
+const above = dirname(root);
+const server = createS3({
+  root,
+  identityOf: (accessKeyId) => identityOf(above, accessKeyId),
+  // A key that nobody has would otherwise be one that has a secret.
+  secretOf: (accessKeyId) => (identityOf(above, accessKeyId) ? secretOf(above, accessKeyId) : undefined),
+});
 
 server.listen(Number(port), "127.0.0.1", () => console.log("listening"));
 server.on("error", (error) => {

@@ -1,5 +1,6 @@
 /** A request as S3 reads it, and its answer. */
 import type { IncomingMessage } from "node:http";
+import type { Access } from "./access";
 import type { Bucket } from "./bucket";
 import { checkDigests } from "./digests";
 import { S3Error } from "./errors";
@@ -36,8 +37,7 @@ export interface Call {
   bucket: Bucket;
   key: string;
   now: Date;
-  /** Whether the caller may do this as well, to this key unless another is given. */
-  may(action: string, key?: string): boolean;
+  access: Access;
 }
 
 export interface Reply {

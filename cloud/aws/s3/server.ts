@@ -4,6 +4,8 @@ import { createReadStream } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { pipeline } from "node:stream/promises";
 import { accountId } from "../account";
+import type { Identity } from "../iam/roles";
+import { accessOf } from "./access";
 import { Buckets } from "./bucket";
 import { S3Error } from "./errors";
 import { operationOf } from "./operations";
@@ -17,11 +19,13 @@ export interface S3Options {
   root: string;
   /** What an access key's holder signs with; undefined for a key that nobody has. */
   secretOf: (accessKeyId: string) => string | undefined;
+  /** Whose key it is; nobody is denied anything where nobody is known. */
+  identityOf?: (accessKeyId: string) => Identity | undefined;
   /** The clock that locks and lifecycle rules go by. */
   now?: () => Date;
 }
 
-export function createS3({ root, secretOf, now = () => new Date() }: S3Options): Server {
+export function createS3({ root, secretOf, identityOf, now = () => new Date() }: S3Options): Server {
   const buckets = new Buckets(root);
 
   async function answer(request: IncomingMessage): Promise<Reply> {
@@ -31,8 +35,12 @@ export function createS3({ root, secretOf, now = () => new Date() }: S3Options):
     const bucket = buckets.open(target.bucket);
     checkPlace(request, signed, bucket.facts.region);
     const operation = operationOf(request, target);
-    const call = { ...target, request, signed, bucket, now: now(), may: () => true };
-    return operation.run(call);
+    const asking = { ...target, request, bucket, now: now() };
+    const access = accessOf(identityOf?.(signed.accessKeyId), asking);
+    const { action, versionAction = action, keys = {} } = operation;
+    const wanted = target.query.has("versionId") ? versionAction : action;
+    if (wanted !== undefined) access.demand(wanted, { keys });
+    return operation.run({ ...asking, signed, access });
   }
 
   return createServer((request, response) => {

@@ -4,7 +4,7 @@ import type { IncomingMessage } from "node:http";
 import type { Bucket } from "./bucket";
 import { S3Error } from "./errors";
 import { defaultRetention, type Lock, parseRetention } from "./locks";
-import { header } from "./request";
+import { type Call, header } from "./request";
 
 /** Headers that a reader is given back as they came. */
 const kept = [
@@ -21,9 +21,15 @@ export interface Wanted extends Lock {
   storageClass: string;
 }
 
-export function wantedBy(request: IncomingMessage, bucket: Bucket, now: Date): Wanted {
+/** @throws where the caller may not lock, or not use the key */
+export function wantedBy(call: Call): Wanted {
+  const { request, bucket, now, access } = call;
+  if (header(request, "x-amz-object-lock-mode") !== undefined) access.demand("s3:PutObjectRetention");
+  if (header(request, "x-amz-object-lock-legal-hold") !== undefined) access.demand("s3:PutObjectLegalHold");
+  const encryption = encryptionOf(request, bucket);
+  demandKey(call, encryption, "kms:GenerateDataKey");
   return {
-    headers: { "content-type": "binary/octet-stream", ...keptHeaders(request), ...encryptionOf(request, bucket) },
+    headers: { "content-type": "binary/octet-stream", ...keptHeaders(request), ...encryption },
     storageClass: header(request, "x-amz-storage-class") ?? "STANDARD",
     ...lockWanted(request, bucket, now),
   };
@@ -51,6 +57,13 @@ function encryptionOf(request: IncomingMessage, bucket: Bucket): Record<string, 
     ...(key !== undefined && { "x-amz-server-side-encryption-aws-kms-key-id": key }),
     ...(byDefault?.bucketKey && { "x-amz-server-side-encryption-bucket-key-enabled": "true" }),
   };
+}
+
+/** S3 uses a KMS key in the name of who asks. */
+export function demandKey({ access, bucket }: Call, headers: Readonly<Record<string, string>>, action: string): void {
+  const resource = headers["x-amz-server-side-encryption-aws-kms-key-id"];
+  const keys = { "kms:ViaService": `s3.${bucket.facts.region}.amazonaws.com` };
+  if (resource !== undefined) access.demand(action, { resource, keys });
 }
 
 /** Under a KMS key an ETag is not the MD5 of the object: nobody may take it for that. */

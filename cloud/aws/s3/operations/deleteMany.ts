@@ -1,4 +1,5 @@
 /** DeleteObjects: each key is answered for itself. */
+import { objectArn } from "../access";
 import { S3Error } from "../errors";
 import { bodyText, type Call, header, type Reply } from "../request";
 import { sentChecksum } from "../digests";
@@ -29,7 +30,7 @@ export async function deleteObjects(call: Call): Promise<Reply> {
 async function removeOne(call: Call, { key, versionId }: { key: string; versionId: string | undefined }) {
   try {
     const action = versionId === undefined ? "s3:DeleteObject" : "s3:DeleteObjectVersion";
-    if (!call.may(action, key)) throw new S3Error("AccessDenied", "Access Denied");
+    call.access.demand(action, { resource: objectArn(call.bucket, key) });
     const { marker, versionId: removed } = await remove({ ...call, key }, key, versionId);
     return {
       deleted: {

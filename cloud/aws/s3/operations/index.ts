@@ -16,14 +16,20 @@ export interface Operation {
   chosenBy?: string;
   /** Further parameters that it knows. */
   parameters?: readonly string[];
-  /** Permission that it takes; undefined where it asks for each part itself. */
+  /** Permission that it takes; undefined where it asks for what it finds in the request's body. */
   action?: string;
+  /** Permission where it names a version. */
+  versionAction?: string;
+  /** What conditions of policies compare. */
+  keys?: Record<string, string>;
   run(call: Call): Promise<Reply> | Reply;
 }
 
 const listing = ["prefix", "delimiter", "max-keys", "encoding-type"];
 const ofV2 = ["continuation-token", "start-after", "fetch-owner", ...listing];
 const version = ["versionId"];
+const creates = { "s3:ObjectCreationOperation": "true" };
+const createsLater = { "s3:ObjectCreationOperation": "false" };
 
 const operations: readonly Operation[] = [
   { method: "HEAD", on: "bucket", action: "s3:ListBucket", run: headBucket },
@@ -61,16 +67,17 @@ const operations: readonly Operation[] = [
     action: "s3:ListBucketMultipartUploads",
     run: listUploads,
   },
-  { method: "POST", on: "object", chosenBy: "uploads", action: "s3:PutObject", run: createUpload },
+  { method: "POST", on: "object", chosenBy: "uploads", action: "s3:PutObject", keys: createsLater, run: createUpload },
   {
     method: "PUT",
     on: "object",
     chosenBy: "uploadId",
     parameters: ["partNumber"],
     action: "s3:PutObject",
+    keys: createsLater,
     run: uploadPart,
   },
-  { method: "POST", on: "object", chosenBy: "uploadId", action: "s3:PutObject", run: completeUpload },
+  { method: "POST", on: "object", chosenBy: "uploadId", action: "s3:PutObject", keys: creates, run: completeUpload },
   { method: "DELETE", on: "object", chosenBy: "uploadId", action: "s3:AbortMultipartUpload", run: abortUpload },
   {
     method: "GET",
@@ -93,7 +100,6 @@ const operations: readonly Operation[] = [
     on: "object",
     chosenBy: "retention",
     parameters: version,
-    action: "s3:PutObjectRetention",
     run: putRetention,
   },
   {
@@ -112,10 +118,31 @@ const operations: readonly Operation[] = [
     action: "s3:PutObjectLegalHold",
     run: putLegalHold,
   },
-  { method: "PUT", on: "object", action: "s3:PutObject", run: putObject },
-  { method: "GET", on: "object", parameters: version, action: "s3:GetObject", run: getObject },
-  { method: "HEAD", on: "object", parameters: version, action: "s3:GetObject", run: getObject },
-  { method: "DELETE", on: "object", parameters: version, action: "s3:DeleteObject", run: deleteObject },
+  { method: "PUT", on: "object", action: "s3:PutObject", keys: creates, run: putObject },
+  {
+    method: "GET",
+    on: "object",
+    parameters: version,
+    action: "s3:GetObject",
+    versionAction: "s3:GetObjectVersion",
+    run: getObject,
+  },
+  {
+    method: "HEAD",
+    on: "object",
+    parameters: version,
+    action: "s3:GetObject",
+    versionAction: "s3:GetObjectVersion",
+    run: getObject,
+  },
+  {
+    method: "DELETE",
+    on: "object",
+    parameters: version,
+    action: "s3:DeleteObject",
+    versionAction: "s3:DeleteObjectVersion",
+    run: deleteObject,
+  },
 ];
 
 /** The SDKs' own note of an operation, and what carries a signature in a URL. */

@@ -1,11 +1,12 @@
 /** The lock of one version. */
+import { lockKeys } from "../access";
 import { S3Error } from "../errors";
 import { checkRetention, parseRetention, type Retention } from "../locks";
-import { bodyText, type Call, header, type Reply } from "../request";
+import { bodyText, type Call, type Reply } from "../request";
 import { missingLock, parseHold } from "../upload";
 import type { Version } from "../version";
 import { fromXml, toXml } from "../xml";
-import { find, versionHeader } from "./objects";
+import { bypasses, find, versionHeader } from "./objects";
 
 function lockable(call: Call): Version {
   if (!call.bucket.facts.objectLock) throw missingLock();
@@ -27,14 +28,13 @@ export async function getRetention(call: Call): Promise<Reply> {
 
 export async function putRetention(call: Call): Promise<Reply> {
   const { Mode, RetainUntilDate } = fromXml("Retention", await bodyText(call));
-  const { bucket, key, now, request } = call;
+  const { bucket, key, now, access } = call;
   const wanted: Retention | undefined =
     Mode === undefined && RetainUntilDate === undefined
       ? undefined
       : parseRetention(textOf(Mode), textOf(RetainUntilDate), now);
-  const bypass =
-    header(request, "x-amz-bypass-governance-retention")?.toLowerCase() === "true" &&
-    call.may("s3:BypassGovernanceRetention");
+  access.demand("s3:PutObjectRetention", { keys: lockKeys(wanted?.mode, wanted?.until, now) });
+  const bypass = bypasses(call, key);
   return bucket.objects.exclusively(key, async () => {
     const version = lockable(call);
     checkRetention(version, wanted, now, bypass);

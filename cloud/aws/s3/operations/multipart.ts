@@ -5,7 +5,7 @@ import { type Algorithm, algorithmOf, type ChecksumType, checksumElements, heade
 import { S3Error } from "../errors";
 import { receive } from "../receive";
 import { bodyText, type Call, header, type Reply } from "../request";
-import { checkLockedUpload, etagOf, wantedBy } from "../upload";
+import { checkLockedUpload, demandKey, etagOf, wantedBy } from "../upload";
 import type { MultipartUpload, Part } from "../uploads";
 import { fromXml, listOf, toXml } from "../xml";
 import { encryptionHeaders, store, versionHeader } from "./objects";
@@ -17,11 +17,13 @@ const mostParts = 10_000;
 
 const uploadOf = ({ bucket, key, query }: Call) => bucket.uploads.find(query.get("uploadId") ?? "", key);
 
-export async function createUpload({ request, bucket, key, now }: Call): Promise<Reply> {
+export async function createUpload(call: Call): Promise<Reply> {
+  const { request, bucket, key, now } = call;
   const name = header(request, "x-amz-checksum-algorithm");
   const algorithm = name === undefined ? "CRC64NVME" : algorithmOf(name);
   const checksum = { algorithm, type: typeOf(header(request, "x-amz-checksum-type"), algorithm) };
-  const wanted = wantedBy(request, bucket, now);
+  const wanted = wantedBy(call);
+  demandKey(call, wanted.headers, "kms:Decrypt");
   const { uploadId } = await bucket.uploads.begin({ key, initiated: now.toISOString(), checksum, wanted });
   return {
     body: toXml("InitiateMultipartUploadResult", { Bucket: bucket.name, Key: key, UploadId: uploadId }),

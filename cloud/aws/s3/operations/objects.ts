@@ -1,5 +1,6 @@
 /** One object: put, get, head, delete. */
 import { rm } from "node:fs/promises";
+import { bucketArn, objectArn } from "../access";
 import { checkRead, checkWrite, rangeOf } from "../conditions";
 import { headerOf } from "../checksums";
 import { S3Error } from "../errors";
@@ -7,11 +8,11 @@ import { checkRemoval } from "../locks";
 import type { NewVersion, Version } from "../version";
 import { receive } from "../receive";
 import { type Call, header, type Reply } from "../request";
-import { checkLockedUpload, etagOf, wantedBy } from "../upload";
+import { checkLockedUpload, demandKey, etagOf, wantedBy } from "../upload";
 
 export async function putObject(call: Call): Promise<Reply> {
   const { request, signed, bucket, key, now } = call;
-  const wanted = wantedBy(request, bucket, now);
+  const wanted = wantedBy(call);
   const { checksum, checked, md5, ...staged } = await receive({ request, signed, directory: bucket.files.incoming });
   const version = await store(call, staged, {
     describe: () => {
@@ -63,17 +64,20 @@ export async function getObject(call: Call): Promise<Reply> {
     "content-length": end - start + 1,
     ...(range && { "content-range": `bytes ${start}-${end}/${version.size}` }),
   };
+  const reads = request.method === "GET" || "x-amz-checksum-type" in headers;
+  if (reads) demandKey(call, version.headers, "kms:Decrypt");
   const status = range ? 206 : 200;
   if (request.method === "HEAD" || version.size === 0) return { status, headers };
   return { status, headers, file: { path: bucket.objects.dataOf(version), start, end } };
 }
 
-/** The version that is asked for. */
-export function find({ bucket, key, query }: Call): Version {
+/** The version that is asked for. Who may not list a bucket is not told what is in it. */
+export function find({ bucket, key, query, access }: Call): Version {
   const versionId = query.get("versionId");
   const versions = bucket.objects.versions(key);
   const found = versionId === null ? versions[0] : versions.find((version) => version.versionId === versionId);
   if (found !== undefined) return found;
+  access.demand("s3:ListBucket", { resource: bucketArn(bucket) });
   if (versionId === null)
     throw new S3Error("NoSuchKey", "The specified key does not exist.", { elements: { Key: key } });
   throw new S3Error("NoSuchVersion", "The specified version does not exist.", {
@@ -104,12 +108,12 @@ function headersOf(call: Call, version: Version, whole: boolean): NonNullable<Re
     ...versionHeader(version),
     ...(storageClass !== "STANDARD" && { "x-amz-storage-class": storageClass }),
     ...(retention &&
-      call.may("s3:GetObjectRetention") && {
+      call.access.may("s3:GetObjectRetention") && {
         "x-amz-object-lock-mode": retention.mode,
         "x-amz-object-lock-retain-until-date": retention.until,
       }),
     ...(legalHold !== undefined &&
-      call.may("s3:GetObjectLegalHold") && { "x-amz-object-lock-legal-hold": legalHold ? "ON" : "OFF" }),
+      call.access.may("s3:GetObjectLegalHold") && { "x-amz-object-lock-legal-hold": legalHold ? "ON" : "OFF" }),
     ...(withChecksum &&
       checksum && { [headerOf(checksum.algorithm)]: checksum.value, "x-amz-checksum-type": checksum.type }),
   };
@@ -140,12 +144,10 @@ export interface Removed {
 }
 
 /** With a version's id that version goes, unless it is locked; without one the object is hidden behind a delete marker. */
-export function remove(call: Call, key: string, versionId: string | undefined): Promise<Removed> {
+export async function remove(call: Call, key: string, versionId: string | undefined): Promise<Removed> {
   const { request, bucket, now } = call;
   const { objects } = bucket;
-  const bypass =
-    header(request, "x-amz-bypass-governance-retention")?.toLowerCase() === "true" &&
-    call.may("s3:BypassGovernanceRetention");
+  const bypass = bypasses(call, key);
   return objects.exclusively(key, async () => {
     if (versionId !== undefined) {
       const version = objects.versions(key).find((one) => one.versionId === versionId);
@@ -163,6 +165,13 @@ export function remove(call: Call, key: string, versionId: string | undefined): 
     const marker = await objects.add(deleteMarker(key, now), undefined, bucket.versioned);
     return { marker: true, versionId: marker.versionId };
   });
+}
+
+/** Whether a lock is to be bypassed. @throws where the caller asks for it and may not */
+export function bypasses({ request, bucket, access }: Call, key: string): boolean {
+  if (header(request, "x-amz-bypass-governance-retention")?.toLowerCase() !== "true") return false;
+  access.demand("s3:BypassGovernanceRetention", { resource: objectArn(bucket, key) });
+  return true;
 }
 
 export function deleteMarker(key: string, now: Date): NewVersion {
