@@ -31,6 +31,8 @@ export interface TestS3 {
   client(more?: S3ClientConfig): S3Client;
   /** As a role of those given. */
   as(role: string): S3Client;
+  /** Does what lifecycle rules say is due by its clock. */
+  applyLifecycles: () => Promise<void>;
   /** Milliseconds that its clock is ahead. */
   ahead: number;
   close(): Promise<void>;
@@ -45,7 +47,7 @@ export async function testS3(
   const root = mkdtempSync(join(tmpdir(), "s3-"));
   for (const [name, settings] of Object.entries(buckets)) makeBucket(root, name, settings);
   const clients: S3Client[] = [];
-  const server = createS3({
+  const { server, applyLifecycles } = createS3({
     root,
     secretOf: (accessKeyId) => (known.includes(accessKeyId) ? owner.secretAccessKey : undefined),
     identityOf: (accessKeyId) => ({
@@ -59,6 +61,7 @@ export async function testS3(
     root,
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     ahead: 0,
+    applyLifecycles,
     client(more) {
       const client = new S3Client({
         region: testRegion,

@@ -20,7 +20,7 @@ export interface Entry extends Resource {
 }
 
 /** Raised when an older deployment, as this file and the resources' directories have it, can no longer be gone on with. */
-const version = 2;
+const version = 3;
 
 interface StateFile {
   version: number;

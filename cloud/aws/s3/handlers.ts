@@ -62,7 +62,8 @@ const bucket: Handler = {
   async status({ id }, context) {
     const root = dirname(context.directory);
     const { versions, bytes } = contents(s3Root(root), id);
-    const held = versions === 0 ? "empty" : `${versions} versions of objects, ${(bytes / 1e6).toFixed(1)} MB`;
+    const size = bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+    const held = versions === 0 ? "empty" : `objects in ${versions} version${versions === 1 ? "" : "s"}, ${size}`;
     return { healthy: isRunning(s3, root), text: `${held} · ${urlOf(s3, root)}/${id}` };
   },
 };

@@ -43,6 +43,9 @@ const inForce = (retention: Retention | undefined, now: Date): Retention | undef
 
 const protectedByLock = () => new S3Error("AccessDenied", "Access Denied because object protected by object lock.");
 
+export const isLocked = ({ retention, legalHold }: Lock, now: Date): boolean =>
+  legalHold === true || inForce(retention, now) !== undefined;
+
 /** @throws where the version must stay. `bypass`: the caller asks for it, and is permitted to. */
 export function checkRemoval({ retention, legalHold }: Lock, now: Date, bypass: boolean): void {
   if (legalHold) throw protectedByLock();

@@ -6,7 +6,7 @@ import { createS3 } from "./server";
 
 const [root = "", port = ""] = process.argv.slice(2);
 const above = dirname(root);
-const server = createS3({
+const { server, applyLifecycles } = createS3({
   root,
   identityOf: (accessKeyId) => identityOf(above, accessKeyId),
   // A key that nobody has would otherwise be one that has a secret.
@@ -18,4 +18,8 @@ server.on("error", (error) => {
   console.error(error.message);
   process.exit(1);
 });
+const everyHour = 3600 * 1000;
+const lifecycles = () => void applyLifecycles().catch((error: unknown) => console.error(error));
+setInterval(lifecycles, everyHour);
+lifecycles();
 process.on("SIGTERM", () => process.exit(0));

@@ -8,6 +8,7 @@ import type { Identity } from "../iam/roles";
 import { accessOf } from "./access";
 import { Buckets } from "./bucket";
 import { S3Error } from "./errors";
+import { applyLifecycle } from "./lifecycle";
 import { operationOf } from "./operations";
 import { listBuckets } from "./operations/buckets";
 import { header, type Reply, targetOf } from "./request";
@@ -25,7 +26,13 @@ export interface S3Options {
   now?: () => Date;
 }
 
-export function createS3({ root, secretOf, identityOf, now = () => new Date() }: S3Options): Server {
+export interface S3 {
+  server: Server;
+  /** Does what the buckets' lifecycle rules say is due by now. */
+  applyLifecycles: () => Promise<void>;
+}
+
+export function createS3({ root, secretOf, identityOf, now = () => new Date() }: S3Options): S3 {
   const buckets = new Buckets(root);
 
   async function answer(request: IncomingMessage): Promise<Reply> {
@@ -43,13 +50,20 @@ export function createS3({ root, secretOf, identityOf, now = () => new Date() }:
     return operation.run({ ...asking, signed, access });
   }
 
-  return createServer((request, response) => {
+  const server = createServer((request, response) => {
     const id = randomBytes(8).toString("hex").toUpperCase();
     response.setHeader("x-amz-request-id", id);
     answer(request)
       .then((reply) => send(response, reply))
       .catch((error: unknown) => refuse(request, response, error, id));
   });
+
+  return {
+    server,
+    async applyLifecycles() {
+      for (const bucket of buckets.all()) await applyLifecycle(bucket, now());
+    },
+  };
 }
 
 /** A client that is set to another region than its bucket's is told so. */
