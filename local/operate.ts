@@ -9,6 +9,7 @@ import { forgetAlias } from "../cloud/host/alias";
 import { instanceType } from "../cloud/aws/rds/lookup";
 import { findCronJob, runCronJob } from "../cloud/kubernetes/job";
 import { token } from "../cloud/kubernetes/objects";
+import { pageStatus, stopPage } from "./page/service";
 import { label } from "../cloud/engine/label";
 import { stopAll } from "../cloud/host/process";
 import type { Progress } from "../cloud/progress";
@@ -26,7 +27,7 @@ export interface Row {
 export async function health({ engine, state }: Environment): Promise<Row[]> {
   const entries = state.entries.filter(({ type, phase }) => running.includes(type) && phase !== "condemned");
   const order = (entry: Entry) => running.indexOf(entry.type);
-  return Promise.all(
+  const rows = await Promise.all(
     entries
       .sort((a, b) => order(a) - order(b))
       .map(async (entry): Promise<Row> => {
@@ -41,6 +42,8 @@ export async function health({ engine, state }: Environment): Promise<Row[]> {
         }
       }),
   );
+  const page = pageStatus(state.root);
+  return page ? [...rows, { type: "page", what: "page", ...page }] : rows;
 }
 
 const howToRun = ({ type, name }: Entry) => (type === token.cronJob ? `: make cron NAME=${name}` : "");
@@ -78,7 +81,7 @@ export async function stopEverything({ engine, state }: Environment, progress: P
     if (runs) stopped++;
     end(runs || trouble ? `${label(entry)}  stopped${trouble}` : undefined);
   });
-  await stopEndpoints(state.root);
+  await Promise.all([stopPage(state.root), stopEndpoints(state.root)]);
   return stopped;
 }
 

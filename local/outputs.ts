@@ -22,7 +22,8 @@ interface SecretKey {
   key: string;
 }
 
-export interface LocalOutputs extends Properties {
+/** What the page, too, is made of. */
+export interface ProgramOutputs extends Properties {
   controlPlaneUrl: string;
   adminToken: string;
   auditUrl: string;
@@ -38,7 +39,12 @@ export interface LocalOutputs extends Properties {
   backupBucketAccess: Record<string, string>;
 }
 
-export function resolveOutputs(outputs: Properties, state: State, directory: string): LocalOutputs {
+export interface LocalOutputs extends ProgramOutputs {
+  /** With its token. */
+  pageUrl: string;
+}
+
+export function resolveOutputs(outputs: Properties, state: State, directory: string): ProgramOutputs {
   const resources = (type: string) => state.entries.filter((e) => e.type === type && e.phase === "live");
   const services = serviceAddresses({ resources });
   const localize = (address: string, namespace: string) => {
@@ -58,7 +64,7 @@ export function resolveOutputs(outputs: Properties, state: State, directory: str
     adminToken: secret(outputs["adminTokenSecret"] as SecretKey),
     ...Object.fromEntries(urls),
     ...bucketOutputs(outputs["backupBucket"] as { name: string; region: string }, state.root),
-  } as LocalOutputs;
+  } as ProgramOutputs;
 }
 
 function bucketOutputs({ name, region }: { name: string; region: string }, root: string) {

@@ -10,6 +10,8 @@ import { outcomes } from "../cloud/engine/engine";
 import { firstReceipt } from "./firstReceipt";
 import { health, table } from "./operate";
 import { resolveOutputs, writeOutputs, type LocalOutputs } from "./outputs";
+import { buildFiles } from "./page/build";
+import { startPage } from "./page/start";
 import type { Progress } from "../cloud/progress";
 
 export async function up(
@@ -27,14 +29,20 @@ export async function up(
   configure(project);
   readSettings(); // throws its own error, with every problem, before anything is touched
   environment.makeRoot();
-  await startEndpoints(state.root, { serviceUser: findServiceUser(), signal });
+  const serviceUser = findServiceUser();
+  await startEndpoints(state.root, { serviceUser, signal });
   // The servers' certificates are signed here, not by Amazon: the setting that production has for this says so.
   const caFile = `${project.name}:databaseCaFile`;
   project.config[caFile] ||= await ensureDatabaseCa(databaseCaDirectory(state.root));
   configure(project);
+  // While the program waits for servers.
+  const files = buildFiles(join(checkout, "docs"));
+  files.catch(() => undefined);
   const stackOutputs = await runProgram({ project, main: join(checkout, "index.ts"), engine });
 
-  const outputs = resolveOutputs(stackOutputs, state, directory);
+  const resolved = resolveOutputs(stackOutputs, state, directory);
+  const pageUrl = await startPage({ root: state.root, files: await files, outputs: resolved, serviceUser, signal });
+  const outputs = { ...resolved, pageUrl };
   writeOutputs(outputs, outputsFile);
   const counts = outcomes.filter((o) => engine.counts[o] > 0).map((o) => `${engine.counts[o]} ${o}`);
   progress.line(counts.join(", "));
@@ -48,10 +56,15 @@ export async function up(
   return { outputs, rows: await health(environment) };
 }
 
+/** With its token on a terminal, and not in what is kept: a file, a log. */
+const pageFor = (terminal: boolean, url: string) =>
+  terminal ? url : `${new URL(url).origin} (with its token: pageUrl in outputs.json)`;
+
 export function whatNext(outputs: LocalOutputs, outputsFile: string, rows: Parameters<typeof table>[0]): string {
   return `
 ${table(rows)}
 
+  page            ${pageFor(process.stdout.isTTY, outputs.pageUrl)}
   control plane   ${outputs.controlPlaneUrl}
   every URL       ${outputsFile} (with passwords; readable by you only)
 

@@ -1,7 +1,8 @@
 /** Finds receipts: by the words in them, by id, or simply the latest; for people and, with --json, for programs. */
 import type { Command } from "commander";
-import { preferReplica, sqlState, withConnection } from "./database";
+import { preferReplica, withConnection } from "./database";
 import { Failure, runProgram, type Context } from "./program";
+import { find, uuid, type Found, type Question } from "./search/find";
 import { table, type Column } from "./search/table";
 import { parseTime } from "./times";
 
@@ -31,22 +32,6 @@ interface Options {
   json?: boolean;
 }
 
-interface Found {
-  id: string;
-  created_at: Date;
-  actor_id: string | null;
-  tool_name: string | null;
-  resource: string | null;
-  decision_outcome: string;
-  status: string;
-  /** Of a search for words only. */
-  rank?: number;
-  snippet?: string;
-}
-
-const columnsShown = `id, created_at, actor_id, tool_name, left(envelope #>> '{action,resource}', 512) as resource, decision_outcome, status`;
-const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-
 const columns: Column<Found>[] = [
   { title: "TIME (UTC)", value: (row) => row.created_at.toISOString().slice(0, 19).replace("T", " ") },
   { title: "RECEIPT", value: (row) => row.id },
@@ -57,37 +42,6 @@ const columns: Column<Found>[] = [
   { title: "FOUND", value: (row) => row.snippet ?? row.resource ?? "–", most: 120 },
 ];
 
-interface Question {
-  query: string;
-  since: string;
-  until: string | null;
-  limit: number;
-}
-
-type Ask = (text: string, ...values: unknown[]) => Promise<Found[]>;
-
-const latest = (ask: Ask, { since, until, limit }: Question) =>
-  ask(
-    `select ${columnsShown} from receipts where created_at >= $1 and created_at < coalesce($2, 'infinity'::timestamptz)
-      order by created_at desc limit $3`,
-    since,
-    until,
-    limit,
-  );
-
-const byId = (ask: Ask, id: string) => ask(`select ${columnsShown} from audit.find_receipt($1)`, id);
-
-async function byWords(ask: Ask, { query, since, until, limit }: Question): Promise<Found[]> {
-  try {
-    const text = "select * from search_receipts($1, $2, coalesce($3, 'infinity'::timestamptz), $4)";
-    return await ask(text, query, since, until, limit);
-  } catch (error) {
-    // The query is at fault, not the database.
-    if (sqlState(error) === "22023") throw new Failure((error as Error).message, [], 2);
-    throw error;
-  }
-}
-
 function readQuestion(words: string[], options: Options): Question {
   if (options.latest && words.length > 0) throw new Failure("--latest takes no words: use one or the other", [], 2);
   if (!options.latest && words.length === 0)
@@ -97,7 +51,7 @@ function readQuestion(words: string[], options: Options): Question {
   if (until !== null && since >= until) throw new Failure(`--since ${since} must be before --until ${until}`, [], 2);
   if (!/^\d{1,5}$/.test(options.limit) || Number(options.limit) < 1 || Number(options.limit) > 10_000)
     throw new Failure(`--limit must be a whole number from 1 to 10000, not "${options.limit}"`, [], 2);
-  return { query: words.join(" "), since, until, limit: Number(options.limit) };
+  return { query: words.join(" "), latest: options.latest ?? false, since, until, limit: Number(options.limit) };
 }
 
 async function search(words: string[], options: Options, { signal }: Context): Promise<void> {
@@ -106,13 +60,7 @@ async function search(words: string[], options: Options, { signal }: Context): P
   const id = uuid.test(query);
   const { rows, by } = await withConnection(
     { url: await preferReplica("authensor-search", signal), applicationName: "authensor-search", signal },
-    async (client) => {
-      const ask: Ask = async (text, ...values) => (await client.query<Found>(text, values)).rows;
-      if (options.latest) return { by: "time", rows: await latest(ask, question) };
-      const found = id ? await byId(ask, query) : [];
-      if (found.length > 0) return { by: "id", rows: found };
-      return { by: "words", rows: await byWords(ask, question) }; // another thing's id, which receipts may have among their words
-    },
+    (client) => find(client, question),
   );
 
   if (options.json) {

@@ -1,4 +1,4 @@
-/** A service of AWS on this machine: one process, at one address, there before any resource is made. */
+/** A service on this machine: one process of ours, at one address. Those of AWS are there before any resource is made. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { makeDirectory, readIfThere, writeWhole } from "../host/files";
@@ -8,70 +8,81 @@ import { freePort, stillOurs } from "../host/ports";
 import { start, stop } from "../host/process";
 import type { ServiceUser } from "../host/user";
 import { waitUntil } from "../host/wait";
-import { bundled } from "../kubernetes/bundle";
+import { bundle } from "../kubernetes/bundle";
 import { userOf } from "../kubernetes/images";
 
-export interface Endpoint {
+export interface Service {
   /** For messages: "CloudWatch". */
   name: string;
   /** Its directory, below that of all resources' directories. */
   directory: string;
   /** Its program, which is given its directory and the port. */
   main: string;
+}
+
+export interface Endpoint extends Service {
   /** What AWS' SDKs and command line find its address by. */
   variable: string;
 }
 
-export const rootOf = (endpoint: Endpoint, root: string) => join(root, endpoint.directory);
+export const rootOf = (service: Service, root: string) => join(root, service.directory);
 
-const pidFileOf = (endpoint: Endpoint, root: string) => join(rootOf(endpoint, root), `${endpoint.directory}.pid`);
-const portFileOf = (endpoint: Endpoint, root: string) => join(rootOf(endpoint, root), "endpoint.json");
+const pidFileOf = (service: Service, root: string) => join(rootOf(service, root), `${service.directory}.pid`);
+const portFileOf = (service: Service, root: string) => join(rootOf(service, root), "endpoint.json");
 const addressOf = (port: number) => `http://127.0.0.1:${port}`;
 
-function portOf(endpoint: Endpoint, root: string): number | undefined {
-  const content = readIfThere(portFileOf(endpoint, root));
+function portOf(service: Service, root: string): number | undefined {
+  const content = readIfThere(portFileOf(service, root));
   return content === undefined ? undefined : (JSON.parse(content) as { port: number }).port;
 }
 
 /** Undefined where it has never been started. */
-export function urlOf(endpoint: Endpoint, root: string): string | undefined {
-  const port = portOf(endpoint, root);
+export function urlOf(service: Service, root: string): string | undefined {
+  const port = portOf(service, root);
   return port === undefined ? undefined : addressOf(port);
 }
 
-export const isRunning = (endpoint: Endpoint, root: string) => running(pidFileOf(endpoint, root)) !== undefined;
+export const isRunning = (service: Service, root: string) => running(pidFileOf(service, root)) !== undefined;
 
-/** Has it run; returns its address. */
+export interface StartOptions {
+  serviceUser?: ServiceUser | undefined;
+  signal: AbortSignal;
+  /** Whether one that runs has been told what is no longer so. */
+  outdated?: boolean;
+}
+
+/** Has it run, as its program is now; returns its address. */
 export async function startEndpoint(
-  endpoint: Endpoint,
+  service: Service,
   root: string,
-  { serviceUser, signal }: { serviceUser?: ServiceUser | undefined; signal: AbortSignal },
+  { serviceUser, signal, outdated = false }: StartOptions,
 ): Promise<string> {
-  const directory = rootOf(endpoint, root);
+  const directory = rootOf(service, root);
   makeDirectory(directory, serviceUser);
   const user = userOf(process.execPath, { serviceUser });
-  const pidFile = pidFileOf(endpoint, root);
-  const logFile = join(directory, `${endpoint.directory}.log`);
-  const before = portOf(endpoint, root);
+  const pidFile = pidFileOf(service, root);
+  const logFile = join(directory, `${service.directory}.log`);
+  const before = portOf(service, root);
   const port = before !== undefined && (await stillOurs(before, directory)) ? before : await freePort();
+  const program = join(directory, `${service.directory}.js`);
+  const changed = await bundle(service.main, program, { owner: serviceUser });
   if (running(pidFile) !== undefined) {
-    if (port === before) return addressOf(port);
+    if (port === before && !changed && !outdated) return addressOf(port);
     await stop(pidFile);
   }
-  const program = await bundled(endpoint.main, join(directory, `${endpoint.directory}.js`));
-  writeWhole(portFileOf(endpoint, root), JSON.stringify({ port }), { owner: serviceUser });
+  writeWhole(portFileOf(service, root), JSON.stringify({ port }), { owner: serviceUser });
   if (existsSync(logFile)) writeWhole(logFile, "", { owner: serviceUser });
   const files = { pidFile, logFile };
   await start({
-    name: endpoint.name,
+    name: service.name,
     command: process.execPath,
     args: [program, directory, String(port)],
     ...files,
     ...(user && { user }),
   });
   const listening = () => lastLines(logFile, 1) === "listening";
-  await waitUntil(endpoint.name, listening, { ...files, timeoutMs: 10_000, everyMs: 15, signal });
+  await waitUntil(service.name, listening, { ...files, timeoutMs: 10_000, everyMs: 15, signal });
   return addressOf(port);
 }
 
-export const stopEndpoint = (endpoint: Endpoint, root: string) => stop(pidFileOf(endpoint, root));
+export const stopEndpoint = (service: Service, root: string) => stop(pidFileOf(service, root));

@@ -104,7 +104,7 @@ function metricWidget(chart: ChartName, inputs: DashboardInputs): Widget[] {
         region: inputs.primary.region,
         period: 60,
         metrics: series,
-        yAxis: { left: { min: 0, showUnits: false } },
+        yAxis: { left: { min: 0, showUnits: false, ...("unit" in charts[chart] && { label: charts[chart].unit }) } },
         ...(horizontal.length > 0 && { annotations: { horizontal } }),
       },
     },

@@ -15,6 +15,8 @@ export type Question = keyof typeof questions;
 interface Chart {
   question: Question;
   title: string;
+  /** Of its axis. Default: a count. */
+  unit?: "bytes" | "seconds" | "ms" | "%" | "minutes" | "hours" | "days";
 }
 
 /** In the order in which they are drawn. */
@@ -24,39 +26,39 @@ export const charts = {
   verification: { question: "trail", title: "Hours since the trail was verified" },
   heartbeats: { question: "trail", title: "Heartbeats a minute on the primary" },
   controlPlane: { question: "trail", title: "Control plane ready (1) or not (0)" },
-  statements: { question: "trail", title: "Time of statements, ms" },
+  statements: { question: "trail", title: "Time of statements", unit: "ms" },
   months: { question: "trail", title: "Months ahead" },
   outside: { question: "trail", title: "Rows outside any month" },
 
-  lag: { question: "replica", title: "Replica behind, seconds" },
-  lagBytes: { question: "replica", title: "WAL not replayed, or kept by a slot, bytes" },
+  lag: { question: "replica", title: "Replica behind the primary", unit: "seconds" },
+  lagBytes: { question: "replica", title: "WAL not replayed, or kept by a slot", unit: "bytes" },
   connected: { question: "replica", title: "Replica connected (1) or not (0)" },
 
-  poolUsed: { question: "pool", title: "Fullest pool in use, %" },
-  poolWaiting: { question: "pool", title: "Clients that wait" },
-  poolWait: { question: "pool", title: "Longest wait, seconds" },
-  poolQuery: { question: "pool", title: "A query through the pool, ms" },
+  poolUsed: { question: "pool", title: "Fullest pool in use", unit: "%" },
+  poolWaiting: { question: "pool", title: "Clients that wait for a connection" },
+  poolWait: { question: "pool", title: "Longest wait for a connection", unit: "seconds" },
+  poolQuery: { question: "pool", title: "A query through the pool", unit: "ms" },
   poolers: { question: "pool", title: "PgBouncer pods that do not answer" },
 
-  connectionsUsed: { question: "database", title: "Connections in use, % of max_connections" },
+  connectionsUsed: { question: "database", title: "Connections in use of max_connections", unit: "%" },
   connections: { question: "database", title: "Connections by role and state" },
   transactions: { question: "database", title: "Transactions a minute" },
-  oldest: { question: "database", title: "Oldest transaction, seconds" },
+  oldest: { question: "database", title: "Oldest transaction", unit: "seconds" },
   deadlocks: { question: "database", title: "Deadlocks" },
-  used: { question: "database", title: "Dead rows, transaction ids used, lock table, %" },
-  written: { question: "database", title: "WAL and temporary files a minute, bytes" },
+  used: { question: "database", title: "Dead rows, transaction ids used, lock table", unit: "%" },
+  written: { question: "database", title: "WAL and temporary files a minute", unit: "bytes" },
   checkpoints: { question: "database", title: "Checkpoints a minute" },
-  cpu: { question: "database", title: "CPU in use, %" },
+  cpu: { question: "database", title: "CPU in use", unit: "%" },
   credits: { question: "database", title: "CPU credits left" },
-  memory: { question: "database", title: "Memory that is free, bytes" },
-  storage: { question: "database", title: "Storage that is free, bytes" },
-  storageDays: { question: "database", title: "Days until the storage is full" },
+  memory: { question: "database", title: "Memory that is free", unit: "bytes" },
+  storage: { question: "database", title: "Storage that is free", unit: "bytes" },
+  storageDays: { question: "database", title: "Until the storage is full (by 6 hours: look at a week)", unit: "days" },
 
   programs: { question: "upkeep", title: "Programs on schedule that failed" },
-  partitionsRun: { question: "upkeep", title: "Hours since partitions were made" },
-  archive: { question: "upkeep", title: "Locked bucket behind the database, minutes" },
+  partitionsRun: { question: "upkeep", title: "Since partitions were made", unit: "hours" },
+  archive: { question: "upkeep", title: "Locked bucket behind the database", unit: "minutes" },
   archiveProblems: { question: "upkeep", title: "Problems that the archiver found" },
-  certificates: { question: "upkeep", title: "Days until a certificate ends" },
+  certificates: { question: "upkeep", title: "Until a certificate ends", unit: "days" },
   sources: { question: "upkeep", title: "Sources of the monitor that fail" },
 } as const satisfies Record<string, Chart>;
 export type ChartName = keyof typeof charts;

@@ -1,0 +1,92 @@
+/** The page's server: files that were made when it was started, and a few questions that only a browser with the token may ask. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { Failure } from "../../../ops/program";
+import { foreign, hasSession, headers, type Gate } from "./guard";
+import { dashboard } from "./dashboard";
+import { openSession } from "./session";
+import { receipt } from "./receipt";
+import { search } from "./search";
+import { verification } from "./verification";
+
+export interface File {
+  type: string;
+  content: Buffer;
+  /** Shown to everybody: what asks for the token. */
+  open: boolean;
+}
+
+export interface Page {
+  gate: Gate;
+  /** By path, "/" among them: nothing else is ever read. */
+  files: ReadonlyMap<string, File>;
+  cloudWatch: { endpoint: string; region: string };
+  dashboard: string;
+}
+
+export interface Asked {
+  page: Page;
+  url: URL;
+  request: IncomingMessage;
+  response: ServerResponse;
+  /** Aborted when the client has gone. */
+  signal: AbortSignal;
+}
+
+/** Answers by itself, or returns what is sent as JSON. */
+export type Route = (asked: Asked) => Promise<unknown>;
+
+/** What is asked for wrongly, or is not there. */
+export class Refusal extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+const routes: Readonly<Record<string, Route>> = {
+  "GET /api/dashboard": dashboard,
+  "GET /api/search": search,
+  "GET /api/receipt": receipt,
+  "GET /api/verification": verification,
+};
+
+async function answer(asked: Asked): Promise<unknown> {
+  const { page, url, request, response } = asked;
+  const { method = "" } = request;
+  if (foreign(request.headers, page.gate)) throw new Refusal(403, "this page answers at its own address only");
+  if (method === "POST" && url.pathname === "/session") return openSession(asked);
+  const file = method === "GET" ? page.files.get(url.pathname) : undefined;
+  if (!file?.open && !hasSession(request.headers, page.gate)) throw new Refusal(401, "the token is missing or wrong");
+  if (file) return void response.writeHead(200, { "content-type": file.type }).end(file.content);
+  const route = Object.hasOwn(routes, `${method} ${url.pathname}`) ? routes[`${method} ${url.pathname}`] : undefined;
+  if (route === undefined) throw new Refusal(404, "there is nothing here");
+  return route(asked);
+}
+
+export function createPage(page: Page): Server {
+  return createServer((request, response) => {
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+    const gone = new AbortController();
+    response.on("close", () => gone.abort(new Error("the client has gone")));
+    const url = new URL(request.url ?? "/", "http://page");
+    const json = (status: number, body: unknown) =>
+      response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
+    answer({ page, url, request, response, signal: gone.signal })
+      .then((body) => (body === undefined ? undefined : json(200, body)))
+      .catch((error: Error) => {
+        if (response.headersSent || gone.signal.aborted) response.destroy();
+        else if (isForPeople(error)) json(statusOf(error), { error: error.message });
+        else {
+          console.error(error);
+          json(500, { error: "the page's server failed; its log says why" });
+        }
+      });
+  });
+}
+
+const isForPeople = (error: Error): error is Refusal | Failure => error instanceof Refusal || error instanceof Failure;
+
+const statusOf = (error: Refusal | Failure): number =>
+  error instanceof Refusal ? error.status : error.exitCode === 2 ? 400 : 503;
