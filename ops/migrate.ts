@@ -15,7 +15,8 @@ Environment:
   DATABASE_URL           the owner's URL, straight to the primary: the lock does not hold through a pooler
   DATABASE_URL_FILE      a file with that URL, in its place
   MIGRATIONS_DIR         directory of the NNN_slug.sql files (default ./sql)
-  ROLE_PASSWORDS_DIR     a file per role, named as the role, holding its password (default: passwords are left alone)
+  ROLE_PASSWORDS_DIR     a file per login, named as the login, holding its password (default: passwords are left alone)
+  PASSWORD_WAIT_SECONDS  how long to wait until nobody uses a login whose password is to change (default 180)
   EXPECTATIONS_FILE      JSON: {"parameters": {name: value, …}, "monthsAhead": 3, "connections": {role: 10, …}, "ssl": true}
   PARAMETER_WAIT_SECONDS how long RDS may take to apply parameters that need no reboot (default 600)
   LOCK_WAIT_SECONDS      how long to wait for another run (default 300)
@@ -38,6 +39,7 @@ async function up(options: Options, { log, signal }: Context): Promise<void> {
   const expectations = readExpectations(process.env["EXPECTATIONS_FILE"]);
   const check = checkOptions({ log, signal });
   const passwords = passwordsDir ? readPasswords(passwordsDir) : undefined;
+  const passwordWait = integerSetting("PASSWORD_WAIT_SECONDS", 180);
   const settings = {
     dir: dir(),
     log,
@@ -52,12 +54,11 @@ async function up(options: Options, { log, signal }: Context): Promise<void> {
   await withConnection(connection, (client) => deploy(client, settings));
   // The lock is free again: whoever else changes the structure need not wait for RDS.
   await checkServer(expectations, check);
-  // Last of all: a deployment that fails here does not go on to PgBouncer and the control plane, which know the old ones only. Their
-  // connections would go on, and no new one be let in: everything would stop minutes later, when nobody looks any more.
+  // Last of all: the new passwords are those of logins that nobody uses yet, and a deployment that fails before has changed none.
   if (passwords)
     await withConnection(connection, async (client) => {
       await lockMaintenance(client, settings);
-      await setPasswords(client, url, passwords, log);
+      await setPasswords(client, passwords, { url, log, signal, waitSeconds: passwordWait });
     });
 }
 

@@ -26,3 +26,22 @@ export type RoleKey = keyof typeof roles;
 
 /** The roles that migrations create; the owner comes with the server. */
 export const createdRoles = [roles.app, roles.telemetry, roles.monitor, roles.auditor, roles.maintenance] as const;
+
+/**
+ * Each of them has a second login with the same rights, its member. Two generations of passwords work side by side: one by the role
+ * itself, the next by its second login. So both the pods that go and those that come can log in while passwords change.
+ */
+export const secondLogin = <Role extends CreatedRole>(role: Role): `${Role}_b` => `${role}_b`;
+export const createdLogins = createdRoles.flatMap((role) => [role, secondLogin(role)]);
+
+type CreatedRole = (typeof createdRoles)[number];
+export type Login = CreatedRole | `${CreatedRole}_b` | typeof roles.owner;
+
+/** The login of a role in a generation of passwords. The owner, whom nobody's request waits for, has one only. */
+export function loginOf(role: RoleKey, generation: number): Login {
+  const name = roles[role];
+  return name === roles.owner || generation % 2 === 1 ? name : secondLogin(name);
+}
+
+/** The role that a login is of, whichever of the two it is. */
+export const roleOf = (login: string): string => createdRoles.find((role) => login === secondLogin(role)) ?? login;

@@ -94,8 +94,9 @@ export const database = {
     default: "10",
   }),
   passwordGeneration: integer("passwordGeneration", 1, 1_000_000, {
-    description: "Raise by one to give every database role a new password",
-    rule: "a whole number from 1; a higher number makes new passwords",
+    description:
+      "Raise by one to give every database role a new password without an interruption; the one before works until the next generation",
+    rule: "a whole number from 1; one more makes new passwords",
     example: "2",
     default: "1",
   }),

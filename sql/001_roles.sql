@@ -1,12 +1,14 @@
 -- The login roles. Passwords are set by ops/migrate, never here. Privileges follow in 008, once there is something to
--- grant; what a role may be, and its settings, are in 019, by which every run compares and repairs them.
+-- grant; what a role may be, and its settings, are in 019, by which every run compares and repairs them. Each has a
+-- second login, <role>_b, its member: two generations of passwords work side by side (ops/roles.ts).
 
 do $$
 declare
   wanted text;
 begin
   foreach wanted in array array[
-    'authensor_app', 'authensor_telemetry', 'authensor_monitor', 'authensor_auditor', 'authensor_maintenance'
+    'authensor_app', 'authensor_telemetry', 'authensor_monitor', 'authensor_auditor', 'authensor_maintenance',
+    'authensor_app_b', 'authensor_telemetry_b', 'authensor_monitor_b', 'authensor_auditor_b', 'authensor_maintenance_b'
   ] loop
     -- Roles belong to the server, not to the database: a restored or a second database finds them there.
     if not exists (select from pg_roles where rolname = wanted) then

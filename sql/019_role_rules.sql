@@ -17,7 +17,7 @@ create function audit.wanted_settings() returns table (role name, name text, val
   language sql stable
   set search_path = pg_catalog, pg_temp
 begin atomic
-  select s.role::name, s.name, s.value
+  select l.login::name, s.name, s.value
     from (values
       -- What this project adds lives in schema audit; the control plane names no schema.
       ('',                      'search_path',                         'public, audit'),
@@ -48,6 +48,7 @@ begin atomic
       ('authensor_maintenance', 'lock_timeout',                        '1s'),
       ('authensor_maintenance', 'idle_in_transaction_session_timeout', '30s')
     ) as s (role, name, value)
+   cross join lateral (select s.role as login union all select s.role || '_b' where s.role <> '') l
    -- Known to PostgreSQL 17 and later.
    where s.name <> 'transaction_timeout' or current_setting('server_version_num')::int >= 170000;
 end;
@@ -60,14 +61,16 @@ as $$
   with here as (
     select d.oid, d.datname, d.datdba, coalesce(d.datacl, acldefault('d', d.datdba)) as acl
       from pg_database d where d.datname = current_database()
-  ), wanted (name, groups) as (
-    values ('authensor_app'::name, '{}'::text[]), ('authensor_telemetry', '{}'), ('authensor_monitor', '{pg_monitor}'),
-           ('authensor_auditor', '{}'), ('authensor_maintenance', '{}')
+  ), wanted (name, of_role, groups) as (
+    select l.login::name, r.name, l.groups
+      from (values ('authensor_app', '{}'::text[]), ('authensor_telemetry', '{}'), ('authensor_auditor', '{}'),
+                   ('authensor_monitor', '{pg_monitor}'), ('authensor_maintenance', '{}')) r (name, groups)
+     cross join lateral (values (r.name, r.groups), (r.name || '_b', array[r.name])) l (login, groups)
   ), role as (
     select w.name, w.groups, r.*, coalesce(l.connections, -1) as connections
       from wanted w
       left join pg_roles r on r.rolname = w.name
-      left join audit.connection_limits l on l.role = w.name
+      left join audit.connection_limits l on l.role = w.of_role
   ), attribute as (
     select r.name, a.name as attribute, a.expected, a.actual, a.repair
       from role r
@@ -130,13 +133,13 @@ as $$
                           and not m.admin_option and m.inherits)
 
     union all
-    -- Who may act as one of them. The owner made them, and from PostgreSQL 16 on is their member for it.
+    -- Who may act as one of them: its second login; and the owner, who made them, from PostgreSQL 16 on.
     select 6, format('%s is a member of %s', m.of_member, m.of_role), 'no', 'yes',
            format('revoke %I from %I', m.of_role, m.of_member)
              || case when current_setting('server_version_num')::int >= 160000 then format(' granted by %I', m.grantor)
                      else '' end
       from membership m join role r on r.oid = m.roleid cross join here h
-     where m.member <> h.datdba and m.of_member not in ('rdsadmin', 'rds_superuser')
+     where m.member <> h.datdba and m.of_member not in (r.name || '_b', 'rdsadmin', 'rds_superuser')
 
     union all
     select 7, format('%s of %s', coalesce(w.name, s.name),

@@ -46,7 +46,9 @@ declare
   now_used float8;
 begin
   perform pg_get_userbyid(role), (select count(*) from pg_stat_get_activity(null))
-     from unnest('{authensor_app, authensor_telemetry, authensor_monitor, authensor_auditor, authensor_maintenance}'
+     from unnest('{authensor_app, authensor_telemetry, authensor_monitor, authensor_auditor, authensor_maintenance,
+                   authensor_app_b, authensor_telemetry_b, authensor_monitor_b, authensor_auditor_b,
+                   authensor_maintenance_b}'
                  ::regrole[]) role;
   ended := '{}';
   loop
@@ -60,7 +62,7 @@ begin
     ended := ended || format('%s from %s held %s locks', pg_get_userbyid(holder.role),
                              coalesce(holder.client, 'the server itself'), holder.locks);
     perform pg_terminate_backend(holder.pid, 1000);
-    if holder.role <> 'authensor_app'::regrole then
+    if holder.role not in ('authensor_app'::regrole, 'authensor_app_b'::regrole) then
       begin
         perform audit.end_sessions(holder.role);
         execute format('alter role %I connection limit 0', pg_get_userbyid(holder.role));

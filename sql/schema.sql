@@ -1229,7 +1229,9 @@ declare
   now_used float8;
 begin
   perform pg_get_userbyid(role), (select count(*) from pg_stat_get_activity(null))
-     from unnest('{authensor_app, authensor_telemetry, authensor_monitor, authensor_auditor, authensor_maintenance}'
+     from unnest('{authensor_app, authensor_telemetry, authensor_monitor, authensor_auditor, authensor_maintenance,
+                   authensor_app_b, authensor_telemetry_b, authensor_monitor_b, authensor_auditor_b,
+                   authensor_maintenance_b}'
                  ::regrole[]) role;
   ended := '{}';
   loop
@@ -1243,7 +1245,7 @@ begin
     ended := ended || format('%s from %s held %s locks', pg_get_userbyid(holder.role),
                              coalesce(holder.client, 'the server itself'), holder.locks);
     perform pg_terminate_backend(holder.pid, 1000);
-    if holder.role <> 'authensor_app'::regrole then
+    if holder.role not in ('authensor_app'::regrole, 'authensor_app_b'::regrole) then
       begin
         perform audit.end_sessions(holder.role);
         execute format('alter role %I connection limit 0', pg_get_userbyid(holder.role));
@@ -1337,14 +1339,16 @@ CREATE FUNCTION audit.role_differences() RETURNS TABLE(what text, expected text,
   with here as (
     select d.oid, d.datname, d.datdba, coalesce(d.datacl, acldefault('d', d.datdba)) as acl
       from pg_database d where d.datname = current_database()
-  ), wanted (name, groups) as (
-    values ('authensor_app'::name, '{}'::text[]), ('authensor_telemetry', '{}'), ('authensor_monitor', '{pg_monitor}'),
-           ('authensor_auditor', '{}'), ('authensor_maintenance', '{}')
+  ), wanted (name, of_role, groups) as (
+    select l.login::name, r.name, l.groups
+      from (values ('authensor_app', '{}'::text[]), ('authensor_telemetry', '{}'), ('authensor_auditor', '{}'),
+                   ('authensor_monitor', '{pg_monitor}'), ('authensor_maintenance', '{}')) r (name, groups)
+     cross join lateral (values (r.name, r.groups), (r.name || '_b', array[r.name])) l (login, groups)
   ), role as (
     select w.name, w.groups, r.*, coalesce(l.connections, -1) as connections
       from wanted w
       left join pg_roles r on r.rolname = w.name
-      left join audit.connection_limits l on l.role = w.name
+      left join audit.connection_limits l on l.role = w.of_role
   ), attribute as (
     select r.name, a.name as attribute, a.expected, a.actual, a.repair
       from role r
@@ -1407,13 +1411,13 @@ CREATE FUNCTION audit.role_differences() RETURNS TABLE(what text, expected text,
                           and not m.admin_option and m.inherits)
 
     union all
-    -- Who may act as one of them. The owner made them, and from PostgreSQL 16 on is their member for it.
+    -- Who may act as one of them: its second login; and the owner, who made them, from PostgreSQL 16 on.
     select 6, format('%s is a member of %s', m.of_member, m.of_role), 'no', 'yes',
            format('revoke %I from %I', m.of_role, m.of_member)
              || case when current_setting('server_version_num')::int >= 160000 then format(' granted by %I', m.grantor)
                      else '' end
       from membership m join role r on r.oid = m.roleid cross join here h
-     where m.member <> h.datdba and m.of_member not in ('rdsadmin', 'rds_superuser')
+     where m.member <> h.datdba and m.of_member not in (r.name || '_b', 'rdsadmin', 'rds_superuser')
 
     union all
     select 7, format('%s of %s', coalesce(w.name, s.name),
@@ -1664,10 +1668,14 @@ CREATE FUNCTION audit.wanted_settings() RETURNS TABLE(role name, name text, valu
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     BEGIN ATOMIC
- SELECT (s.role)::name AS role,
+ SELECT (l.login)::name AS login,
      s.name,
      s.value
-    FROM ( VALUES (''::text,'search_path'::text,'public, audit'::text), ('authensor_app'::text,'synchronous_commit'::text,'on'::text), ('authensor_app'::text,'idle_in_transaction_session_timeout'::text,'10s'::text), ('authensor_app'::text,'statement_timeout'::text,'30s'::text), ('authensor_app'::text,'lock_timeout'::text,'2s'::text), ('authensor_app'::text,'transaction_timeout'::text,'60s'::text), ('authensor_telemetry'::text,'synchronous_commit'::text,'off'::text), ('authensor_telemetry'::text,'idle_in_transaction_session_timeout'::text,'10s'::text), ('authensor_telemetry'::text,'statement_timeout'::text,'10s'::text), ('authensor_telemetry'::text,'lock_timeout'::text,'2s'::text), ('authensor_telemetry'::text,'transaction_timeout'::text,'60s'::text), ('authensor_monitor'::text,'statement_timeout'::text,'10s'::text), ('authensor_monitor'::text,'idle_in_transaction_session_timeout'::text,'30s'::text), ('authensor_monitor'::text,'transaction_timeout'::text,'60s'::text), ('authensor_auditor'::text,'default_transaction_read_only'::text,'on'::text), ('authensor_auditor'::text,'statement_timeout'::text,'15min'::text), ('authensor_auditor'::text,'idle_in_transaction_session_timeout'::text,'5min'::text), ('authensor_maintenance'::text,'statement_timeout'::text,'15min'::text), ('authensor_maintenance'::text,'lock_timeout'::text,'1s'::text), ('authensor_maintenance'::text,'idle_in_transaction_session_timeout'::text,'30s'::text)) s(role, name, value)
+    FROM (( VALUES (''::text,'search_path'::text,'public, audit'::text), ('authensor_app'::text,'synchronous_commit'::text,'on'::text), ('authensor_app'::text,'idle_in_transaction_session_timeout'::text,'10s'::text), ('authensor_app'::text,'statement_timeout'::text,'30s'::text), ('authensor_app'::text,'lock_timeout'::text,'2s'::text), ('authensor_app'::text,'transaction_timeout'::text,'60s'::text), ('authensor_telemetry'::text,'synchronous_commit'::text,'off'::text), ('authensor_telemetry'::text,'idle_in_transaction_session_timeout'::text,'10s'::text), ('authensor_telemetry'::text,'statement_timeout'::text,'10s'::text), ('authensor_telemetry'::text,'lock_timeout'::text,'2s'::text), ('authensor_telemetry'::text,'transaction_timeout'::text,'60s'::text), ('authensor_monitor'::text,'statement_timeout'::text,'10s'::text), ('authensor_monitor'::text,'idle_in_transaction_session_timeout'::text,'30s'::text), ('authensor_monitor'::text,'transaction_timeout'::text,'60s'::text), ('authensor_auditor'::text,'default_transaction_read_only'::text,'on'::text), ('authensor_auditor'::text,'statement_timeout'::text,'15min'::text), ('authensor_auditor'::text,'idle_in_transaction_session_timeout'::text,'5min'::text), ('authensor_maintenance'::text,'statement_timeout'::text,'15min'::text), ('authensor_maintenance'::text,'lock_timeout'::text,'1s'::text), ('authensor_maintenance'::text,'idle_in_transaction_session_timeout'::text,'30s'::text)) s(role, name, value)
+      CROSS JOIN LATERAL ( SELECT s.role AS login
+         UNION ALL
+          SELECT (s.role || '_b'::text)
+           WHERE (s.role <> ''::text)) l)
    WHERE ((s.name <> 'transaction_timeout'::text) OR ((current_setting('server_version_num'::text))::integer >= 170000));
 END;
 
@@ -2128,6 +2136,11 @@ GRANT USAGE ON SCHEMA audit TO authensor_telemetry;
 GRANT USAGE ON SCHEMA audit TO authensor_monitor;
 GRANT USAGE ON SCHEMA audit TO authensor_auditor;
 GRANT USAGE ON SCHEMA audit TO authensor_maintenance;
+GRANT USAGE ON SCHEMA audit TO authensor_app_b;
+GRANT USAGE ON SCHEMA audit TO authensor_auditor_b;
+GRANT USAGE ON SCHEMA audit TO authensor_maintenance_b;
+GRANT USAGE ON SCHEMA audit TO authensor_monitor_b;
+GRANT USAGE ON SCHEMA audit TO authensor_telemetry_b;
 
 REVOKE USAGE ON SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO authensor_app;
@@ -2135,6 +2148,11 @@ GRANT USAGE ON SCHEMA public TO authensor_telemetry;
 GRANT USAGE ON SCHEMA public TO authensor_monitor;
 GRANT USAGE ON SCHEMA public TO authensor_auditor;
 GRANT USAGE ON SCHEMA public TO authensor_maintenance;
+GRANT USAGE ON SCHEMA public TO authensor_app_b;
+GRANT USAGE ON SCHEMA public TO authensor_auditor_b;
+GRANT USAGE ON SCHEMA public TO authensor_maintenance_b;
+GRANT USAGE ON SCHEMA public TO authensor_monitor_b;
+GRANT USAGE ON SCHEMA public TO authensor_telemetry_b;
 
 GRANT SELECT ON TABLE audit.chain_heads TO authensor_auditor;
 

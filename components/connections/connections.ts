@@ -1,6 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { databaseName, type RoleKey, roles } from "../../ops/roles";
+import { databaseName, type RoleKey } from "../../ops/roles";
+import type { Credentials } from "../database/credentials";
 import type { Pool } from "../pooling/connectionBudget";
 import { databaseEgress, egressToPods } from "../pods/networkRules";
 import { pgbouncerClient } from "../pods/podSecurity";
@@ -23,7 +24,7 @@ export interface ConnectionsArgs {
   replica?: Endpoint;
   /** PgBouncer's Service as its clients name it. */
   pgbouncerHost: string;
-  passwords: Record<RoleKey, pulumi.Input<string>>;
+  credentials: Record<RoleKey, Credentials>;
   /** PEM of what signs the database servers' certificates. */
   databaseCa: string;
   /** PEM of what signs PgBouncer's. */
@@ -74,9 +75,10 @@ export class Connections extends pulumi.ComponentResource {
     };
     const connect = (connection: string, role: RoleKey, to: Server, database: string): DatabaseConnection => {
       const caFile = `${trustPath}/${to.ca}`;
+      const { user, password: secretPassword } = args.credentials[role];
       const url = pulumi
-        .all([to.host, to.port, args.passwords[role]])
-        .apply(([host, port, password]) => databaseUrl({ user: roles[role], password, host, port, database, caFile }));
+        .all([to.host, to.port, secretPassword])
+        .apply(([host, port, password]) => databaseUrl({ user, password, host, port, database, caFile }));
       const { metadata: made } = new k8s.core.v1.Secret(
         `${name}-${connection}`,
         { metadata, immutable: true, stringData: { url: pulumi.secret(url) } },

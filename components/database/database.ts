@@ -22,7 +22,7 @@ export interface DatabaseArgs extends Omit<
   clientSecurityGroupIds?: readonly string[];
   /** Where the replica goes, and its RDS instance class. Default: there is none. */
   replica?: { place: ReplicaPlace; instanceClass: string } | undefined;
-  /** Every password is made anew when this number changes. */
+  /** Raised by one, it makes new passwords and keeps those of the generation before. */
   passwordGeneration: number;
   /** Days that copies of the backups in another region can be restored to, 1 to 35. Default: none are made. */
   copyRetentionDays?: number | undefined;
@@ -78,7 +78,7 @@ export class Database extends pulumi.ComponentResource {
         vpcId: cluster.vpcId,
         subnetIds: this.network.primarySubnetIds,
         securityGroupId: this.network.primarySecurityGroup.id,
-        ownerPassword: this.secrets.passwords.owner,
+        ownerPassword: this.secrets.credentials.current.owner.password,
       },
       child,
     );

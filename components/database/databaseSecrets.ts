@@ -1,7 +1,8 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
-import { databaseName, roles, type RoleKey } from "../../ops/roles";
+import { databaseName, loginOf, roles, type RoleKey } from "../../ops/roles";
+import { createdRoleKeys, type CreatedRoleKey, type Credentials, type Generations } from "./credentials";
 import { encryptionKey } from "../aws/encryptionKey";
 import { passwordVersion } from "./passwordVersion";
 
@@ -12,19 +13,19 @@ export interface DatabaseSecretsArgs {
   /** ARNs of KMS keys to use, of the primary's and of the replica's region. Default: keys are made. */
   kmsKeyArn?: string;
   replicaKmsKeyArn?: string;
-  /** Every password is made anew when this number changes. */
+  /** Raised by one, it makes new passwords and keeps those of the generation before. */
   generation: number;
   /** Added to every resource that takes tags. */
   tags?: Record<string, string>;
 }
 
 /**
- * One password for each role of the database, kept in Secrets Manager in both regions under keys of their own, so that
- * who may read backups may not thereby read passwords.
+ * A login for each role of the database. The current one is kept in Secrets Manager in both regions under keys of their own, so that
+ * who may read backups may not thereby read passwords. The generation before is made too: it works until the next one comes.
  */
 export class DatabaseSecrets extends pulumi.ComponentResource {
-  /** Alphanumeric, so that they need no escaping in a URL, an INI file or a .pgpass. */
-  readonly passwords: Record<RoleKey, pulumi.Output<string>>;
+  /** Passwords are alphanumeric, so that they need no escaping in a URL, an INI file or a .pgpass. */
+  readonly credentials: Generations;
   /** Secrets Manager ARNs in the primary region; each holds JSON with `username`, `password` and `dbname`. */
   readonly secretArns: Record<RoleKey, pulumi.Output<string>>;
 
@@ -48,13 +49,19 @@ export class DatabaseSecrets extends pulumi.ComponentResource {
             parent,
           );
 
-    const made = (Object.keys(roles) as RoleKey[]).map((role) => {
-      const password = new random.RandomPassword(
-        `${name}-${role}`,
+    // Named by its generation: a deployment that fails, or is cut off, keeps the password that is in use, and going back finds it.
+    const make = (role: RoleKey, of: number): Credentials => ({
+      user: loginOf(role, of),
+      password: new random.RandomPassword(
+        `${name}-${role}-${of}`,
         // 32 of 62 characters: 190 bits. RDS takes up to 128.
-        { length: 32, special: false, keepers: { generation: String(generation) } },
+        { length: 32, special: false },
         parent,
-      ).result;
+      ).result,
+    });
+    const made = (Object.keys(roles) as RoleKey[]).map((role) => {
+      const current = make(role, generation);
+      const { user: username, password } = current;
       const secret = new aws.secretsmanager.Secret(
         `${name}-${role}`,
         {
@@ -72,18 +79,22 @@ export class DatabaseSecrets extends pulumi.ComponentResource {
           region: primaryRegion,
           secretId: secret.id,
           // Write-only: AWS' copy is never read back into the state.
-          secretStringWo: pulumi.secret(
-            pulumi.jsonStringify({ username: roles[role], password, dbname: databaseName }),
-          ),
+          secretStringWo: pulumi.secret(pulumi.jsonStringify({ username, password, dbname: databaseName })),
           secretStringWoVersion: passwordVersion(password),
         },
         parent,
       );
-      return { role, password, arn: secret.arn };
+      return { role, current, arn: secret.arn };
     });
     const byRole = <T>(pick: (item: (typeof made)[number]) => T) =>
       Object.fromEntries(made.map((item) => [item.role, pick(item)])) as Record<RoleKey, T>;
-    this.passwords = byRole((item) => item.password);
+    this.credentials = {
+      current: byRole((item) => item.current),
+      previous: Object.fromEntries(createdRoleKeys.map((role) => [role, make(role, generation - 1)])) as Record<
+        CreatedRoleKey,
+        Credentials
+      >,
+    };
     this.secretArns = byRole((item) => item.arn);
 
     this.registerOutputs({ secretArns: this.secretArns });

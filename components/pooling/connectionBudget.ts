@@ -131,8 +131,9 @@ export function poolsFor(limits: ConnectionLimits): Record<Pool, number> {
 }
 
 /**
- * What each login role may hold at most, whether it comes through PgBouncer or not. What they leave together is the owner's way
- * in: migrations, and the superusers' share, whatever a role does.
+ * What each role may hold at most, whether it comes through PgBouncer or not. What they leave together is the owner's way
+ * in: migrations, and the superusers' share, whatever a role does. A role's second login may hold as many: while passwords change
+ * the two share PgBouncer's pools. Only somebody with the passwords of both could hold twice as many.
  */
 export function roleConnections(limits: ConnectionLimits): Record<string, number> {
   const pools = poolsFor(limits);

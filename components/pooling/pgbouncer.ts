@@ -1,8 +1,10 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { connectionLifetime } from "../../ops/guard/limits";
+import type { Generations } from "../database/credentials";
 import type { Pool } from "./connectionBudget";
 import {
+  admitted,
   type AdmittedRole,
   hbaFile,
   longestTransaction,
@@ -55,7 +57,8 @@ export interface PgbouncerArgs extends PodArgs {
   maxClients: number;
   /** The primary, as its clients reach it, and the blocks that its address can be in. */
   database: { host: pulumi.Input<string>; port: pulumi.Input<number>; blocks: readonly string[] };
-  passwords: Record<AdmittedRole, pulumi.Input<string>>;
+  /** It lets both generations in, and logs in to the server as the current one. */
+  credentials: Generations<AdmittedRole>;
   /** What it shows its clients, PEM. */
   certificate: { certificatePem: pulumi.Input<string>; keyPem: pulumi.Input<string> };
   /** Secret with `database-ca.pem`: what it verifies the primary by. */
@@ -77,6 +80,8 @@ export class Pgbouncer extends pulumi.ComponentResource {
     const labels = labelsOf("pgbouncer");
     const metadata = { namespace: args.namespace, labels };
 
+    const { current, previous } = args.credentials;
+    const admittedLogins = admitted.flatMap((role) => [current[role], previous[role]]);
     // Immutable and auto-named: a change is a new object, the pod template changes with it, and the pods roll.
     const config = new k8s.core.v1.ConfigMap(
       `${name}-config`,
@@ -87,7 +92,7 @@ export class Pgbouncer extends pulumi.ComponentResource {
           "pgbouncer.ini": pulumi
             .output(args.database)
             .apply(({ host, port }) =>
-              renderPgbouncerConfig({ host, port, pools: args.pools, maxClients: args.maxClients }),
+              renderPgbouncerConfig({ host, port, pools: args.pools, maxClients: args.maxClients, logins: current }),
             ),
           [hbaFile]: renderHba(),
         },
@@ -100,8 +105,8 @@ export class Pgbouncer extends pulumi.ComponentResource {
         metadata,
         immutable: true,
         stringData: {
-          "userlist.txt": pulumi.secret(pulumi.output(args.passwords).apply(renderUserlist)),
-          [servicesFile]: pulumi.secret(pulumi.output(args.passwords).apply(renderServices)),
+          "userlist.txt": pulumi.secret(pulumi.output(admittedLogins).apply(renderUserlist)),
+          [servicesFile]: pulumi.secret(pulumi.output(current).apply(renderServices)),
         },
       },
       child,

@@ -1,4 +1,4 @@
-import { databaseName, type RoleKey, roles } from "../../ops/roles";
+import { databaseName, type Login, type RoleKey, roles, secondLogin } from "../../ops/roles";
 import type { Pool } from "./connectionBudget";
 import { trustPath } from "../pods/trust";
 
@@ -46,16 +46,19 @@ export interface PgbouncerConfig {
   /** Server connections of each pool in this process. */
   pools: Record<Pool, number>;
   maxClients: number;
+  /** What is deployed now, of the two logins of each role. */
+  logins: Record<PooledRole, { user: Login }>;
 }
 
 /**
  * PgBouncer's configuration, for 1.25.2 and later. All settings but transaction_timeout are known to 1.18 (Debian 12) as
  * well, so that what is tested is what runs; where a default differs between them and matters, it is set.
  */
-export function renderPgbouncerConfig({ host, port, pools, maxClients }: PgbouncerConfig): string {
+export function renderPgbouncerConfig({ host, port, pools, maxClients, logins }: PgbouncerConfig): string {
   const entry = (pool: Pool) =>
     `${pooledDatabase[pool]} = host=${host} port=${port} dbname=${databaseName} ` +
     `pool_size=${pools[pool]} max_db_connections=${pools[pool]}`;
+  const shared = (pool: Pool) => `${entry(pool)} user=${logins[pooledRole[pool]].user}`;
   return `;; Written by the deployment; a change makes a new ConfigMap, and the pods roll.
 
 [databases]
@@ -65,12 +68,14 @@ export function renderPgbouncerConfig({ host, port, pools, maxClients }: Pgbounc
 ; key rotation sends BEGIN and COMMIT over different connections. In transaction mode every receipt that other requests then wrote on
 ; the connection with the BEGIN would be acknowledged, and rolled back in the end. So BEGIN is refused to it: the rotation fails
 ; (make a new key, revoke the old one), and no receipt is lost.
-${entry("controlPlane")} pool_mode=statement
+; Clients come by either of the role's two logins, of this generation of passwords or the one before; the server is always logged in to as
+; this one (user), with its password from the user list. A pool for each login would let the clients of one starve those of the other.
+${shared("controlPlane")} pool_mode=statement
 ; ${roles.app}, other writers
-${entry("app")}
+${shared("app")}
 ; ${roles.telemetry}
-${entry("telemetry")}
-; ${roles.auditor}
+${shared("telemetry")}
+; ${roles.auditor}. Each client as itself: the monitor comes in here too, and must not become an auditor.
 ${entry("auditor")}
 
 [pgbouncer]
@@ -91,7 +96,7 @@ auth_hba_file = ${paths.config}/${hbaFile}
 ; Nobody may change or stop a pod from its console; deployments do.
 admin_users =
 ; SHOW POOLS and SHOW STATS for the monitor.
-stats_users = ${roles.monitor}
+stats_users = ${bothLogins("monitor").join(", ")}
 
 ;; TLS towards clients: they verify this certificate, passwords identify them
 client_tls_sslmode = require
@@ -167,29 +172,38 @@ const resetQuery = "RESET SESSION AUTHORIZATION; RESET ALL; CLOSE ALL; UNLISTEN 
 /** Kept beside pgbouncer.ini. */
 export const hbaFile = "hba.conf";
 
+/** Who may come in: the pooled roles, and the reader of the statistics. Never the owner, who comes to the server itself. */
+export const admitted = ["app", "telemetry", "auditor", "monitor"] as const satisfies RoleKey[];
+export type AdmittedRole = (typeof admitted)[number];
+
+const bothLogins = (role: AdmittedRole): Login[] => [roles[role], secondLogin(roles[role])];
+
 /**
  * PgBouncer's auth_hba_file: each entry's role, from anywhere, over TLS. What no line matches is refused. The monitor asks now and then
  * whether a query comes through: by the auditor's entry, which no decision waits for.
  */
 export function renderHba(): string {
-  const entries = (Object.keys(pooledDatabase) as Pool[]).map((pool) => [
+  const entries = (Object.keys(pooledDatabase) as Pool[]).map((pool): [string, AdmittedRole] => [
     pooledDatabase[pool],
-    roles[pooledRole[pool]],
+    pooledRole[pool],
   ]);
-  return [...entries, [pooledDatabase.auditor, roles.monitor], ["pgbouncer", roles.monitor]]
+  return [...entries, [pooledDatabase.auditor, "monitor"] as const, ["pgbouncer", "monitor"] as const]
     .flatMap(([database, role]) =>
-      ["0.0.0.0/0", "::/0"].map((from) => `hostssl ${database} ${role} ${from} scram-sha-256\n`),
+      bothLogins(role).flatMap((login) =>
+        ["0.0.0.0/0", "::/0"].map((from) => `hostssl ${database} ${login} ${from} scram-sha-256\n`),
+      ),
     )
     .join("");
 }
 
-/** Who may come in: the pooled roles, and the reader of the statistics. Never the owner, who comes to the server itself. */
-const admitted = ["app", "telemetry", "auditor", "monitor"] as const satisfies RoleKey[];
-export type AdmittedRole = (typeof admitted)[number];
+interface PlainCredentials {
+  user: string;
+  password: string;
+}
 
 /** PgBouncer's auth_file. Plain passwords: with SCRAM it needs them to log in to the server itself. */
-export function renderUserlist(passwords: Record<AdmittedRole, string>): string {
-  return admitted.map((role) => `${quote(roles[role])} ${quote(passwords[role])}\n`).join("");
+export function renderUserlist(logins: readonly PlainCredentials[]): string {
+  return logins.map(({ user, password }) => `${quote(user)} ${quote(password)}\n`).join("");
 }
 
 /** The name of PgBouncer's own console, which answers also while every client's place is taken. */
@@ -199,7 +213,7 @@ export const consoleService = "console";
  * psql's connection service file (libpq, "The Connection Service File"): how to come in through each pool as one of its clients does, and
  * to the console, password and verified certificate included. A file, so that the password is in no argument and no environment variable.
  */
-export function renderServices(passwords: Record<AdmittedRole, string>): string {
+export function renderServices(logins: Record<AdmittedRole, PlainCredentials>): string {
   const entries: [service: string, dbname: string, role: AdmittedRole][] = [
     ...(Object.keys(pooledDatabase) as Pool[]).map((pool): [string, string, AdmittedRole] => [
       pool,
@@ -215,8 +229,7 @@ export function renderServices(passwords: Record<AdmittedRole, string>): string 
         host: "localhost",
         port: pgbouncerPort,
         dbname,
-        user: roles[role],
-        password: passwords[role],
+        ...logins[role],
         sslmode: "verify-full",
         sslrootcert: `${paths.trust}/pgbouncer-ca.pem`,
         connect_timeout: 20,

@@ -1,6 +1,6 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { type RoleKey, roles } from "../../ops/roles";
+import { type CreatedRoleKey, createdRoleKeys, type Generations } from "../database/credentials";
 import { evictionIsNoFailure } from "./jobFailures";
 import type { MigrationFiles } from "./opsBundle";
 import { opsProgram, type OpsProgramArgs } from "./opsProgram";
@@ -18,9 +18,6 @@ export interface Expectations {
   connections: Record<string, number>;
 }
 
-const createdRoles = ["app", "telemetry", "monitor", "auditor", "maintenance"] as const satisfies RoleKey[];
-type CreatedRole = (typeof createdRoles)[number];
-
 export interface MigrationsArgs extends Pick<
   OpsProgramArgs,
   "namespace" | "image" | "bundle" | "trustSecret" | "pod" | "transform"
@@ -28,8 +25,8 @@ export interface MigrationsArgs extends Pick<
   /** The primary itself, as the owner: an advisory lock through a pooler would stay behind. */
   database: OpsProgramArgs["database"];
   migrations: MigrationFiles;
-  /** Passwords to give the roles that it makes; the owner, who makes them, has one already. */
-  rolePasswords: Record<CreatedRole, pulumi.Input<string>>;
+  /** Passwords to give the logins that it makes; the owner, who makes them, has one already. */
+  credentials: Generations<CreatedRoleKey>;
   expectations: Expectations;
   /** How long RDS may take to apply dynamic parameters before a difference fails the deployment. */
   parameterWaitMinutes: number;
@@ -62,14 +59,14 @@ export class Migrations extends pulumi.ComponentResource {
       },
       child,
     );
+    const { current, previous } = args.credentials;
+    const logins = createdRoleKeys.flatMap((role) => [current[role], previous[role]]);
     const passwords = new k8s.core.v1.Secret(
       `${name}-passwords`,
       {
         metadata,
         immutable: true,
-        stringData: Object.fromEntries(
-          createdRoles.map((role) => [roles[role], pulumi.secret(args.rolePasswords[role])]),
-        ),
+        stringData: Object.fromEntries(logins.map(({ user, password }) => [user, pulumi.secret(password)])),
       },
       child,
     );

@@ -1,14 +1,15 @@
-/** Gives the roles the passwords that are kept in a directory, one file per role. */
+/** Gives the roles' logins the passwords that are kept in a directory, one file per login. */
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { sqlState } from "../database";
 import type { Log } from "../log";
 import { Failure } from "../program";
 import { scramVerifier } from "../../postgres/scramVerifier";
-import { createdRoles } from "../roles";
+import { createdLogins } from "../roles";
 
-/** The passwords by role. A Failure if one is missing or empty; other files (Kubernetes adds some) are left alone. */
+/** The passwords by login. A Failure if one is missing or empty; other files (Kubernetes adds some) are left alone. */
 export function readPasswords(dir: string): Map<string, string> {
   let present: string[];
   try {
@@ -18,39 +19,75 @@ export function readPasswords(dir: string): Map<string, string> {
   }
   const passwords = new Map<string, string>();
   const problems: string[] = [];
-  for (const role of createdRoles) {
-    const password = present.includes(role) ? readFileSync(join(dir, role), "utf8").replace(/\r?\n$/, "") : undefined;
-    if (!password) problems.push(`${role}: ${password === undefined ? "no file of that name" : "the file is empty"}`);
+  for (const login of createdLogins) {
+    const password = present.includes(login) ? readFileSync(join(dir, login), "utf8").replace(/\r?\n$/, "") : undefined;
+    if (!password) problems.push(`${login}: ${password === undefined ? "no file of that name" : "the file is empty"}`);
     // Others would need SASLprep and URL escaping all the way.
-    else if (!/^[\x21-\x7e]+$/.test(password)) problems.push(`${role}: only printable ASCII, no spaces`);
-    else passwords.set(role, password);
+    else if (!/^[\x21-\x7e]+$/.test(password)) problems.push(`${login}: only printable ASCII, no spaces`);
+    else passwords.set(login, password);
   }
   if (problems.length > 0)
-    throw new Failure(`ROLE_PASSWORDS_DIR (${dir}) does not hold a password for each role`, problems, 2);
+    throw new Failure(`ROLE_PASSWORDS_DIR (${dir}) does not hold a password for each login`, problems, 2);
   return passwords;
 }
 
-/** Sets the passwords that do not work yet, and returns the roles it did that for. */
+export interface SetPasswordsOptions {
+  /** Where each login's password is tried. */
+  url: string;
+  log: Log;
+  signal?: AbortSignal;
+  /** How long to wait until nobody is logged in by a password that is to change. */
+  waitSeconds: number;
+}
+
+/**
+ * Sets the passwords that do not work yet, all or none, and returns the logins it did that for. A login that somebody uses keeps its
+ * password: it would be refused to its next connection, and with it to requests.
+ */
 export async function setPasswords(
   client: pg.Client,
-  url: string,
   passwords: ReadonlyMap<string, string>,
-  log: Log,
+  options: SetPasswordsOptions,
 ): Promise<string[]> {
   const changed: string[] = [];
-  for (const [role, password] of passwords) {
-    if (await logsIn(url, role, password)) continue;
-    await client.query(`alter role ${pg.escapeIdentifier(role)} password ${pg.escapeLiteral(scramVerifier(password))}`);
-    changed.push(role);
-    log.info("password set", { role });
+  for (const login of passwords.keys())
+    if (!(await logsIn(options.url, login, passwords.get(login) ?? ""))) changed.push(login);
+  await untilUnused(client, changed, options);
+  for (const login of changed) {
+    const verifier = scramVerifier(passwords.get(login) ?? "");
+    await client.query(`alter role ${pg.escapeIdentifier(login)} password ${pg.escapeLiteral(verifier)}`);
+    options.log.info("password set", { role: login });
   }
   return changed;
 }
 
+/** A pod of the rollout before may still end. */
+async function untilUnused(client: pg.Client, logins: string[], options: SetPasswordsOptions): Promise<void> {
+  const { log, signal, waitSeconds } = options;
+  const deadline = Date.now() + waitSeconds * 1000;
+  for (let told = false; ; told = true) {
+    const { rows } = await client.query<{ login: string; sessions: number }>(
+      `select usename as login, count(*)::int as sessions from pg_stat_activity
+        where usename = any ($1) group by 1 order by 1`,
+      [logins],
+    );
+    if (rows.length === 0) return;
+    const inUse = rows.map(({ login, sessions }) => `${login}: ${sessions} sessions`);
+    if (Date.now() > deadline)
+      throw new Failure(
+        "no password was changed: it would interrupt who is logged in by the one before. Set passwordGeneration to what it was in " +
+          "the last finished deployment, or to one more, and deploy again (docs/operations.md, Passwords)",
+        inUse,
+      );
+    if (!told) log.info("waiting until nobody uses a login whose password is to change", { inUse, waitSeconds });
+    await sleep(500, undefined, { signal });
+  }
+}
+
 /** True if the server asked for the password and took it. A server that lets anyone in proves nothing about the password. */
-async function logsIn(url: string, role: string, password: string): Promise<boolean> {
+async function logsIn(url: string, login: string, password: string): Promise<boolean> {
   const target = new URL(url);
-  target.username = role;
+  target.username = login;
   target.password = encodeURIComponent(password);
   // As parameters they would win over both.
   for (const parameter of ["user", "password"]) target.searchParams.delete(parameter);
@@ -72,7 +109,7 @@ async function logsIn(url: string, role: string, password: string): Promise<bool
     // invalid_password: what we are here for. Anything else is not mended by another password.
     if (sqlState(error) === "28P01") return false;
     throw new Failure(
-      `cannot check the password of ${role}: ${error instanceof Error ? error.message : String(error)}`,
+      `cannot check the password of ${login}: ${error instanceof Error ? error.message : String(error)}`,
     );
   } finally {
     await client.end().catch(() => undefined);

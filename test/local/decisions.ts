@@ -1,6 +1,6 @@
-/** Asks for decisions as an agent does, over one connection that it keeps. */
+/** Asks for decisions as agents do, each over one connection that it keeps. */
 import { randomUUID } from "node:crypto";
-import { type Agent, request } from "node:http";
+import { Agent, request } from "node:http";
 import type { LocalOutputs } from "../../local/outputs";
 
 /** Asks for a decision; what went wrong, or undefined. */
@@ -24,4 +24,36 @@ export function ask(
     sent.once("error", (error: NodeJS.ErrnoException) => resolve(`${error.code} ${error.message}`));
     sent.end(JSON.stringify(envelope));
   });
+}
+
+export interface Load {
+  /** Requests sent so far. */
+  sent: () => number;
+  /** Sends on until so many were sent in all; what went wrong with any of them. */
+  end: (wanted: number) => Promise<string[]>;
+}
+
+/** Sixteen agents that ask one thing after the other, all under one id. */
+export function load(outputs: LocalOutputs, id: string): Load {
+  const failed: string[] = [];
+  let sent = 0;
+  let wanted = Infinity;
+  const client = async () => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    while (sent < wanted) {
+      sent++;
+      const failure = await ask(agent, outputs, id);
+      if (failure !== undefined) failed.push(failure);
+    }
+    agent.destroy();
+  };
+  const clients = Array.from({ length: 16 }, client);
+  return {
+    sent: () => sent,
+    async end(total) {
+      wanted = total;
+      await Promise.all(clients);
+      return failed;
+    },
+  };
 }

@@ -1,40 +1,42 @@
 /** The whole program rolled over under load, by clients that keep their connections, as agents do. */
-import { Agent } from "node:http";
 import { Client } from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import type { LocalOutputs } from "../../local/outputs";
 import { changes, LocalCloud } from "./commands";
-import { ask } from "./decisions";
+import { load } from "./decisions";
 
 const cloud = new LocalCloud();
-const set = (...settings: string[]) => settings.flatMap((setting) => ["--set", setting]);
-const pods = "controlPlaneMinPods=2";
+const settings = (...more: string[]) => ["controlPlaneMinPods=2", ...more].flatMap((setting) => ["--set", setting]);
+let first: LocalOutputs;
 beforeAll(async () => {
-  const { code, stdout, stderr } = await cloud.run("up", ...set(pods));
+  const { code, stdout, stderr } = await cloud.run("up", ...settings());
   expect(code, stdout + stderr).toBe(0);
+  first = cloud.outputs();
 });
 afterAll(() => cloud.remove());
 
+async function query<Row>(url: string, sql: string): Promise<Row[]> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  try {
+    return (await client.query(sql)).rows as Row[];
+  } finally {
+    await client.end();
+  }
+}
+const stored = async (id: string) =>
+  (
+    await query<{ count: number }>(
+      cloud.outputs().auditUrl,
+      `select count(*)::int from receipts where actor_id = '${id}'`,
+    )
+  )[0]?.count;
+
 const wanted = 10_000;
 
-test(`of ${wanted} requests none fails and none is stored twice while PgBouncer and then the control plane are rolled`, async () => {
-  const outputs = cloud.outputs();
-  const failed: string[] = [];
-  let sent = 0;
-  let rolling = true;
-  const client = async () => {
-    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-    while (rolling || sent < wanted) {
-      sent++;
-      const failure = await ask(agent, outputs, "rollout");
-      if (failure !== undefined) failed.push(failure);
-    }
-    agent.destroy();
-  };
-  const clients = Array.from({ length: 16 }, client);
-  const rollout = await cloud.run("up", ...set(pods, "pgbouncerMaxClients=201", 'controlPlaneEnv={"ROLLED":"1"}'));
-  const during = sent;
-  rolling = false;
-  await Promise.all(clients);
+test(`of ${wanted} requests none fails and none is stored twice while PgBouncer and then the control plane are rolled, with new passwords`, async () => {
+  const agents = load(cloud.outputs(), "rollout");
+  const rollout = await cloud.run("up", ...settings("passwordGeneration=2", 'controlPlaneEnv={"ROLLED":"1"}'));
   expect(rollout.code, rollout.stdout + rollout.stderr).toBe(0);
   expect(changes(rollout)).toEqual(
     expect.arrayContaining([
@@ -42,11 +44,31 @@ test(`of ${wanted} requests none fails and none is stored twice while PgBouncer 
       "apps.Deployment authensor-local-pgbouncer updated",
     ]),
   );
-  expect(during).toBeGreaterThan(1000);
-  expect(failed).toEqual([]);
-  const database = new Client({ connectionString: cloud.outputs().auditUrl });
-  await database.connect();
-  const { rows } = await database.query("select count(*)::int as count from receipts where actor_id = 'rollout'");
-  await database.end();
-  expect(rows).toEqual([{ count: sent }]);
+  expect(agents.sent()).toBeGreaterThan(1000);
+  expect(await agents.end(wanted)).toEqual([]);
+  expect(await stored("rollout")).toBe(agents.sent());
+}, 300_000);
+
+test("none fails when the next change of passwords is cut off in the middle and deployed again; those of the generation before go on working, older ones do not", async () => {
+  const second = cloud.outputs();
+  const agents = load(second, "cut-off");
+  const third = settings("passwordGeneration=3", 'controlPlaneEnv={"ROLLED":"2"}');
+  const cutOff = cloud.begin("up", ...third);
+  await cutOff.printed("apps.Deployment authensor-local-pgbouncer  updated");
+  cutOff.child.kill("SIGKILL");
+  expect((await cutOff.result).signal).toBe("SIGKILL");
+  const finished = await cloud.run("up", ...third);
+  expect(finished.code, finished.stdout + finished.stderr).toBe(0);
+  expect(changes(finished)).toContain("apps.Deployment authensor-local-control-plane updated");
+  expect(await agents.end(agents.sent())).toEqual([]);
+  expect(await stored("cut-off")).toBe(agents.sent());
+
+  const [one, two, three] = [first, second, cloud.outputs()].map(({ auditUrl, monitorUrl }) => ({
+    auditUrl,
+    monitorUrl,
+  }));
+  for (const url of [two!, three!].flatMap((urls) => Object.values(urls)))
+    expect(await query(url, "select 1 as one")).toEqual([{ one: 1 }]);
+  await expect(query(one!.auditUrl, "select 1")).rejects.toThrow(/SASL authentication failed/);
+  await expect(query(one!.monitorUrl, "select 1")).rejects.toThrow(/password authentication failed/);
 }, 300_000);

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import pg from "pg";
 import * as x509 from "@peculiar/x509";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { createdRoles, roles } from "../../ops/roles";
+import { createdLogins, roles, secondLogin } from "../../ops/roles";
 import { startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
 import { runOps, startOps } from "./programs";
 
@@ -54,7 +54,7 @@ afterAll(async () => {
   rmSync(dir, { recursive: true });
 });
 
-const passwords = Object.fromEntries(createdRoles.map((role) => [role, `First0${role.replace("_", "")}`]));
+const passwords = Object.fromEntries(createdLogins.map((login) => [login, `First0${login.replaceAll("_", "")}`]));
 
 beforeEach(async () => {
   database = await server.createDatabase();
@@ -96,9 +96,9 @@ describe("passwords", () => {
     const first = await migrate();
     expect(first).toMatchObject({ code: 0, stderr: "" });
     expect(first.lines.filter(({ message }) => message === "password set").map(({ role }) => role)).toEqual([
-      ...createdRoles,
+      ...createdLogins,
     ]);
-    for (const role of createdRoles) expect(await logsIn(role, passwords[role] ?? ""), role).toBe(true);
+    for (const login of createdLogins) expect(await logsIn(login, passwords[login] ?? ""), login).toBe(true);
 
     // The owner's own, given as parameters of the URL, are not taken for those of each role.
     const url = new URL(tlsUrl());
@@ -121,6 +121,36 @@ describe("passwords", () => {
     const seen = server.serverLog() + [first, second, third].map(({ stdout, stderr }) => stdout + stderr).join("");
     expect(server.serverLog()).toMatch(/alter role .*SCRAM-SHA-256\$4096:/);
     for (const password of [...Object.values(passwords), "Second1app"]) expect(seen).not.toContain(password);
+  });
+
+  it("that somebody is logged in by stay as they are, all of them, and the message says how to go on", async () => {
+    expect((await migrate()).code).toBe(0);
+    const inUse = await server.connect(database.url(roles.app, passwords[roles.app]));
+    writePasswords({ ...passwords, [roles.app]: "NeverSet1", [secondLogin(roles.app)]: "NeverSet2" });
+    const refused = await migrate([], { PASSWORD_WAIT_SECONDS: "0" });
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toMatch(/no password was changed.*Set passwordGeneration to what it was.*or to one more/s);
+    expect(refused.stderr).toMatch(/authensor_app: 1 sessions/);
+    expect(await logsIn(secondLogin(roles.app), passwords[secondLogin(roles.app)] ?? "")).toBe(true);
+
+    // What a deployment does with the next generation: the other login's alone changes.
+    writePasswords({ ...passwords, [secondLogin(roles.app)]: "Second1app" });
+    expect((await migrate([], { PASSWORD_WAIT_SECONDS: "0" })).code).toBe(0);
+    expect(await logsIn(secondLogin(roles.app), "Second1app")).toBe(true);
+    expect(await logsIn(roles.app, passwords[roles.app] ?? "")).toBe(true);
+    await inUse.end();
+  });
+
+  it("change as soon as the last session has ended that is logged in by the one before", async () => {
+    expect((await migrate()).code).toBe(0);
+    const ending = await server.connect(database.url(roles.app, passwords[roles.app]));
+    writePasswords({ ...passwords, [roles.app]: "Second1app" });
+    const { child, result } = startOps("migrate", [], { DATABASE_URL: tlsUrl(), ...env });
+    const waits = (text: Buffer) => text.includes("waiting until nobody uses a login");
+    await new Promise<void>((resolve) => child.stdout?.on("data", (text: Buffer) => waits(text) && resolve()));
+    await ending.end();
+    expect((await result).code).toBe(0);
+    expect(await logsIn(roles.app, "Second1app")).toBe(true);
   });
 
   it("stay as they are where the server differs from the configuration: those who know the old ones are not told new ones", async () => {

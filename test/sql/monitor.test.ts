@@ -13,7 +13,7 @@ import { statements } from "../../ops/monitor/sources/statements";
 import { tables } from "../../ops/monitor/sources/tables";
 import { transactions } from "../../ops/monitor/sources/transactions";
 import { verifications } from "../../ops/monitor/sources/verifications";
-import { roles } from "../../ops/roles";
+import { roles, secondLogin } from "../../ops/roles";
 import { startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
 import { insertReceipts, newReceipt } from "../receipts";
 
@@ -74,6 +74,21 @@ describe("a source finds", () => {
     const { samples } = await collect(connections);
     expect(samples.Connections?.[roles.monitor]).toBeGreaterThanOrEqual(2);
     expect(samples.ConnectionsUsedPercent).toBeGreaterThan(0);
+  });
+
+  it("both logins of a role as the role, whose metrics would end with each new generation of passwords", async () => {
+    const source = statements();
+    const clients = [await database.connect(roles.app), await database.connect(secondLogin(roles.app))];
+    await collect(source);
+    for (const client of clients) await client.query("select pg_sleep(0.02) from controls");
+    for (const byRole of [
+      (await collect(connections)).samples.Connections,
+      (await collect(source)).samples.StatementMilliseconds,
+    ]) {
+      expect(byRole?.[roles.app]).toBeGreaterThanOrEqual(2);
+      expect(byRole).not.toHaveProperty(secondLogin(roles.app));
+    }
+    for (const client of clients) await client.end();
   });
 
   it("transactions as differences, and no difference at first", async () => {

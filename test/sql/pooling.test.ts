@@ -11,6 +11,7 @@ import { freePort } from "../../cloud/host/ports";
 import type { Pool } from "../../components/pooling/connectionBudget";
 import { databaseUrl } from "../../components/connections/databaseUrl";
 import {
+  admitted,
   hbaFile,
   paths,
   pgbouncerPort,
@@ -23,11 +24,15 @@ import {
 import { suitPgbouncer } from "../../local/pgbouncer";
 import { generateKey, privateKeyPem, selfSign } from "../../cloud/tls/x509";
 import { databaseName, type RoleKey, roles } from "../../ops/roles";
+import { credentials } from "../credentials";
 import { startPostgres, superuser, type TestPostgres } from "../postgres";
 
 const pools = { controlPlane: 4, app: 3, telemetry: 2, auditor: 1 };
-const passwords = { app: "a0", telemetry: "t0", auditor: "u0", monitor: "m0" };
-const allPasswords: Record<RoleKey, string> = { ...passwords, owner: "owner", maintenance: "x0" };
+// In the second generation of passwords: the role's own login is the one before.
+const { current, previous } = credentials(
+  { app: "a0", telemetry: "t0", auditor: "u0", monitor: "m0", owner: "owner", maintenance: "x0" },
+  2,
+);
 
 async function certificate() {
   const key = privateKeyPem(generateKey({ algorithm: "ECDSA", ecdsaCurve: "P256" }));
@@ -49,7 +54,7 @@ class Pod {
     const tls = await certificate();
     const { stdout: version } = spawnSync("pgbouncer", ["--version"], { encoding: "utf8" });
     const config = suitPgbouncer(
-      renderPgbouncerConfig({ host: "localhost", port: server.port, pools, maxClients: 40 }),
+      renderPgbouncerConfig({ host: "localhost", port: server.port, pools, maxClients: 40, logins: current }),
       version,
     );
     const files = {
@@ -57,7 +62,7 @@ class Pod {
         .replace(`listen_port = ${pgbouncerPort}`, `listen_port = ${this.port}`)
         .replace("listen_addr = *", "listen_addr = localhost"),
       [`${paths.config}/${hbaFile}`]: renderHba(),
-      [`${paths.auth}/userlist.txt`]: renderUserlist(passwords),
+      [`${paths.auth}/userlist.txt`]: renderUserlist(admitted.flatMap((role) => [current[role], previous[role]])),
       [`${paths.tls}/tls.crt`]: tls.certificate,
       [`${paths.tls}/tls.key`]: tls.key,
       [`${paths.trust}/database-ca.pem`]: databaseCa,
@@ -86,10 +91,10 @@ class Pod {
     return Object.values(paths).reduce((text, path) => text.replaceAll(`${path}/`, `${this.dir}${path}/`), config);
   }
 
-  url(role: RoleKey, database: string, password = allPasswords[role]): string {
+  url(role: RoleKey, database: string, login: { user?: string; password?: string } = {}): string {
     return databaseUrl({
-      user: roles[role],
-      password,
+      ...current[role],
+      ...login,
       host: "localhost",
       port: this.port,
       database,
@@ -129,8 +134,8 @@ beforeAll(async () => {
   server = await startPostgres({ auth: "scram", tls });
   await server.createDatabase({ migrated: true, name: databaseName });
   admin = await server.connect(server.url(superuser, databaseName));
-  for (const [role, password] of Object.entries(passwords))
-    await admin.query(`alter role ${roles[role as RoleKey]} password '${password}'`);
+  for (const { user, password } of admitted.flatMap((role) => [current[role], previous[role]]))
+    await admin.query(`alter role ${user} password '${password}'`);
   pod = await new Pod().start(serverCa);
 });
 afterAll(async () => {
@@ -141,7 +146,7 @@ afterAll(async () => {
 const pooled = ["app", "telemetry", "auditor"] as const;
 const serverConnections = async (role: RoleKey) => {
   const sql = "select count(*)::int as count from pg_stat_activity where usename = $1";
-  return (await admin.query<{ count: number }>(sql, [roles[role]])).rows[0]?.count;
+  return (await admin.query<{ count: number }>(sql, [current[role].user])).rows[0]?.count;
 };
 
 describe("through the pooler", () => {
@@ -157,7 +162,42 @@ describe("through the pooler", () => {
     expect(await show("default_transaction_read_only")).toBe(readOnly);
     expect(await show("search_path")).toBe("public, audit");
     const { rows } = await client.query("select current_user as user, current_database() as database");
-    expect(rows).toEqual([{ user: roles[role], database: databaseName }]);
+    expect(rows).toEqual([{ user: current[role].user, database: databaseName }]);
+  });
+
+  test.each(["app", "telemetry"] as const)(
+    "%s also comes in by its login of the passwords before, and then shares the pool of the new ones",
+    async (role) => {
+      const client = await pod.connect(pod.url(role, pooledDatabase[role], previous[role]));
+      expect((await client.query("select session_user as user")).rows).toEqual([{ user: current[role].user }]);
+    },
+  );
+
+  test.each(["auditor", "monitor"] as const)(
+    "%s also comes in by its login of the passwords before, as itself",
+    async (role) => {
+      const client = await pod.connect(pod.url(role, pooledDatabase.auditor, previous[role]));
+      expect((await client.query("select session_user as user")).rows).toEqual([{ user: roles[role] }]);
+      await client.end();
+    },
+  );
+
+  test("clients of the passwords before, who ask without end, leave those of the new ones their turn", async () => {
+    let busy = true;
+    const before = Array.from({ length: 2 * pools.app }, async () => {
+      const client = await pod.connect(pod.url("app", pooledDatabase.app, previous.app));
+      while (busy) await client.query("select pg_sleep(0.05)");
+      await client.end();
+    });
+    const client = await pod.connect(pod.url("app", pooledDatabase.app));
+    const turns = async () => {
+      for (let turn = 0; turn < 5; turn++) await client.query("select 1");
+      return "served";
+    };
+    const outcome = await Promise.race([turns(), sleep(5000, "starved")]);
+    busy = false;
+    await Promise.all(before);
+    expect(outcome).toBe("served");
   });
 
   test("the way is encrypted on both sides, up to the server", async () => {
@@ -183,16 +223,17 @@ describe("through the pooler", () => {
     expect(Math.max(...held.map((count) => count ?? 0))).toBe(pools[role]);
   });
 
-  const strangers = (Object.keys(passwords) as RoleKey[]).flatMap((role) =>
+  const strangers = admitted.flatMap((role) =>
     (Object.keys(pooledDatabase) as Pool[])
       // The monitor asks whether a query comes through the auditor's.
       .filter((pool) => pooledRole[pool] !== role && !(role === "monitor" && pool === "auditor"))
       .map((pool) => [role, pool] as const),
   );
   test.each(strangers)("%s does not get in by the entry of %s", async (role, pool) => {
-    await expect(pod.connect(pod.url(role, pooledDatabase[pool]))).rejects.toThrow(
-      /login rejected|no authentication method/,
-    );
+    for (const login of [current[role], previous[role]])
+      await expect(pod.connect(pod.url(role, pooledDatabase[pool], login)), login.user).rejects.toThrow(
+        /login rejected|no authentication method/,
+      );
   });
 
   // The same server connection serves both: its pool has one.
@@ -281,7 +322,16 @@ describe("the control plane's key rotation, whose BEGIN and COMMIT go over diffe
 
 describe("nobody comes in", () => {
   test.each([
-    ["with a wrong password", () => pod.url("app", pooledDatabase.app, "wrong"), /SASL authentication failed/],
+    [
+      "with a wrong password",
+      () => pod.url("app", pooledDatabase.app, { password: "wrong" }),
+      /SASL authentication failed/,
+    ],
+    [
+      "with the password of the role's other login",
+      () => pod.url("app", pooledDatabase.app, { password: previous.app.password }),
+      /SASL authentication failed/,
+    ],
     ["as the owner", () => pod.url("owner", pooledDatabase.app), /login rejected|no authentication method/],
     [
       "to a database that has no pool",

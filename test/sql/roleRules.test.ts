@@ -3,7 +3,7 @@ import pg from "pg";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { silentLog } from "../../ops/log";
 import { deploy } from "../../ops/migrate/up";
-import { createdRoles, roles } from "../../ops/roles";
+import { createdRoles, roles, secondLogin } from "../../ops/roles";
 import { migrationsDir, startPostgres, superuser, type TestDatabase, type TestPostgres } from "../postgres";
 import { runOps } from "./programs";
 
@@ -24,11 +24,26 @@ const differences = async () =>
   (await admin.query<{ what: string }>("select * from audit.role_differences()")).rows.map(({ what }) => what);
 const runAs = (role: string) => runOps("partitions", [], { DATABASE_URL: database.url(role) });
 
+test.each(createdRoles)("the second login of %s may do what the role may, and is set as it is", async (role) => {
+  const { rows } = await admin.query<{ login: string; settings: string[]; may: boolean }>(
+    `select l.login, pg_has_role(l.login, $1, 'usage') as may,
+            array(select c from pg_db_role_setting s, unnest(setconfig) c
+                   where s.setrole = l.login::regrole and s.setdatabase = (select oid from pg_database where datname = $2)
+                   order by c) as settings
+       from unnest($3::text[]) l (login)`,
+    [role, database.name, [role, secondLogin(role)]],
+  );
+  expect(rows.map(({ may }) => may)).toEqual([true, true]);
+  expect(rows[1]?.settings).toEqual(rows[0]?.settings);
+  expect((await database.connect(secondLogin(role)).then((client) => client.query("select 1"))).rowCount).toBe(1);
+});
+
 test("nothing differs once the migrations have run", async () => {
   expect(await differences()).toEqual([]);
 });
 
 const app = roles.app;
+const second = secondLogin(app);
 const tampering: [sql: string, as: string, what: string][] = [
   [`alter role ${app} set synchronous_commit = off`, app, `synchronous_commit of ${app} in every database`],
   [`alter role ${app} in database DB set synchronous_commit = off`, app, `synchronous_commit of ${app}`],
@@ -52,6 +67,15 @@ const tampering: [sql: string, as: string, what: string][] = [
   [`grant pg_monitor to ${app}`, roles.owner, `${app} is a member of pg_monitor`],
   [`grant ${roles.owner} to ${app}`, roles.owner, `${app} is a member of ${roles.owner}`],
   [`grant ${app} to ${roles.telemetry}`, roles.owner, `${roles.telemetry} is a member of ${app}`],
+  [`revoke ${app} from ${second}`, roles.owner, `${second} is a member of ${app}`],
+  [`grant ${app} to ${second} with admin option`, roles.owner, `${second} is a member of ${app}`],
+  [`grant pg_monitor to ${second}`, roles.owner, `${second} is a member of pg_monitor`],
+  [`alter role ${second} in database DB set synchronous_commit = off`, second, `synchronous_commit of ${second}`],
+  [
+    `alter role ${secondLogin(roles.maintenance)} connection limit -1`,
+    superuser,
+    `connection limit of ${secondLogin(roles.maintenance)}`,
+  ],
   [`revoke pg_monitor from ${roles.monitor}`, roles.owner, `${roles.monitor} is a member of pg_monitor`],
   [`grant pg_monitor to ${roles.monitor} with admin option`, roles.owner, `${roles.monitor} is a member of pg_monitor`],
   ["grant temporary on database DB to public", roles.owner, "TEMPORARY on the database for everyone"],

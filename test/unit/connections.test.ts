@@ -6,18 +6,21 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Connections, type ConnectionsArgs } from "../../components/connections/connections";
 import { databaseUrl } from "../../components/connections/databaseUrl";
 import { pooledDatabase, renderPgbouncerConfig } from "../../components/pooling/pgbouncerConfig";
+import { credentials } from "../credentials";
 import { record } from "./mocks";
 
+const passwords = (generation = 1) =>
+  credentials({ owner: "po", app: "pa", telemetry: "pt", monitor: "pm", auditor: "pu", maintenance: "px" }, generation);
 const args: ConnectionsArgs = {
   namespace: "ns",
   primary: { host: "primary.example.com", port: 5432, blocks: ["10.0.0.0/16"] },
   replica: { host: "replica.example.com", port: 5433, blocks: ["10.90.0.0/20"] },
   pgbouncerHost: "pgbouncer.ns.svc.cluster.local",
-  passwords: { owner: "po", app: "pa", telemetry: "pt", monitor: "pm", auditor: "pu", maintenance: "px" },
+  credentials: passwords().current,
   databaseCa: "DATABASE CA",
   pgbouncerCa: "PGBOUNCER CA",
 };
-const build = () => record(() => new Connections("k", args));
+const build = (more: Partial<ConnectionsArgs> = {}) => record(() => new Connections("k", { ...args, ...more }));
 
 const trust = "/etc/authensor/trust";
 const pooled = (user: string, password: string, database: string) =>
@@ -47,6 +50,22 @@ describe("the connections", () => {
       stringData: { url },
     });
     expect(secret.secrets).toEqual(["stringData"]);
+  });
+
+  test("name each role's other login in the next generation of passwords, and the owner's only one", async () => {
+    const world = await build({ credentials: passwords(2).current });
+    const urls = world.all("kubernetes:core/v1:Secret").flatMap(({ inputs }) => {
+      const { url } = inputs.stringData as { url?: string };
+      return url === undefined ? [] : [new URL(url).username];
+    });
+    expect([...new Set(urls)].sort()).toEqual([
+      "authensor_app_b",
+      "authensor_auditor_b",
+      "authensor_maintenance_b",
+      "authensor_monitor_b",
+      "authensor_owner",
+      "authensor_telemetry_b",
+    ]);
   });
 
   test("are eleven and the certificates that the URLs name, and nothing else", async () => {
@@ -96,6 +115,7 @@ describe("the connections", () => {
       port: 1,
       pools: { controlPlane: 2, app: 1, telemetry: 1, auditor: 1 },
       maxClients: 20,
+      logins: args.credentials,
     });
     for (const database of Object.values(pooledDatabase)) expect(config).toMatch(new RegExp(`^${database} = `, "m"));
   });

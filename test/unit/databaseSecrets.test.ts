@@ -1,4 +1,6 @@
+import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, test } from "vitest";
+import type { Credentials } from "../../components/database/credentials";
 import { DatabaseSecrets } from "../../components/database/databaseSecrets";
 import { passwordVersion } from "../../components/database/passwordVersion";
 import { record, valueOf } from "./mocks";
@@ -17,10 +19,11 @@ const build = (generation = 1) =>
 const password = "random:index/randomPassword:RandomPassword";
 const secret = "aws:secretsmanager/secret:Secret";
 const version = "aws:secretsmanager/secretVersion:SecretVersion";
+const createdRoles = ["app", "auditor", "maintenance", "monitor", "telemetry"];
 const rolesByName = ["app", "auditor", "maintenance", "monitor", "owner", "telemetry"];
 
 describe("the database's secrets", () => {
-  test("are a password, a secret and its version for each of the six roles, under a key in each region", async () => {
+  test("are a secret and its version for each of the six roles, under a key in each region, and passwords of two generations", async () => {
     const world = await build();
     const each = (type: string) => rolesByName.map((role) => `${type} s-${role}`);
     expect(world.census).toEqual(
@@ -30,18 +33,36 @@ describe("the database's secrets", () => {
         "aws:kms/alias:Alias s-replica-key",
         "aws:kms/key:Key s-key",
         "aws:kms/key:Key s-replica-key",
-        ...each(password),
+        ...rolesByName.map((role) => `${password} s-${role}-1`),
+        ...createdRoles.map((role) => `${password} s-${role}-0`),
         ...each(secret),
         ...each(version),
       ].sort(),
     );
   });
 
-  test("are alphanumeric, so that no URL or INI file needs to escape them, and new with each generation", async () => {
+  test("are alphanumeric, so that no URL or INI file needs to escape them", async () => {
     const world = await build(7);
-    for (const { inputs } of world.all(password)) {
-      expect(inputs).toEqual({ length: 32, special: false, keepers: { generation: "7" } });
-    }
+    for (const { inputs } of world.all(password)) expect(inputs).toEqual({ length: 32, special: false });
+  });
+
+  test("of the next generation are new, by the role's other login, and keep what the one before is logged in by", async () => {
+    const plain = async (generation: number) => {
+      const { current, previous } = (await build(generation)).result.credentials;
+      const of = async ({ user, password: secret }: Credentials) => [user, await valueOf(pulumi.output(secret))];
+      return { current: await of(current.app), previous: await of(previous.app), owner: await of(current.owner) };
+    };
+    const [first, second, third] = [await plain(1), await plain(2), await plain(3)];
+    expect(second.previous).toEqual(first.current);
+    expect(third.previous).toEqual(second.current);
+    expect([first, second, third].map(({ current }) => current[0])).toEqual([
+      "authensor_app",
+      "authensor_app_b",
+      "authensor_app",
+    ]);
+    expect(new Set([first, second, third].map(({ current }) => current[1])).size).toBe(3);
+    expect([first, second].map(({ owner }) => owner[0])).toEqual(["authensor_owner", "authensor_owner"]);
+    expect(second.owner[1]).not.toBe(first.owner[1]);
   });
 
   test("lie in the primary's region and are replicated to the replica's, each under that region's key", async () => {
@@ -60,13 +81,13 @@ describe("the database's secrets", () => {
   test("are written write-only, as JSON with the role's name, in a version that follows the password", async () => {
     const world = await build(3);
     const owner = world.one(version, "s-owner");
-    const follows = await valueOf(passwordVersion("Generated32Forsowner"));
+    const follows = await valueOf(passwordVersion("Generated32Forsowner3"));
     expect(owner.inputs).toMatchObject({ region: "eu-central-1", secretStringWoVersion: follows });
     expect(owner.inputs).not.toHaveProperty("secretString");
     expect(owner.secrets).toEqual(["secretStringWo"]);
     expect(JSON.parse(String(owner.inputs.secretStringWo))).toEqual({
       username: "authensor_owner",
-      password: "Generated32Forsowner",
+      password: "Generated32Forsowner3",
       dbname: "authensor",
     });
   });
@@ -80,9 +101,10 @@ describe("the database's secrets", () => {
 
   test("differ by role, and never stand anywhere in plain text", async () => {
     const world = await build();
-    const { passwords } = world.result;
-    const texts = await Promise.all(Object.values(passwords).map((output) => valueOf(output)));
-    expect(new Set(texts).size).toBe(6);
+    const { current, previous } = world.result.credentials;
+    const logins = [...Object.values(current), ...Object.values(previous)];
+    const texts = await Promise.all(logins.map(({ password: secret }) => valueOf(pulumi.output(secret))));
+    expect(new Set(texts).size).toBe(11);
     world.expectNothingSecretInPlain();
   });
 });

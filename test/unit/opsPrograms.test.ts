@@ -7,6 +7,7 @@ import { Migrations, type MigrationsArgs } from "../../components/programs/migra
 import { Scheduled, type ScheduledArgs } from "../../components/programs/scheduled";
 import { type ScheduledProgram, scheduledPrograms } from "../../components/programs/scheduledPrograms";
 import type { NetworkPolicy, PodTemplate } from "./kubernetesTypes";
+import { credentials } from "../credentials";
 import { record } from "./mocks";
 import { scheduledInputs } from "./scheduledInputs";
 
@@ -40,7 +41,7 @@ const migrationsArgs: MigrationsArgs = {
   bundle: "// the program",
   database: connections.owner,
   migrations: { files: { "001_a.sql": "select 1;" }, hash: "abc" },
-  rolePasswords: { app: "pa", telemetry: "pt", monitor: "pm", auditor: "pu", maintenance: "px" },
+  credentials: credentials({ app: "pa", telemetry: "pt", monitor: "pm", auditor: "pu", maintenance: "px" }, 2),
   expectations: { parameters: { max_connections: "200" }, monthsAhead: 3, connections: { authensor_app: 40 } },
   parameterWaitMinutes: 10,
 };
@@ -205,21 +206,28 @@ describe("the migrations", () => {
     expect(volumeAt("/etc/authensor/trust")).toMatchObject({ secret: { secretName: "trust-1" } });
   });
 
-  test("set the passwords of the roles that they make, from files, and not the owner's", async () => {
+  test("set the passwords of both logins of the roles that they make, from files, and not the owner's", async () => {
+    const { current, previous } = migrationsArgs.credentials;
+    const owner = { user: "authensor_owner", password: "po" } as const;
     const world = await migrate({
-      rolePasswords: { ...migrationsArgs.rolePasswords, owner: "po" } as MigrationsArgs["rolePasswords"],
+      credentials: { current: { ...current, owner }, previous } as MigrationsArgs["credentials"],
     });
     const secret = world.one("kubernetes:core/v1:Secret");
     expect(secret.inputs.stringData).toEqual({
-      authensor_app: "pa",
-      authensor_telemetry: "pt",
-      authensor_monitor: "pm",
-      authensor_auditor: "pu",
-      authensor_maintenance: "px",
+      authensor_app_b: "pa",
+      authensor_app: "pa-before",
+      authensor_telemetry_b: "pt",
+      authensor_telemetry: "pt-before",
+      authensor_monitor_b: "pm",
+      authensor_monitor: "pm-before",
+      authensor_auditor_b: "pu",
+      authensor_auditor: "pu-before",
+      authensor_maintenance_b: "px",
+      authensor_maintenance: "px-before",
     });
     expect(secret.secrets).toEqual(["stringData"]);
     const rest = world.resources.filter((resource) => resource !== secret);
-    expect(JSON.stringify(rest.map(({ inputs }) => inputs))).not.toMatch(/"(pa|pt|pm|pu|px|po)"/);
+    expect(JSON.stringify(rest.map(({ inputs }) => inputs))).not.toMatch(/"(pa|pt|pm|pu|px|po)(-before)?"/);
   });
 
   test("carry the hash of the SQL in the pod template: the same SQL is no change, other SQL is another Job", async () => {

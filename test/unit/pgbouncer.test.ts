@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { gracePeriod, Pgbouncer, type PgbouncerArgs } from "../../components/pooling/pgbouncer";
 import {
-  type AdmittedRole,
+  admitted,
   longestTransaction,
   pooledDatabase,
   renderServices,
@@ -10,9 +10,11 @@ import {
 import { askConsole, drain, queryEveryPool } from "../../components/pooling/pgbouncerHooks";
 import { podStart, rolloutTimeouts } from "../../components/pods/rollout";
 import { connectionLifetime } from "../../ops/guard/limits";
+import { credentials } from "../credentials";
 import { record } from "./mocks";
 import type { Deployment, NetworkPolicy } from "./kubernetesTypes";
 
+const logins = credentials({ app: "pa", telemetry: "pt", auditor: "pu", monitor: "pm" });
 const args: PgbouncerArgs = {
   namespace: "ns",
   image: "ghcr.io/cloudnative-pg/pgbouncer:1.25.2",
@@ -20,7 +22,7 @@ const args: PgbouncerArgs = {
   maxClients: 500,
   pools: { controlPlane: 10, app: 2, telemetry: 2, auditor: 1 },
   database: { host: "primary.example.com", port: 5432, blocks: ["10.0.0.0/16"] },
-  passwords: { app: "pa", telemetry: "pt", auditor: "pu", monitor: "pm" },
+  credentials: logins,
   certificate: { certificatePem: "CERT", keyPem: "KEY" },
   trustSecret: "trust-1",
 };
@@ -156,8 +158,8 @@ describe("PgBouncer", () => {
     const userlist = world.one("kubernetes:core/v1:Secret", "p-userlist");
     expect(userlist.secrets).toEqual(["stringData"]);
     expect(userlist.inputs.stringData).toEqual({
-      "userlist.txt": renderUserlist(args.passwords as Record<AdmittedRole, string>),
-      "services.conf": renderServices(args.passwords as Record<AdmittedRole, string>),
+      "userlist.txt": renderUserlist(admitted.flatMap((role) => [logins.current[role], logins.previous[role]])),
+      "services.conf": renderServices(logins.current),
     });
     const tls = world.one("kubernetes:core/v1:Secret", "p-tls");
     expect(tls.inputs).toMatchObject({

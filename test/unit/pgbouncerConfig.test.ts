@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { credentials } from "../credentials";
 import {
   longestTransaction,
   renderHba,
@@ -7,11 +8,13 @@ import {
   renderUserlist,
 } from "../../components/pooling/pgbouncerConfig";
 
+const logins = credentials({ app: "a1", telemetry: "t2", auditor: "u3", monitor: "m4" }, 2);
 const config = renderPgbouncerConfig({
   host: "primary.example.com",
   port: 5433,
   pools: { controlPlane: 12, app: 4, telemetry: 3, auditor: 1 },
   maxClients: 345,
+  logins: logins.current,
 });
 
 interface Line {
@@ -50,16 +53,17 @@ describe("PgBouncer's configuration", () => {
     });
     expect(databases).toEqual([
       // Its key rotation sends BEGIN and COMMIT over different connections: nothing else may land between them.
-      entry("authensor_control_plane", 12, " pool_mode=statement"),
-      entry("authensor", 4),
-      entry("authensor_telemetry", 3),
+      entry("authensor_control_plane", 12, " user=authensor_app_b pool_mode=statement"),
+      entry("authensor", 4, " user=authensor_app_b"),
+      entry("authensor_telemetry", 3, " user=authensor_telemetry_b"),
+      // The monitor comes in here too: as itself.
       entry("authensor_auditor", 1),
     ]);
   });
 
-  test("has no entry for other databases and no user or password, which would let anyone in as that user", () => {
+  test("has no entry for other databases, and no password, which the user list has", () => {
     expect(databases.map(({ name }) => name)).not.toContain("*");
-    expect(config).not.toMatch(/\b(user|password|auth_user|auth_query)\s*=/);
+    expect(config).not.toMatch(/\b(password|auth_user|auth_query)\s*=/);
   });
 
   test("has exactly these settings", () => {
@@ -72,7 +76,7 @@ describe("PgBouncer's configuration", () => {
       auth_type: "hba",
       auth_hba_file: "/etc/pgbouncer/config/hba.conf",
       admin_users: "",
-      stats_users: "authensor_monitor",
+      stats_users: "authensor_monitor, authensor_monitor_b",
       client_tls_sslmode: "require",
       client_tls_cert_file: "/etc/pgbouncer/tls/tls.crt",
       client_tls_key_file: "/etc/pgbouncer/tls/tls.key",
@@ -129,9 +133,11 @@ describe("PgBouncer's configuration", () => {
   });
 });
 
-test("each entry accepts its own role, over TLS and with its password, and nobody else", () => {
+test("each entry accepts its own role by both its logins, over TLS and with its password, and nobody else", () => {
   const each = (database: string, role: string) =>
-    ["0.0.0.0/0", "::/0"].map((from) => `hostssl ${database} ${role} ${from} scram-sha-256`);
+    [role, `${role}_b`].flatMap((login) =>
+      ["0.0.0.0/0", "::/0"].map((from) => `hostssl ${database} ${login} ${from} scram-sha-256`),
+    );
   expect(renderHba().trim().split("\n")).toEqual([
     ...each("authensor_control_plane", "authensor_app"),
     ...each("authensor", "authensor_app"),
@@ -143,22 +149,20 @@ test("each entry accepts its own role, over TLS and with its password, and nobod
 });
 
 describe("the user list", () => {
-  test("holds who comes through PgBouncer and who reads its statistics, and not the owner", () => {
-    const passwords = { app: "a1", telemetry: "t2", auditor: "u3", monitor: "m4" };
-    const text = renderUserlist({ ...passwords, owner: "o5" } as typeof passwords);
-    expect(text).toBe(
-      '"authensor_app" "a1"\n"authensor_telemetry" "t2"\n"authensor_auditor" "u3"\n"authensor_monitor" "m4"\n',
+  test("holds each login with its password", () => {
+    expect(renderUserlist([logins.current.app, logins.previous.app])).toBe(
+      '"authensor_app_b" "a1"\n"authensor_app" "a1-before"\n',
     );
   });
 
   test("quotes as PgBouncer reads it", () => {
-    const text = renderUserlist({ app: 'a"b', telemetry: "t", auditor: "u", monitor: "m" });
-    expect(text).toContain('"authensor_app" "a""b"\n');
+    const text = renderUserlist([{ user: "authensor_app_b", password: 'a"b' }]);
+    expect(text).toContain('"authensor_app_b" "a""b"\n');
   });
 });
 
 describe("psql's service file", () => {
-  const text = renderServices({ app: "a1", telemetry: "t2", auditor: "u3", monitor: "m4" });
+  const text = renderServices(logins.current);
   const services = text.split("\n\n").map((service) => {
     const [header, ...rest] = service.trim().split("\n");
     return [header, Object.fromEntries(rest.map((line) => line.split(/=(.*)/s).slice(0, 2)))] as const;
@@ -167,11 +171,11 @@ describe("psql's service file", () => {
   test("comes in through every pool as its role, and verifies the pod's certificate", () => {
     const each = { host: "localhost", port: "6432", sslmode: "verify-full" };
     expect(services).toMatchObject([
-      ["[controlPlane]", { ...each, dbname: "authensor_control_plane", user: "authensor_app", password: "a1" }],
-      ["[app]", { ...each, dbname: "authensor", user: "authensor_app", password: "a1" }],
-      ["[telemetry]", { ...each, dbname: "authensor_telemetry", user: "authensor_telemetry", password: "t2" }],
-      ["[auditor]", { ...each, dbname: "authensor_auditor", user: "authensor_auditor", password: "u3" }],
-      ["[console]", { ...each, dbname: "pgbouncer", user: "authensor_monitor", password: "m4" }],
+      ["[controlPlane]", { ...each, dbname: "authensor_control_plane", user: "authensor_app_b", password: "a1" }],
+      ["[app]", { ...each, dbname: "authensor", user: "authensor_app_b", password: "a1" }],
+      ["[telemetry]", { ...each, dbname: "authensor_telemetry", user: "authensor_telemetry_b", password: "t2" }],
+      ["[auditor]", { ...each, dbname: "authensor_auditor", user: "authensor_auditor_b", password: "u3" }],
+      ["[console]", { ...each, dbname: "pgbouncer", user: "authensor_monitor_b", password: "m4" }],
     ]);
   });
 

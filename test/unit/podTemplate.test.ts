@@ -6,6 +6,7 @@ import { Pgbouncer } from "../../components/pooling/pgbouncer";
 import type { DatabaseConnections } from "../../components/programs/databaseConnection";
 import { Scheduled } from "../../components/programs/scheduled";
 import { scheduledPrograms } from "../../components/programs/scheduledPrograms";
+import { credentials } from "../credentials";
 import { record, type World } from "./mocks";
 import { scheduledInputs } from "./scheduledInputs";
 
@@ -81,7 +82,7 @@ describe("a pod template", () => {
 describe("the pods of each component", () => {
   const shared = { namespace: "ns", image: "x:1", trustSecret: "trust" };
   const database = { name: "owner", key: "url", egress: {} };
-  const passwords = { app: "a", telemetry: "t", monitor: "m", auditor: "u", maintenance: "x" };
+  const logins = credentials({ app: "a", telemetry: "t", monitor: "m", auditor: "u", maintenance: "x" });
   const build: Record<string, (args: PodArgs) => Promise<World<unknown>>> = {
     ControlPlane: (args) =>
       record(
@@ -109,7 +110,7 @@ describe("the pods of each component", () => {
             pools: { controlPlane: 5, app: 2, telemetry: 2, auditor: 1 },
             maxClients: 500,
             database: { host: "db", port: 5432, blocks: ["10.0.0.0/16"] },
-            passwords,
+            credentials: logins,
             certificate: { certificatePem: "c", keyPem: "k" },
           }),
       ),
@@ -122,7 +123,7 @@ describe("the pods of each component", () => {
             bundle: "",
             database,
             migrations: { files: { "001_a.sql": "select 1;" }, hash: "abc" },
-            rolePasswords: passwords,
+            credentials: logins,
             expectations: { parameters: {}, monthsAhead: 3, connections: {} },
             parameterWaitMinutes: 10,
           }),

@@ -1,4 +1,5 @@
 /** Who is connected, and what they do. */
+import { roleOf } from "../../roles";
 import { one } from "../server";
 import type { Source } from "../source";
 
@@ -14,7 +15,7 @@ export const connections: Source = {
       active: number;
       idle: number;
       oldest: number;
-      roles: Record<string, number>;
+      logins: Record<string, number>;
     }>(
       primary,
       `with client as (
@@ -26,14 +27,14 @@ export const connections: Source = {
               (count(*) filter (where state like 'idle in transaction%'))::int as idle,
               coalesce(extract(epoch from clock_timestamp() - min(xact_start)), 0)::float8 as oldest,
               (select coalesce(jsonb_object_agg(usename, n), '{}')
-                 from (select coalesce(usename, 'none') as usename, count(*) as n from client group by 1) r) as roles
+                 from (select coalesce(usename, 'none') as usename, count(*) as n from client group by 1) r) as logins
          from client`,
       signal,
     );
     return {
       samples: {
         ConnectionsUsedPercent: (100 * row.used) / row.most,
-        Connections: row.roles,
+        Connections: byRole(row.logins),
         ConnectionsActive: row.active,
         ConnectionsIdleInTransaction: row.idle,
         OldestTransactionSeconds: Math.max(0, row.oldest),
@@ -42,3 +43,9 @@ export const connections: Source = {
     };
   },
 };
+
+function byRole(logins: Record<string, number>): Record<string, number> {
+  const roles: Record<string, number> = {};
+  for (const [login, count] of Object.entries(logins)) roles[roleOf(login)] = (roles[roleOf(login)] ?? 0) + count;
+  return roles;
+}

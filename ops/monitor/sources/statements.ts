@@ -1,6 +1,6 @@
 /** How long statements take, by role, from what pg_stat_statements has counted since the last reading. */
 import type { Source } from "../source";
-import { roles } from "../../roles";
+import { roleOf, roles } from "../../roles";
 
 interface Row extends Record<string, unknown> {
   id: string;
@@ -34,7 +34,7 @@ export function statements(): Source {
         // Fewer calls than before: it was forgotten meanwhile, and counts from nothing.
         const from = earlier !== undefined && earlier.calls <= row.calls ? earlier : { calls: 0, milliseconds: 0 };
         const calls = row.calls - from.calls;
-        return calls > 0 ? [{ role: row.role, calls, milliseconds: row.milliseconds - from.milliseconds }] : [];
+        return calls > 0 ? [{ role: roleOf(row.role), calls, milliseconds: row.milliseconds - from.milliseconds }] : [];
       });
       const ofApp = spent
         .filter(({ role }) => role === roles.app)
