@@ -558,6 +558,11 @@ describe("what cannot be verified", () => {
     await attacker.query("alter table receipts enable row level security");
     await expect(check()).rejects.toThrow(/row-level security/);
     await attacker.query("alter table receipts disable row level security");
+    // What answers for a head is no table.
+    await attacker.query(`create foreign data wrapper w; create server s foreign data wrapper w;
+      create foreign table public.elsewhere () inherits (audit.chain_heads) server s`);
+    await expect(check()).rejects.toThrow(/audit.chain_heads is not the table it should be/);
+    await attacker.query("drop foreign table public.elsewhere");
     await attacker.query("alter table receipts rename to gone");
     await expect(check()).rejects.toThrow(/no table public.receipts/);
     await attacker.query("create view receipts as select * from gone where false");

@@ -191,6 +191,19 @@ describe("what happened to a chain", () => {
   });
 });
 
+it("what was found before an interruption is kept", () => {
+  const before = new Progress(true);
+  before.take("receipts", asQueried(sealed(3).slice(1)));
+  before.suspect({ chain: "receipts", agent: "a", seq: 2, at: "t" });
+  before.suspect({ chain: "receipts", agent: "a", seq: 3, at: "t", from: { id: "x", seal: Buffer.alloc(32) } });
+  before.addMismatches([{ problem: "state", agent: "a", id: "x", at: "t", seq: "1", change_seq: null, columns: [] }]);
+  before.findings.push({ kind: "unreadable", message: "m" });
+  before.uncounted = 7;
+  const after = new Progress(true);
+  after.restore(before.save("t"));
+  expect(after.save("t")).toEqual(before.save("t"));
+});
+
 it("a head that went back while it was verified is told", () => {
   const { chain } = assemble([sealed(3)]);
   const head = (seq: number): Head => ({ agent: "a", seq, seal: Buffer.alloc(32), hash: null, clock: undefined });
