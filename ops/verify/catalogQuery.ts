@@ -31,6 +31,9 @@ const ownerName = (owner: string) =>
 
 const inScope = (what: string) => `${what} join relation r on r.oid =`;
 
+/** The columns of this one of PostgreSQL's functions differ from version to version, and are written after it. */
+const sqlBody = `regexp_replace(pg_get_function_sqlbody(p.oid), '(pg_stat_get_activity\\(NULL::integer\\) a)\\([^)]*\\)', '\\1', 'g')`;
+
 /** Whether the index works as one. */
 const works = (index: string) =>
   ["indisvalid", "indisready", "indislive"].map((flag) => `${index}.${flag}`).join(" and ") +
@@ -105,7 +108,7 @@ const parts: readonly string[] = [
           nullif(${flags(["prosecdef", "security definer"], ["proleakproof", "leakproof"], ["proisstrict", "strict"])}, ''),
           'support ' || nullif(prosupport::oid, 0), 'cost ' || nullif(procost, case when lanname in ('internal', 'c') then 1 else 100 end),
           'rows ' || nullif(prorows, case when proretset then 1000 else 0 end), 'transforms ' || array_to_string(protrftypes, ' '), 'library ' || probin, array_to_string(proconfig, ', '), ${rights("proacl", "f", "proowner")},
-          'body ' || encode(sha256(textsend(coalesce(pg_get_function_sqlbody(p.oid), prosrc))), 'hex'))
+          'body ' || encode(sha256(textsend(coalesce(${sqlBody}, prosrc))), 'hex'))
      from pg_proc p join pg_language l on l.oid = p.prolang where ${made("p.oid")}`,
   `select '', 'type ' || t.oid::regtype::text, concat_ws('; ', 'kind ' || typtype::text, 'owner ' || pg_get_userbyid(typowner),
           'labels ' || (select string_agg(enumlabel, ' ' order by enumsortorder) from pg_enum e where e.enumtypid = t.oid),

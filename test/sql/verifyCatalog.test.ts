@@ -6,7 +6,7 @@ import { builtInFindings } from "../../ops/verify/builtIns";
 import { compareCatalog, readCatalog } from "../../ops/verify/catalog";
 import type { Finding } from "../../ops/verify/findings";
 import { partitionFindings } from "../../ops/verify/partitions";
-import { sessionSettings } from "../../ops/verify/session";
+import { inSnapshot, sessionSettings } from "../../ops/verify/session";
 import { assertReadable } from "../../ops/verify/snapshot";
 import { startPostgres, type TestPostgres } from "../postgres";
 import { changes, readSubjects, statements, type Subjects } from "./catalogChanges";
@@ -64,6 +64,13 @@ it(`a random change of the catalog ends in a finding (SEED=${seed})`, async () =
   });
   // What the server refuses tries nothing.
   expect(tried).toBeGreaterThan(numRuns / 2);
+});
+
+it("a setting that PostgreSQL 17 and later know is no finding, with the value that it is given there", async () => {
+  const rows = await inSnapshot(admin, readCatalog);
+  const setting = (fact: string) => ({ scope: "", key: `setting of ${roles.app}: transaction_timeout`, fact });
+  expect(compareCatalog([...rows, setting("60s")])).toEqual([]);
+  expect(compareCatalog([...rows, setting("0")])).toHaveLength(1);
 });
 
 it("the extension that the monitor reads is no finding; a view called like its own is one", async () => {
