@@ -77,8 +77,8 @@ cli
 
 cli
   .command("prepare")
-  .description("install what the machine lacks: PostgreSQL and PgBouncer")
-  .action(() => void ensurePrerequisites((line) => progress.line(line)));
+  .description("install what the machine lacks for the tests: PostgreSQL, PgBouncer, Chromium")
+  .action(() => void ensurePrerequisites((line) => progress.line(line), { tests: true }));
 
 cli
   .command("status")

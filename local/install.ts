@@ -1,5 +1,6 @@
 /** Installs what the machine lacks: with apt as root or through sudo, with brew on macOS; elsewhere says what is missing. */
 import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { findPostgres, findProgram, oldestPostgres, type Postgres } from "../cloud/host/programs";
 import { isRoot } from "../cloud/host/user";
 
@@ -11,27 +12,36 @@ export interface Prerequisites {
 /** Thrown with one line that names what to install. */
 export class Missing extends Error {}
 
-export function ensurePrerequisites(log: (line: string) => void): Prerequisites {
-  const before = look();
+/** @param tests with what only tests need: a browser */
+export function ensurePrerequisites(log: (line: string) => void, { tests = false } = {}): Prerequisites {
+  const before = look(tests);
   if (before.missing.length === 0) return before.found();
   const what = before.missing.join(" and ");
   log(`installing ${what}`);
-  if (has("apt-get")) withApt(what);
+  if (has("apt-get")) withApt(what, tests);
   else if (process.platform === "darwin" && has("brew"))
-    command("brew", ["install", "postgresql@17", "pgbouncer"], what);
+    command("brew", ["install", "postgresql@17", "pgbouncer", ...(tests ? ["chromium"] : [])], what);
   else throw new Missing(`install ${what}, then run the command again (this machine has neither apt-get nor brew)`);
-  const after = look();
+  const after = look(tests);
   if (after.missing.length > 0)
     throw new Missing(`${after.missing.join(" and ")} is still missing after the installation`);
   return after.found();
 }
 
-function look() {
+/** The smallest there is first: Debian's chromium-headless-shell is 64 MB, and shows nothing on a screen. */
+export function findChromium(): string | undefined {
+  const names = ["chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+  const onMac = ["Chromium", "Google Chrome"].map((name) => `/Applications/${name}.app/Contents/MacOS/${name}`);
+  return names.map((name) => findProgram(name)).find((path) => path !== undefined) ?? onMac.find(existsSync);
+}
+
+function look(tests: boolean) {
   const postgres = findPostgres();
   const pgbouncer = findProgram("pgbouncer");
   const missing = [
     ...(postgres ? [] : [`PostgreSQL ${oldestPostgres} or newer (server and tools)`]),
     ...(pgbouncer ? [] : ["PgBouncer"]),
+    ...(!tests || findChromium() !== undefined ? [] : ["Chromium"]),
   ];
   return { missing, found: (): Prerequisites => ({ postgres: postgres!, pgbouncer: pgbouncer! }) };
 }
@@ -68,10 +78,15 @@ if [ -n "$NEED_PGBOUNCER" ]; then
   install pgbouncer
   if command -v systemctl >/dev/null 2>&1; then systemctl disable pgbouncer >/dev/null 2>&1 || true; fi
 fi
+if [ -n "$NEED_CHROMIUM" ]; then install chromium-headless-shell || install chromium; fi
 `;
 
-function withApt(what: string): void {
-  const needs = [`NEED_POSTGRES=${findPostgres() ? "" : "1"}`, `NEED_PGBOUNCER=${findProgram("pgbouncer") ? "" : "1"}`];
+function withApt(what: string, tests: boolean): void {
+  const needs = [
+    `NEED_POSTGRES=${findPostgres() ? "" : "1"}`,
+    `NEED_PGBOUNCER=${findProgram("pgbouncer") ? "" : "1"}`,
+    `NEED_CHROMIUM=${tests && findChromium() === undefined ? "1" : ""}`,
+  ];
   if (isRoot()) return command("env", [...needs, "/bin/sh", "-c", aptScript], what);
   if (!has("sudo"))
     throw new Missing(`install ${what}, then run the command again (apt-get needs root, and there is no sudo)`);

@@ -52,6 +52,8 @@ export async function openSession(url: string, connections: number, signal: Abor
       signal.throwIfAborted();
       clients.push(await connect({ url, applicationName: "authensor-verify", signal }));
     }
+    // One that came while the last connection was made is heard by no listener any more.
+    signal.throwIfAborted();
     signal.addEventListener("abort", onAbort, { once: true });
     return {
       clients,

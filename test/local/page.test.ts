@@ -138,7 +138,7 @@ describe("a verification", () => {
     expect((await report("?agent=billing-bot"))[1].verified.receipts).toBe(20);
   });
 
-  test("runs once at a time", async () => {
+  test("runs once at a time, and ends when nobody listens any more", async () => {
     // It cannot end by itself.
     const root = await page.database.connect(superuser);
     await root.query("begin; lock table receipts in access exclusive mode");
@@ -150,6 +150,8 @@ describe("a verification", () => {
     };
     try {
       expect([await begin(), await begin()]).toEqual([200, 409]);
+      listeners[0]?.abort();
+      await expect.poll(begin, { timeout: 5000 }).toBe(200);
     } finally {
       for (const listener of listeners) listener.abort();
       await root.query("rollback");

@@ -1,9 +1,9 @@
 /** The page over a database of its own and a CloudWatch whose alarms and values a test decides. */
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { MetricAlarm, States } from "../../cloud/aws/cloudwatch/definitions";
 import { answer } from "../../cloud/aws/cloudwatch/protocol";
 import { Store } from "../../cloud/aws/cloudwatch/store";
@@ -72,8 +72,10 @@ export async function startPageFixture(): Promise<PageFixture> {
   const endpoint = await listening(cloudWatch);
 
   const directory = mkdtempSync(join(tmpdir(), "page-"));
-  for (const [name, content] of await buildFiles(join(__dirname, "../../docs")))
-    if (!name.includes("/")) writeFileSync(join(directory, name), content);
+  for (const [name, content] of await buildFiles(join(__dirname, "../../docs"))) {
+    mkdirSync(dirname(join(directory, name)), { recursive: true });
+    writeFileSync(join(directory, name), content);
+  }
   process.env["DATABASE_URL"] = database.url(roles.auditor);
   const gate = { token, port: 0 };
   const page = createPage({
