@@ -1,11 +1,12 @@
 /** make bench: every figure of docs/performance.md, on a server of its own. `--quick` is a rough look; or name parts: inserts reads … */
 import { cpus } from "node:os";
+import { archive } from "./archive";
 import { inserts } from "./inserts";
 import { openLab } from "./lab";
 import { reads } from "./reads";
 import { maintenance, search, telemetry, verification } from "./trail";
 
-const parts = { inserts, reads, search, verification, telemetry, maintenance };
+const parts = { inserts, reads, search, verification, archive, telemetry, maintenance };
 
 async function main(): Promise<void> {
   const words = process.argv.slice(2);

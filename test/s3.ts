@@ -28,6 +28,8 @@ export function makeBucket(root: string, name: string, { bucket, ...settings }: 
 export interface TestS3 {
   root: string;
   url: string;
+  /** What a program in a process of its own needs to be its client. */
+  environment: Record<string, string>;
   client(more?: S3ClientConfig): S3Client;
   /** As a role of those given. */
   as(role: string): S3Client;
@@ -60,6 +62,7 @@ export async function testS3(
   const s3: TestS3 = {
     root,
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    environment: { AWS_ACCESS_KEY_ID: owner.accessKeyId, AWS_SECRET_ACCESS_KEY: owner.secretAccessKey },
     ahead: 0,
     applyLifecycles,
     client(more) {

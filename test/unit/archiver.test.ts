@@ -59,7 +59,7 @@ describe("the archiver", () => {
     };
     expect(spec).toMatchObject({ schedule: "*/5 * * * *", concurrencyPolicy: "Forbid" });
     const [container] = spec.jobTemplate.spec.template.spec.containers;
-    const env = Object.fromEntries(container!.env!.map((variable) => [variable.name, variable.value]));
+    const env = Object.fromEntries(container!.env.map((variable) => [variable.name, variable.value]));
     expect(env).toMatchObject({ ENVIRONMENT: "prod", BACKUP_REGION: "eu-north-1", ARCHIVE_KNOWN_FLAWS: "0" });
     expect(Object.keys(env)).toEqual(
       expect.arrayContaining(["DATABASE_URL_FILE", "REPLICA_URL_FILE", "BACKUP_BUCKET"]),

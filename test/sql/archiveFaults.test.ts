@@ -1,0 +1,192 @@
+/** ops/archive while S3, the network or the machine fails: nothing is lost, and nothing that is half done counts. */
+import { randomBytes } from "node:crypto";
+import type pg from "pg";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { Bucket } from "../../ops/archive/bucket";
+import { checkArchive } from "../../ops/archive/check";
+import { archive } from "../../ops/archive/run";
+import { silentLog } from "../../ops/log";
+import { roles } from "../../ops/roles";
+import { faultyProxy, type Fault, type FaultyProxy } from "../faultyProxy";
+import { startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
+import { insertReceipts, newReceipt } from "../receipts";
+import { lockedBucket, makeBucket, testRegion, testS3, type TestS3 } from "../s3";
+import { startOps } from "./programs";
+
+let server: TestPostgres;
+let database: TestDatabase;
+let s3: TestS3;
+let proxy: FaultyProxy;
+let app: pg.Client;
+let name: string;
+let made = 0;
+
+beforeAll(async () => {
+  [server, s3] = await Promise.all([startPostgres(), testS3({})]);
+  [database, proxy] = await Promise.all([server.createDatabase({ migrated: true }), faultyProxy(s3.url)]);
+  app = await database.connect(roles.app);
+});
+afterAll(() => Promise.all([server.stop(), proxy.close().then(() => s3.close())]));
+
+beforeEach(() => {
+  name = `backups-${++made}`;
+  makeBucket(s3.root, name, lockedBucket);
+  proxy.faults = [];
+  proxy.befallen = 0;
+});
+
+/** A run in this process, through the proxy. */
+async function run(signal = new AbortController().signal) {
+  const client = s3.client({ endpoint: proxy.url, forcePathStyle: true, maxAttempts: 3 });
+  const auditor = await database.connect(roles.auditor);
+  try {
+    return await archive({
+      client: auditor,
+      bucket: new Bucket(client, name, signal),
+      environment: "test",
+      log: silentLog,
+      mostRows: 1000,
+    });
+  } finally {
+    await auditor.end();
+  }
+}
+
+/** Every line that counts, after all of the bucket was checked. */
+async function linesThatCount(): Promise<string[]> {
+  const bucket = new Bucket(s3.client({ forcePathStyle: true }), name, new AbortController().signal);
+  const lines: string[] = [];
+  for await (const { problems } of checkArchive(bucket, (some) => lines.push(...some.map(String))))
+    expect(problems).toEqual([]);
+  return lines;
+}
+
+async function expectAllInTheBucketOnce(): Promise<void> {
+  const lines = await linesThatCount();
+  const { rows } = await (await database.connect()).query<{ n: number }>("select count(*)::int as n from receipts");
+  expect(new Set(lines).size).toBe(lines.length);
+  expect(lines.filter((line) => line.startsWith('{"chain":"receipts"'))).toHaveLength(rows[0]!.n);
+}
+
+const isPut = (what: string) => (request: { method?: string; url?: string }) =>
+  request.method === "PUT" && request.url!.includes(`/${what}/`);
+const some = (agent = `a${made}`) => [
+  newReceipt({ actor_id: agent }),
+  newReceipt({ actor_id: agent, decision_outcome: "require_approval" }),
+];
+
+describe("a run that is ended", () => {
+  it.each(["before", "after"])(
+    "at any request, %s S3 did it, leaves nothing that counts twice and nothing out",
+    async (when) => {
+      let [step, met] = [0, true];
+      while (met) {
+        await insertReceipts(app, some());
+        const abort = new AbortController();
+        let requests = 0;
+        [step, met] = [step + 1, false];
+        const strike = () => {
+          if (++requests < step) return false;
+          met = true;
+          abort.abort();
+          return true;
+        };
+        proxy.faults = [{ when: strike, ...(when === "before" ? { refuse: true } : { loseResponse: true }) }];
+        if (
+          await run(abort.signal).then(
+            () => false,
+            () => true,
+          )
+        )
+          expect(met).toBe(true);
+        proxy.faults = [];
+        expect(await run()).toMatchObject({ flaws: [] });
+      }
+      expect(step).toBeGreaterThan(6);
+      await expectAllInTheBucketOnce();
+    },
+  );
+
+  it.each([
+    ["before its segment is there", "segments", { refuse: true }],
+    ["before its manifest is there", "manifests", { refuse: true }],
+    ["before it knows that its manifest is there", "manifests", { loseResponse: true }],
+  ] as [string, string, Fault][])("by SIGKILL, %s: the next one takes up from what counts", async (_, what, fault) => {
+    await insertReceipts(app, some());
+    const settings = {
+      ...s3.environment,
+      AWS_ENDPOINT_URL_S3: proxy.url,
+      BACKUP_BUCKET: name,
+      BACKUP_REGION: testRegion,
+      ENVIRONMENT: "test",
+      DATABASE_URL: database.url(roles.auditor),
+    };
+    const { child, result } = startOps("archive", [], settings);
+    proxy.faults = [{ when: (request) => isPut(what)(request) && child.kill("SIGKILL"), ...fault }];
+    expect((await result).signal).toBe("SIGKILL");
+    proxy.faults = [];
+    const again = await startOps("archive", [], settings).result;
+    expect(again).toMatchObject({ code: 0 });
+    await expectAllInTheBucketOnce();
+    const { rows } = await (
+      await database.connect(roles.monitor)
+    ).query("select manifest, problems from audit.archive");
+    expect(rows).toEqual([{ manifest: "1", problems: "0" }]);
+  });
+});
+
+describe("while S3", () => {
+  it.each([
+    ["refuses twice", [{ refuse: true, times: 2 }]],
+    ["cuts off a segment", [{ when: isPut("segments"), cutRequestAfter: 100, times: 1 }]],
+    ["stores a segment and does not say so", [{ when: isPut("segments"), loseResponse: true, times: 1 }]],
+    ["stores a manifest and does not say so", [{ when: isPut("manifests"), loseResponse: true, times: 1 }]],
+    ["cuts off a list", [{ when: ({ method }) => method === "GET", cutResponseAfter: 10, times: 1 }]],
+  ] as [string, Fault[]][])("%s, the run goes on, and all counts once", async (_, faults) => {
+    await insertReceipts(app, some());
+    proxy.faults = faults;
+    expect(await run()).toMatchObject({ segments: 1, number: 1, flaws: [] });
+    expect(proxy.befallen).toBeGreaterThan(0);
+    await expectAllInTheBucketOnce();
+  });
+
+  it("refuses all the time, the run fails, and the next one does what is missing", async () => {
+    await insertReceipts(app, some());
+    proxy.faults = [{ when: isPut("manifests"), refuse: true }];
+    await expect(run()).rejects.toThrow(/SlowDown|reduce your request rate/);
+    expect(await linesThatCount()).toEqual([]);
+    proxy.faults = [];
+    await run();
+    await expectAllInTheBucketOnce();
+  });
+});
+
+describe("a segment of many megabytes", () => {
+  const isPart = ({ method, url }: { method?: string; url?: string }) => method === "PUT" && /partNumber=/.test(url!);
+  const large = () =>
+    insertReceipts(
+      app,
+      Array.from({ length: 18 }, () =>
+        newReceipt({ actor_id: "large", envelope: { noise: randomBytes(500_000).toString("base64") } }),
+      ),
+    );
+
+  it("goes up in parts; one that is cut off, lost or not acknowledged is sent again, and the end is too", async () => {
+    await large();
+    proxy.faults = [
+      { when: isPart, cutRequestAfter: 1_000_000, times: 1 },
+      { when: isPart, loseResponse: true, times: 1 },
+      { when: ({ method, url }) => method === "POST" && /uploadId=/.test(url!), loseResponse: true, times: 1 },
+    ];
+    expect(await run()).toMatchObject({ segments: 1, flaws: [] });
+    expect(proxy.befallen).toBe(3);
+    await expectAllInTheBucketOnce();
+
+    await large();
+    proxy.faults = [{ when: isPart, cutRequestAfter: 1_000_000 }];
+    await expect(run()).rejects.toThrow();
+    proxy.faults = [];
+    expect(await run(), "after one that was given up").toMatchObject({ number: 2 });
+    await expectAllInTheBucketOnce();
+  });
+});
