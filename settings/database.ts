@@ -43,9 +43,10 @@ export const database = {
     example: "200",
     default: "200",
   }),
-  reservedConnections: integer("reservedConnections", 16, 1000, {
-    description: "Connections that no pool may use, for migrations, maintenance, monitoring and people; at least 16",
-    rule: "16 to 1000 connections",
+  reservedConnections: integer("reservedConnections", 20, 1000, {
+    description:
+      "Connections that no pool may use, for migrations, maintenance, monitoring and people; at least 20, and two more for each PgBouncer pod beyond two",
+    rule: "20 to 1000 connections",
     example: "30",
     default: "30",
   }),

@@ -77,27 +77,31 @@ export type ConnectionPlan =
     }
   | { fits: false; reason: string };
 
+/** Each PgBouncer process keeps the connection that the monitor's query came through, and the monitor's own limit must allow it. */
+const leastReserve = (processes: number) => sum(Object.values(directConnections)) + processes;
+
 /** Splits the server's connections, or says with the numbers why they do not suffice. */
 export function planConnections(limits: ConnectionLimits): ConnectionPlan {
   const { maxConnections, reservedConnections, pgbouncerPods, maxClients, controlPlaneMaxPods } = limits;
 
-  const direct = sum(Object.values(directConnections));
-  if (reservedConnections < direct) {
+  const processes = pgbouncerPods * processesPerPod;
+  const least = leastReserve(processes);
+  if (reservedConnections < least) {
     const parts = Object.entries(directConnections).map(([name, count]) => `${name} ${count}`);
     return refused(
-      `a reserve of at least ${direct} (${parts.join(", ")}); reservedConnections is ${reservedConnections}`,
+      `a reserve of at least ${least} (${parts.join(", ")}, the monitor's query through each of ${processes} PgBouncer ` +
+        `processes ${processes}); reservedConnections is ${reservedConnections}`,
     );
   }
 
-  const processes = pgbouncerPods * processesPerPod;
   const perProcess = Math.floor((maxConnections - reservedConnections) / processes);
-  const least = sum(Object.values(leastPool));
-  if (perProcess < least) {
+  const leastOfProcess = sum(Object.values(leastPool));
+  if (perProcess < leastOfProcess) {
     return refused(
       `pools that fit: ${maxConnections} connections − ${reservedConnections} reserved leave ` +
         `${maxConnections - reservedConnections} for ${processes} PgBouncer processes ` +
-        `(${pgbouncerPods} pods, and as many that drain during a rollout), ${perProcess} each; each needs ${least}. ` +
-        `maxConnections of ${reservedConnections + least * processes} would do`,
+        `(${pgbouncerPods} pods, and as many that drain during a rollout), ${perProcess} each; each needs ${leastOfProcess}. ` +
+        `maxConnections of ${reservedConnections + leastOfProcess * processes} would do`,
     );
   }
 
@@ -138,14 +142,13 @@ export function poolsFor(limits: ConnectionLimits): Record<Pool, number> {
 export function roleConnections(limits: ConnectionLimits): Record<string, number> {
   const pools = poolsFor(limits);
   const processes = limits.pgbouncerPods * processesPerPod;
-  const spare = limits.reservedConnections - sum(Object.values(directConnections));
+  const spare = limits.reservedConnections - leastReserve(processes);
   return {
     [roles.app]: processes * (pools.controlPlane + pools.app),
     [roles.telemetry]: processes * pools.telemetry,
     [roles.auditor]: processes * pools.auditor + connectionsOf((connection) => connection === "auditorPrimary"),
-    // More where the reserve allows it: each PgBouncer process keeps the one that the monitor's query came through, and the next
-    // monitor of a rollout and a person need one each.
-    [roles.monitor]: directConnections.monitor + Math.min(processes + 2, spare),
+    // Two more where the reserve allows it: for the next monitor of a rollout and for a person.
+    [roles.monitor]: directConnections.monitor + processes + Math.min(2, spare),
     [roles.maintenance]: maintenanceConnections,
   };
 }

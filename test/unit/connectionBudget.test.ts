@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { roles } from "../../ops/roles";
 import {
   clientsPerControlPlanePod,
   connectionsOf,
@@ -44,6 +45,17 @@ describe("the connection budget", () => {
         expect(plan).toMatchObject({ processes: duringRollout, pooled: perProcess * duringRollout });
       }),
       { numRuns: 5_000 },
+    );
+  });
+
+  test("lets the monitor's query through every PgBouncer process at once, beside what it has open itself", () => {
+    fc.assert(
+      fc.property(limits, (given) => {
+        fc.pre(planConnections(given).fits);
+        const processes = given.pgbouncerPods * processesPerPod;
+        expect(roleConnections(given)[roles.monitor]).toBeGreaterThanOrEqual(directConnections.monitor + processes);
+      }),
+      { numRuns: 1_000 },
     );
   });
 
@@ -98,9 +110,9 @@ describe("the connection budget", () => {
     fc.assert(
       fc.property(limits, (given) => {
         fc.pre(planConnections(given).fits);
-        const roles = Object.values(roleConnections(given)).reduce((total, count) => total + count, 0);
+        const held = Object.values(roleConnections(given)).reduce((total, count) => total + count, 0);
         const { migrations, superuserReserved, rdsadmin } = directConnections;
-        expect(roles + migrations + superuserReserved + rdsadmin).toBeLessThanOrEqual(given.maxConnections);
+        expect(held + migrations + superuserReserved + rdsadmin).toBeLessThanOrEqual(given.maxConnections);
       }),
       { numRuns: 1_000 },
     );
@@ -114,7 +126,10 @@ describe("the connection budget", () => {
         const { maxConnections, reservedConnections, pgbouncerPods, maxClients, controlPlaneMaxPods } = given;
         const clients = controlPlaneMaxPods * 2 * clientsPerControlPlanePod + otherClients;
         const cannot = [
-          { is: reservedConnections < direct, says: `reservedConnections is ${reservedConnections}` },
+          {
+            is: reservedConnections < direct + pgbouncerPods * processesPerPod,
+            says: `reservedConnections is ${reservedConnections}`,
+          },
           {
             is: maxConnections - reservedConnections < 5 * pgbouncerPods * processesPerPod,
             says: `${maxConnections} connections − ${reservedConnections} reserved`,
