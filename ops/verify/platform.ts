@@ -29,7 +29,7 @@ const brought: readonly Brought[] = [
   { key: /^membership of authensor_owner in authensor_\w+$/, fact: /^admin noinherit noset$/ },
 
   // PostgreSQL 17 and later know it (audit.wanted_settings).
-  { key: /^setting of authensor_(app|telemetry|monitor): transaction_timeout$/, fact: /^60s$/ },
+  { key: /^setting of authensor_(app|telemetry|monitor)(_b)?: transaction_timeout$/, fact: /^60s$/ },
 
   // The one extension that this deployment uses, with all that it makes.
   { key: /^extension pg_stat_statements$/, fact: /^schema public; owner (the server's superuser|authensor_owner)$/ },

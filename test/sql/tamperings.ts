@@ -177,7 +177,7 @@ export const tamperings: readonly Tampering[] = [
   {
     what: "a checkpoint made up for a month that is here",
     by: "superuser",
-    sql: "insert into audit.checkpoints select 1, 'history', 'z', 1, 1, sha256(''), null, 'receipt_history_past', now(), audit.checkpoint_seal('', 1, 'history', 'z', 1, 1, sha256(''), null, 'receipt_history_past', now())",
+    sql: "insert into audit.checkpoints select 1, 'history', 'a', 1, 1, sha256(''), null, 'receipt_history_past', now(), audit.checkpoint_seal('', 1, 'history', 'a', 1, 1, sha256(''), null, 'receipt_history_past', now())",
     caught: "altered-checkpoint",
   },
   {
@@ -699,6 +699,14 @@ export const tamperings: readonly Tampering[] = [
     by: "superuser",
     sql: "update audit.chain_heads set prev_receipt_hash = 'x' where agent = 'a'",
     caught: { not: "it is written anew with the next receipt, before it is read, and says nothing of any receipt" },
+  },
+  {
+    what: "the record of an import removed",
+    by: "superuser",
+    sql: "set session_replication_role = origin; select audit.open_import('receipts of a test'); delete from audit.imports",
+    caught: {
+      not: "it is not sealed; that a receipt was imported is seen by its sealed_at, which is, long after its created_at",
+    },
   },
   {
     what: "a table that a drain never made, on the list of those it is filling",

@@ -68,9 +68,11 @@ it(`a random change of the catalog ends in a finding (SEED=${seed})`, async () =
 
 it("a setting that PostgreSQL 17 and later know is no finding, with the value that it is given there", async () => {
   const rows = await inSnapshot(admin, readCatalog);
-  const setting = (fact: string) => ({ scope: "", key: `setting of ${roles.app}: transaction_timeout`, fact });
-  expect(compareCatalog([...rows, setting("60s")])).toEqual([]);
-  expect(compareCatalog([...rows, setting("0")])).toHaveLength(1);
+  const set = (login: string, fact: string) => ({ scope: "", key: `setting of ${login}: transaction_timeout`, fact });
+  for (const login of [roles.app, `${roles.app}_b`, roles.telemetry, `${roles.monitor}_b`]) {
+    expect(compareCatalog([...rows, set(login, "60s")])).toEqual([]);
+    expect(compareCatalog([...rows, set(login, "0")])).toHaveLength(1);
+  }
 });
 
 it("the extension that the monitor reads is no finding; a view called like its own is one", async () => {
