@@ -183,7 +183,7 @@ describe("an upload in parts", () => {
     const { UploadId } = await client.send(
       new CreateMultipartUploadCommand({ Bucket, Key, ChecksumAlgorithm: "CRC32" }),
     );
-    const { ETag } = await client.send(
+    const { ETag, ChecksumCRC32 } = await client.send(
       new UploadPartCommand({
         Bucket,
         Key,
@@ -196,7 +196,7 @@ describe("an upload in parts", () => {
     await absent(Key);
     const { Parts } = await client.send(new ListPartsCommand({ Bucket, Key, UploadId }));
     expect(Parts).toMatchObject([{ PartNumber: 1, Size: 5 * MiB, ETag }]);
-    const { Uploads } = await client.send(new ListMultipartUploadsCommand({ Bucket }));
+    const { Uploads } = await client.send(new ListMultipartUploadsCommand({ Bucket, Prefix: Key }));
     expect(Uploads?.map(({ UploadId: id }) => id)).toEqual([UploadId]);
     await client.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId }));
     await expect(
@@ -205,7 +205,7 @@ describe("an upload in parts", () => {
           Bucket,
           Key,
           UploadId,
-          MultipartUpload: { Parts: [{ PartNumber: 1, ETag }] },
+          MultipartUpload: { Parts: [{ PartNumber: 1, ETag, ChecksumCRC32 }] },
         }),
       ),
     ).rejects.toMatchObject({ name: "NoSuchUpload" });
@@ -231,6 +231,24 @@ describe("an upload in parts", () => {
     await absent(Key);
     await complete([two]);
     expect(await read(Key)).toEqual(body.subarray(0, 100));
+  });
+
+  test("with a checksum made of its parts' takes no part with another, and is not completed without them", async () => {
+    const Key = "summed";
+    const { UploadId } = await client.send(
+      new CreateMultipartUploadCommand({ Bucket, Key, ChecksumAlgorithm: "SHA256" }),
+    );
+    const part = { Bucket, Key, UploadId, PartNumber: 1, Body: "x" };
+    const refused = { name: "InvalidRequest" };
+    await expect(client.send(new UploadPartCommand({ ...part, ChecksumAlgorithm: "CRC32" }))).rejects.toMatchObject(
+      refused,
+    );
+    const { ETag, ChecksumSHA256 } = await client.send(new UploadPartCommand({ ...part, ChecksumAlgorithm: "SHA256" }));
+    const complete = (one: object) =>
+      client.send(new CompleteMultipartUploadCommand({ Bucket, Key, UploadId, MultipartUpload: { Parts: [one] } }));
+    await expect(complete({ PartNumber: 1, ETag })).rejects.toMatchObject(refused);
+    await absent(Key);
+    await complete({ PartNumber: 1, ETag, ChecksumSHA256 });
   });
 
   test("of two at once under a condition exactly one becomes the object", async () => {

@@ -2,6 +2,7 @@
 import { accountId } from "../../account";
 import { assemble } from "../assemble";
 import { type Algorithm, algorithmOf, type ChecksumType, checksumElements, headerOf } from "../checksums";
+import { sentChecksum } from "../digests";
 import { S3Error } from "../errors";
 import { receive } from "../receive";
 import { bodyText, type Call, header, type Reply } from "../request";
@@ -52,15 +53,21 @@ export async function uploadPart(call: Call): Promise<Reply> {
   if (!Number.isInteger(number) || number < 1 || number > mostParts)
     throw new S3Error("InvalidArgument", `Part number must be an integer between 1 and ${mostParts}, inclusive`);
   const { algorithm } = upload.checksum;
+  checkPartChecksum(upload, sentChecksum(request)?.algorithm);
   const received = await receive({ request, signed, directory: bucket.files.incoming, algorithm });
-  if (received.checksum.algorithm !== algorithm)
-    throw new S3Error(
-      "InvalidRequest",
-      `Checksum Type mismatch occurred, expected checksum Type: ${algorithm}, actual: ${received.checksum.algorithm}`,
-    );
   checkLockedUpload(upload.wanted, received.checked);
   const part = await bucket.uploads.addPart(upload, number, received, now);
   return { headers: { etag: `"${part.etag}"`, [headerOf(algorithm)]: part.checksum } };
+}
+
+/** What is made of the parts' checksums needs one of each part, and all of one kind. */
+function checkPartChecksum({ checksum }: MultipartUpload, sent: Algorithm | undefined): void {
+  if (sent === checksum.algorithm || (sent === undefined && checksum.type === "FULL_OBJECT")) return;
+  const [expected, actual] = [checksum.algorithm, sent ?? "null"].map((name) => name.toLowerCase());
+  throw new S3Error(
+    "InvalidRequest",
+    `Checksum Type mismatch occurred, expected checksum Type: ${expected}, actual checksum Type: ${actual}`,
+  );
 }
 
 export async function completeUpload(call: Call): Promise<Reply> {
@@ -96,9 +103,15 @@ export async function completeUpload(call: Call): Promise<Reply> {
 /** The parts that the client names, which must be those that came. */
 function chosen(upload: MultipartUpload, stored: Part[], given: Record<string, unknown>[]): Part[] {
   if (given.length === 0) throw new S3Error("MalformedXML", "an upload is completed with at least one Part");
+  const { algorithm, type } = upload.checksum;
+  if (type === "COMPOSITE" && given.some((one) => one[`Checksum${algorithm}`] === undefined))
+    throw new S3Error(
+      "InvalidRequest",
+      `The upload was created using a ${algorithm.toLowerCase()} checksum. The complete request must include the checksum for each part.`,
+    );
   const parts = given.map((one) => {
     const part = stored.find(({ number }) => number === Number(one["PartNumber"]));
-    const checksum = one[`Checksum${upload.checksum.algorithm}`];
+    const checksum = one[`Checksum${algorithm}`];
     const etag = typeof one["ETag"] === "string" ? one["ETag"].replaceAll('"', "") : undefined;
     if (part === undefined || part.etag !== etag || (checksum !== undefined && checksum !== part.checksum))
       throw new S3Error(
