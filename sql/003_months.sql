@@ -74,7 +74,8 @@ begin
     return null;
   end if;
   if since > future.since then
-    raise 'partitions of % are made in order: next is %', parent, audit.month_of(future.since)
+    raise '% of % cannot be made: months are made in order, and the next one is %',
+      to_char(month, 'YYYY-MM'), parent, to_char(audit.month_of(future.since), 'YYYY-MM')
       using errcode = 'object_not_in_prerequisite_state';
   end if;
   perform audit.check_ahead(month);

@@ -27,7 +27,7 @@ declare
   bytes int := octet_length(document::text);
 begin
   if bytes > audit.max_document_bytes() then
-    raise 'receipt % cannot be: its % has % bytes, more than %', receipt, name, bytes, audit.max_document_bytes()
+    raise 'receipt % is refused: its % has % bytes, at most % are stored', receipt, name, bytes, audit.max_document_bytes()
       using errcode = 'check_violation', table = 'receipts', column = name, constraint = 'document_length',
         hint = 'A result or an error that is too long must be cut by who reports it; an action this large is denied.';
   end if;
@@ -43,13 +43,14 @@ as $$
 begin
   if octet_length(r.actor_id) > 1024 then
     -- What an index can hold, with room to spare. Cutting it off would be a receipt of something else.
-    raise 'receipt % cannot be: its actor_id has % bytes, more than 1024', r.id, octet_length(r.actor_id)
+    raise 'receipt % is refused: its actor_id has % bytes, at most 1024 are stored', r.id, octet_length(r.actor_id)
       using errcode = 'check_violation', table = 'receipts', column = 'actor_id', constraint = 'actor_id_length';
   elsif octet_length(r.tool_name) > 1024 then
-    raise 'receipt % cannot be: its tool_name has % bytes, more than 1024', r.id, octet_length(r.tool_name)
+    raise 'receipt % is refused: its tool_name has % bytes, at most 1024 are stored', r.id, octet_length(r.tool_name)
       using errcode = 'check_violation', table = 'receipts', column = 'tool_name', constraint = 'tool_name_length';
   elsif r.decision_outcome not in ('allow', 'deny', 'require_approval', 'rate_limited') then
-    raise 'receipt % cannot be: outcome %', r.id, r.decision_outcome
+    raise 'receipt % is refused: its outcome is "%"; known are allow, deny, require_approval and rate_limited',
+      r.id, r.decision_outcome
       using errcode = 'check_violation', table = 'receipts', column = 'decision_outcome', constraint = 'known_values';
   end if;
   perform audit.check_size(r.id, 'envelope', r.envelope), audit.check_size(r.id, 'decision', r.decision);
@@ -66,15 +67,17 @@ begin
           and coalesce(r.approval_status, 'pending') in ('pending', 'approved', 'rejected', 'expired')
           and r.execution_attempts >= 0)
   then
-    raise 'receipt % cannot be: status %, approval status %, % attempts',
+    raise 'receipt % is refused: its status is "%", its approval status "%", its execution attempts %',
       r.id, r.status, r.approval_status, r.execution_attempts
-      using errcode = 'check_violation', table = 'receipts', constraint = 'known_values';
+      using errcode = 'check_violation', table = 'receipts', constraint = 'known_values',
+        hint = 'Known are pending, executed, failed, cancelled, skipped; pending, approved, rejected, expired or none; '
+          'and 0 or more.';
   elsif r.claim_id is not null and r.claim_expires_at is null then
-    raise 'receipt % cannot be: its claim has no claim_expires_at', r.id
+    raise 'receipt % is refused: its claim has no claim_expires_at', r.id
       using errcode = 'check_violation', table = 'receipts', column = 'claim_expires_at',
         constraint = 'claim_requires_expiry';
   elsif r.claim_expires_at is not null and r.claimed_at is null then
-    raise 'receipt % cannot be: it has a claim_expires_at and no claimed_at', r.id
+    raise 'receipt % is refused: it has a claim_expires_at and no claimed_at', r.id
       using errcode = 'check_violation', table = 'receipts', column = 'claimed_at',
         constraint = 'expiry_requires_claimed_at';
   elsif octet_length(concat(r.approval, r.execution, r.result, r.error)) > audit.max_document_bytes() then
@@ -129,13 +132,13 @@ begin
   end if;
   if not (r.created_at >= at - audit.max_lateness() and r.created_at <= at + audit.max_earliness()) then
     if not audit.is_importing() then
-      raise 'receipt % cannot be: created at %, more than % before or more than % after it is sealed, at %',
+      raise 'receipt % is refused: created at %, more than % before or more than % after it is sealed, at %',
         r.id, r.created_at, audit.max_lateness(), audit.max_earliness(), at
         using errcode = 'check_violation', table = 'receipts', column = 'created_at', constraint = 'created_at_bounds',
           hint = 'Is the clock of the client right? Receipts of another time are imported: audit.open_import(reason).';
     elsif not (r.created_at >= '0001-01-01 00:00+00' and r.created_at < '10000-01-01 00:00+00') then
       -- Years that ISO 8601 writes with four digits: Authensor's hash contains the date in that form.
-      raise 'receipt % cannot be: created at %, outside the years 1 to 9999', r.id, r.created_at
+      raise 'receipt % is refused: created at %, outside the years 1 to 9999', r.id, r.created_at
         using errcode = 'check_violation', table = 'receipts', column = 'created_at', constraint = 'created_at_bounds';
     end if;
   end if;

@@ -150,7 +150,7 @@ begin
     return;
   end if;
   if problem is not null then
-    raise 'receipt % cannot be: %', born.id, problem
+    raise 'receipt % is refused: %', born.id, problem
       using errcode = 'integrity_constraint_violation', table = 'receipts';
   end if;
   perform audit.append_history(born.actor_id, born.id, born.created_at,
@@ -256,7 +256,7 @@ begin
   else
     return new;
   end if;
-  raise 'receipt % cannot change so: %', old.id, problem
+  raise 'the change of receipt % is refused: %', old.id, problem
     using errcode = 'integrity_constraint_violation', table = 'receipts';
 end
 $$;

@@ -41,7 +41,8 @@ begin
   select p.parent, p.partition, p.month, p.until into prepared.parent, prepared.oldest, first, prepared.until
     from audit.list_partitions() p where p.parent = prepare_detach.parent and p.kind = 'month' limit 1;
   if first is distinct from month then
-    raise 'months of % leave in order: the oldest is %', parent, to_char(first, 'YYYY-MM')
+    raise '% of % cannot be taken out: months leave in order, and the oldest is %',
+      to_char(month, 'YYYY-MM'), parent, coalesce(to_char(first, 'YYYY-MM'), 'none')
       using errcode = 'object_not_in_prerequisite_state';
   end if;
   prepared.past := (

@@ -38,18 +38,34 @@ create table audit.program_runs (
 
 grant select on audit.program_runs to authensor_monitor, authensor_auditor;
 
+-- Who may tell of which: each role of the programs that run as it.
+create table audit.programs (
+  program text primary key,
+  role    name not null
+);
+
+insert into audit.programs values ('partitions', 'authensor_maintenance');
+
 create function audit.report_run(program text, succeeded boolean, summary text) returns void
-  language sql
+  language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
-begin atomic
-  insert into audit.program_runs as r (program, finished_at, succeeded_at, summary)
+as $$
+begin
+  -- The owner runs any of them by hand.
+  if not exists (select from audit.programs p
+                  where p.program = report_run.program and session_user in (p.role, current_user)) then
+    raise '% does not report runs of "%"', session_user, program using errcode = 'insufficient_privilege',
+      hint = 'A new program has a row in audit.programs, with the role that it runs as (sql/018_monitor.sql).';
+  end if;
+  insert into audit.program_runs as r
   values (report_run.program, now(), case when succeeded then now() end, left(report_run.summary, 1000))
   on conflict on constraint program_runs_pkey do update
      set finished_at = excluded.finished_at,
          succeeded_at = coalesce(excluded.succeeded_at, r.succeeded_at),
          summary = excluded.summary;
-end;
+end
+$$;
 
 grant execute on function audit.report_run(text, boolean, text) to authensor_maintenance;
 

@@ -347,7 +347,7 @@ begin
   else
     return new;
   end if;
-  raise 'receipt % cannot change so: %', old.id, problem
+  raise 'the change of receipt % is refused: %', old.id, problem
     using errcode = 'integrity_constraint_violation', table = 'receipts';
 end
 $$;
@@ -367,13 +367,13 @@ begin
   end if;
   if not (r.created_at >= at - audit.max_lateness() and r.created_at <= at + audit.max_earliness()) then
     if not audit.is_importing() then
-      raise 'receipt % cannot be: created at %, more than % before or more than % after it is sealed, at %',
+      raise 'receipt % is refused: created at %, more than % before or more than % after it is sealed, at %',
         r.id, r.created_at, audit.max_lateness(), audit.max_earliness(), at
         using errcode = 'check_violation', table = 'receipts', column = 'created_at', constraint = 'created_at_bounds',
           hint = 'Is the clock of the client right? Receipts of another time are imported: audit.open_import(reason).';
     elsif not (r.created_at >= '0001-01-01 00:00+00' and r.created_at < '10000-01-01 00:00+00') then
       -- Years that ISO 8601 writes with four digits: Authensor's hash contains the date in that form.
-      raise 'receipt % cannot be: created at %, outside the years 1 to 9999', r.id, r.created_at
+      raise 'receipt % is refused: created at %, outside the years 1 to 9999', r.id, r.created_at
         using errcode = 'check_violation', table = 'receipts', column = 'created_at', constraint = 'created_at_bounds';
     end if;
   end if;
@@ -394,13 +394,14 @@ CREATE FUNCTION audit.check_identity(r public.receipts) RETURNS void
 begin
   if octet_length(r.actor_id) > 1024 then
     -- What an index can hold, with room to spare. Cutting it off would be a receipt of something else.
-    raise 'receipt % cannot be: its actor_id has % bytes, more than 1024', r.id, octet_length(r.actor_id)
+    raise 'receipt % is refused: its actor_id has % bytes, at most 1024 are stored', r.id, octet_length(r.actor_id)
       using errcode = 'check_violation', table = 'receipts', column = 'actor_id', constraint = 'actor_id_length';
   elsif octet_length(r.tool_name) > 1024 then
-    raise 'receipt % cannot be: its tool_name has % bytes, more than 1024', r.id, octet_length(r.tool_name)
+    raise 'receipt % is refused: its tool_name has % bytes, at most 1024 are stored', r.id, octet_length(r.tool_name)
       using errcode = 'check_violation', table = 'receipts', column = 'tool_name', constraint = 'tool_name_length';
   elsif r.decision_outcome not in ('allow', 'deny', 'require_approval', 'rate_limited') then
-    raise 'receipt % cannot be: outcome %', r.id, r.decision_outcome
+    raise 'receipt % is refused: its outcome is "%"; known are allow, deny, require_approval and rate_limited',
+      r.id, r.decision_outcome
       using errcode = 'check_violation', table = 'receipts', column = 'decision_outcome', constraint = 'known_values';
   end if;
   perform audit.check_size(r.id, 'envelope', r.envelope), audit.check_size(r.id, 'decision', r.decision);
@@ -415,7 +416,7 @@ declare
   bytes int := octet_length(document::text);
 begin
   if bytes > audit.max_document_bytes() then
-    raise 'receipt % cannot be: its % has % bytes, more than %', receipt, name, bytes, audit.max_document_bytes()
+    raise 'receipt % is refused: its % has % bytes, at most % are stored', receipt, name, bytes, audit.max_document_bytes()
       using errcode = 'check_violation', table = 'receipts', column = name, constraint = 'document_length',
         hint = 'A result or an error that is too long must be cut by who reports it; an action this large is denied.';
   end if;
@@ -431,15 +432,17 @@ begin
           and coalesce(r.approval_status, 'pending') in ('pending', 'approved', 'rejected', 'expired')
           and r.execution_attempts >= 0)
   then
-    raise 'receipt % cannot be: status %, approval status %, % attempts',
+    raise 'receipt % is refused: its status is "%", its approval status "%", its execution attempts %',
       r.id, r.status, r.approval_status, r.execution_attempts
-      using errcode = 'check_violation', table = 'receipts', constraint = 'known_values';
+      using errcode = 'check_violation', table = 'receipts', constraint = 'known_values',
+        hint = 'Known are pending, executed, failed, cancelled, skipped; pending, approved, rejected, expired or none; '
+          'and 0 or more.';
   elsif r.claim_id is not null and r.claim_expires_at is null then
-    raise 'receipt % cannot be: its claim has no claim_expires_at', r.id
+    raise 'receipt % is refused: its claim has no claim_expires_at', r.id
       using errcode = 'check_violation', table = 'receipts', column = 'claim_expires_at',
         constraint = 'claim_requires_expiry';
   elsif r.claim_expires_at is not null and r.claimed_at is null then
-    raise 'receipt % cannot be: it has a claim_expires_at and no claimed_at', r.id
+    raise 'receipt % is refused: it has a claim_expires_at and no claimed_at', r.id
       using errcode = 'check_violation', table = 'receipts', column = 'claimed_at',
         constraint = 'expiry_requires_claimed_at';
   elsif octet_length(concat(r.approval, r.execution, r.result, r.error)) > audit.max_document_bytes() then
@@ -1002,7 +1005,8 @@ begin
     return null;
   end if;
   if since > future.since then
-    raise 'partitions of % are made in order: next is %', parent, audit.month_of(future.since)
+    raise '% of % cannot be made: months are made in order, and the next one is %',
+      to_char(month, 'YYYY-MM'), parent, to_char(audit.month_of(future.since), 'YYYY-MM')
       using errcode = 'object_not_in_prerequisite_state';
   end if;
   perform audit.check_ahead(month);
@@ -1101,7 +1105,8 @@ begin
   select p.parent, p.partition, p.month, p.until into prepared.parent, prepared.oldest, first, prepared.until
     from audit.list_partitions() p where p.parent = prepare_detach.parent and p.kind = 'month' limit 1;
   if first is distinct from month then
-    raise 'months of % leave in order: the oldest is %', parent, to_char(first, 'YYYY-MM')
+    raise '% of % cannot be taken out: months leave in order, and the oldest is %',
+      to_char(month, 'YYYY-MM'), parent, coalesce(to_char(first, 'YYYY-MM'), 'none')
       using errcode = 'object_not_in_prerequisite_state';
   end if;
   prepared.past := (
@@ -1167,7 +1172,7 @@ begin
     return;
   end if;
   if problem is not null then
-    raise 'receipt % cannot be: %', born.id, problem
+    raise 'receipt % is refused: %', born.id, problem
       using errcode = 'integrity_constraint_violation', table = 'receipts';
   end if;
   perform audit.append_history(born.actor_id, born.id, born.created_at,
@@ -1312,6 +1317,26 @@ CREATE FUNCTION audit.report_archive(archived_until timestamp with time zone, ma
     BEGIN ATOMIC
  UPDATE audit.archive a SET archived_until = COALESCE(LEAST(report_archive.archived_until, clock_timestamp()), a.archived_until), manifest = COALESCE(report_archive.manifest, a.manifest), problems = COALESCE(report_archive.problems, a.problems), finished_at = clock_timestamp(), summary = "left"(report_archive.summary, 1000);
 END;
+
+CREATE FUNCTION audit.report_run(program text, succeeded boolean, summary text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  -- The owner runs any of them by hand.
+  if not exists (select from audit.programs p
+                  where p.program = report_run.program and session_user in (p.role, current_user)) then
+    raise '% does not report runs of "%"', session_user, program using errcode = 'insufficient_privilege',
+      hint = 'A new program has a row in audit.programs, with the role that it runs as (sql/018_monitor.sql).';
+  end if;
+  insert into audit.program_runs as r
+  values (report_run.program, now(), case when succeeded then now() end, left(report_run.summary, 1000))
+  on conflict on constraint program_runs_pkey do update
+     set finished_at = excluded.finished_at,
+         succeeded_at = coalesce(excluded.succeeded_at, r.succeeded_at),
+         summary = excluded.summary;
+end
+$$;
 
 CREATE TABLE audit.verifications (
     scope text NOT NULL,
@@ -1781,6 +1806,11 @@ CREATE TABLE audit.program_runs (
     summary text NOT NULL
 );
 
+CREATE TABLE audit.programs (
+    program text NOT NULL,
+    role name NOT NULL
+);
+
 CREATE TABLE audit.receipt_history (
     agent text NOT NULL,
     seq bigint NOT NULL,
@@ -1982,21 +2012,6 @@ ALTER TABLE public.telemetry_events ALTER COLUMN id ADD GENERATED ALWAYS AS IDEN
     CACHE 1
 );
 
-ALTER TABLE ONLY audit.program_runs
-    ADD CONSTRAINT program_runs_pkey PRIMARY KEY (program);
-
-CREATE FUNCTION audit.report_run(program text, succeeded boolean, summary text) RETURNS void
-    LANGUAGE sql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    BEGIN ATOMIC
- INSERT INTO audit.program_runs AS r (program, finished_at, succeeded_at, summary)
-   VALUES (report_run.program, now(),
-         CASE
-             WHEN report_run.succeeded THEN now()
-             ELSE NULL::timestamp with time zone
-         END, "left"(report_run.summary, 1000)) ON CONFLICT ON CONSTRAINT program_runs_pkey DO UPDATE SET finished_at = excluded.finished_at, succeeded_at = COALESCE(excluded.succeeded_at, r.succeeded_at), summary = excluded.summary;
-END;
-
 ALTER TABLE ONLY audit.archive
     ADD CONSTRAINT archive_pkey PRIMARY KEY (only_row);
 
@@ -2026,6 +2041,12 @@ ALTER TABLE ONLY audit.maintenance_run
 
 ALTER TABLE ONLY audit.migrations
     ADD CONSTRAINT migrations_pkey PRIMARY KEY (number);
+
+ALTER TABLE ONLY audit.program_runs
+    ADD CONSTRAINT program_runs_pkey PRIMARY KEY (program);
+
+ALTER TABLE ONLY audit.programs
+    ADD CONSTRAINT programs_pkey PRIMARY KEY (program);
 
 ALTER TABLE ONLY audit.receipt_history
     ADD CONSTRAINT receipt_history_pkey PRIMARY KEY (receipt_id, receipt_created_at, seq);
@@ -2363,6 +2384,9 @@ GRANT SELECT ON TABLE audit.archive TO authensor_auditor;
 REVOKE ALL ON FUNCTION audit.report_archive(archived_until timestamp with time zone, manifest bigint, problems bigint, summary text) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.report_archive(archived_until timestamp with time zone, manifest bigint, problems bigint, summary text) TO authensor_auditor;
 
+REVOKE ALL ON FUNCTION audit.report_run(program text, succeeded boolean, summary text) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.report_run(program text, succeeded boolean, summary text) TO authensor_maintenance;
+
 GRANT SELECT ON TABLE audit.verifications TO authensor_monitor;
 GRANT SELECT ON TABLE audit.verifications TO authensor_auditor;
 
@@ -2520,8 +2544,5 @@ GRANT INSERT(receipt_id) ON TABLE public.telemetry_events TO authensor_telemetry
 GRANT INSERT(value) ON TABLE public.telemetry_events TO authensor_telemetry;
 
 GRANT INSERT(attributes) ON TABLE public.telemetry_events TO authensor_telemetry;
-
-REVOKE ALL ON FUNCTION audit.report_run(program text, succeeded boolean, summary text) FROM PUBLIC;
-GRANT ALL ON FUNCTION audit.report_run(program text, succeeded boolean, summary text) TO authensor_maintenance;
 
 ALTER DEFAULT PRIVILEGES FOR ROLE authensor_owner REVOKE ALL ON FUNCTIONS  FROM PUBLIC;

@@ -39,7 +39,7 @@ describe("a document of a receipt", () => {
         code: "23514",
         column,
         constraint: "document_length",
-        message: `receipt ${large.id} cannot be: its ${column} has ${bound + 1} bytes, more than ${bound}`,
+        message: `receipt ${large.id} is refused: its ${column} has ${bound + 1} bytes, at most ${bound} are stored`,
       });
       expect(await count()).toBe(1);
       expect(await chainFaults(auditor)).toEqual([]);
@@ -61,7 +61,7 @@ describe("a document of a receipt", () => {
       const refused = { code: "23514", column, constraint: "document_length" };
       await expect(app.query(set, [stored?.id, "x".repeat(bound - 8)])).rejects.toMatchObject({
         ...refused,
-        message: `receipt ${stored?.id} cannot be: its ${column} has ${bound + 1} bytes, more than ${bound}`,
+        message: `receipt ${stored?.id} is refused: its ${column} has ${bound + 1} bytes, at most ${bound} are stored`,
       });
       await expect(
         app.query(
@@ -223,6 +223,21 @@ describe("an id", () => {
         message: expect.stringContaining(`receipt ${id} is already there`) as unknown,
       });
     expect(await count()).toBe(1);
+  });
+
+  it("is not taken by a receipt dated a moment back, into the month before: also where all else about it is plain", async () => {
+    // As it is in the first minutes of a month, on any day.
+    const admin = await database.connect();
+    await admin.query(`create or replace function audit.max_lateness() returns interval
+                         language sql immutable parallel safe return '60 days'::interval`);
+    const client = await database.connect(roles.app);
+    const id = randomUUID();
+    const before = new Date(Date.now() - 32 * 86_400_000).toISOString();
+    await storeReceipts(client, [newReceipt({ id })]);
+    await expect(storeReceipts(client, [newReceipt({ id, created_at: before })])).rejects.toMatchObject({
+      code: "23505",
+      message: expect.stringContaining(`receipt ${id} is already there`) as unknown,
+    });
   });
 
   it("that is used again in a later month leaves the first receipt the first that look-ups find", async () => {

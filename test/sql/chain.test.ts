@@ -142,7 +142,7 @@ describe("what cannot be stored fails with a clear error, and leaves no gap:", (
       await expect(insertReceipts(app, [receipt])).rejects.toMatchObject({
         code: "23514",
         column,
-        message: `receipt ${receipt.id} cannot be: its ${column} has ${Buffer.byteLength(value)} bytes, more than 1024`,
+        message: `receipt ${receipt.id} is refused: its ${column} has ${Buffer.byteLength(value)} bytes, at most 1024 are stored`,
       });
     }
     expect(await count(app)).toBe(6);

@@ -351,7 +351,7 @@ describe("a receipt's life", () => {
         await claim(id);
         await update(id, { status: end });
         expect(await message(update(id, { status: next }))).toBe(
-          `receipt ${id} cannot change so: it is ${end}, which is final: it cannot become ${next}`,
+          `the change of receipt ${id} is refused: it is ${end}, which is final: it cannot become ${next}`,
         );
       }
     }
@@ -396,7 +396,7 @@ describe("a receipt's life", () => {
         await answer(id, given);
         const column = app.query("update receipts set approval_status = $2 where id = $1", [id, next]);
         expect(await message(column)).toBe(
-          `receipt ${id} cannot change so: its approval is ${given}, which is final: it cannot become ${next ?? "none"}`,
+          `the change of receipt ${id} is refused: its approval is ${given}, which is final: it cannot become ${next ?? "none"}`,
         );
         expect(await message(update(id, { approval: next === null ? null : { status: next } }))).toMatch(
           /its approval says \w+, which is final/,
@@ -462,7 +462,7 @@ describe("a receipt's life", () => {
     const id = await stored();
     const owner = await database.connect(roles.owner);
     expect(await message(owner.query(`update receipts set ${assignment}`))).toBe(
-      `receipt ${id} cannot change so: what was decided and sealed never changes`,
+      `the change of receipt ${id} is refused: what was decided and sealed never changes`,
     );
     const { rows } = await owner.query<{ tile: string }>("select tableoid::regclass::text as tile from receipts");
     expect(await message(owner.query(`update ${rows[0]?.tile ?? ""} set ${assignment}`))).toMatch(

@@ -145,6 +145,10 @@ describe("a source finds", () => {
   it("what programs said of their last run: a failure counts until the next success", async () => {
     const job = await database.connect(roles.maintenance);
     const report = (ok: boolean) => job.query("select audit.report_run('partitions', $1, 'x')", [ok]);
+    await expect(job.query("select audit.report_run('drill', true, 'x')")).rejects.toMatchObject({
+      code: "42501",
+      message: `${roles.maintenance} does not report runs of "drill"`,
+    });
     await report(true);
     expect((await collect(programs)).samples).toMatchObject({ ProgramsFailed: 0 });
     await report(false);

@@ -615,10 +615,10 @@ describe("the oldest month", () => {
     await createTable("events", "2026-01-01");
     await owner.query("select audit.make_month('events', '2026-02-01')");
     await expect(owner.query("select audit.detach_month('events', '2026-02-01')")).rejects.toThrow(
-      /leave in order: the oldest is 2026-01/,
+      /leave in order, and the oldest is 2026-01/,
     );
     await expect(owner.query("select audit.make_month('events', '2026-05-01')")).rejects.toThrow(
-      /made in order: next is 2026-03-01/,
+      /made in order, and the next one is 2026-03/,
     );
   });
 });
