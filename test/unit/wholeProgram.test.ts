@@ -325,10 +325,11 @@ describe("a changed setting", () => {
   });
 
   test("of the ops programs' pods reaches the Job, the CronJobs and the monitor alone", async () => {
-    expect(await changedBy({ "authensor-database:opsPod": '{"nodeSelector":{"pool":"ops"}}' })).toEqual([
-      "kubernetes:batch/v1:Job authensor-dev-migrate",
-      ...scheduledNames.map((program) => `kubernetes:batch/v1:CronJob authensor-dev-${program}`),
+    const changed = await changedBy({ "authensor-database:opsPod": '{"nodeSelector":{"pool":"ops"}}' });
+    expect(changed.sort()).toEqual([
       "kubernetes:apps/v1:Deployment authensor-dev-monitor",
+      ...scheduledNames.map((program) => `kubernetes:batch/v1:CronJob authensor-dev-${program}`).sort(),
+      "kubernetes:batch/v1:Job authensor-dev-migrate",
     ]);
   });
 
