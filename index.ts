@@ -23,6 +23,7 @@ import { Migrations } from "./components/programs/migrations";
 import { Dashboard } from "./components/monitoring/dashboard";
 import { Monitor } from "./components/monitoring/monitor";
 import { bundleMigrations, bundleOps } from "./components/programs/opsBundle";
+import { Reboots } from "./components/programs/reboots";
 import { Pgbouncer, pgbouncerNames, pgbouncerPods } from "./components/pooling/pgbouncer";
 import { pgbouncerPort } from "./components/pooling/pgbouncerConfig";
 import type { Primary } from "./components/database/primary";
@@ -71,6 +72,7 @@ async function program() {
   });
   const onAws = { providers: { aws: cloud } };
   const onKubernetes = { providers: { kubernetes } };
+  const onBoth = { providers: { aws: cloud, kubernetes } };
 
   const { network, secrets, primary, replica } = new Database(
     name,
@@ -139,6 +141,20 @@ async function program() {
     maxClients: settings.pgbouncer.maxClients,
     controlPlaneMaxPods: settings.controlPlane.maxPods,
   };
+  const reboots =
+    database.rebootForParameters &&
+    new Reboots(
+      `${name}-reboot`,
+      {
+        ...opsProgram,
+        ...identity,
+        bundle: bundle("reboot"),
+        postgresVersion: database.postgresVersion,
+        primary: { server: primary, connection: urls.owner },
+        replica: replica && urls.ownerReplica && { server: replica, connection: urls.ownerReplica },
+      },
+      { ...onBoth, dependsOn: [tenancy, primary, ...(replica ? [replica] : [])] },
+    );
   const migrations = new Migrations(
     `${name}-migrate`,
     {
@@ -154,9 +170,8 @@ async function program() {
       },
       parameterWaitMinutes: database.parameterWaitMinutes,
     },
-    inNamespace,
+    { ...onKubernetes, dependsOn: [tenancy, ...(reboots ? [reboots] : [])] },
   );
-  const onBoth = { providers: { aws: cloud, kubernetes } };
   const scheduled = scheduleAll(
     name,
     {

@@ -43,6 +43,11 @@ export const database = {
     example: "200",
     default: "200",
   }),
+  rebootForParameters: flag("rebootForParameters", {
+    description:
+      "Whether a deployment reboots the primary and the replica, one after the other, for changed parameters that need it, such as maxConnections",
+    default: "false",
+  }),
   reservedConnections: integer("reservedConnections", 20, 1000, {
     description:
       "Connections that no pool may use, for migrations, maintenance, monitoring and people; at least 20, and two more for each PgBouncer pod beyond two",

@@ -3,9 +3,10 @@ import type { ServiceUser } from "../host/user";
 import { cloudWatch } from "./cloudwatch/service";
 import { startEndpoint, stopEndpoint, urlOf } from "./endpoint";
 import { ensureSecret } from "./iam/keys";
+import { rdsApi } from "./rds/api/service";
 import { s3 } from "./s3/service";
 
-const endpoints = [cloudWatch, s3];
+const endpoints = [cloudWatch, rdsApi, s3];
 
 export async function startEndpoints(
   root: string,

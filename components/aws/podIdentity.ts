@@ -9,8 +9,8 @@ export interface PodIdentityArgs {
   /** The service account's name; fixed, because the role names it. */
   serviceAccount: string;
   description: string;
-  /** Statements of the role's policy. */
-  statements: readonly object[];
+  /** Statements of the role's policy; what they name may be known only once it is made. */
+  statements: readonly pulumi.Input<object>[];
   /** Policy that bounds the role. Default: none does. */
   permissionsBoundaryArn?: string | undefined;
   tags?: Record<string, string>;

@@ -105,6 +105,7 @@ export class Connections extends pulumi.ComponentResource {
       ...(args.replica && {
         replica: direct("replica", "auditor", args.replica),
         monitorReplica: direct("monitor-replica", "monitor", args.replica),
+        ownerReplica: direct("owner-replica", "owner", args.replica),
       }),
     };
 

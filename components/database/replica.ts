@@ -2,6 +2,7 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { foundation, instanceArgs, type DatabaseServerArgs } from "./databaseServer";
 import type { EncryptionKey } from "../aws/encryptionKey";
+import { expectedSettings } from "../parameters/parameter";
 import { replicaParameters } from "../parameters/replicaParameters";
 import { transformed } from "../stack/transform";
 
@@ -28,6 +29,8 @@ export class Replica extends pulumi.ComponentResource {
   readonly port: pulumi.Output<number>;
   readonly arn: pulumi.Output<string>;
   readonly identifier: pulumi.Output<string>;
+  /** What the server must report in `pg_settings` once it runs as deployed. */
+  readonly expectedSettings: Record<string, string>;
 
   constructor(name: string, args: ReplicaArgs, opts?: pulumi.ComponentResourceOptions) {
     super("authensor:replica:Replica", name, {}, opts);
@@ -66,6 +69,7 @@ export class Replica extends pulumi.ComponentResource {
     this.port = this.instance.port;
     this.arn = this.instance.arn;
     this.identifier = this.instance.identifier;
+    this.expectedSettings = expectedSettings(parameters);
 
     this.registerOutputs({ address: this.address, port: this.port, arn: this.arn, identifier: this.identifier });
   }

@@ -32,11 +32,14 @@ const rdsDefaults: Readonly<Record<string, (major: number) => string | undefined
   wal_compression: () => "zstd",
 };
 
+/** Whether a change of it waits until the server is rebooted. */
+export const isStatic = (name: string, major: number): boolean => takenAtStart[name]?.(major) === true;
+
 /**
  * The method to ask for. RDS takes no note of a value that is its own default, and reports such a parameter as `pending-reboot`
  * whatever was asked for: with `immediate` every preview would show a change.
  */
 export function applyMethod(name: string, value: string, major: number): ApplyMethod {
-  const waits = takenAtStart[name]?.(major) === true || rdsDefaults[name]?.(major) === value;
+  const waits = isStatic(name, major) || rdsDefaults[name]?.(major) === value;
   return waits ? "pending-reboot" : "immediate";
 }

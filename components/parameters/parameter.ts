@@ -1,4 +1,4 @@
-import { applyMethod, type ApplyMethod } from "./applyMethod";
+import { applyMethod, type ApplyMethod, isStatic } from "./applyMethod";
 
 /** One setting of a parameter group. */
 export interface Parameter {
@@ -49,6 +49,12 @@ export function withApplyMethods(major: number, parameters: readonly Tuned[]): P
 export function expectedSettings(parameters: readonly Parameter[]): Record<string, string> {
   const ofPostgres = parameters.filter(({ name }) => !name.startsWith("rds."));
   return Object.fromEntries(ofPostgres.map(({ name, value }) => [name, value]));
+}
+
+/** Those of them whose change waits until the server is rebooted. */
+export function staticSettings(expected: Record<string, string>, postgresVersion: string): Record<string, string> {
+  const major = majorOf({ postgresVersion });
+  return Object.fromEntries(Object.entries(expected).filter(([name]) => isStatic(name, major)));
 }
 
 /** RDS' name for the parameters of a major version. */

@@ -16,7 +16,7 @@ export type ConnectionName =
   | OfReplica;
 
 /** Those there are only with a replica. */
-export type OfReplica = "replica" | "monitorReplica";
+export type OfReplica = "replica" | "monitorReplica" | "ownerReplica";
 
 /** A way to the database: where its URL is kept, and what a pod needs in order to get there. */
 export interface DatabaseConnection extends SecretKey {

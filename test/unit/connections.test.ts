@@ -68,7 +68,7 @@ describe("the connections", () => {
     ]);
   });
 
-  test("are eleven and the certificates that the URLs name, and nothing else", async () => {
+  test("are twelve and the certificates that the URLs name, and nothing else", async () => {
     const world = await build();
     expect(world.census).toEqual([
       "authensor:kubernetes:Connections k",
@@ -82,6 +82,7 @@ describe("the connections", () => {
         "monitor-pool",
         "monitor-replica",
         "owner",
+        "owner-replica",
         "replica",
         "telemetry",
         "trust",
@@ -105,7 +106,7 @@ describe("the connections", () => {
     const to = (cidr: string, port: number) => ({ to: [{ ipBlock: { cidr } }], ports: [{ protocol: "TCP", port }] });
     for (const name of ["maintenance", "monitor", "owner"] as const)
       expect(urls[name]).toMatchObject({ egress: to("10.0.0.0/16", 5432), podLabels: undefined });
-    for (const name of ["monitorReplica", "replica"] as const)
+    for (const name of ["monitorReplica", "ownerReplica", "replica"] as const)
       expect(urls[name]).toMatchObject({ egress: to("10.90.0.0/20", 5433), podLabels: undefined });
   });
 

@@ -55,6 +55,7 @@ describe("defaults", () => {
         engineLifecycleSupport: "open-source-rds-extended-support-disabled",
         logRetentionDays: undefined,
         parameterWaitMinutes: 10,
+        rebootForParameters: false,
         passwordGeneration: 1,
         caFile: undefined,
       },

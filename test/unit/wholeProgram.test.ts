@@ -180,7 +180,7 @@ describe("the environments", () => {
     expect(lacking).not.toEqual([]);
     for (const entry of lacking)
       expect(entry).toMatch(
-        / ·-(replica|monitor-replica|replication-lag|wal-retained|backup-copies|roles-replica-key)\b/,
+        / ·-(replica|monitor-replica|owner-replica|replication-lag|wal-retained|backup-copies|roles-replica-key)\b/,
       );
   });
 
@@ -296,6 +296,14 @@ describe("a changed setting", () => {
       "kubernetes:core/v1:ConfigMap authensor-dev-migrate-expectations",
       "kubernetes:core/v1:ConfigMap authensor-dev-pgbouncer-config",
     ]);
+  });
+
+  test("of reboots for parameters adds the Job that makes them, before the migrations, and its right to", async () => {
+    const world = await run("dev", { config: { "authensor-database:rebootForParameters": "true" } });
+    const job = world.one("kubernetes:batch/v1:Job", "authensor-dev-reboot");
+    expect(world.one("authensor:kubernetes:Migrations").dependencies).toContain(job.urn);
+    const instances = world.all("aws:rds/instance:Instance").map(({ urn }) => urn);
+    expect(world.one("authensor:kubernetes:Reboots").dependencies).toEqual(expect.arrayContaining(instances));
   });
 
   test("of the control plane's image reaches the control plane alone", async () => {

@@ -28,13 +28,10 @@ export interface Place {
 
 const heading = "# Written by the local cloud: changes are lost.\n";
 
-/**
- * A postgresql.conf. What the service sets itself comes last, so that it holds whatever a parameter group says; `more` is
- * what a standby has besides.
- */
-export function parametersFile(place: Place, settings: Settings, more: Record<string, string> = {}): string {
+/** What the service sets itself, whatever a parameter group says. */
+export function serviceParameters(place: Place) {
   const { directory } = place;
-  const service = {
+  return {
     listen_addresses: "localhost",
     port: String(place.port),
     unix_socket_directories: place.socketDirectory,
@@ -50,11 +47,19 @@ export function parametersFile(place: Place, settings: Settings, more: Record<st
     full_page_writes: "on",
     wal_retrieve_retry_interval: "500ms", // a standby is back soon after its source, not 5 s later
     logging_collector: "off",
-    ...more,
   };
-  const lines = Object.entries({ ...settings.values, ...service }).map(([name, value]) => line({ name, value }));
-  return heading + lines.join("");
 }
+
+/** A postgresql.conf. What the service sets comes last, so that it holds; `more` is what a standby has besides. */
+export function parametersFile(place: Place, settings: Settings, more: Record<string, string> = {}): string {
+  return fileOf({ ...settings.values, ...serviceParameters(place), ...more });
+}
+
+const fileOf = (values: Record<string, string>): string =>
+  heading +
+  Object.entries(values)
+    .map(([name, value]) => line({ name, value }))
+    .join("");
 
 /** One line of a postgresql.conf. */
 export const line = ({ name, value }: { name: string; value: string }): string =>
@@ -64,6 +69,14 @@ export const line = ({ name, value }: { name: string; value: string }): string =
 export function valuesIn(file: string): Record<string, string> {
   const lines = file.matchAll(/^(\S+) = '(.*)'$/gm);
   return Object.fromEntries([...lines].map(([, name = "", value = ""]) => [name, value.replaceAll("''", "'")]));
+}
+
+/** What a server has in force that was told to read `after`, but takes these parameters only when it starts. */
+export function keeping(names: readonly string[], before: Configuration, after: Configuration): Configuration {
+  const kept = valuesIn(before.parameters);
+  const values = Object.entries(valuesIn(after.parameters)).filter(([name]) => !names.includes(name));
+  const old = names.flatMap((name) => (kept[name] === undefined ? [] : [[name, kept[name]] as const]));
+  return { ...after, parameters: fileOf(Object.fromEntries([...values, ...old])) };
 }
 
 /** The parameters, and the names of the other files, in which two configurations differ. */

@@ -5,7 +5,7 @@ import { Lost, type Context, type Properties } from "../../handler";
 import { regionOf, text } from "../account";
 import { databaseCaDirectory } from "../databaseCa";
 import { catalogOf, postgres } from "./binaries";
-import { superuser, valuesIn } from "./configuration";
+import { serviceParameters, superuser, valuesIn } from "./configuration";
 import { completed, majorVersionOf, settingsFor, sourceOf } from "./lookup";
 import { needsRestart, shrinks } from "./parameters";
 import {
@@ -66,12 +66,13 @@ export function linkOf(inputs: Properties, identifier: string, context: Context)
 /**
  * Brings the server to what the inputs say, from whatever it is in: nothing, half made, dead, alive with other
  * parameters, a standby that is to be a primary. Returns what it had to do.
+ * @param restarts whether what changed restarts the server in any case; else static parameters wait for a reboot
  */
 export async function converge(
   inputs: Properties,
   server: Server,
   context: Context,
-  { existing }: { existing: boolean },
+  { existing, restarts = !existing }: { existing: boolean; restarts?: boolean },
 ): Promise<string[]> {
   const did: string[] = [];
   const settings = settingsFor(inputs, context);
@@ -99,14 +100,14 @@ export async function converge(
   } else {
     await server.ready();
     // A standby must know that its source has become smaller before it may become so itself.
-    if (link && shrinks(before, settings)) await caughtUp(server, link.source, 10_000);
-    if (changed.length > 0) did.push(...(await apply(changed, server, link, context)));
+    if (restarts && link && shrinks(before, settings)) await caughtUp(server, link.source, 10_000);
+    if (changed.length > 0) did.push(...(await apply(changed, server, link, { restarts, context })));
   }
   if (link) did.push(...(await keepStreaming(server, link)));
   else if (isStandby) {
     await promote(server);
     remember(server, { ...made, role: "primary" });
-    await apply(server.configure(port, settings), server, undefined, context);
+    await apply(server.configure(port, settings), server, undefined, { restarts: true, context });
     did.push("promoted");
   }
   return did;
@@ -180,15 +181,26 @@ async function keepStreaming(server: Server, link: Link): Promise<string[]> {
 const some = (names: string[]): string =>
   names.length > 5 ? `${names.slice(0, 4).join(", ")} and ${names.length - 4} more` : names.join(", ");
 
-/** Has a running server take over changed parameters: by a reload, or by a restart where PostgreSQL needs one. */
-async function apply(changed: string[], server: Server, link: Link | undefined, context: Context): Promise<string[]> {
+/**
+ * Has a running server take over changed parameters by a reload. A static one waits for a reboot, as it does on RDS; the service's
+ * own do not wait.
+ */
+async function apply(
+  changed: string[],
+  server: Server,
+  link: Link | undefined,
+  { restarts, context }: { restarts: boolean; context: Context },
+): Promise<string[]> {
   const atStart = changed.filter((name) => needsRestart(name, catalogOf(server.binaries)));
-  const names = some(changed.filter((name) => !name.startsWith("primary_")));
-  if (atStart.length === 0) {
-    await server.reload();
-    return [names === "" ? "follows its source" : `now with ${names}`];
+  if (atStart.some((name) => restarts || name in serviceParameters(server))) {
+    const names = some(changed.filter((name) => !name.startsWith("primary_")));
+    await server.stop();
+    return [`${await restart(server, link)} with ${names}`];
   }
-  context.log(`restarts now for ${some(atStart)}; RDS would wait for a reboot`);
-  await server.stop();
-  return [`${await restart(server, link)} with ${names}`];
+  await server.reload(atStart);
+  if (atStart.length > 0) context.log(`${some(atStart)} ${atStart.length === 1 ? "waits" : "wait"} for a reboot`);
+  const now = changed.filter((name) => !atStart.includes(name));
+  if (now.length === 0) return [];
+  const names = some(now.filter((name) => !name.startsWith("primary_")));
+  return [names === "" ? "follows its source" : `now with ${names}`];
 }

@@ -2,8 +2,10 @@
  * aws:rds/instance:Instance: a PostgreSQL server of its own. With `replicateSourceDb` a standby that streams from the
  * source; without it, or once it is taken away, a primary.
  */
+import { dirname } from "node:path";
 import type { Context, Handler, Properties, Resource } from "../../handler";
 import { AwsError, regionOf, text } from "../account";
+import { announce, forget } from "./api/known";
 import { converge, linkOf, serverOf } from "./converge";
 import { completed, majorVersionOf, sourceOf } from "./lookup";
 import { outputsOf } from "./outputs";
@@ -17,7 +19,9 @@ async function outputs(inputs: Properties, identifier: string, server: Server, c
   const [row] = await server.query<{ version: string }>("select current_setting('server_version') as version");
   const version = /^\d+(\.\d+)*/.exec(row?.version ?? "")?.[0] ?? String(server.binaries.major);
   const source = sourceOf(inputs, context);
-  return outputsOf(inputs, { identifier, port: server.port, version, source }, context);
+  const all = outputsOf(inputs, { identifier, port: server.port, version, source }, context);
+  announce(dirname(context.directory), server, all, context.serviceUser);
+  return all;
 }
 
 /** The server of an instance that exists, whatever its inputs have come to. */
@@ -65,7 +69,8 @@ export const instance: Handler = {
     checkInstance(given, context, current);
     const inputs = completed(given, current);
     const server = serverBehind(current, context);
-    await converge(inputs, server, context, { existing: true });
+    const restarts = given.instanceClass !== current.inputs.instanceClass;
+    await converge(inputs, server, context, { existing: true, restarts });
     if (inputs.replicateSourceDb === undefined) await forgetSlot(current, context);
     const version = (all: Properties) => all.passwordWoVersion;
     const changed = given.password !== current.inputs.password || version(given) !== version(current.inputs);
@@ -99,6 +104,7 @@ export const instance: Handler = {
     await server.stop("immediate");
     await forgetSlot(current, context);
     forgetSocketDirectory(server.directory);
+    forget(dirname(context.directory), current.outputs);
   },
 
   async status(current, context) {

@@ -14,6 +14,7 @@ import {
   clientRules,
   differences,
   identities,
+  keeping,
   parametersFile,
   superuser,
   valuesIn,
@@ -105,7 +106,7 @@ export class Server {
     this.write("postgresql.conf", parametersFile(place, settings, more));
     this.write("pg_hba.conf", clientRules(settings.forceSsl));
     this.write("pg_ident.conf", identities(this.user));
-    return differences(this.inForce, this.written);
+    return this.outstanding;
   }
 
   /** The configuration as the server last read it. */
@@ -170,8 +171,8 @@ export class Server {
     });
   }
 
-  /** Has the server read its configuration anew, and returns once new sessions have it. */
-  async reload(): Promise<void> {
+  /** Has the server read its configuration anew, and returns once new sessions have it, but for what waits for its next start. */
+  async reload(waiting: readonly string[] = []): Promise<void> {
     const loaded = async () => (await this.query<{ at: string }>("select pg_conf_load_time()::text as at"))[0]?.at;
     const before = await loaded();
     await this.query("select pg_reload_conf()");
@@ -181,7 +182,12 @@ export class Server {
       everyMs: 20,
       signal: this.signal,
     });
-    this.write("in-force.json", JSON.stringify(this.written));
+    this.write("in-force.json", JSON.stringify(keeping(waiting, this.inForce, this.written)));
+  }
+
+  /** What it was given and has not in force: parameters, and the names of other files. */
+  get outstanding(): string[] {
+    return differences(this.inForce, this.written);
   }
 
   /** Runs statements as the service's superuser, over the socket that only it and root can reach. */
