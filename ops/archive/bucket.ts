@@ -79,7 +79,9 @@ export class Bucket {
   /** Stores an object under a key that is free. Of two who try, one succeeds, and the other's error `isTaken`. */
   async putNew(key: string, body: Buffer, contentType: string): Promise<void> {
     const ChecksumSHA256 = createHash("sha256").update(body).digest("base64");
-    const content = { Body: body, ContentLength: body.length, ContentType: contentType, ChecksumSHA256 };
+    // S3 asks for the algorithm's name where an object is to be locked, beside the checksum itself.
+    const checksum = { ChecksumAlgorithm: "SHA256", ChecksumSHA256 } as const;
+    const content = { Body: body, ContentLength: body.length, ContentType: contentType, ...checksum };
     await this.orStored(key, body.length, ChecksumSHA256, () =>
       this.client.send(new PutObjectCommand({ Bucket: this.name, Key: key, IfNoneMatch: "*", ...content }), {
         abortSignal: this.signal,

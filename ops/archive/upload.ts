@@ -78,7 +78,8 @@ async function uploadParts(
     if (PartNumber > mostParts) throw new Failure(`${Key} is longer than ${mostParts} parts of ${partBytes} bytes`);
     bytes += Body.length;
     const ChecksumSHA256 = digest.toString("base64");
-    const part = { Bucket, Key, UploadId, PartNumber, Body, ContentLength: Body.length, ChecksumSHA256 };
+    const checksum = { ChecksumAlgorithm: "SHA256", ChecksumSHA256 } as const;
+    const part = { Bucket, Key, UploadId, PartNumber, Body, ContentLength: Body.length, ...checksum };
     const { ETag } = await client.send(new UploadPartCommand(part), { abortSignal });
     parts.push({ PartNumber, ETag, ChecksumSHA256 });
   };
