@@ -10,7 +10,7 @@ const server = { capacity: { vcpus: 2, memoryGib: 4, burstable: true }, storageG
 
 export const grafanaText = (): string => {
   const rows = alarmsFor({
-    thresholds: { lagSeconds: 10, poolWaitSeconds: 5, statementMilliseconds: 250, archiveMinutes: 15 },
+    thresholds: { lagSeconds: 10, poolWaitSeconds: 5, statementMilliseconds: 250, archiveMinutes: 20 },
     primary: server,
     replica: server,
     monthsAhead: 3,
