@@ -29,7 +29,8 @@ create function audit.report_archive(
   set search_path = pg_catalog, pg_temp
 begin atomic
   update audit.archive a
-     set archived_until = coalesce(least(report_archive.archived_until, clock_timestamp()), a.archived_until),
+     -- Not by coalesce around least, which passes over nulls: a run that failed would count as one that did all.
+     set archived_until = least(coalesce(report_archive.archived_until, a.archived_until), clock_timestamp()),
          manifest       = coalesce(report_archive.manifest, a.manifest),
          problems       = coalesce(report_archive.problems, a.problems),
          finished_at    = clock_timestamp(),

@@ -1315,7 +1315,7 @@ CREATE FUNCTION audit.report_archive(archived_until timestamp with time zone, ma
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     BEGIN ATOMIC
- UPDATE audit.archive a SET archived_until = COALESCE(LEAST(report_archive.archived_until, clock_timestamp()), a.archived_until), manifest = COALESCE(report_archive.manifest, a.manifest), problems = COALESCE(report_archive.problems, a.problems), finished_at = clock_timestamp(), summary = "left"(report_archive.summary, 1000);
+ UPDATE audit.archive a SET archived_until = LEAST(COALESCE(report_archive.archived_until, a.archived_until), clock_timestamp()), manifest = COALESCE(report_archive.manifest, a.manifest), problems = COALESCE(report_archive.problems, a.problems), finished_at = clock_timestamp(), summary = "left"(report_archive.summary, 1000);
 END;
 
 CREATE FUNCTION audit.report_run(program text, succeeded boolean, summary text) RETURNS void

@@ -12,6 +12,8 @@ import { replication } from "../../ops/monitor/sources/replication";
 import { statements } from "../../ops/monitor/sources/statements";
 import { tables } from "../../ops/monitor/sources/tables";
 import { transactions } from "../../ops/monitor/sources/transactions";
+import { archive } from "../../ops/monitor/sources/archive";
+import { reportArchive } from "../../ops/archive/report";
 import { verifications } from "../../ops/monitor/sources/verifications";
 import { roles, secondLogin } from "../../ops/roles";
 import { startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
@@ -159,10 +161,34 @@ describe("a source finds", () => {
     expect((await collect(programs)).samples.ProgramsFailed).toBe(0);
   });
 
+  it("how far the bucket is behind, and what the archiver found; a run that failed makes it no younger", async () => {
+    expect((await collect(archive)).samples).toEqual({
+      ArchiveAgeMinutes: expect.closeTo(0, 0) as number,
+      ArchiveProblems: 0,
+    });
+    const auditor = await database.connect(roles.auditor);
+    await reportArchive(auditor, { until: "2020-01-01T00:00:00Z", manifest: 7, problems: 2, summary: "found" });
+    await reportArchive(auditor, { summary: "S3 is away" });
+    const { ArchiveAgeMinutes, ArchiveProblems } = (await collect(archive)).samples;
+    expect(ArchiveProblems).toBe(2);
+    expect(ArchiveAgeMinutes).toBeGreaterThan(5 * 365 * 24 * 60);
+    await reportArchive(auditor, {
+      until: "2999-01-01T00:00:00Z",
+      manifest: 8,
+      problems: 0,
+      summary: "ahead of its time",
+    });
+    expect((await collect(archive)).samples).toEqual({
+      ArchiveAgeMinutes: expect.closeTo(0, 0) as number,
+      ArchiveProblems: 0,
+    });
+    await expect(monitor.query("select audit.report_archive(now(), 1, 0, '')")).rejects.toThrow(denied);
+  });
+
   it("what verifications found and could not verify, and which is overdue; before the first it awaits one since the migration", async () => {
     const before = await collect(verifications);
     expect(before.samples).toEqual({
-      VerificationAgeHours: { recent: expect.closeTo(0, 1), whole: expect.closeTo(0, 1) },
+      VerificationAgeHours: { recent: expect.closeTo(0, 1) as number, whole: expect.closeTo(0, 1) as number },
     });
     expect(before.findings).toEqual([{ part: "verification" }]);
 
