@@ -27,7 +27,8 @@ declare
   bytes int := octet_length(document::text);
 begin
   if bytes > audit.max_document_bytes() then
-    raise 'receipt % is refused: its % has % bytes, at most % are stored', receipt, name, bytes, audit.max_document_bytes()
+    raise 'receipt % is refused: its % has % bytes, at most % are stored',
+      receipt, name, bytes, audit.max_document_bytes()
       using errcode = 'check_violation', table = 'receipts', column = name, constraint = 'document_length',
         hint = 'A result or an error that is too long must be cut by who reports it; an action this large is denied.';
   end if;

@@ -11,8 +11,8 @@ create table audit.chain_heads (
   prev_receipt_hash text
 ) with (fillfactor = 40, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 
--- Not unique: for each new entry a unique index reads all that the agent has, and a batch leaves thousands behind, so that
--- one INSERT of 100,000 took 31 s. That an agent has one head is for audit.begin_chain to see to.
+-- Not unique: for each new entry a unique index reads all that the agent has, and a batch leaves thousands behind, so
+-- that one INSERT of 100,000 took 31 s. That an agent has one head is for audit.begin_chain to see to.
 create index on audit.chain_heads (agent);
 
 -- The chains that there are: an agent's first receipt, or change, begins one.

@@ -35,7 +35,8 @@ end;
 --
 -- Once the table is full nobody can log in, for that locks pg_authid and pg_database, as every look at a table that all
 -- databases share does. So a session that is there already calls this, each second, and does all that it can each time,
--- so that every plan and every row it needs is cached when it counts. Returns how full the table was, and who was ended.
+-- so that every plan and every row it needs is cached when it counts. Returns how full the table was, and who was
+-- ended.
 create function audit.relieve_lock_table(out used_percent float8, out ended text[])
   language plpgsql security definer
   set search_path = pg_catalog, pg_temp
