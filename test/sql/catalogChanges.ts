@@ -121,7 +121,8 @@ export const changes: Readonly<Record<string, Change>> = {
     `grant ${pick(["insert", "select", "update"])} on ${pick(tables)} to public`,
   "a right on a column": (pick, _name, { columns }) => {
     const { table, column } = pick(columns);
-    return `grant ${pick(["insert", "select", "update", "references"])} (${column}) on ${table} to ${pick(others)}`;
+    // The program may update some columns already: only the option to pass it on is then a change.
+    return `grant ${pick(["insert", "select", "update", "references"])} (${column}) on ${table} to ${pick(others)} with grant option`;
   },
   "a table's option": onTable("set (autovacuum_enabled = off)"),
   "a table's replica identity": onTable("replica identity full"),
