@@ -82,6 +82,7 @@ export async function stopEverything({ engine, state }: Environment, progress: P
     end(runs || trouble ? `${label(entry)}  stopped${trouble}` : undefined);
   });
   await Promise.all([stopPage(state.root), stopEndpoints(state.root)]);
+  await stopAll(state.root); // what no state tells of: it was kept when its resource went
   return stopped;
 }
 

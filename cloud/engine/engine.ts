@@ -20,6 +20,7 @@ export interface Registration {
   inputs: Properties;
   dependencies: string[];
   protect: boolean;
+  retainOnDelete: boolean;
   ignoreChanges: readonly string[];
   replaceOnChanges: readonly string[];
   deleteBeforeReplace?: boolean;
@@ -30,7 +31,7 @@ export interface EngineOptions extends Surroundings {
   handlerOf(type: string): Handler | undefined;
 }
 
-export const outcomes = ["created", "updated", "replaced", "restarted", "deleted", "unchanged"] as const;
+export const outcomes = ["created", "updated", "replaced", "restarted", "deleted", "kept", "unchanged"] as const;
 export type Outcome = (typeof outcomes)[number];
 
 /** A resource that could not be made, changed, healed or deleted: what, and why. */
@@ -43,6 +44,7 @@ export class Engine {
     replaced: 0,
     restarted: 0,
     deleted: 0,
+    kept: 0,
     unchanged: 0,
   };
   private readonly seen = new Set<string>();
@@ -150,6 +152,7 @@ export class Engine {
 
   private async delete(entry: Entry): Promise<void> {
     const { state } = this.options;
+    if (entry.retainOnDelete && entry.id !== "") return this.letGo(entry);
     this.condemn(entry);
     await state.save();
     const replaced = this.seen.has(entry.urn);
@@ -166,6 +169,16 @@ export class Engine {
     await state.save();
     if (!replaced) this.counts.deleted++;
     end(replaced ? undefined : `${label(entry)}  deleted`);
+  }
+
+  /** Pulumi's `retainOnDelete`: the state forgets it, and it stays as it is. */
+  private async letGo(entry: Entry): Promise<void> {
+    const { state, progress } = this.options;
+    const end = progress.begin(label(entry));
+    state.remove(entry);
+    await state.save();
+    this.counts.kept++;
+    end(`${label(entry)}  kept (retainOnDelete)`);
   }
 
   private begin(wanted: Registration, begun: Entry | undefined): Entry {
@@ -208,8 +221,8 @@ export class Engine {
 }
 
 function asEntry(wanted: Registration): Omit<Entry, "id" | "outputs" | "physicalName"> {
-  const { urn, type, name, inputs, dependencies, protect } = wanted;
-  return { urn, type, name, inputs, dependencies, protect, phase: "live" };
+  const { urn, type, name, inputs, dependencies, protect, retainOnDelete } = wanted;
+  return { urn, type, name, inputs, dependencies, protect, retainOnDelete, phase: "live" };
 }
 
 function alone(wanted: Registration, handler: Handler): boolean {

@@ -140,6 +140,7 @@ function registration(urn: string, inputs: Properties, request: resource.Registe
     inputs,
     dependencies: [...dependencies],
     protect: request.getProtect() ?? false,
+    retainOnDelete: request.getRetainondelete() ?? false,
     ignoreChanges: request.getIgnorechangesList(),
     replaceOnChanges: request.getReplaceonchangesList(),
     ...(request.getDeletebeforereplacedefined() && { deleteBeforeReplace: request.getDeletebeforereplace() }),

@@ -17,6 +17,7 @@ export interface Entry extends Resource {
   physicalName: string;
   phase: Phase;
   protect: boolean;
+  retainOnDelete: boolean;
 }
 
 /** Raised when an older deployment, as this file and the resources' directories have it, can no longer be gone on with. */

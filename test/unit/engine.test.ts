@@ -42,7 +42,7 @@ function recorder(more: Partial<Handler> = {}): Handler {
 }
 
 function resource(name: string, inputs: Properties = {}, more: Partial<Registration> = {}): Registration {
-  const nothing = { dependencies: [], protect: false, ignoreChanges: [], replaceOnChanges: [] };
+  const nothing = { dependencies: [], protect: false, retainOnDelete: false, ignoreChanges: [], replaceOnChanges: [] };
   return { urn: `urn::${name}`, type: "test:index:Thing", name, inputs, ...nothing, ...more };
 }
 
@@ -144,6 +144,34 @@ describe("a run", () => {
     await expect(run([])).rejects.toThrow(/test\.Thing a: .* protected/);
     await expect(run([resource("a", { kind: "y" }, { protect: true })])).rejects.toThrow(/kind .* protected/);
     expect(calls).toEqual([]);
+  });
+
+  test("forgets what is to be kept, replaced or gone from the program, and leaves it as it is", async () => {
+    const kept = { retainOnDelete: true };
+    const registered = (kind: string) => [resource("a"), resource("b", { kind }, { ...kept, ...after("a") })];
+    const handler = recorder();
+    handler.create = (_inputs, { physicalName, directory: own }) => {
+      writeFileSync(join(own, "data"), "");
+      return Promise.resolve({ id: physicalName, outputs: {} });
+    };
+    await run(registered("x"), handler);
+    const data = () => loadState().entries.map(({ physicalName }) => join(directory, "data", physicalName, "data"));
+    const [, first] = data();
+    expect((await run(registered("y"), handler)).counts).toMatchObject({ replaced: 1, kept: 1, deleted: 0 });
+    expect(data()).not.toContain(first);
+    const [, second] = data();
+    const engine = await run([], handler);
+    expect(engine.counts).toMatchObject({ kept: 1, deleted: 1 });
+    expect(calls).toEqual(["delete a"]);
+    expect(loadState().entries).toEqual([]);
+    expect([first, second].map((file) => existsSync(file!))).toEqual([true, true]);
+  });
+
+  test("clears away what was to be kept, but was not made to its end", async () => {
+    const broken = recorder({ create: () => Promise.reject(new Error("no space left")) });
+    await expect(run([resource("a", {}, { retainOnDelete: true })], broken)).rejects.toThrow();
+    expect((await run([])).counts).toMatchObject({ kept: 0, deleted: 1 });
+    expect(loadState().entries).toEqual([]);
   });
 
   test("honours ignoreChanges and replaceOnChanges", async () => {

@@ -11,11 +11,13 @@ import { State } from "../../cloud/engine/state";
 
 let directory: string;
 let made: { name: string; urn: string; inputs: Properties }[];
+let deleted: string[];
 let fails: Record<string, string>;
 
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "program-test-"));
   made = [];
+  deleted = [];
   fails = {};
 });
 afterEach(() => rmSync(directory, { recursive: true }));
@@ -28,6 +30,7 @@ const thing: Handler = {
     made.push({ name, urn, inputs });
     return { id: `id-of-${name}`, outputs: { address: `${name}.example`, password: "hidden" } };
   },
+  delete: ({ name }) => Promise.resolve(void deleted.push(name)),
 };
 
 /** A whole program in JavaScript, as the runner finds it in a checkout, run against one kind of resource. */
@@ -44,14 +47,14 @@ function run(body: string): Promise<Properties> {
   writeFileSync(join(directory, "index.ts"), `${prelude}\nmodule.exports = async () => { ${body} };`);
   const project = { name: "project", config: { "project:size": "7" } };
   configure(project);
+  return runProgram({ project, main: join(directory, "index.ts"), engine: engine() });
+}
+
+function engine(): Engine {
   const state = State.load(join(directory, "state.json"), join(directory, "data"));
   const signal = new AbortController().signal;
   const handlerOf = (type: string) => (type === "test:index:Thing" ? thing : undefined);
-  return runProgram({
-    project,
-    main: join(directory, "index.ts"),
-    engine: new Engine({ state, handlerOf, progress: silent, signal, substitutes }),
-  });
+  return new Engine({ state, handlerOf, progress: silent, signal, substitutes });
 }
 
 describe("a program", () => {
@@ -80,6 +83,12 @@ describe("a program", () => {
       "urn:pulumi:local::project::test:index:Group$test:index:Thing::g-inner",
       "urn:pulumi:local::project::test:index:Thing::a",
     ]);
+  });
+
+  test("keeps what it says is to be retained when it is gone from the program", async () => {
+    await run(`new Thing("a", {}, { retainOnDelete: true }); new Thing("b", {});`);
+    await engine().finish();
+    expect(deleted).toEqual(["b"]);
   });
 
   test("fails with the resource that failed and why; what depends on it is not begun, what does not is finished", async () => {
