@@ -95,7 +95,7 @@ export class Connections extends pulumi.ComponentResource {
       audit: pooled("audit", "app"),
       telemetry: pooled("telemetry", "telemetry"),
       auditor: pooled("auditor", "auditor"),
-      // Verification, for hours where there is no replica: the pool may have one connection for all auditors.
+      // Verification and archiving, for hours where there is no replica: the pool may have one connection for all auditors.
       auditorPrimary: direct("auditor-primary", "auditor", args.primary),
       owner: direct("owner", "owner", args.primary),
       maintenance: direct("maintenance", "maintenance", args.primary),

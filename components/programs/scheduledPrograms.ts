@@ -77,9 +77,10 @@ export const scheduledPrograms = {
     deadline: 3600,
     // The next run comes soon, and does the same.
     retries: 0,
-    connection: "auditor",
+    // A segment is read in one transaction, which PgBouncer would end after a minute.
+    connection: "auditorPrimary",
     databases: { REPLICA: "replica" },
-    connections: 0,
+    connections: 1,
     env: ({ environment, backups, archiveKnownFlaws }) => ({
       ENVIRONMENT: environment,
       BACKUP_BUCKET: backups.bucketName,

@@ -65,4 +65,11 @@ describe("the archiver", () => {
       expect.arrayContaining(["DATABASE_URL_FILE", "REPLICA_URL_FILE", "BACKUP_BUCKET"]),
     );
   });
+
+  test("comes to the primary directly: PgBouncer would end a snapshot after a minute, and auditors may have one connection", () => {
+    const { spec } = world.one("kubernetes:batch/v1:CronJob", name).inputs as {
+      spec: { jobTemplate: { spec: { template: PodTemplate } } };
+    };
+    expect(spec.jobTemplate.spec.template.metadata.labels).not.toHaveProperty("authensor.io/pgbouncer-client");
+  });
 });
