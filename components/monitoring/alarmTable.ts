@@ -1,25 +1,8 @@
 import { roles } from "../../ops/roles";
 import { type Alarm, gib, watched } from "./alarm";
-import { serverAlarms, type ServerFacts } from "./serverAlarms";
+import type { AlarmInputs } from "./alarmInputs";
+import { serverAlarms } from "./serverAlarms";
 import { upkeep } from "./upkeepAlarms";
-
-export interface AlarmInputs {
-  thresholds: {
-    /** Seconds that the replica may be behind. */
-    lagSeconds: number;
-    /** Seconds that a client may wait for a connection. */
-    poolWaitSeconds: number;
-    /** Milliseconds that the control plane's statements may take on average. */
-    statementMilliseconds: number;
-    /** Minutes by which the locked bucket may be behind the database. */
-    archiveMinutes: number;
-  };
-  primary: ServerFacts;
-  /** Default: there is none. */
-  replica?: ServerFacts | undefined;
-  /** Months of partitions that are made ahead of today. */
-  monthsAhead: number;
-}
 
 /** Every alarm of a deployment. A new one is a row here and a runbook of its name. */
 export function alarmsFor(inputs: AlarmInputs): Alarm[] {

@@ -1,7 +1,8 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { type Alarm, namespaceOf, type Place, severities, type Severity } from "./alarm";
-import { alarmsFor, type AlarmInputs } from "./alarmTable";
+import type { AlarmInputs } from "./alarmInputs";
+import { alarmsFor } from "./alarmTable";
 import type { ServerFacts } from "./serverAlarms";
 import { alarmTopics, type AlarmTopicsArgs } from "./alarmTopics";
 import { metrics } from "../../ops/monitor/metrics";

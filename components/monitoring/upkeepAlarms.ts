@@ -1,6 +1,6 @@
 import { overdueHours } from "../../ops/verify/overdue";
-import type { AlarmInputs } from "./alarmTable";
 import { type Alarm, watched } from "./alarm";
+import type { AlarmInputs } from "./alarmInputs";
 
 /** Is the trail verified, is what runs on schedule done, and good for the weeks to come? */
 export function upkeep({ monthsAhead, thresholds: { archiveMinutes } }: AlarmInputs): Alarm[] {

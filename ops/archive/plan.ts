@@ -1,7 +1,8 @@
 /** What the next segment takes: for each chain that has grown what it gained, those that gained least first. */
 import { chainKinds, chainNames, type ChainName } from "../verify/chainKinds";
 import { named } from "../verify/findings";
-import type { Head, Snapshot } from "../verify/snapshot";
+import type { Head } from "../verify/chainHeads";
+import type { Snapshot } from "../verify/snapshot";
 import { genesis, type Elsewhere, type Flaw, type Piece, type Place } from "./follow";
 
 /** Where each chain stands in the bucket, by agent. */

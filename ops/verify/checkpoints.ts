@@ -1,9 +1,9 @@
 /** Checkpoints: the ends of what was archived. They are a chain themselves. */
 import type pg from "pg";
 import type { Anchor } from "../anchorFormat";
+import type { Heads } from "./chainHeads";
 import { chainKinds, chainNames, ofEachChain, type ChainName } from "./chainKinds";
 import { named, type Finding } from "./findings";
-import type { Heads } from "./snapshot";
 
 export interface Checkpoint {
   place: number;

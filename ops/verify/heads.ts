@@ -1,10 +1,11 @@
 /** What the heads say of the ends of chains. */
 import type pg from "pg";
 import type { Chain } from "./chain";
+import type { Heads } from "./chainHeads";
 import { chainKinds, type ChainName } from "./chainKinds";
 import { named, type Finding } from "./findings";
 import type { Progress } from "./progress";
-import type { Heads, Snapshot } from "./snapshot";
+import type { Snapshot } from "./snapshot";
 
 /** Heads as they were before the first row was read, and after the last. Writers go on meanwhile, and no head ever goes back. */
 export interface HeadsAround {

@@ -2,22 +2,12 @@
 import type pg from "pg";
 import { sqlState } from "../database";
 import { Failure } from "../program";
-import { chainKinds, chainNames, ofEachChain, type ChainName } from "./chainKinds";
+import { emptyHeads, readHeads, type Heads } from "./chainHeads";
+import { chainKinds, chainNames, type ChainName } from "./chainKinds";
 import { beyondHeads, readCheckpoints, type Checkpoint } from "./checkpoints";
-import { named, type Finding } from "./findings";
+import type { Finding } from "./findings";
 import { readServer, type Server } from "./server";
 import { structureFindings } from "./readable";
-
-export interface Head {
-  agent: string;
-  seq: number;
-  seal: Buffer;
-  hash: string | null;
-  /** When its last row was stored, in microseconds since 1970; undefined at no time. */
-  clock: number | undefined;
-}
-
-export type Heads = Record<ChainName, Map<string, Head>>;
 
 export interface Snapshot {
   heads: Heads;
@@ -56,43 +46,6 @@ export async function readSnapshot(client: pg.Client): Promise<Snapshot> {
     server: await readServer(client),
   };
 }
-
-async function readHeads(client: pg.Client): Promise<{ heads: Heads; doubles: Finding[] }> {
-  const heads = ofEachChain(() => new Map<string, Head>());
-  const doubles: Finding[] = [];
-  for (const name of chainNames) {
-    const { heads: table, headHash, clock, noun, findings } = chainKinds[name];
-    const { rows } = await client.query<Omit<Head, "seq" | "clock"> & { seq: string; clock: string | null }>(
-      `select agent, seq, coalesce(seal, '') as seal, ${headHash ?? "null"} as hash,
-              case when isfinite(${clock}) then (extract(epoch from ${clock}) * 1000000)::int8 end as clock from ${table}`,
-    );
-    for (const row of rows) {
-      if (heads[name].has(row.agent)) {
-        const message = `${named(row.agent)} has more than one head: the next ${noun} would follow from any of them`;
-        doubles.push({ kind: findings.head, message, agent: row.agent });
-      }
-      heads[name].set(row.agent, {
-        ...row,
-        // No chain is so long that this says less than the number itself.
-        seq: Math.min(Number(row.seq), Number.MAX_SAFE_INTEGER),
-        clock: row.clock === null ? undefined : Number(row.clock),
-      });
-    }
-  }
-  return { heads, doubles };
-}
-
-/** The database makes a head together with its first row. One without a row would be what the next row follows from. */
-const emptyHeads = (heads: Heads): Finding[] =>
-  chainNames.flatMap((name) =>
-    [...heads[name].values()]
-      .filter(({ seq }) => seq < 1)
-      .map(({ agent, seq }) => ({
-        kind: chainKinds[name].findings.head,
-        message: `the head of ${named(agent)} has place ${seq}, at which there is no ${chainKinds[name].noun}: it was not put there by the database`,
-        agent,
-      })),
-  );
 
 /** What keeps rows from being read as what they are; a missing table or right is a failure. */
 export async function assertReadable(client: pg.Client): Promise<Finding[]> {

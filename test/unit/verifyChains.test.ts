@@ -8,7 +8,7 @@ import { expectedSeal } from "../../ops/verify/chainKinds";
 import { headFindings } from "../../ops/verify/heads";
 import { Progress } from "../../ops/verify/progress";
 import { makeReport } from "../../ops/verify/report";
-import type { Head } from "../../ops/verify/snapshot";
+import type { Head } from "../../ops/verify/chainHeads";
 import { Chain, genesis, toStretches, type End, type StretchRow, type Suspect } from "../../ops/verify/chain";
 
 /** A whole chain, as the database would have sealed it. */

@@ -4,7 +4,7 @@ import { effectOf, readPolicy, type Statement } from "../iam/policy";
 import type { Identity } from "../iam/roles";
 import type { Bucket } from "./bucket";
 import { S3Error } from "./errors";
-import { header } from "./request";
+import { header } from "./header";
 
 export interface On {
   /** ARN; the object of the request, or its bucket, unless given. */

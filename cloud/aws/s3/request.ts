@@ -49,12 +49,6 @@ export interface Reply {
   file?: { path: string; start: number; end: number };
 }
 
-/** One value of a header. */
-export function header({ headers }: IncomingMessage, name: string): string | undefined {
-  const value = headers[name];
-  return Array.isArray(value) ? value.join(",") : value;
-}
-
 /** A small body whole: the XML of a request. A checksum may be meant for something else than this body. */
 export async function bodyText(
   { request, signed }: Call,

@@ -11,7 +11,8 @@ import { S3Error } from "./errors";
 import { applyLifecycle } from "./lifecycle";
 import { operationOf } from "./operations";
 import { listBuckets } from "./operations/buckets";
-import { header, type Reply, targetOf } from "./request";
+import { header } from "./header";
+import { type Reply, targetOf } from "./request";
 import { authenticate, type Signed } from "./signature";
 import { toXml } from "./xml";
 

@@ -3,8 +3,10 @@ import { createHash } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { Bucket } from "./bucket";
 import { S3Error } from "./errors";
+import { header } from "./header";
 import { defaultRetention, type Lock, parseRetention } from "./locks";
-import { type Call, header } from "./request";
+import type { Call } from "./request";
+import type { Wanted } from "./version";
 
 /** Headers that a reader is given back as they came. */
 const kept = [
@@ -15,11 +17,6 @@ const kept = [
   "content-type",
   "expires",
 ];
-
-export interface Wanted extends Lock {
-  headers: Record<string, string>;
-  storageClass: string;
-}
 
 /** @throws where the caller may not lock, or not use the key */
 export function wantedBy(call: Call): Wanted {

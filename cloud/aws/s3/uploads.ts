@@ -8,7 +8,7 @@ import type { Algorithm, ChecksumType } from "./checksums";
 import { describe, publish, syncDirectory } from "./durable";
 import { S3Error } from "./errors";
 import type { Received } from "./receive";
-import type { Wanted } from "./upload";
+import type { Wanted } from "./version";
 
 export interface MultipartUpload {
   uploadId: string;

@@ -22,3 +22,6 @@ export interface Version extends Lock {
 
 /** What the store decides itself. */
 export type NewVersion = Omit<Version, "versionId" | "order">;
+
+/** What an upload asks for beside its bytes. */
+export type Wanted = Lock & Pick<Version, "headers" | "storageClass">;

@@ -9,7 +9,7 @@ import {
 import { readDashboard } from "../../../cloud/aws/cloudwatch/dashboard";
 import type { DashboardNow } from "../answers";
 import { draw, queriesOf, secondsOf, spanOf, timesOf, type Query, type Span } from "./drawing";
-import { type Asked, type Page, Refusal } from "./server";
+import { type Asked, type Page, Refusal } from "./asked";
 
 const longest = 14 * 86_400;
 const mostQueries = 500;

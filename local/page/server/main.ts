@@ -1,7 +1,8 @@
 /** The page's server as a process: its directory holds all that it needs to know. */
 import { readdirSync, readFileSync } from "node:fs";
 import { extname, join } from "node:path";
-import { createPage, type File, type Page } from "./server";
+import type { File, Page } from "./asked";
+import { createPage } from "./server";
 
 /** What is written for the server when it is started. */
 export type Configuration = Pick<Page, "cloudWatch" | "dashboard"> & { token: string; replica: boolean };

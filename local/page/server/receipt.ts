@@ -3,7 +3,7 @@ import { uuid } from "../../../ops/search/find";
 import { readReceipt } from "../../../ops/verify/oneReceipt";
 import type { ReceiptNow } from "../answers";
 import { asAuditor } from "./auditor";
-import { type Asked, Refusal } from "./server";
+import { type Asked, Refusal } from "./asked";
 
 export async function receipt({ url, signal }: Asked): Promise<ReceiptNow> {
   const id = url.searchParams.get("id") ?? "";

@@ -3,7 +3,7 @@ import { find } from "../../../ops/search/find";
 import { parseTime } from "../../../ops/times";
 import type { Searched } from "../answers";
 import { asAuditor } from "./auditor";
-import type { Asked } from "./server";
+import type { Asked } from "./asked";
 
 const most = 50;
 

@@ -1,49 +1,13 @@
 /** The page's server: files that were made when it was started, and a few questions that only a browser with the token may ask. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer, type Server } from "node:http";
 import { Failure } from "../../../ops/program";
-import { foreign, hasSession, headers, type Gate } from "./guard";
+import { type Asked, type Page, Refusal, type Route } from "./asked";
+import { foreign, hasSession, headers } from "./guard";
 import { dashboard } from "./dashboard";
 import { openSession } from "./session";
 import { receipt } from "./receipt";
 import { search } from "./search";
 import { verification } from "./verification";
-
-export interface File {
-  type: string;
-  content: Buffer;
-  /** Shown to everybody: what asks for the token. */
-  open: boolean;
-}
-
-export interface Page {
-  gate: Gate;
-  /** By path, "/" among them: nothing else is ever read. */
-  files: ReadonlyMap<string, File>;
-  cloudWatch: { endpoint: string; region: string };
-  dashboard: string;
-}
-
-export interface Asked {
-  page: Page;
-  url: URL;
-  request: IncomingMessage;
-  response: ServerResponse;
-  /** Aborted when the client has gone. */
-  signal: AbortSignal;
-}
-
-/** Answers by itself, or returns what is sent as JSON. */
-export type Route = (asked: Asked) => Promise<unknown>;
-
-/** What is asked for wrongly, or is not there. */
-export class Refusal extends Error {
-  constructor(
-    readonly status: number,
-    message: string,
-  ) {
-    super(message);
-  }
-}
 
 const routes: Readonly<Record<string, Route>> = {
   "GET /api/dashboard": dashboard,

@@ -1,6 +1,6 @@
 /** The token, once, for a cookie: it is in no address, no history and no log. */
 import { cookieName, same, sessionOf } from "./guard";
-import { type Asked, Refusal } from "./server";
+import { type Asked, Refusal } from "./asked";
 
 const mostBytes = 1024;
 

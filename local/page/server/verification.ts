@@ -4,7 +4,7 @@ import { summary } from "../../../ops/verify/report";
 import { verify } from "../../../ops/verify/verification";
 import type { VerificationEvents } from "../answers";
 import { auditorUrl } from "./auditor";
-import { type Asked, Refusal } from "./server";
+import { type Asked, Refusal } from "./asked";
 
 /** One at a time: it keeps a core of the server busy. */
 let running = false;

@@ -1,7 +1,8 @@
 /** DeleteObjects: each key is answered for itself. */
 import { objectArn } from "../access";
 import { S3Error } from "../errors";
-import { bodyText, type Call, header, type Reply } from "../request";
+import { header } from "../header";
+import { bodyText, type Call, type Reply } from "../request";
 import { sentChecksum } from "../digests";
 import { fromXml, listOf, toXml } from "../xml";
 import { remove } from "./objects";

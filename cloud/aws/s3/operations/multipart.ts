@@ -5,7 +5,8 @@ import { type Algorithm, algorithmOf, type ChecksumType, checksumElements, heade
 import { sentChecksum } from "../digests";
 import { S3Error } from "../errors";
 import { receive } from "../receive";
-import { bodyText, type Call, header, type Reply } from "../request";
+import { header } from "../header";
+import { bodyText, type Call, type Reply } from "../request";
 import { checkLockedUpload, demandKey, etagOf, wantedBy } from "../upload";
 import type { MultipartUpload, Part } from "../uploads";
 import { fromXml, listOf, toXml } from "../xml";

@@ -7,7 +7,8 @@ import { S3Error } from "../errors";
 import { checkRemoval } from "../locks";
 import type { NewVersion, Version } from "../version";
 import { receive } from "../receive";
-import { type Call, header, type Reply } from "../request";
+import { header } from "../header";
+import type { Call, Reply } from "../request";
 import { checkLockedUpload, demandKey, etagOf, wantedBy } from "../upload";
 
 export async function putObject(call: Call): Promise<Reply> {

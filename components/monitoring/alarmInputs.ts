@@ -1,0 +1,20 @@
+import type { ServerFacts } from "./serverAlarms";
+
+/** What the alarms and their thresholds follow from. */
+export interface AlarmInputs {
+  thresholds: {
+    /** Seconds that the replica may be behind. */
+    lagSeconds: number;
+    /** Seconds that a client may wait for a connection. */
+    poolWaitSeconds: number;
+    /** Milliseconds that the control plane's statements may take on average. */
+    statementMilliseconds: number;
+    /** Minutes by which the locked bucket may be behind the database. */
+    archiveMinutes: number;
+  };
+  primary: ServerFacts;
+  /** Default: there is none. */
+  replica?: ServerFacts | undefined;
+  /** Months of partitions that are made ahead of today. */
+  monthsAhead: number;
+}
