@@ -786,7 +786,8 @@ CREATE FUNCTION audit.end_sessions(role oid) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     BEGIN ATOMIC
- SELECT pg_terminate_backend(a.pid, (1000)::bigint) AS pg_terminate_backend
+ SELECT pg_stat_clear_snapshot() AS pg_stat_clear_snapshot;
+ SELECT pg_terminate_backend(a.pid) AS pg_terminate_backend
     FROM pg_stat_get_activity(NULL::integer) a(datid, pid, usesysid, application_name, state, query, wait_event_type, wait_event, xact_start, query_start, backend_start, state_change, client_addr, client_hostname, client_port, backend_xid, backend_xmin, backend_type, ssl, sslversion, sslcipher, sslbits, ssl_client_dn, ssl_client_serial, ssl_issuer_dn, gss_auth, gss_princ, gss_enc, leader_pid, query_id)
    WHERE ((a.usesysid = end_sessions.role) AND (a.pid <> pg_backend_pid()));
 END;
@@ -1232,6 +1233,7 @@ CREATE FUNCTION audit.relieve_lock_table(OUT used_percent double precision, OUT 
 declare
   me       oid := current_user::regrole;
   holder   record;
+  stuck    int[] := '{}';
   now_used float8;
 begin
   perform pg_get_userbyid(role), (select count(*) from pg_stat_get_activity(null))
@@ -1241,16 +1243,22 @@ begin
                  ::regrole[]) role;
   ended := '{}';
   loop
+    perform pg_stat_clear_snapshot();
     select a.pid, a.usesysid as role, host(a.client_addr) as client, count(*) as locks into holder
       from pg_locks l join pg_stat_get_activity(null) a on a.pid = l.pid
      where not l.fastpath and a.pid <> pg_backend_pid() and a.usesysid not in (me, 10)
-     group by 1, 2, 3 order by locks desc limit 1;
+     group by 1, 2, 3 order by sum(count(*)) over (partition by a.usesysid) desc, a.pid = any (stuck), locks desc limit 1;
     now_used := audit.lock_table_percent();
     used_percent := greatest(used_percent, now_used);
-    exit when holder.pid is null or now_used <= 75 or cardinality(ended) = 50;
-    ended := ended || format('%s from %s held %s locks', pg_get_userbyid(holder.role),
-                             coalesce(holder.client, 'the server itself'), holder.locks);
-    perform pg_terminate_backend(holder.pid, 1000);
+    exit when holder.pid is null or holder.pid = any (stuck) or now_used <= 75 or cardinality(ended) = 50
+           or clock_timestamp() > statement_timestamp() + interval '5 s';
+    -- PostgreSQL ends a session where its work lets it: an expression of thousands of long multiplications lets it nowhere.
+    if not pg_terminate_backend(holder.pid, 1000) and exists (select from pg_locks l where l.pid = holder.pid) then
+      stuck := stuck || holder.pid;
+    end if;
+    ended := ended || format('%s from %s held %s locks%s', pg_get_userbyid(holder.role),
+                             coalesce(holder.client, 'the server itself'), holder.locks,
+                             case when holder.pid = any (stuck) then format(', process %s, and goes on', holder.pid) end);
     if holder.role not in ('authensor_app'::regrole, 'authensor_app_b'::regrole) then
       begin
         perform audit.end_sessions(holder.role);

@@ -1,5 +1,6 @@
 /** One row on the primary, written every second: what a replica's lag is measured by. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { commitAndHoldRoles } from "./lockTable";
 import { one, type Server } from "./server";
 
 export class Heartbeat {
@@ -25,7 +26,7 @@ export class Heartbeat {
           primary,
           "update audit.heartbeat set at = clock_timestamp() returning at",
           question,
-        );
+        ).finally(() => commitAndHoldRoles(primary, question));
         this.at = at;
         onWritten();
       } catch {

@@ -2,6 +2,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { silentLog } from "../../ops/log";
+import { relieveLockTable } from "../../ops/monitor/lockTable";
+import { Server } from "../../ops/monitor/server";
 import { roles } from "../../ops/roles";
 import { startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
 import { newReceipt, storeReceipts } from "../receipts";
@@ -99,6 +102,57 @@ describe("a session that fills the lock table", () => {
     );
     expect((await relieve())?.ended.length).toBeGreaterThan(0);
     expect(await stored()).toBe(true);
+  });
+
+  it("is told from an honest one of another role that holds more, where it is divided among many", async () => {
+    const honest = await database.connect(roles.auditor);
+    await honest.query(`select pg_advisory_lock(0, g) from generate_series(1, 400) g`);
+    const sessions = await Promise.all(Array.from({ length: 20 }, () => database.connect(roles.app)));
+    for (const [i, client] of sessions.entries())
+      await client.query(`select pg_advisory_lock(${i + 1}, g) from generate_series(1, 150) g`);
+    const ended = (await relieve())?.ended ?? [];
+    expect(ended.length).toBeGreaterThan(0);
+    expect(ended.filter((one) => !one.startsWith(roles.app))).toEqual([]);
+    expect([(await honest.query("select")).rowCount, await comesIn(roles.auditor)]).toEqual([1, true]);
+  });
+
+  // A change of default privileges is sent to every session, and who has more than 4,096 to read forgets all it knows.
+  it("is ended although it has made every session forget what it knows of roles", async () => {
+    const heartbeat = new Server(database.url(roles.monitor), "authensor-heartbeat", 1);
+    const { signal } = new AbortController();
+    try {
+      await relieveLockTable(heartbeat, silentLog, signal);
+      const hoarder = await database.connect(roles.telemetry);
+      await hoarder.query(`do $$ begin
+        execute 'alter default privileges grant select on tables to public';
+        for i in 1..3000 loop
+          execute 'alter default privileges grant insert on tables to public';
+          execute 'alter default privileges revoke insert on tables from public';
+        end loop;
+      end $$`);
+      await fill(hoarder);
+      expect(await stored()).toBe("53200");
+      expect(await relieveLockTable(heartbeat, silentLog, signal)).toBeGreaterThan(75);
+      expect(await stored()).toBe(true);
+    } finally {
+      await heartbeat.end();
+      await owner.query("drop owned by authensor_telemetry").catch(() => undefined);
+    }
+  });
+
+  it("and cannot be ended is named, with its process, and keeps the monitor from its work for a second only", async () => {
+    const hoarder = await database.connect(roles.telemetry);
+    await hoarder.query(`select pg_advisory_lock(1, g) from generate_series(1, ${capacity * 0.9}) g`);
+    const busy = "x * x > 0,".repeat(40).slice(0, -1);
+    const working = hoarder
+      .query(`with v as materialized (select repeat('7', 60000)::numeric as x) select ${busy} from v`)
+      .catch(() => undefined);
+    await sleep(200);
+    const began = Date.now();
+    expect((await relieve())?.ended).toEqual([expect.stringMatching(/, process \d+, and goes on$/) as unknown]);
+    expect(Date.now() - began).toBeLessThan(2500);
+    expect(await comesIn(roles.telemetry)).toBe("53300");
+    await working;
   });
 
   // As the monitor does (ops/monitor/heartbeat.ts): each second, and at once again when it had to do something.

@@ -10,7 +10,9 @@ describe("relieveLockTable", () => {
       { used: 80, ended: ["authensor_app from 10.0.0.8 held 40960 locks"] },
       { used: 1, ended: [] },
     ];
-    const primary = { query: async () => Promise.resolve([answers.shift()]) } as unknown as Server;
+    const primary = {
+      query: async (text: string) => Promise.resolve(/relieve/.test(text) ? [answers.shift()] : []),
+    } as unknown as Server;
     const warnings: unknown[] = [];
     const log = { warn: (_message: string, details: unknown) => warnings.push(details) } as unknown as Log;
     expect(await relieveLockTable(primary, log, new AbortController().signal)).toBe(199.6);

@@ -19,12 +19,12 @@ export const connections: Source = {
     }>(
       primary,
       `with client as (
-         select usename, state, xact_start from pg_stat_activity where backend_type = 'client backend'
+         select usename, state, xact_start, application_name from pg_stat_activity where backend_type = 'client backend'
        )
        select count(*)::int as used,
               current_setting('max_connections')::int as most,
               (count(*) filter (where state = 'active'))::int as active,
-              (count(*) filter (where state like 'idle in transaction%'))::int as idle,
+              (count(*) filter (where state like 'idle in transaction%' and application_name <> 'authensor-heartbeat'))::int as idle,
               coalesce(extract(epoch from clock_timestamp() - min(xact_start)), 0)::float8 as oldest,
               (select coalesce(jsonb_object_agg(usename, n), '{}')
                  from (select coalesce(usename, 'none') as usename, count(*) as n from client group by 1) r) as logins
