@@ -123,6 +123,7 @@ async function program() {
         port: replica.port,
         blocks: replicaBlocks(cluster, replicaPlace),
       },
+      ownerOnReplica: database.rebootForParameters,
       pgbouncerHost,
       credentials: secrets.credentials.current,
       databaseCa: trustedCa,

@@ -48,7 +48,7 @@ export const placement = {
       /^arn:aws[a-z-]*:iam::(\d{12}|aws):policy\/[\w+=,.@/-]+$/,
       {
         description:
-          "IAM policy that limits the roles the program makes, RDS monitoring's and the monitor's; not set: no limit",
+          "IAM policy that limits the roles the program makes; what it must allow: docs/iam/README.md; not set: no limit",
         rule: "the ARN of an IAM policy",
         example: "arn:aws:iam::123456789012:policy/boundary",
       },

@@ -21,7 +21,9 @@ export interface ConnectionsArgs {
   namespace: pulumi.Input<string>;
   primary: Endpoint;
   /** Default: there is none, and no URL of it. */
-  replica?: Endpoint;
+  replica?: Endpoint | undefined;
+  /** Whether the owner connects to the replica, as who reboots the servers does. Default: no, and there is no URL for it. */
+  ownerOnReplica?: boolean;
   /** PgBouncer's Service as its clients name it. */
   pgbouncerHost: string;
   credentials: Record<RoleKey, Credentials>;
@@ -105,7 +107,7 @@ export class Connections extends pulumi.ComponentResource {
       ...(args.replica && {
         replica: direct("replica", "auditor", args.replica),
         monitorReplica: direct("monitor-replica", "monitor", args.replica),
-        ownerReplica: direct("owner-replica", "owner", args.replica),
+        ...(args.ownerOnReplica && { ownerReplica: direct("owner-replica", "owner", args.replica) }),
       }),
     };
 

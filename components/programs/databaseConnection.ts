@@ -15,7 +15,7 @@ export type ConnectionName =
   | "monitorPool"
   | OfReplica;
 
-/** Those there are only with a replica. */
+/** Those there are only with a replica; the owner's only where the deployment reboots the servers. */
 export type OfReplica = "replica" | "monitorReplica" | "ownerReplica";
 
 /** A way to the database: where its URL is kept, and what a pod needs in order to get there. */

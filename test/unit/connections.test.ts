@@ -15,6 +15,7 @@ const args: ConnectionsArgs = {
   namespace: "ns",
   primary: { host: "primary.example.com", port: 5432, blocks: ["10.0.0.0/16"] },
   replica: { host: "replica.example.com", port: 5433, blocks: ["10.90.0.0/20"] },
+  ownerOnReplica: true,
   pgbouncerHost: "pgbouncer.ns.svc.cluster.local",
   credentials: passwords().current,
   databaseCa: "DATABASE CA",
@@ -93,6 +94,14 @@ describe("the connections", () => {
       immutable: true,
       stringData: { "database-ca.pem": "DATABASE CA", "pgbouncer-ca.pem": "PGBOUNCER CA" },
     });
+  });
+
+  test("of the owner leads to the replica only where it is wanted and there is one", async () => {
+    const ofOwner = async (more: Partial<ConnectionsArgs>) =>
+      (await build(more)).census.filter((entry) => entry.endsWith("-owner-replica"));
+    expect(await ofOwner({})).toHaveLength(1);
+    expect(await ofOwner({ ownerOnReplica: false })).toEqual([]);
+    expect(await ofOwner({ replica: undefined })).toEqual([]);
   });
 
   test("lead a pod to their server alone: through PgBouncer it carries the label that PgBouncer admits", async () => {

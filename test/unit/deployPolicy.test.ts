@@ -14,7 +14,8 @@ interface Statement {
   Condition?: Record<string, Record<string, string | string[]>>;
 }
 
-const files = ["deploy", "alarms"].map((name) => readFileSync(join(__dirname, `../../docs/iam/${name}.json`), "utf8"));
+const text = (file: string) => readFileSync(join(__dirname, "../..", file), "utf8");
+const files = ["deploy", "alarms"].map((name) => text(`docs/iam/${name}.json`));
 const statements = files.flatMap((file) => (JSON.parse(file) as { Statement: Statement[] }).Statement);
 const listed = <T>(value: T | T[]) => (Array.isArray(value) ? value : [value]);
 const allowed = new Set(statements.flatMap(({ Action }) => listed(Action)));
@@ -30,9 +31,24 @@ beforeAll(async () => {
 });
 
 test("README names the version of the Pulumi command line that Pulumi.yaml requires", () => {
-  const read = (path: string) => readFileSync(join(__dirname, "../..", path), "utf8");
-  const [, required] = /^requiredPulumiVersion: ">=(\d+\.\d+)\.0"$/m.exec(read("Pulumi.yaml")) ?? [];
-  expect(read("README.md")).toContain(`(https://www.pulumi.com/docs/install/) ${required} or later`);
+  const [, required] = /^requiredPulumiVersion: ">=(\d+\.\d+)\.0"$/m.exec(text("Pulumi.yaml")) ?? [];
+  expect(text("README.md")).toContain(`(https://www.pulumi.com/docs/install/) ${required} or later`);
+});
+
+test("the documentation lists what a permissions boundary must allow, role by role, and no more", async () => {
+  const reboots = { ...configOf("prod"), "authensor-database:rebootForParameters": "true" };
+  const world = await record(program, { stack: "prod", config: reboots });
+  const actions = world.all("aws:iam/rolePolicy:RolePolicy").map(({ name, inputs }) => {
+    const { Statement } = JSON.parse(inputs.policy as string) as { Statement: Pick<Statement, "Action">[] };
+    return [name, [...new Set(Statement.flatMap(({ Action }) => listed(Action)))].sort()] as const;
+  });
+  const rows = [...text("docs/iam/README.md").matchAll(/^\| `authensor-<environment>-(\S+)`.*? \| (.*) \|$/gm)];
+  const documented = rows.map(([, role, cell = ""]) => {
+    const named = [...cell.matchAll(/`(\w+:\w+)`/g)].map(([, action]) => action);
+    return [`authensor-prod-${role}`, named.sort()] as const;
+  });
+  const roles = world.all("aws:iam/role:Role").map(({ name }) => [name, []] as const);
+  expect(Object.fromEntries(documented)).toEqual(Object.fromEntries([...roles, ...actions]));
 });
 
 describe("the policy for whoever deploys", () => {

@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import ts from "typescript";
 import { expect, test } from "vitest";
@@ -7,10 +8,10 @@ const projects = ["tsconfig.json", "local/page/client/tsconfig.json"];
 
 /** Imports of types too: a type that two files need of each other belongs into a third. */
 function importsOf(file: string): string[] {
-  const { importedFiles } = ts.preProcessFile(ts.sys.readFile(file) ?? "");
+  const { importedFiles } = ts.preProcessFile(readFileSync(file, "utf8"));
   return importedFiles.flatMap(({ fileName }) => {
     const path = join(dirname(file), fileName);
-    return fileName.startsWith(".") ? [`${path}.ts`, join(path, "index.ts")].filter(ts.sys.fileExists) : [];
+    return fileName.startsWith(".") ? [`${path}.ts`, join(path, "index.ts")].filter(existsSync) : [];
   });
 }
 
@@ -30,9 +31,10 @@ function circles(files: readonly string[]): string[] {
 
 test("no file imports itself by way of others, so that each is understood after those it imports", () => {
   const files = projects.flatMap((project) => {
-    const path = join(root, project);
-    return ts.parseJsonConfigFileContent(ts.readConfigFile(path, ts.sys.readFile).config, ts.sys, dirname(path))
-      .fileNames;
+    const { config } = ts.parseConfigFileTextToJson(project, readFileSync(join(root, project), "utf8")) as {
+      config: unknown;
+    };
+    return ts.parseJsonConfigFileContent(config, ts.sys, join(root, dirname(project))).fileNames;
   });
   expect(files.length).toBeGreaterThan(400);
   expect(circles(files)).toEqual([]);

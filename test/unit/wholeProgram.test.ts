@@ -180,7 +180,7 @@ describe("the environments", () => {
     expect(lacking).not.toEqual([]);
     for (const entry of lacking)
       expect(entry).toMatch(
-        / ·-(replica|monitor-replica|owner-replica|replication-lag|wal-retained|backup-copies|roles-replica-key)\b/,
+        / ·-(replica|monitor-replica|replication-lag|wal-retained|backup-copies|roles-replica-key)\b/,
       );
   });
 
@@ -298,7 +298,24 @@ describe("a changed setting", () => {
     ]);
   });
 
-  test("of reboots for parameters adds the Job that makes them, before the migrations, and its right to", async () => {
+  test("of reboots for parameters adds the Job that makes them, and the owner's URL of the replica, alone", async () => {
+    const config = { ...configOf("prod"), "authensor-database:rebootForParameters": "true" };
+    const { census } = await run("prod", { config });
+    expect(census.filter((entry) => !worlds.prod.census.includes(entry))).toEqual([
+      "authensor:kubernetes:Reboots authensor-prod-reboot",
+      "aws:eks/podIdentityAssociation:PodIdentityAssociation authensor-prod-reboot",
+      "aws:iam/role:Role authensor-prod-reboot",
+      "aws:iam/rolePolicy:RolePolicy authensor-prod-reboot",
+      "kubernetes:batch/v1:Job authensor-prod-reboot",
+      "kubernetes:core/v1:ConfigMap authensor-prod-reboot-code",
+      "kubernetes:core/v1:ConfigMap authensor-prod-reboot-parameters",
+      "kubernetes:core/v1:Secret authensor-prod-owner-replica",
+      "kubernetes:core/v1:ServiceAccount authensor-prod-reboot",
+      "kubernetes:networking.k8s.io/v1:NetworkPolicy authensor-prod-reboot",
+    ]);
+  });
+
+  test("of reboots for parameters has them made before the migrations", async () => {
     const world = await run("dev", { config: { "authensor-database:rebootForParameters": "true" } });
     const job = world.one("kubernetes:batch/v1:Job", "authensor-dev-reboot");
     expect(world.one("authensor:kubernetes:Migrations").dependencies).toContain(job.urn);
