@@ -9,6 +9,7 @@ import { silentLog } from "../../ops/log";
 import { lockMaintenance } from "../../ops/maintenance/lock";
 import { ensurePartitions, type EnsureResult } from "../../ops/maintenance/partitions";
 import { roles } from "../../ops/roles";
+import { month, monthName, tile } from "../months";
 import { startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
 import { insertReceipts, newReceipt } from "../receipts";
 import { runOps } from "./programs";
@@ -72,9 +73,6 @@ const where = async (table: string) =>
     `select tableoid::regclass::text as partition, count(*)::int as rows from ${table} group by 1 order by 1`,
   );
 /** The first of the month so many months from now, in UTC, and a name for it. */
-const month = (ahead: number) => new Date(Date.UTC(new Date().getUTCFullYear(), new Date().getUTCMonth() + ahead, 1));
-const monthName = (ahead: number) => month(ahead).toISOString().slice(0, 7);
-const tile = (table: string, ahead: number) => `${table}_${monthName(ahead).replace("-", "_")}`;
 const ensure = (
   monthsAhead: number,
   more: Partial<Parameters<typeof ensurePartitions>[1]> = {},

@@ -5,6 +5,7 @@ import type pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createdRoles, roles } from "../../ops/roles";
 import { startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
+import { month } from "../months";
 import { insertReceipts, newReceipt } from "../receipts";
 import { type Bait, layBaits } from "./baits";
 
@@ -63,15 +64,10 @@ const definers = async (client: pg.Client): Promise<Definer[]> =>
     )
   ).rows;
 
-const month = (ahead: number) => {
-  const now = new Date();
-  return new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + ahead, 1)).toISOString();
-};
-
 /** What a function of ours may be called with, by the type of its argument. */
 const values: Readonly<Record<string, readonly string[]>> = {
   regclass: ["public.receipts", "pg_temp.receipts"],
-  date: [month(1)],
+  date: [month(1).toISOString()],
   integer: ["2"],
   bigint: ["1"],
   text: ["x"],
@@ -98,7 +94,7 @@ async function attack(database: TestDatabase, role: string, bait: Bait): Promise
   // The attacker's own statements are to succeed; what is attacked has a search path of its own.
   await client.query("set search_path = pg_catalog, public, pg_temp");
   const writeReceipts = async (write: (work: () => Promise<unknown>) => Promise<unknown>) => {
-    const age = { created_at: month(2) };
+    const age = { created_at: month(2).toISOString() };
     for (const receipt of [newReceipt({ actor_id: null }), newReceipt(age), newReceipt({ status: "cancelled" })])
       await write(() => insertReceipts(client, [receipt]));
     await write(() =>

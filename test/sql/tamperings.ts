@@ -183,7 +183,7 @@ export const tamperings: readonly Tampering[] = [
   {
     what: "rows moved to a partition whose bounds they are not within",
     by: "superuser",
-    sql: "create temp table moved as select * from receipts where actor_id = 'a'; delete from receipts where actor_id = 'a'; alter table receipts detach partition receipts_past; alter table receipts_past drop constraint past_bound; insert into receipts_past select * from moved; alter table receipts_past add constraint past_bound check (created_at < '2026-11-01 00:00+00') not valid; update pg_constraint set convalidated = true where conrelid = 'receipts_past'::regclass and conname = 'past_bound'; alter table receipts attach partition receipts_past for values from (minvalue) to ('2026-11-01 00:00+00')",
+    sql: "create temp table moved as select * from receipts where actor_id = 'a'; delete from receipts where actor_id = 'a'; alter table receipts detach partition receipts_past; alter table receipts_past drop constraint past_bound; insert into receipts_past select * from moved; do $$ declare first timestamptz := audit.month_start(audit.month_of(now())); begin execute format('alter table receipts_past add constraint past_bound check (created_at < %L::timestamptz) not valid', first); update pg_constraint set convalidated = true where conrelid = 'receipts_past'::regclass and conname = 'past_bound'; execute format('alter table receipts attach partition receipts_past for values from (minvalue) to (%L)', first); end $$",
     caught: "misplaced-row",
   },
   {
