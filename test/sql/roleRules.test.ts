@@ -89,6 +89,14 @@ const tampering: [sql: string, as: string, what: string][] = [
 
 test.each(tampering)("%s (as %s): the daily run repairs it and says so", async (sql, as, what) => {
   const client = await database.connect(as);
+  const { rows } = await client.query<{ major: number }>(
+    "select current_setting('server_version_num')::int / 10000 as major",
+  );
+  if (sql.startsWith(`grant ${roles.owner}`) && rows[0]!.major >= 16) {
+    // Nobody may grant his own role any more.
+    await expect(client.query(sql)).rejects.toMatchObject({ code: "42501" });
+    return;
+  }
   await client.query(sql.replace("DB", database.name));
   expect(await differences()).toContain(what);
   const result = await runAs(roles.maintenance);
