@@ -63,22 +63,48 @@ export function describeUrl(url: string): string {
 }
 
 /**
- * For those who only read: the URL of the replica (REPLICA_URL_FILE, or REPLICA_URL for people) where one is given and answers, so
- * that the primary has no work of it; else the database's.
+ * For those who only read: the URL of the replica (REPLICA_URL_FILE, or REPLICA_URL for people) where one is given, answers and is not
+ * out of date, so that the primary has no work of it; else the database's.
  */
 export async function preferReplica(applicationName: string, signal: AbortSignal): Promise<string> {
   const { REPLICA_URL, REPLICA_URL_FILE } = process.env;
   if (!REPLICA_URL && !REPLICA_URL_FILE) return databaseUrl();
   const url = databaseUrl({ DATABASE_URL: REPLICA_URL, DATABASE_URL_FILE: REPLICA_URL_FILE });
+  const ask = <T>(of: string, question: (client: pg.Client) => Promise<T>) =>
+    withConnection({ url: of, applicationName, signal, timeoutSeconds: 5 }, question);
+  let reason: string;
   try {
-    const client = await connect({ url, applicationName, signal, timeoutSeconds: 5 });
-    await client.end();
-    return url;
+    const age = await ask(url, outOfDate);
+    if (age === undefined) return url;
+    // Where the primary is gone, what was so is better than nothing.
+    const answers = await ask(databaseUrl(), () => Promise.resolve(true)).catch(() => false);
+    signal.throwIfAborted();
+    if (!answers) {
+      process.stderr.write(`the primary does not answer, and the replica is out of date: ${age}\n`);
+      return url;
+    }
+    reason = `it is out of date: ${age}`;
   } catch (error) {
     signal.throwIfAborted();
-    process.stderr.write(`the replica is not used: ${(error as Error).message}\n`);
-    return databaseUrl();
+    reason = (error as Error).message;
   }
+  process.stderr.write(`the replica is not used: ${reason}\n`);
+  return databaseUrl();
+}
+
+/**
+ * How old what a standby shows is, where that is too old to be taken for what the primary has; undefined where it is not, and on a
+ * primary. The monitor's heartbeat is written each second: a standby that replays has something new all the time.
+ */
+export async function outOfDate(client: pg.Client): Promise<string | undefined> {
+  const { rows } = await client.query<{ age: number | null }>(
+    `select extract(epoch from now() - pg_last_xact_replay_timestamp())::int as age where pg_is_in_recovery()`,
+  );
+  const [standby] = rows;
+  if (!standby) return undefined;
+  if (standby.age === null) return "nothing was replayed since it was started";
+  if (standby.age <= integerSetting("REPLICA_MAX_AGE_SECONDS", 300)) return undefined;
+  return `the newest that was replayed is ${standby.age} s old`;
 }
 
 /** A connected client. A server that is starting or failing over is waited for; a wrong password is not. */

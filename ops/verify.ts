@@ -16,7 +16,8 @@ const help = `
 Environment:
   DATABASE_URL       the auditor's URL (or the owner's); a replica will do
   DATABASE_URL_FILE  a file with that URL, in its place
-  REPLICA_URL        the same of a replica (or REPLICA_URL_FILE): used where it answers, so that the primary has no work of it
+  REPLICA_URL        the same of a replica (or REPLICA_URL_FILE): used where it answers and is not out of date
+  REPLICA_MAX_AGE_SECONDS  how old the newest that it shows may be (default 300)
 
 Prints a JSON report on standard output and progress on standard error.
 Exit codes: 0 the trail is whole, 1 something was found or nothing could be verified, 2 wrong usage,

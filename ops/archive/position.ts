@@ -1,10 +1,11 @@
 /** How far a server's log has come: whether a standby shows already what the bucket has. */
 import type pg from "pg";
+import { outOfDate } from "../database";
 
-/** A standby that has not replayed yet what is in the bucket: what it shows looks like rows that were lost. */
+/** A standby that has not replayed yet what is in the bucket: what it shows looks like rows that were lost. Or one that has stopped. */
 export class Behind extends Error {}
 
-/** Fails on a standby that is behind. To be asked before the snapshot is taken. */
+/** Fails on a standby that is behind, or out of date. To be asked before the snapshot is taken. */
 export async function assertNotBehind(client: pg.Client, least: string | undefined): Promise<void> {
   const { rows } = await client.query<{ at: string }>(
     `select pg_last_wal_replay_lsn()::text as at where pg_is_in_recovery() and pg_last_wal_replay_lsn() < $1::pg_lsn`,
@@ -14,6 +15,8 @@ export async function assertNotBehind(client: pg.Client, least: string | undefin
     throw new Behind(
       `the replica has replayed up to ${rows[0].at}, and the bucket has what was written up to ${least}`,
     );
+  const age = await outOfDate(client);
+  if (age !== undefined) throw new Behind(`the replica is out of date: ${age}`);
 }
 
 /** What the snapshot shows was written up to there. To be asked once the snapshot is taken. */

@@ -4,8 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { freePort } from "../../cloud/host/ports";
+import { assertNotBehind } from "../../ops/archive/position";
 import { roles } from "../../ops/roles";
 import { startPostgres, superuser, type TestDatabase, type TestPostgres } from "../postgres";
 import { insertReceipts, newReceipt } from "../receipts";
@@ -120,7 +121,7 @@ describe("ops/anchor and ops/verify", () => {
   });
 });
 
-it("verifies on a standby, where nothing can be written, as of what it has replayed", async () => {
+it("verifies on a standby, where nothing can be written, as of what it has replayed; on the primary where that is old", async () => {
   const user =
     process.getuid?.() === 0
       ? { uid: Number(execFileSync("id", ["-u", superuser])), gid: Number(execFileSync("id", ["-g", superuser])) }
@@ -154,6 +155,29 @@ it("verifies on a standby, where nothing can be written, as of what it has repla
     const { code, stdout } = await runOps("verify", [], { DATABASE_URL: url });
     expect(report(stdout)).toMatchObject({ ok: true, standby: true, verified: { receipts: 32 } });
     expect(code).toBe(0);
+
+    // One that has stopped: what it shows stays whole for ever. It is read only where there is no other.
+    const as = (role: string) => new pg.Client({ connectionString: url.replace(roles.auditor, role) });
+    const admin = as(superuser);
+    await admin.connect();
+    await admin.query("select pg_wal_replay_pause()");
+    await admin.end();
+    await sleep(2000);
+    const env = { DATABASE_URL: database.url(roles.auditor), REPLICA_URL: url, REPLICA_MAX_AGE_SECONDS: "1" };
+    const other = await runOps("verify", ["--record", "whole"], env);
+    expect(other.stderr).toMatch(
+      /the replica is not used: it is out of date: the newest that was replayed is \d+ s old/,
+    );
+    expect(report(other.stdout)).toMatchObject({ ok: true, standby: false });
+    const alone = await runOps("verify", [], { ...env, DATABASE_URL: "postgresql://nobody@localhost:1/none" });
+    expect(alone.stderr).toContain("the primary does not answer, and the replica is out of date");
+    expect(report(alone.stdout)).toMatchObject({ ok: true, standby: true });
+    const behind = new pg.Client({ connectionString: url });
+    await behind.connect();
+    vi.stubEnv("REPLICA_MAX_AGE_SECONDS", "1");
+    await expect(assertNotBehind(behind, undefined)).rejects.toThrow("the replica is out of date");
+    vi.unstubAllEnvs();
+    await behind.end();
   } finally {
     run("pg_ctl", "-D", data, "-m", "immediate", "stop");
   }
