@@ -8,7 +8,7 @@ import { Health } from "./monitor/health";
 import { Heartbeat } from "./monitor/heartbeat";
 import { serve } from "./monitor/http";
 import { relieveLockTable } from "./monitor/lockTable";
-import { samplesOf, type MetricName } from "./monitor/metrics";
+import { fastEverySeconds, samplesOf, type MetricName } from "./monitor/metrics";
 import { Prometheus } from "./monitor/prometheus";
 import { cloudWatch, Publisher } from "./monitor/publisher";
 import { runSources, type Outcome } from "./monitor/scheduler";
@@ -32,7 +32,6 @@ Environment:
 Exit codes: 0 stopped, 1 failed, 2 wrong usage or settings.`;
 
 const publishEverySeconds = 60;
-const fastEverySeconds = 10;
 /** By then every source has been asked once. */
 const firstAfterSeconds = 1.5;
 

@@ -5,6 +5,9 @@
 
 export const namespace = "Authensor/Postgres";
 
+/** Seconds from one publication to the next. */
+export const fastEverySeconds = 10;
+
 export type Unit = "Seconds" | "Milliseconds" | "Bytes" | "Percent" | "Count" | "None";
 
 export interface Metric {
@@ -15,7 +18,7 @@ export interface Metric {
   statistic: "Maximum" | "Minimum" | "Average" | "Sum";
   /** A further dimension: one series for each of its values, each at its own cost. */
   by?: "Role" | "Outcome" | "Scope";
-  /** Published as it is collected, every ten seconds, and kept by the second. Default: each minute. */
+  /** Published as it is collected, every `fastEverySeconds`, and kept by the second. Default: each minute. */
   fast?: true;
 }
 

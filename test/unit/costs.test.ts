@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import program from "../..";
+import { metrics, type Metric } from "../../ops/monitor/metrics";
 import { assumed, costsOf, costsPage, prices } from "./costs";
 import { record, type World } from "./mocks";
 import { configOf } from "./stacks";
@@ -34,5 +35,19 @@ describe("what a stack costs", () => {
     expect(usd(prod, /^KMS keys$/)).toBe(prod.all("aws:kms/key:Key").length * prices.key);
     const secrets = prod.all("aws:secretsmanager/secret:Secret").length;
     expect(usd(prod, /^Secrets Manager/)).toBeCloseTo(2 * secrets * prices.secret);
+  });
+
+  test("counts every series of a metric, and the one alarm of high resolution, which only a replica needs, three times", () => {
+    const labels = { Role: 7, Outcome: 4, Scope: 2 };
+    const all: Metric[] = Object.values(metrics);
+    const series = all.reduce((sum, { by }) => sum + (by ? labels[by] : 1), 0);
+    expect(usd(prod, /metrics$/)).toBeCloseTo(series * prices.metric);
+    for (const [world, composites, fast] of [
+      [dev, 2, 0],
+      [prod, 4, 1],
+    ] as const) {
+      const alarms = world.all("aws:cloudwatch/metricAlarm:MetricAlarm").length;
+      expect(usd(world, /alarms$/)).toBeCloseTo(alarms * 0.1 + fast * 0.2 + composites * 0.5);
+    }
   });
 });

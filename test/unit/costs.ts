@@ -2,12 +2,15 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import program from "../..";
+import { fastEverySeconds, metrics, type Metric } from "../../ops/monitor/metrics";
+import { roles } from "../../ops/roles";
+import { scopes } from "../../ops/verify/overdue";
 import { record, type Recorded, type World } from "./mocks";
 import { configOf } from "./stacks";
 
 /**
- * AWS' list prices on demand, USD, November 2026. All of them are believed: no price list could be reached. Those of storage, keys and
- * secrets have not changed for years; those of the instances may be off by a tenth.
+ * AWS' list prices on demand, USD, November 2026. All of them are believed: no price list could be reached. Those of storage, keys,
+ * secrets and CloudWatch have not changed for years; those of the instances may be off by a tenth.
  */
 export const prices = {
   /** An hour of RDS for PostgreSQL in one zone, by class and region; Multi-AZ costs twice that. */
@@ -23,6 +26,21 @@ export const prices = {
   secret: 0.4,
   /** A GiB from one European region to another. */
   transfer: 0.02,
+  /** CloudWatch, a month each: a metric of one's own, up to the first 10,000 of an account. */
+  metric: 0.3,
+  /** An alarm on one metric, by its period. */
+  alarm: { standard: 0.1, highResolution: 0.3 },
+  composite: 0.5,
+  dashboard: 3,
+  /** A thousand requests to CloudWatch, PutMetricData among them. */
+  thousandRequests: 0.01,
+};
+
+/** How many series a metric with a further dimension has at most. RDS' own role is one of those that are connected. */
+const seriesBy: Record<NonNullable<Metric["by"]>, number> = {
+  Role: Object.keys(roles).length + 1,
+  Outcome: 4, // allow, deny, require_approval, rate_limited
+  Scope: scopes.length,
 };
 
 /** What no resource says. */
@@ -81,6 +99,43 @@ function copyCosts(copies: Recorded, storageGib: number): Cost[] {
   ];
 }
 
+/** What CloudWatch takes for the monitor's metrics, and for what looks at them. */
+function watchingCosts(world: World<unknown>): Cost[] {
+  const all: Metric[] = Object.values(metrics);
+  const series = all.reduce((sum, { by }) => sum + (by ? seriesBy[by] : 1), 0);
+  const alarms = world.all("aws:cloudwatch/metricAlarm:MetricAlarm");
+  const fast = alarms.filter(({ inputs }) => Number(inputs.period) < 60).length;
+  const standard = alarms.length - fast;
+  const composites = world.all("aws:cloudwatch/compositeAlarm:CompositeAlarm").length;
+  const dashboards = world.all("aws:cloudwatch/dashboard:Dashboard").length;
+  const thousands = (assumed.hours * 3600) / fastEverySeconds / 1000;
+  return [
+    {
+      what: "CloudWatch: the monitor's metrics",
+      how: `${series} series × ${prices.metric}, at most`,
+      usd: series * prices.metric,
+    },
+    {
+      what: "CloudWatch: alarms",
+      how:
+        `${standard} × ${prices.alarm.standard}` +
+        (fast > 0 ? ` + ${fast} of high resolution × ${prices.alarm.highResolution}` : "") +
+        ` + ${composites} composite × ${prices.composite}`,
+      usd: standard * prices.alarm.standard + fast * prices.alarm.highResolution + composites * prices.composite,
+    },
+    {
+      what: "CloudWatch: the dashboard",
+      how: `${dashboards} × ${prices.dashboard}`,
+      usd: dashboards * prices.dashboard,
+    },
+    {
+      what: "CloudWatch: publishing",
+      how: `${thousands.toFixed(0)} thousand PutMetricData, one every ${fastEverySeconds} s, × ${prices.thousandRequests}`,
+      usd: thousands * prices.thousandRequests,
+    },
+  ];
+}
+
 /** One line per kind of thing that costs. */
 export function costsOf(world: World<unknown>): Cost[] {
   const servers = world.all("aws:rds/instance:Instance");
@@ -110,6 +165,7 @@ export function costsOf(world: World<unknown>): Cost[] {
       how: `${secretCount} × ${prices.secret}`,
       usd: secretCount * prices.secret,
     },
+    ...watchingCosts(world),
   ];
 }
 
@@ -142,6 +198,7 @@ ${tableOf(costsOf(prod))}
 ## Not counted
 
 - Logs: CloudWatch charges by what the servers write (about 0.6 a GiB); how much that is depends on the load and is not known.
+- What looks at the metrics: a thousand metrics read by an open dashboard or a tool cost ${prices.thousandRequests}. E-mails of SNS: a thousand a month are free.
 - The bucket: about 0.02 a GiB and month, less as objects grow colder; it depends on what is written to it.
 - Growth of the storage, up to \`maxStorageGib\`; backups of the primary beyond the size of its storage.
 - Reads across the peering (${prices.transfer} a GiB), requests to KMS (one for each bucket and hour, and a few for each secret).
