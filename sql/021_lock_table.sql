@@ -30,11 +30,13 @@ begin atomic
     from pg_stat_get_activity(null) a where a.usesysid = role and a.pid <> pg_backend_pid();
 end;
 
--- Above three quarters the session with most locks of the role with most is ended, until there is room again; honest work
--- comes nowhere near (docs/roles.md). The role first: locks that are divided among many sessions would make an honest
--- session of another role the one with most. The role is locked out, or it would be back at once: until the next
--- deployment or daily run sets its connection limit again (019). The control plane's is not: who has its password stops
--- the receipts anyhow. Nor are the owner, whose migrations lock every partition, and PostgreSQL's superuser.
+-- Above three quarters the session with most locks of the role with most is ended, until there is room again: but none
+-- that keeps to its share, max_locks_per_transaction. If all kept to it there would be room for all, and the control
+-- plane's look-ups do (components/parameters/lockTable.ts). The role first: locks that are divided among many sessions
+-- would make an honest session of another role the one with most. The role is locked out, or it would be back at once:
+-- until the next deployment or daily run sets its connection limit again (019). The control plane's is not: who has its
+-- password stops the receipts anyhow. Nor are the owner, whose migrations lock every partition, and PostgreSQL's
+-- superuser.
 --
 -- Once the table is full nobody can log in, for that locks pg_authid and pg_database, as every look at a table that all
 -- databases share does. So a session that is there already calls this, each second, and does all that it can each time,
@@ -58,21 +60,28 @@ begin
   ended := '{}';
   loop
     perform pg_stat_clear_snapshot();
-    select a.pid, a.usesysid as role, host(a.client_addr) as client, count(*) as locks into holder
+    select a.pid, a.usesysid as role, host(a.client_addr) as client,
+           -- In however many modes it holds a table.
+           count(*) filter (where l.relation is null) + count(distinct l.relation) as locks into holder
       from pg_locks l join pg_stat_get_activity(null) a on a.pid = l.pid
      where not l.fastpath and a.pid <> pg_backend_pid() and a.usesysid not in (me, 10)
-     group by 1, 2, 3 order by sum(count(*)) over (partition by a.usesysid) desc, a.pid = any (stuck), locks desc limit 1;
+     group by 1, 2, 3
+    having count(*) filter (where l.relation is null) + count(distinct l.relation)
+           > current_setting('max_locks_per_transaction')::int
+     order by sum(count(*)) over (partition by a.usesysid) desc, a.pid = any (stuck), locks desc limit 1;
     now_used := audit.lock_table_percent();
     used_percent := greatest(used_percent, now_used);
     exit when holder.pid is null or holder.pid = any (stuck) or now_used <= 75 or cardinality(ended) = 50
            or clock_timestamp() > statement_timestamp() + interval '5 s';
-    -- PostgreSQL ends a session where its work lets it: an expression of thousands of long multiplications lets it nowhere.
+    -- PostgreSQL ends a session where its work lets it: an expression of thousands of long multiplications lets it
+    -- nowhere.
     if not pg_terminate_backend(holder.pid, 1000) and exists (select from pg_locks l where l.pid = holder.pid) then
       stuck := stuck || holder.pid;
     end if;
     ended := ended || format('%s from %s held %s locks%s', pg_get_userbyid(holder.role),
                              coalesce(holder.client, 'the server itself'), holder.locks,
-                             case when holder.pid = any (stuck) then format(', process %s, and goes on', holder.pid) end);
+                             case when holder.pid = any (stuck)
+                               then format(', process %s, and goes on', holder.pid) end);
     if holder.role not in ('authensor_app'::regrole, 'authensor_app_b'::regrole) then
       begin
         perform audit.end_sessions(holder.role);

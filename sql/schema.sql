@@ -1244,21 +1244,28 @@ begin
   ended := '{}';
   loop
     perform pg_stat_clear_snapshot();
-    select a.pid, a.usesysid as role, host(a.client_addr) as client, count(*) as locks into holder
+    select a.pid, a.usesysid as role, host(a.client_addr) as client,
+           -- In however many modes it holds a table.
+           count(*) filter (where l.relation is null) + count(distinct l.relation) as locks into holder
       from pg_locks l join pg_stat_get_activity(null) a on a.pid = l.pid
      where not l.fastpath and a.pid <> pg_backend_pid() and a.usesysid not in (me, 10)
-     group by 1, 2, 3 order by sum(count(*)) over (partition by a.usesysid) desc, a.pid = any (stuck), locks desc limit 1;
+     group by 1, 2, 3
+    having count(*) filter (where l.relation is null) + count(distinct l.relation)
+           > current_setting('max_locks_per_transaction')::int
+     order by sum(count(*)) over (partition by a.usesysid) desc, a.pid = any (stuck), locks desc limit 1;
     now_used := audit.lock_table_percent();
     used_percent := greatest(used_percent, now_used);
     exit when holder.pid is null or holder.pid = any (stuck) or now_used <= 75 or cardinality(ended) = 50
            or clock_timestamp() > statement_timestamp() + interval '5 s';
-    -- PostgreSQL ends a session where its work lets it: an expression of thousands of long multiplications lets it nowhere.
+    -- PostgreSQL ends a session where its work lets it: an expression of thousands of long multiplications lets it
+    -- nowhere.
     if not pg_terminate_backend(holder.pid, 1000) and exists (select from pg_locks l where l.pid = holder.pid) then
       stuck := stuck || holder.pid;
     end if;
     ended := ended || format('%s from %s held %s locks%s', pg_get_userbyid(holder.role),
                              coalesce(holder.client, 'the server itself'), holder.locks,
-                             case when holder.pid = any (stuck) then format(', process %s, and goes on', holder.pid) end);
+                             case when holder.pid = any (stuck)
+                               then format(', process %s, and goes on', holder.pid) end);
     if holder.role not in ('authensor_app'::regrole, 'authensor_app_b'::regrole) then
       begin
         perform audit.end_sessions(holder.role);

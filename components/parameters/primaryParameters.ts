@@ -1,4 +1,5 @@
 import { capacityOf, type InstanceCapacity } from "../aws/instanceClass";
+import { maxLocksPerTransaction } from "./lockTable";
 import { loggingParameters } from "./loggingParameters";
 import { clamp, majorOf, manual, type Parameter, rdsManual, type TuningInput, withApplyMethods } from "./parameter";
 import { vacuumParameters } from "./vacuumParameters";
@@ -84,10 +85,11 @@ export function primaryParameters(input: TuningInput): Parameter[] {
     },
     {
       name: "max_locks_per_transaction",
-      value: "256",
+      value: String(maxLocksPerTransaction),
       unit: "",
       reason:
-        "A look-up by id alone locks every monthly partition and each of its indexes; four times the default keeps years of them, and pg_dump, within the table.",
+        "A look-up by id alone locks every monthly partition and each of its indexes: room for ten years of them on all " +
+        "connections at once, or what ends who fills the lock table would end the control plane.",
       source: manual("runtime-config-locks"),
     },
     {

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { placesOfLookUp } from "../../components/parameters/lockTable";
 import { silentLog } from "../../ops/log";
 import { relieveLockTable } from "../../ops/monitor/lockTable";
 import { Server } from "../../ops/monitor/server";
@@ -34,6 +35,7 @@ afterEach(async () => {
   await owner.query(
     "select pg_terminate_backend(pid) from pg_stat_get_activity(null) where usesysid not in (10, (select relowner from pg_class where relname = 'receipts'))",
   );
+  await owner.end();
 });
 
 const relieve = async () =>
@@ -155,8 +157,10 @@ describe("a session that fills the lock table", () => {
     await working;
   });
 
-  // As the monitor does (ops/monitor/heartbeat.ts): each second, and at once again when it had to do something.
   it("that tries again and again keeps receipts from being stored for less than three seconds", async () => {
+    const heartbeat = new Server(database.url(roles.monitor), "authensor-heartbeat", 1);
+    const look = () => relieveLockTable(heartbeat, silentLog, new AbortController().signal);
+    await look();
     let stop = false;
     const attack = async () => {
       while (!stop)
@@ -170,13 +174,14 @@ describe("a session that fills the lock table", () => {
     const watch = (async () => {
       while (!stop) {
         await sleep(1000);
-        while (((await relieve())?.ended.length ?? 0) > 0);
+        await look();
       }
     })();
     for (const until = Date.now() + 5000; Date.now() < until; await sleep(20))
       if ((await stored()) !== true) failed.push(Date.now());
     stop = true;
     await Promise.all([...attackers, watch]);
+    await heartbeat.end();
     expect(failed.length).toBeGreaterThan(0);
     expect((failed.at(-1) ?? 0) - (failed[0] ?? 0)).toBeLessThan(3000);
   });
@@ -194,6 +199,44 @@ describe("honest work", () => {
     await fill(owner);
     expect((await relieve())?.ended).toEqual([]);
     await owner.query("select pg_advisory_unlock_all()");
+  });
+
+  it("is left alone while each session keeps to its share, however full the table is", async () => {
+    const sessions = await Promise.all(Array.from({ length: 50 }, () => database.connect(roles.auditor)));
+    for (const [i, session] of sessions.entries())
+      await session.query(`select pg_advisory_lock(${i}, g) from generate_series(1, 63) g`);
+    const answer = await relieve();
+    expect(answer?.used_percent).toBeGreaterThan(75);
+    expect(answer?.ended).toEqual([]);
+    expect(await stored()).toBe(true);
+  });
+
+  it("takes the places of a look-up that the parameter has been chosen for, and two for an insert", async () => {
+    const [{ rows: months }, { rows: session }, receipt] = [
+      await owner.query<{ count: number }>(
+        "select count(*)::int from pg_inherits where inhparent = 'receipts'::regclass",
+      ),
+      await app.query<{ pid: number }>("select pg_backend_pid() as pid"),
+      newReceipt(),
+    ];
+    const placesOf = async (work: () => Promise<unknown>) => {
+      await app.query("begin");
+      await work();
+      const { rows } = await owner.query<{ count: number }>(
+        "select count(distinct relation)::int from pg_locks where pid = $1 and not fastpath",
+        [session[0]?.pid],
+      );
+      await app.query("commit");
+      return rows[0]?.count ?? NaN;
+    };
+    expect(await placesOf(() => storeReceipts(app, [receipt]))).toBeLessThanOrEqual(2);
+    for (const sql of [
+      `select * from receipts where id = '${receipt.id}'`,
+      `select * from receipts where id = '${receipt.id}' for update`,
+      "select * from receipts order by created_at desc limit 50",
+      "select * from search_receipts('orders')",
+    ])
+      expect([sql, await placesOf(() => app.query(sql))]).toEqual([sql, placesOfLookUp((months[0]?.count ?? 0) - 2)]);
   });
 
   it("counts what many sessions lock together once", async () => {
