@@ -3,10 +3,10 @@ import { ofEachChain } from "../verify/chainKinds";
 import type { Bucket } from "./bucket";
 import { chainsOf } from "./ends";
 import { Follower, genesis, type Place } from "./follow";
-import { manifestFolder, manifestKey, manifestNumber } from "./keys";
+import { manifestFolder, manifestKey } from "./keys";
 import { readLine } from "./lines";
 import { decodeManifest, sha256Of, type Manifest } from "./manifest";
-import { newestManifest } from "./newest";
+import { firstNumber, newestManifest } from "./newest";
 import { nameOf, type Ends } from "./plan";
 import { readSegment } from "./segment";
 
@@ -43,14 +43,6 @@ export async function* checkArchive(bucket: Bucket, onLines?: (lines: Buffer[]) 
       problems.push(`${key} says that chains stand elsewhere than the segments end`);
     yield { manifest, problems };
   }
-}
-
-async function firstNumber(bucket: Bucket, folder: string): Promise<number | undefined> {
-  for (const { key, folder: isFolder, versions } of await bucket.list(folder)) {
-    const number = isFolder ? await firstNumber(bucket, key) : manifestNumber(key);
-    if (number !== undefined && (isFolder || versions.some(({ deleted }) => !deleted))) return number;
-  }
-  return undefined;
 }
 
 async function checkSegment(

@@ -27,6 +27,31 @@ export async function newestManifest(bucket: Bucket): Promise<Newest | undefined
   };
 }
 
+/**
+ * Nothing is built on a manifest that somebody else wrote, with chains that no segment holds or a number far ahead. Where the one
+ * before has expired, so has every older one.
+ */
+export async function assertFollows(bucket: Bucket, { number, previous }: Manifest["archive"]): Promise<void> {
+  const before = manifestKey(number - 1);
+  const versions = number === 1 ? [] : ((await bucket.list(before))[0]?.versions ?? []);
+  const [first] = versions.filter(({ deleted }) => !deleted);
+  const expected = first ? sha256Of(await bucket.read(before, first.id)) : null;
+  if (previous === expected || (!first && number > 1 && (await firstNumber(bucket, manifestFolder)) === number)) return;
+  throw new Failure(
+    `${manifestKey(number)} in the bucket ${bucket.name} does not follow from the manifest before it: this program did not write it, and archives nothing on top of it`,
+    ["docs/runbooks/archive-flawed.md says how to go on."],
+  );
+}
+
+/** Of the oldest manifest that has not expired. */
+export async function firstNumber(bucket: Bucket, folder: string): Promise<number | undefined> {
+  for (const { key, folder: isFolder, versions } of await bucket.list(folder)) {
+    const number = isFolder ? await firstNumber(bucket, key) : manifestNumber(key);
+    if (number !== undefined && (isFolder || versions.some(({ deleted }) => !deleted))) return number;
+  }
+  return undefined;
+}
+
 interface Found {
   number: number;
   version: string | undefined;

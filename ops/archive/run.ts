@@ -11,7 +11,7 @@ import { chainsOf, endsOf, pieceOf } from "./ends";
 import type { Flaw } from "./follow";
 import { manifestKey, segmentKey } from "./keys";
 import { encodeManifest, type Manifest } from "./manifest";
-import { newestManifest, type Newest } from "./newest";
+import { assertFollows, newestManifest, type Newest } from "./newest";
 import { nameOf, planSegment } from "./plan";
 import { assertNotBehind, logPosition } from "./position";
 import { inOrder, linesOf } from "./rows";
@@ -50,6 +50,7 @@ export async function archive(archiver: Archiver): Promise<Outcome> {
   for (;;) {
     bucket.signal.throwIfAborted();
     const newest = await newestManifest(bucket);
+    if (newest) await assertFollows(bucket, newest.manifest.archive);
     await assertNotBehind(client, newest?.manifest.archive.lsn);
     const next = await inSnapshot(client, () => writeNext(archiver, newest, left));
     const { manifest, complete } = next;

@@ -6,7 +6,7 @@ import { parseAnchors } from "../../ops/anchorFormat";
 import { Bucket } from "../../ops/archive/bucket";
 import { checkArchive } from "../../ops/archive/check";
 import { manifestKey } from "../../ops/archive/keys";
-import type { Manifest } from "../../ops/archive/manifest";
+import { encodeManifest, sha256Of, type Manifest } from "../../ops/archive/manifest";
 import { newestManifest } from "../../ops/archive/newest";
 import { archive } from "../../ops/archive/run";
 import { silentLog } from "../../ops/log";
@@ -367,6 +367,33 @@ describe("two runs at once", () => {
     expect(new Set(lines).size).toBe(40);
     expect(lines).toHaveLength(40);
   });
+});
+
+it("nothing is built on a manifest that this program did not write, whatever its number; older ones may have expired", async () => {
+  await insertReceipts(app, [newReceipt()]);
+  await run();
+  await insertReceipts(app, [newReceipt()]);
+  await run();
+  const second = await bucket.read(manifestKey(2));
+  const written = JSON.parse(second.toString()) as Manifest;
+  const follows = { previous: sha256Of(second) };
+  const unknown = { previous: "f".repeat(64) };
+  const clean = bucket;
+  for (const [number, forged] of [
+    [3, unknown],
+    [900, follows],
+    [999_999_999, follows],
+  ] as const) {
+    bucket = newBucket();
+    for (const one of [1, 2]) await bucket.putNew(manifestKey(one), await clean.read(manifestKey(one)), "");
+    expect(await run()).toMatchObject({ segments: 0, number: 2 });
+    const manifest = { ...written, archive: { ...written.archive, number, ...forged } };
+    await bucket.putNew(manifestKey(number), encodeManifest(manifest), "");
+    await expect(run(), String(number)).rejects.toThrow(/does not follow from the manifest before it/);
+  }
+  bucket = newBucket();
+  await bucket.putNew(manifestKey(2), second, "");
+  expect(await run()).toMatchObject({ segments: 0, number: 2 });
 });
 
 it("a replica that has not replayed what is in the bucket is not read", async () => {
