@@ -3,9 +3,10 @@
  * clients verify against it through the same setting that points at Amazon's bundle there.
  */
 import { X509Certificate } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { chownSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { writeWhole } from "../host/files";
+import type { ServiceUser } from "../host/user";
 import { generateKey, privateKeyPem, request, selfSign, signRequest, type Issuer } from "../tls/x509";
 
 const year = 365 * 24; // hours
@@ -36,6 +37,13 @@ export async function ensureDatabaseCa(directory: string): Promise<string> {
   writeWhole(paths.key, key);
   writeWhole(paths.certificate, pem, { mode: 0o644 });
   return paths.certificate;
+}
+
+/** RDS' own process signs the certificates of the instances that it restores. */
+export async function shareDatabaseCa(directory: string, owner: ServiceUser | undefined): Promise<void> {
+  await ensureDatabaseCa(directory);
+  if (owner)
+    for (const path of [directory, ...Object.values(pathsIn(directory))]) chownSync(path, owner.uid, owner.gid);
 }
 
 export interface ServerCertificate {

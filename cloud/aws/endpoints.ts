@@ -1,9 +1,11 @@
 /** The services that run here as processes. */
 import type { ServiceUser } from "../host/user";
 import { cloudWatch } from "./cloudwatch/service";
+import { databaseCaDirectory, shareDatabaseCa } from "./databaseCa";
 import { startEndpoint, stopEndpoint, urlOf } from "./endpoint";
 import { ensureSecret } from "./iam/keys";
-import { rdsApi } from "./rds/api/service";
+import { stopRestored } from "./rds/api/restored";
+import { rdsApi, rdsRoot } from "./rds/api/service";
 import { s3 } from "./s3/service";
 
 const endpoints = [cloudWatch, rdsApi, s3];
@@ -13,11 +15,13 @@ export async function startEndpoints(
   options: { serviceUser?: ServiceUser | undefined; signal: AbortSignal },
 ): Promise<void> {
   ensureSecret(root, options.serviceUser);
+  await shareDatabaseCa(databaseCaDirectory(root), options.serviceUser);
   for (const endpoint of endpoints) await startEndpoint(endpoint, root, options);
 }
 
 export async function stopEndpoints(root: string): Promise<void> {
   for (const endpoint of endpoints) await stopEndpoint(endpoint, root);
+  await stopRestored(rdsRoot(root));
 }
 
 /** What tells AWS' SDKs where each service is. */

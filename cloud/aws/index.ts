@@ -5,6 +5,7 @@ import { handlers as tls } from "../tls";
 import { dashboard, dashboardType } from "./cloudwatch/dashboardHandler";
 import { handlers as alarms } from "./cloudwatch/handlers";
 import { handlers as roles } from "./iam/handlers";
+import { backupReplication, replicationType } from "./rds/backups/replicationHandler";
 import { instance } from "./rds/instance";
 import { instanceType } from "./rds/lookup";
 import { parameterGroup, parameterGroupType } from "./rds/parameterGroup";
@@ -19,6 +20,7 @@ export const handlers: Record<string, Handler> = {
   ...buckets,
   ...roles,
   [instanceType]: instance,
+  [replicationType]: backupReplication,
   [parameterGroupType]: parameterGroup,
   "aws:rds/subnetGroup:SubnetGroup": subnetGroup,
   ...random,

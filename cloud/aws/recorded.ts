@@ -4,6 +4,7 @@
  */
 import type { Context, Created, Handler, Properties } from "../handler";
 import { accountId, allTags, arn, ec2Id, hex, regionOf, text, uuid } from "./account";
+import { backupId } from "./rds/backups/automated";
 
 interface Facts {
   inputs: Properties;
@@ -159,7 +160,7 @@ const computed: Record<string, Compute> = {
     return { id: name, name, arn: arn("rds", region, `es:${name}`), customerAwsId: accountId };
   },
   "aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication": ({ region, seed }) => {
-    const id = arn("rds", region, `auto-backup:ab-${hex(seed, 32)}`);
+    const id = arn("rds", region, `auto-backup:${backupId(seed)}`);
     return { id, arn: id };
   },
 };

@@ -43,6 +43,7 @@ export function serviceParameters(place: Place) {
     ssl_key_file: join(directory, "server.key"),
     password_encryption: "scram-sha-256",
     hot_standby: "on",
+    archive_mode: "off", // on where the instance has backups
     fsync: "on",
     full_page_writes: "on",
     wal_retrieve_retry_interval: "500ms", // a standby is back soon after its source, not 5 s later
@@ -50,7 +51,7 @@ export function serviceParameters(place: Place) {
   };
 }
 
-/** A postgresql.conf. What the service sets comes last, so that it holds; `more` is what a standby has besides. */
+/** A postgresql.conf. What the service sets comes last, so that it holds; `more` is what a standby and one with backups have besides. */
 export function parametersFile(place: Place, settings: Settings, more: Record<string, string> = {}): string {
   return fileOf({ ...settings.values, ...serviceParameters(place), ...more });
 }
@@ -96,7 +97,7 @@ export function differences(before: Configuration, after: Configuration): string
  */
 export function clientRules(forceSsl: boolean): string {
   const host = forceSsl ? "hostssl" : "host";
-  return `${heading}local   all         ${superuser}  peer map=service
+  return `${heading}local   all,replication  ${superuser}  peer map=service
 hostssl replication ${replicationUser}  all  scram-sha-256
 host    all         ${superuser},${replicationUser}  all  reject
 ${host} all         all  all  scram-sha-256

@@ -2,8 +2,11 @@
 import { rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Lost, type Context, type Properties } from "../../handler";
-import { regionOf, text } from "../account";
+import { number, regionOf, text } from "../account";
 import { databaseCaDirectory } from "../databaseCa";
+import { rdsRoot } from "./api/service";
+import { archivingSettings } from "./backups/archiving";
+import { backupId, makePlace, removeBackup } from "./backups/automated";
 import { catalogOf, postgres } from "./binaries";
 import { serviceParameters, superuser, valuesIn } from "./configuration";
 import { completed, majorVersionOf, settingsFor, sourceOf } from "./lookup";
@@ -33,6 +36,15 @@ interface Made {
 }
 
 const caDirectoryOf = (context: Pick<Context, "directory">): string => databaseCaDirectory(dirname(context.directory));
+
+export const hasBackups = (inputs: Properties): boolean => (number(inputs.backupRetentionPeriod) ?? 0) > 0;
+
+/** Where an instance's backup is: RDS' directory, and which it is there. */
+export const backupOf = (inputs: Properties, context: Context) =>
+  [
+    rdsRoot(dirname(context.directory)),
+    { region: regionOf(inputs, context), id: backupId(context.physicalName) },
+  ] as const;
 
 function madeIn(server: Pick<Server, "read">): Made | undefined {
   const text = server.read("made.json");
@@ -86,13 +98,14 @@ export async function converge(
     did.push(`moved to port ${port}`);
 
   const isStandby = made?.role === "replica";
+  const archiving = archivingOf(inputs, server, context);
   const more = link ? await standbySettings(server, link) : isStandby ? keptStandby(before) : {};
-  const changed = server.configure(port, settings, more);
+  const changed = server.configure(port, settings, { ...archiving, ...more });
 
   if (made === undefined) {
     if (link) await seed(server, link);
     else if (existing) throw new Lost(`the data of ${server.name} is gone from ${server.data}`);
-    else await createPrimary(inputs, server);
+    else await createPrimary(inputs, server, context);
     return [existing ? "made anew from its source" : "made"];
   }
   if (!server.alive) {
@@ -107,7 +120,7 @@ export async function converge(
   else if (isStandby) {
     await promote(server);
     remember(server, { ...made, role: "primary" });
-    await apply(server.configure(port, settings), server, undefined, { restarts: true, context });
+    await apply(server.configure(port, settings, archiving), server, undefined, { restarts: true, context });
     did.push("promoted");
   }
   return did;
@@ -119,8 +132,17 @@ const keptStandby = ({ primary_conninfo = "", primary_slot_name = "" }: Record<s
   primary_slot_name,
 });
 
-async function createPrimary(inputs: Properties, server: Server): Promise<void> {
+/** What archives the log of an instance that has backups. */
+function archivingOf(inputs: Properties, server: Server, context: Context): Record<string, string> {
+  if (!hasBackups(inputs)) return {};
+  return archivingSettings(server, makePlace(...backupOf(inputs, context), server.user).wal);
+}
+
+async function createPrimary(inputs: Properties, server: Server, context: Context): Promise<void> {
   await wipe(server);
+  // Of an earlier try, whose log has other content under the same names.
+  removeBackup(...backupOf(inputs, context));
+  archivingOf(inputs, server, context);
   // Durable once it is whole: the files are flushed while the server is set up, not one by one as they are made.
   const locale = process.platform === "linux" ? "C.UTF-8" : "en_US.UTF-8";
   const encoding = ["--encoding=UTF8", `--locale=${locale}`];

@@ -6,8 +6,9 @@ import { dirname } from "node:path";
 import type { Context, Handler, Properties, Resource } from "../../handler";
 import { AwsError, regionOf, text } from "../account";
 import { announce, forget } from "./api/known";
-import { converge, linkOf, serverOf } from "./converge";
-import { completed, majorVersionOf, sourceOf } from "./lookup";
+import { announceBackup, endBackup, removeBackup, type AutomatedBackup } from "./backups/automated";
+import { backupOf, converge, hasBackups, linkOf, serverOf } from "./converge";
+import { completed, majorVersionOf, memoryGibOf, sourceOf } from "./lookup";
 import { outputsOf } from "./outputs";
 import { dropSlot, type Link } from "./replication";
 import { setPassword } from "./roles";
@@ -20,8 +21,29 @@ async function outputs(inputs: Properties, identifier: string, server: Server, c
   const version = /^\d+(\.\d+)*/.exec(row?.version ?? "")?.[0] ?? String(server.binaries.major);
   const source = sourceOf(inputs, context);
   const all = outputsOf(inputs, { identifier, port: server.port, version, source }, context);
-  announce(dirname(context.directory), server, all, context.serviceUser);
+  const memoryGib = memoryGibOf(inputs, context);
+  announce(dirname(context.directory), { server, outputs: all, memoryGib }, context.serviceUser);
+  keepBackup(inputs, server, { outputs: all, memoryGib }, context);
   return all;
+}
+
+/** Has its backups looked after, or no longer. */
+function keepBackup(
+  inputs: Properties,
+  server: Server,
+  { outputs, memoryGib }: { outputs: Properties; memoryGib: number },
+  context: Context,
+): void {
+  const [rds, which] = backupOf(inputs, context);
+  if (!hasBackups(inputs)) return removeBackup(rds, which);
+  const { identifier, region, arn, resourceId, instanceClass, engineVersion, username } = outputs as Record<
+    string,
+    string
+  >;
+  const { major } = server.binaries;
+  const retentionDays = Number(inputs.backupRetentionPeriod);
+  const instance = { identifier, region, arn, resourceId, instanceClass, engineVersion, username, major, memoryGib };
+  announceBackup(rds, { ...which, retentionDays, instance } as AutomatedBackup, context.serviceUser);
 }
 
 /** The server of an instance that exists, whatever its inputs have come to. */
@@ -104,7 +126,10 @@ export const instance: Handler = {
     await server.stop("immediate");
     await forgetSlot(current, context);
     forgetSocketDirectory(server.directory);
-    forget(dirname(context.directory), current.outputs);
+    const [rds, which] = backupOf(current.inputs, context);
+    forget(rds, { region: which.region, identifier: server.name });
+    if (current.inputs.deleteAutomatedBackups === false) endBackup(rds, which, context.serviceUser);
+    else removeBackup(rds, which);
   },
 
   async status(current, context) {

@@ -74,13 +74,16 @@ export function settingsFor(inputs: Properties, context: Known): Settings {
   const server = postgres(major);
   const parameters: Parameter[] = group ? parametersOf(group.inputs) : [];
   const { leftOut } = checkParameters(parameters, catalogOf(server), major, () => true);
-  const memoryGib = context.substitutes.memoryGib(String(inputs.instanceClass)) ?? usualMemoryGib;
+  const memoryGib = memoryGibOf(inputs, context);
   return settingsOf(parameters, leftOut, {
     major: server.major,
     memory: memoryGib * 1024 ** 3,
     modules: loadableModules(server),
   });
 }
+
+export const memoryGibOf = (inputs: Properties, context: Pick<Context, "substitutes">): number =>
+  context.substitutes.memoryGib(String(inputs.instanceClass)) ?? usualMemoryGib;
 
 /** Throws what the service says of a KMS key that does not exist, or not in this region. */
 export function checkKey(arn: string, property: string, region: string, context: Resources): void {

@@ -1,6 +1,7 @@
 /** What RDS tells of an instance once it is there. */
 import type { Context, Properties, Resource } from "../../handler";
 import { allTags, arn, hex, number, regionOf, text } from "../account";
+import { backupId } from "./backups/automated";
 
 export interface Facts {
   identifier: string;
@@ -67,5 +68,6 @@ export function outputsOf(inputs: Properties, facts: Facts, context: Context): P
     tagsAll: allTags(inputs, context),
     // Not of RDS: where the server is, for replicas of it on this machine.
     localDirectory: context.directory,
+    localBackupId: backupId(context.physicalName),
   };
 }

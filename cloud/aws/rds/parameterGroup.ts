@@ -1,9 +1,11 @@
 /** aws:rds/parameterGroup:ParameterGroup: checked as RDS checks it, when it is made and not when a server trips over it. */
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Context, Handler, Properties, Resource } from "../../handler";
 import { allTags, arn, AwsError, regionOf, text } from "../account";
+import { forgetGroup, writeGroup } from "./api/groups";
+import { rdsRoot } from "./api/service";
 import { catalogOf, knowsParameter, postgres } from "./binaries";
 import { line } from "./configuration";
 import { checkParameters, type Checked, type Parameter } from "./parameters";
@@ -68,6 +70,16 @@ function outputsOf(inputs: Properties, name: string, context: Context): Properti
   };
 }
 
+function announceGroup(name: string, inputs: Properties, context: Context): void {
+  const group = {
+    name,
+    region: regionOf(inputs, context),
+    major: majorOf(text(inputs.family)),
+    parameters: parametersOf(inputs),
+  };
+  writeGroup(rdsRoot(dirname(context.directory)), group, context.serviceUser);
+}
+
 function report({ leftOut, notes }: Checked, inputs: Properties, context: Context): void {
   for (const note of notes) context.log(note);
   if (leftOut.length === 0) return;
@@ -86,13 +98,21 @@ export const parameterGroup: Handler = {
         `The parameter DBParameterGroupName is not a valid identifier: ${name}`,
       );
     report(checkGroup(inputs, context.directory), inputs, context);
+    announceGroup(name, inputs, context);
     return Promise.resolve({ id: name, outputs: outputsOf(inputs, name, context) });
   },
 
   /** The instances that use the group take the change over when they are looked after, which is after this. */
   update(current, inputs, context) {
     report(checkGroup(inputs, context.directory), inputs, context);
+    announceGroup(current.id, inputs, context);
     return Promise.resolve(outputsOf(inputs, current.id, context));
+  },
+
+  /** Told again: what knows of it may have been lost. */
+  heal(current, context) {
+    announceGroup(current.id, current.inputs, context);
+    return Promise.resolve(undefined);
   },
 
   delete(current, context) {
@@ -106,6 +126,7 @@ export const parameterGroup: Handler = {
       const message = `One or more database instances are still members of this parameter group ${current.id}, so the group cannot be deleted`;
       throw new AwsError("InvalidDBParameterGroupState", message);
     }
+    forgetGroup(rdsRoot(dirname(context.directory)), { region: String(current.outputs.region), name: current.id });
     return Promise.resolve();
   },
 };

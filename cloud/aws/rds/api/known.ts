@@ -1,5 +1,5 @@
 /** The instances that RDS' API knows of: a file each, written by whoever makes or changes one. */
-import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Properties } from "../../../handler";
 import { makeDirectory, readIfThere, writeWhole } from "../../../host/files";
@@ -19,13 +19,38 @@ export interface Known {
   /** Where its server is, and the major version of the programs that run it. */
   directory: string;
   major: number;
+  memoryGib: number;
+  /** Of an instance that this API made; the others are the program's. */
+  restored?: Restored;
+}
+
+export interface Restored {
+  status: "creating" | "available" | "modifying" | "deleting" | "restore-error";
+  /** The automated backup, and the moment: ISO 8601, or the newest there is. */
+  from: { region: string; id: string };
+  moment: string;
+  master: string;
+  deletionProtection: boolean;
+  tags: Record<string, string>;
+  /** What became of it, the newest last. */
+  events: { at: string; message: string }[];
 }
 
 const instances = (rds: string) => join(rds, "instances");
 const fileOf = (rds: string, { region, identifier }: { region: string; identifier: string }) =>
   join(instances(rds), `${region}.${identifier}.json`);
 
-export function announce(root: string, server: Server, outputs: Properties, owner: ServiceUser | undefined): void {
+export interface Announced {
+  server: Server;
+  outputs: Properties;
+  memoryGib: number;
+}
+
+export function announce(
+  root: string,
+  { server, outputs, memoryGib }: Announced,
+  owner: ServiceUser | undefined,
+): void {
   const rds = rdsRoot(root);
   const known: Known = {
     identifier: server.name,
@@ -38,14 +63,20 @@ export function announce(root: string, server: Server, outputs: Properties, owne
     port: Number(outputs["port"]),
     directory: server.directory,
     major: server.binaries.major,
+    memoryGib,
   };
+  write(rds, known, owner);
+}
+
+export function write(rds: string, known: Known, owner?: ServiceUser): void {
   makeDirectory(rds, owner);
   makeDirectory(instances(rds), owner);
   writeWhole(fileOf(rds, known), JSON.stringify(known), { owner });
 }
 
-export function forget(root: string, { region, identifier }: Properties): void {
-  rmSync(fileOf(rdsRoot(root), { region: String(region), identifier: String(identifier) }), { force: true });
+/** @param rds the API's own directory */
+export function forget(rds: string, which: { region: string; identifier: string }): void {
+  rmSync(fileOf(rds, which), { force: true });
 }
 
 /** @param rds the API's own directory */
@@ -54,9 +85,9 @@ export function find(rds: string, region: string, identifier: string): Known | u
   return content === undefined ? undefined : (JSON.parse(content) as Known);
 }
 
-/** Those of a region. */
-export function list(rds: string, region: string): Known[] {
-  makeDirectory(instances(rds), undefined);
-  const files = readdirSync(instances(rds)).filter((name) => name.startsWith(`${region}.`));
+/** Those of a region, or of all. */
+export function list(rds: string, region?: string): Known[] {
+  const names = existsSync(instances(rds)) ? readdirSync(instances(rds)) : [];
+  const files = names.filter((name) => name.endsWith(".json") && name.startsWith(region ? `${region}.` : ""));
   return files.map((name) => JSON.parse(readFileSync(join(instances(rds), name), "utf8")) as Known);
 }

@@ -1,21 +1,39 @@
-/** RDS' API on this machine: one process for the instances of all regions. */
-import { createServer } from "node:http";
-import { text } from "node:stream/consumers";
-import { answer } from "./protocol";
+/** RDS on this machine: its API, and who looks after the backups; one process for the instances of all regions. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { keepBackups } from "../backups/keeper";
+import { resume } from "./restored";
+import { serve } from "./server";
 
 const [directory = "", port = ""] = process.argv.slice(2);
-const rds = { directory, reboots: new Set<string>() };
+const ending = new AbortController();
+const { signal } = ending;
+const rds = { directory, reboots: new Set<string>(), restores: new Map(), signal };
 
-const server = createServer((request, response) => {
-  void text(request).then((body) => {
-    const { status, xml } = answer({ headers: request.headers, body }, rds);
-    response.writeHead(status, { "content-type": "text/xml" }).end(xml);
-  });
-});
-
+const server = serve(rds);
 server.listen(Number(port), "127.0.0.1", () => console.log("listening"));
 server.on("error", (error) => {
   console.error(error.message);
   process.exit(1);
 });
-process.on("SIGTERM", () => process.exit(0));
+process.on("SIGTERM", () => {
+  ending.abort();
+  setTimeout(() => process.exit(0), 500); // until the programs that it runs have ended
+});
+
+/** The first base backups are not made while a deployment still starts the rest. */
+const [firstMs, everyMs] = [15_000, 5000];
+
+async function lookAfterBackups(): Promise<void> {
+  await sleep(firstMs, undefined, { signal });
+  for (;;) {
+    await keepBackups(directory, signal);
+    await sleep(everyMs, undefined, { signal });
+  }
+}
+
+const untilEnding = (work: Promise<void>) =>
+  void work.catch((error: unknown) => {
+    if (!signal.aborted) console.error(error);
+  });
+untilEnding(resume(rds));
+untilEnding(lookAfterBackups());

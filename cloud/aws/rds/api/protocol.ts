@@ -28,7 +28,7 @@ export function answer({ headers, body }: { headers: IncomingHttpHeaders; body: 
     const message = (error as Error).message.replace(`${code}: `, "");
     const told = { Type: known ? "Sender" : "Receiver", Code: code, Message: message };
     return {
-      status: code === "DBInstanceNotFound" ? 404 : known ? 400 : 500,
+      status: code.endsWith("NotFound") ? 404 : known ? 400 : 500,
       xml: builder.build({ ErrorResponse: { "@_xmlns": xmlns, Error: told } }),
     };
   }
