@@ -53,6 +53,11 @@ describe("nobody is let in", () => {
   });
 });
 
+test("an address that is none is refused, and the server goes on", async () => {
+  expect((await raw("//", {})).status).toBe(400);
+  expect((await raw("/", {})).status).toBe(200);
+});
+
 test("the token is exchanged for a cookie that is not the token, and that no script and no other site can use", async () => {
   const entered = await fetch(`${page.url}/session`, { method: "POST", body: token });
   expect(entered.status).toBe(204);

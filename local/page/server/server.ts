@@ -1,5 +1,5 @@
 /** The page's server: files that were made when it was started, and a few questions that only a browser with the token may ask. */
-import { createServer, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server } from "node:http";
 import { Failure } from "../../../ops/program";
 import { type Asked, type Page, Refusal, type Route } from "./asked";
 import { foreign, hasSession, headers } from "./guard";
@@ -16,8 +16,10 @@ const routes: Readonly<Record<string, Route>> = {
   "GET /api/verification": verification,
 };
 
-async function answer(asked: Asked): Promise<unknown> {
-  const { page, url, request, response } = asked;
+async function answer(without: Omit<Asked, "url">): Promise<unknown> {
+  const { page, request, response } = without;
+  const url = urlOf(request);
+  const asked = { ...without, url };
   const { method = "" } = request;
   if (foreign(request.headers, page.gate)) throw new Refusal(403, "this page answers at its own address only");
   if (method === "POST" && url.pathname === "/session") return openSession(asked);
@@ -34,10 +36,9 @@ export function createPage(page: Page): Server {
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
     const gone = new AbortController();
     response.on("close", () => gone.abort(new Error("the client has gone")));
-    const url = new URL(request.url ?? "/", "http://page");
     const json = (status: number, body: unknown) =>
       response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
-    answer({ page, url, request, response, signal: gone.signal })
+    answer({ page, request, response, signal: gone.signal })
       .then((body) => (body === undefined ? undefined : json(200, body)))
       .catch((error: Error) => {
         if (response.headersSent || gone.signal.aborted) response.destroy();
@@ -48,6 +49,12 @@ export function createPage(page: Page): Server {
         }
       });
   });
+}
+
+/** Not every path that is sent is a URL: "//" is none. */
+function urlOf({ url = "/" }: IncomingMessage): URL {
+  if (!URL.canParse(url, "http://page")) throw new Refusal(400, "that is no address");
+  return new URL(url, "http://page");
 }
 
 const isForPeople = (error: Error): error is Refusal | Failure => error instanceof Refusal || error instanceof Failure;
