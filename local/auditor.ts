@@ -14,7 +14,12 @@ export const auditorPrograms = {
 export const auditorEnvironment = ({
   auditorPrimaryUrl,
   replicaUrl,
-}: Pick<LocalOutputs, "auditorPrimaryUrl" | "replicaUrl">) => ({
+  backupBucket,
+  backupBucketAccess,
+}: Pick<LocalOutputs, "auditorPrimaryUrl" | "replicaUrl" | "backupBucket" | "backupBucketAccess">) => ({
+  ...backupBucketAccess,
+  BACKUP_BUCKET: backupBucket.name,
+  BACKUP_REGION: backupBucket.region,
   DATABASE_URL: auditorPrimaryUrl,
   ...(replicaUrl !== undefined && { REPLICA_URL: replicaUrl }),
 });

@@ -34,6 +34,7 @@ export interface ProgramOutputs extends Properties {
   auditorPrimaryUrl: string;
   /** Undefined where there is no replica. */
   replicaUrl?: string;
+  backupBucket: { name: string; region: string };
   backupBucketUrl: string;
   /** Environment in which AWS' SDKs and command line reach the bucket as the account's owner. */
   backupBucketAccess: Record<string, string>;

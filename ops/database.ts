@@ -65,8 +65,13 @@ export function describeUrl(url: string): string {
 /**
  * For those who only read: the URL of the replica (REPLICA_URL_FILE, or REPLICA_URL for people) where one is given, answers and is not
  * out of date, so that the primary has no work of it; else the database's.
+ * @param assertUsable throws where the replica must not be read, whether or not the primary answers
  */
-export async function preferReplica(applicationName: string, signal: AbortSignal): Promise<string> {
+export async function preferReplica(
+  applicationName: string,
+  signal: AbortSignal,
+  assertUsable?: (client: pg.Client) => Promise<void>,
+): Promise<string> {
   const { REPLICA_URL, REPLICA_URL_FILE } = process.env;
   if (!REPLICA_URL && !REPLICA_URL_FILE) return databaseUrl();
   const url = databaseUrl({ DATABASE_URL: REPLICA_URL, DATABASE_URL_FILE: REPLICA_URL_FILE });
@@ -74,7 +79,10 @@ export async function preferReplica(applicationName: string, signal: AbortSignal
     withConnection({ url: of, applicationName, signal, timeoutSeconds: 5 }, question);
   let reason: string;
   try {
-    const age = await ask(url, outOfDate);
+    const age = await ask(url, async (client) => {
+      await assertUsable?.(client);
+      return outOfDate(client);
+    });
     if (age === undefined) return url;
     // Where the primary is gone, what was so is better than nothing.
     const answers = await ask(databaseUrl(), () => Promise.resolve(true)).catch(() => false);

@@ -1,12 +1,15 @@
 /** Verifies the audit trail: every seal, link, head, recorded change and checkpoint, and what anchors say. Changes nothing. */
 import { writeFileSync } from "node:fs";
 import type { Command } from "commander";
-import { preferReplica } from "./database";
-import { Failure, runProgram, type Context } from "./program";
+import { connectBucket } from "./archive/bucket";
+import { assertNotBehind } from "./archive/position";
+import { preferReplica, withConnection } from "./database";
+import { Failure, integerSetting, runProgram, textSetting, type Context } from "./program";
 import { parseTime } from "./times";
 import { readAnchors } from "./anchorFormat";
 import { readManifests } from "./manifest";
 import { readAcknowledgements } from "./verify/acknowledgements";
+import { toldManifest, verifyArchive, type Archived } from "./verify/archived";
 import { record, scopeNamed } from "./verify/record";
 import { failure, summary } from "./verify/report";
 import type { Counts } from "./verify/request";
@@ -19,13 +22,18 @@ Environment:
   REPLICA_URL        the same of a replica (or REPLICA_URL_FILE): used where it answers and is not out of date
   REPLICA_MAX_AGE_SECONDS  how old the newest that it shows may be (default 300)
 
+  BACKUP_BUCKET, BACKUP_REGION  for --archived: the locked bucket and its region
+  ARCHIVE_KNOWN_FLAWS           for --archived: flaws in the archive that were looked into (default 0)
+
 Prints a JSON report on standard output and progress on standard error.
 Exit codes: 0 the trail is whole, 1 something was found or nothing could be verified, 2 wrong usage,
-3 nothing was found, but not all could be verified: months were archived, and their manifests not given.
+3 nothing was found, but not all could be verified: months were archived, and their manifests not given; or the oldest part of
+the archive has left the bucket by its age.
 
 Examples:
   verify                                      the whole trail
   verify --anchors anchor-1.json anchor-2.json  … and that nothing anchored was cut off or rewritten
+  verify --archived                           … and the archive in the bucket, and both against each other
   verify --from-anchor anchor-2.json          only what came after that anchor
   verify --since 2026-11-01 --until 2026-12-01  receipts made in November (UTC)
   verify --agent billing-bot                  one agent ("" for receipts of none)`;
@@ -37,6 +45,7 @@ interface Options {
   anchors?: string[];
   fromAnchor?: string;
   manifests?: string[];
+  archived?: boolean;
   acknowledged?: string;
   resume?: string;
   report?: string;
@@ -58,19 +67,25 @@ async function run(options: Options, { signal }: Context): Promise<void> {
   const [since, until] = [time("since", options.since), time("until", options.until)];
   if (since !== undefined && until !== undefined && since >= until)
     throw new Failure(`--since ${since} must be before --until ${until}`, [], 2);
-  if ((since ?? until) !== undefined && (options.anchors || options.fromAnchor !== undefined))
-    throw new Failure("anchors are about whole chains: do not combine them with --since or --until", [], 2);
+  if ((since ?? until) !== undefined && (options.anchors || options.fromAnchor !== undefined || options.archived))
+    throw new Failure(
+      "anchors and the archive are about whole chains: do not combine them with --since or --until",
+      [],
+      2,
+    );
   if (options.agent !== undefined && options.fromAnchor !== undefined)
     throw new Failure("--from-anchor checks all agents: do not combine it with --agent", [], 2);
   const recorded = options.record === undefined ? undefined : scopeNamed(options.record);
   const [from, ...others] = options.fromAnchor === undefined ? [] : readAnchors([options.fromAnchor]);
+  const archived = options.archived ? await readArchive(signal) : undefined;
   const report = await verify({
-    url: await preferReplica("authensor-verify", signal),
+    url: await readableUrl(signal, archived),
     signal,
     since,
     until,
     agent: options.agent,
-    anchors: [...others, ...readAnchors(options.anchors ?? [])],
+    anchors: [...others, ...readAnchors(options.anchors ?? []), ...(archived?.anchors ?? [])],
+    archived,
     from,
     manifests: readManifests(options.manifests ?? []),
     acknowledgements: options.acknowledged === undefined ? [] : readAcknowledgements(options.acknowledged),
@@ -87,6 +102,21 @@ async function run(options: Options, { signal }: Context): Promise<void> {
   const failed = failure(report);
   if (failed) throw failed;
 }
+
+/** What the database says of the archive is asked for first: the archiver may go on while the bucket is read. */
+async function readArchive(signal: AbortSignal): Promise<Archived> {
+  const bucket = connectBucket(
+    textSetting("BACKUP_BUCKET", "authensor-prod-backups-1a2b3c4"),
+    textSetting("BACKUP_REGION", "eu-west-1"),
+    signal,
+  );
+  const from = { url: await readableUrl(signal), applicationName: "authensor-verify", signal };
+  return verifyArchive(bucket, await withConnection(from, toldManifest), integerSetting("ARCHIVE_KNOWN_FLAWS", 0));
+}
+
+/** A replica that has not replayed what is in the bucket would look like one that has lost it. */
+const readableUrl = (signal: AbortSignal, archived?: Archived): Promise<string> =>
+  preferReplica("authensor-verify", signal, (client) => assertNotBehind(client, archived?.lsn));
 
 /** A line every few seconds; on a terminal one that is written over. */
 function progress(): (counts: Counts) => void {
@@ -112,6 +142,7 @@ void runProgram("verify", "Verifies the audit trail.", (command: Command, contex
     .option("--anchors <files...>", "anchors to verify against (JSON, one or several per file; - is standard input)")
     .option("--from-anchor <file>", "begin where this anchor was made")
     .option("--manifests <files...>", "manifests of archived months (ops/anchor --month), one or several per file")
+    .option("--archived", "the archive in the bucket too, and that the database has not lost or changed what is in it")
     .option("--acknowledged <file>", "findings that were looked into, and by whom (docs/verification.md)")
     .option("--resume <file>", "keep how far it got, and go on from there when run again")
     .option("--report <file>", "also write the report here")

@@ -1,21 +1,38 @@
 import { interpolate, type Input } from "@pulumi/pulumi";
 
+interface BackupBucket {
+  arn: Input<string>;
+  region: string;
+  keyArn: Input<string>;
+}
+
+const allow = { Effect: "Allow" };
+
+const objectsOf = (arn: Input<string>) => [interpolate`${arn}/manifests/*`, interpolate`${arn}/segments/*`];
+
+const throughS3 = (region: string) => ({ StringEquals: { "kms:ViaService": `s3.${region}.amazonaws.com` } });
+
+/** What who verifies the archive may do: read it, in every version. */
+export const archiveReaderStatements = ({ arn, region, keyArn }: BackupBucket) => [
+  {
+    ...allow,
+    Sid: "ReadObjectsAndTheirLocks",
+    Action: ["s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectRetention"],
+    Resource: objectsOf(arn),
+  },
+  { ...allow, Sid: "List", Action: ["s3:ListBucket", "s3:ListBucketVersions"], Resource: arn },
+  { ...allow, Sid: "Decrypt", Action: "kms:Decrypt", Resource: keyArn, Condition: throughS3(region) },
+];
+
 /**
  * What the archiver may do: add objects and read them. Never delete one, never touch a lock, and never write where something is:
  * S3 takes an object of its only with `If-None-Match`. (Parts of an upload carry no such header; what completes it must.)
  */
-export function archiverStatements({
-  arn,
-  region,
-  keyArn,
-}: {
-  arn: Input<string>;
-  region: string;
-  keyArn: Input<string>;
-}) {
-  const objects = [interpolate`${arn}/manifests/*`, interpolate`${arn}/segments/*`];
-  const allow = { Effect: "Allow" };
+export function archiverStatements(bucket: BackupBucket) {
+  const { arn, region, keyArn } = bucket;
+  const objects = objectsOf(arn);
   return [
+    ...archiveReaderStatements(bucket),
     {
       ...allow,
       Sid: "AddNewObjects",
@@ -30,19 +47,7 @@ export function archiverStatements({
       Resource: objects,
       Condition: { Bool: { "s3:ObjectCreationOperation": "false" } },
     },
-    {
-      ...allow,
-      Sid: "ReadObjectsAndTheirLocks",
-      Action: ["s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectRetention", "s3:AbortMultipartUpload"],
-      Resource: objects,
-    },
-    { ...allow, Sid: "List", Action: ["s3:ListBucket", "s3:ListBucketVersions"], Resource: arn },
-    {
-      ...allow,
-      Sid: "UseTheBucketsKey",
-      Action: ["kms:GenerateDataKey", "kms:Decrypt"],
-      Resource: keyArn,
-      Condition: { StringEquals: { "kms:ViaService": `s3.${region}.amazonaws.com` } },
-    },
+    { ...allow, Sid: "GiveUpAnUpload", Action: "s3:AbortMultipartUpload", Resource: objects },
+    { ...allow, Sid: "Encrypt", Action: "kms:GenerateDataKey", Resource: keyArn, Condition: throughS3(region) },
   ];
 }

@@ -1,6 +1,6 @@
 import type { Input } from "@pulumi/pulumi";
 import type { EgressRule } from "../pods/networkRules";
-import { archiverStatements } from "../backup/archiverRights";
+import { archiveReaderStatements, archiverStatements } from "../backup/archiverRights";
 import type { ConnectionName, OfReplica } from "./databaseConnection";
 
 /** What an entry may be made of; index.ts has the values. */
@@ -106,6 +106,25 @@ export const scheduledPrograms = {
     deadline: 6 * 3600,
     args: ["--record", "whole", "--allow-empty", "--connections", "1"],
     ...verification,
+  },
+  // All of the bucket is read, from another region and partly from cold storage: it costs more than the database's own verification.
+  "verify-archived": {
+    ...verification,
+    connection: "auditor",
+    connections: 0,
+    what: "the whole trail and the archive in the bucket are verified against each other",
+    schedule: "17 8 1 * *",
+    deadline: 12 * 3600,
+    args: ["--archived", "--allow-empty", "--connections", "1"],
+    env: ({ backups, archiveKnownFlaws }) => ({
+      BACKUP_BUCKET: backups.bucketName,
+      BACKUP_REGION: backups.region,
+      ARCHIVE_KNOWN_FLAWS: String(archiveKnownFlaws),
+    }),
+    aws: ({ backups }) => ({
+      description: "Authensor: who verifies reads the backup bucket",
+      statements: archiveReaderStatements(backups),
+    }),
   },
   anchor: { what: "an anchor is printed", deadline: 900, connection: "auditor", ...byHand },
   search: {

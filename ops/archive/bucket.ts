@@ -76,6 +76,12 @@ export class Bucket {
     return Buffer.concat(chunks);
   }
 
+  /** Until when nobody may delete it; undefined where it is not locked. */
+  async lockedUntil(key: string, version: string | undefined): Promise<Date | undefined> {
+    const head = new HeadObjectCommand({ Bucket: this.name, Key: key, VersionId: version });
+    return (await this.client.send(head, { abortSignal: this.signal })).ObjectLockRetainUntilDate;
+  }
+
   /** Stores an object under a key that is free. Of two who try, one succeeds, and the other's error `isTaken`. */
   async putNew(key: string, body: Buffer, contentType: string): Promise<void> {
     const ChecksumSHA256 = createHash("sha256").update(body).digest("base64");

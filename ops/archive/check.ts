@@ -1,19 +1,22 @@
 /** Reads the bucket from its first manifest to its newest, and checks all of it: without the database, by what is in the bucket alone. */
 import { ofEachChain } from "../verify/chainKinds";
+import { checkSegment } from "./checkSegment";
 import type { Bucket } from "./bucket";
-import { chainsOf } from "./ends";
-import { Follower, genesis, type Place } from "./follow";
-import { manifestFolder, manifestKey } from "./keys";
-import { readLine } from "./lines";
-import { decodeManifest, sha256Of, type Manifest } from "./manifest";
-import { firstNumber, newestManifest } from "./newest";
+import { chainsOf, endsOf } from "./ends";
+import type { Place } from "./follow";
+import { manifestKey } from "./keys";
+import type { Manifest } from "./manifest";
+import { allManifests, readManifest, type Newest } from "./newest";
 import { nameOf, type Ends } from "./plan";
-import { readSegment } from "./segment";
+import { isUnreadable } from "./unreadable";
 
 export interface Checked {
-  manifest: Manifest;
+  /** Undefined where it is gone, or is none. */
+  manifest: Manifest | undefined;
   /** What is wrong, one sentence each; what the manifest says itself is none of it. */
   problems: string[];
+  /** What has left the bucket by its age, with all that is older: its segment, or the manifest but for a marker. */
+  expired: "segment" | "marked" | undefined;
 }
 
 /**
@@ -21,61 +24,68 @@ export interface Checked {
  * @param onLines called with the lines of each segment, as they are read
  */
 export async function* checkArchive(bucket: Bucket, onLines?: (lines: Buffer[]) => void): AsyncGenerator<Checked> {
-  const newest = await newestManifest(bucket);
-  const first = await firstNumber(bucket, manifestFolder);
-  if (!newest || first === undefined) return;
-  const ends: Ends = ofEachChain(() => new Map<string, Place>());
-  let before: string | undefined;
-  for (let number = first; number <= newest.manifest.archive.number; number++) {
-    const key = manifestKey(number);
-    const bytes = await bucket.read(key);
-    const manifest = decodeManifest(bytes, number, `${key} in the bucket ${bucket.name}`);
-    const { previous } = manifest.archive;
+  /** Where chains stand, and the hash of the manifest before; undefined where that is not known. */
+  let [ends, before]: [Ends | undefined, string | undefined] = [undefined, undefined];
+  let [last, marked, segments]: [number | undefined, boolean, boolean] = [undefined, false, false];
+  for await (const found of allManifests(bucket)) {
+    const key = manifestKey(found.number);
     const problems: string[] = [];
-    if (number === 1 ? previous !== null : before !== undefined && previous !== before)
-      problems.push(`${key} does not follow from the manifest before it`);
-    before = sha256Of(bytes);
-    problems.push(...(await checkSegment(bucket, manifest, ends, onLines)));
-    const stands = JSON.stringify(
-      chainsOf(ends).toSorted((a, b) => Buffer.compare(Buffer.from(a.agent), Buffer.from(b.agent))),
+    if (last !== undefined && found.number > last + 1) problems.push(goneBetween(last, found.number));
+    const first = last === undefined;
+    last = found.number;
+
+    let read: Newest;
+    try {
+      read = await readManifest(bucket, found);
+    } catch (error) {
+      if (!isUnreadable(error)) throw error;
+      yield { manifest: undefined, problems: [...problems, (error as Error).message], expired: undefined };
+      [ends, before] = [undefined, undefined];
+      continue;
+    }
+    const { manifest, sha256, touched } = read;
+    // What expires is hidden first, the oldest before all others.
+    const expiring: boolean = found.touched === "hidden" && (first || marked);
+    marked = expiring;
+    if (touched !== undefined && !expiring) problems.push(touched);
+
+    const { previous } = manifest.archive;
+    if (first ? found.number === 1 && previous !== null : before !== undefined && previous !== before) {
+      if (problems.length === 0) problems.push(`${key} does not follow from the manifest before it`);
+      ends = undefined;
+    }
+    if (previous === null) ends ??= ofEachChain(() => new Map<string, Place>());
+    const segment = await checkSegment(
+      bucket,
+      manifest,
+      ends,
+      { key, version: found.version, first: !segments },
+      onLines,
     );
-    if (first === 1 && stands !== JSON.stringify(manifest.chains))
-      problems.push(`${key} says that chains stand elsewhere than the segments end`);
-    yield { manifest, problems };
+    segments ||= segment.followers !== undefined;
+    problems.push(...segment.problems);
+
+    ends ??= endsOf(manifest);
+    for (const { chain, agent, last: seq, to } of manifest.archive.pieces)
+      ends[chain].set(agent, { seq, seal: Buffer.from(to, "hex"), hash: undefined });
+    for (const { piece, at } of segment.followers ?? []) {
+      const end = ends[piece.chain].get(piece.agent);
+      if (end?.seq !== at.seq || !end.seal.equals(at.seal))
+        problems.push(`${manifest.archive.segment.key}: ${nameOf(piece)} ends elsewhere than its manifest says`);
+      ends[piece.chain].set(piece.agent, at);
+    }
+    if (!standsAs(manifest, ends)) problems.push(`${key} says that chains stand elsewhere than the segments end`);
+    before = sha256;
+    yield { manifest, problems, expired: segment.expired ? "segment" : expiring ? "marked" : undefined };
   }
 }
 
-async function checkSegment(
-  bucket: Bucket,
-  { archive: { segment, pieces, flaws } }: Manifest,
-  ends: Ends,
-  onLines: ((lines: Buffer[]) => void) | undefined,
-): Promise<string[]> {
-  const followers = pieces.map(({ chain, agent, first, last, from, elsewhere = [] }) => {
-    const start: Place = { seq: first - 1, seal: Buffer.from(from, "hex"), hash: first === 1 ? null : undefined };
-    const known = ends[chain].get(agent) ?? (first === 1 ? genesis : undefined);
-    const checkpoints = elsewhere.map((one) => ({ ...one, seal: Buffer.from(one.seal, "hex") }));
-    return new Follower({ chain, agent, from: known ?? start, last, head: undefined, checkpoints, repeated: false });
-  });
-  const byName = new Map(followers.map((follower) => [nameOf(follower.piece), follower]));
-  for await (const lines of readSegment(bucket, segment)) {
-    for (const bytes of lines) {
-      const { chain, line } = readLine(bytes);
-      byName.get(nameOf({ chain, agent: line.agent }))?.take(line);
-    }
-    onLines?.(lines);
-  }
-  const known = new Set(flaws.map((flaw) => `${nameOf(flaw)} ${flaw.kind} ${flaw.seq}`));
-  const problems: string[] = [];
-  pieces.forEach(({ rows, to }, i) => {
-    const follower = followers[i]!;
-    follower.finish();
-    const { piece, at } = follower;
-    ends[piece.chain].set(piece.agent, at);
-    for (const flaw of follower.flaws)
-      if (!known.has(`${nameOf(flaw)} ${flaw.kind} ${flaw.seq}`)) problems.push(`${segment.key}: ${flaw.says}`);
-    if (follower.rows !== rows || at.seal.toString("hex") !== to)
-      problems.push(`${segment.key}: ${nameOf(piece)} ends elsewhere than its manifest says`);
-  });
-  return problems;
+function goneBetween(last: number, next: number): string {
+  const [from, to] = [manifestKey(last + 1), manifestKey(next - 1)];
+  return from === to ? `${from} is gone` : `${from} to ${to} are gone`;
+}
+
+function standsAs({ chains }: Manifest, ends: Ends): boolean {
+  const stands = chainsOf(ends).toSorted((a, b) => Buffer.compare(Buffer.from(a.agent), Buffer.from(b.agent)));
+  return JSON.stringify(stands) === JSON.stringify(chains);
 }

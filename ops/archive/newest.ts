@@ -1,30 +1,36 @@
-/** Which manifest is the newest: found by listing, never by a pointer that could be turned back. */
+/** Which manifests there are: found by listing, never by a pointer that could be turned back. */
 import { Failure } from "../program";
-import type { Bucket } from "./bucket";
+import type { Bucket, Entry } from "./bucket";
 import { manifestFolder, manifestKey, manifestNumber } from "./keys";
 import { decodeManifest, sha256Of, type Manifest } from "./manifest";
+
+/** A manifest's object: the first version is the one that counts. */
+export interface Found {
+  number: number;
+  version: string | undefined;
+  /** What was done to it since it was written. */
+  touched: "hidden" | "overwritten" | undefined;
+}
 
 export interface Newest {
   manifest: Manifest;
   /** Of its bytes: what the next one names. */
   sha256: string;
-  /** What was done to it since it was written: the first version is the one that counts. */
+  /** What was done to it since it was written, in a sentence. */
   touched: string | undefined;
 }
 
 /** Undefined where there is none. */
 export async function newestManifest(bucket: Bucket): Promise<Newest | undefined> {
   const found = await lastIn(bucket, manifestFolder);
-  if (!found) return undefined;
-  const { number, version, touched } = found;
+  return found && readManifest(bucket, found);
+}
+
+export async function readManifest(bucket: Bucket, { number, version, touched }: Found): Promise<Newest> {
   const key = manifestKey(number);
   const bytes = await bucket.read(key, version);
   const manifest = decodeManifest(bytes, number, `${key} in the bucket ${bucket.name}`);
-  return {
-    manifest,
-    sha256: sha256Of(bytes),
-    touched: touched ? `${key} was ${touched} after it was written` : undefined,
-  };
+  return { manifest, sha256: sha256Of(bytes), touched: touched && `${key} was ${touched} after it was written` };
 }
 
 /**
@@ -33,46 +39,55 @@ export async function newestManifest(bucket: Bucket): Promise<Newest | undefined
  */
 export async function assertFollows(bucket: Bucket, { number, previous }: Manifest["archive"]): Promise<void> {
   const before = manifestKey(number - 1);
-  const versions = number === 1 ? [] : ((await bucket.list(before))[0]?.versions ?? []);
-  const [first] = versions.filter(({ deleted }) => !deleted);
-  const expected = first ? sha256Of(await bucket.read(before, first.id)) : null;
-  if (previous === expected || (!first && number > 1 && (await firstNumber(bucket, manifestFolder)) === number)) return;
+  const [entry] = number === 1 ? [] : await bucket.list(before);
+  const first = entry && firstVersion(entry);
+  const expected = first ? sha256Of(await bucket.read(before, first.version)) : null;
+  if (previous === expected || (!first && number > 1 && (await firstIn(bucket))?.number === number)) return;
   throw new Failure(
     `${manifestKey(number)} in the bucket ${bucket.name} does not follow from the manifest before it: this program did not write it, and archives nothing on top of it`,
     ["docs/runbooks/archive-flawed.md says how to go on."],
   );
 }
 
-/** Of the oldest manifest that has not expired. */
-export async function firstNumber(bucket: Bucket, folder: string): Promise<number | undefined> {
-  for (const { key, folder: isFolder, versions } of await bucket.list(folder)) {
-    const number = isFolder ? await firstNumber(bucket, key) : manifestNumber(key);
-    if (number !== undefined && (isFolder || versions.some(({ deleted }) => !deleted))) return number;
-  }
+/** The oldest that has not expired. */
+async function firstIn(bucket: Bucket): Promise<Found | undefined> {
+  for await (const found of allManifests(bucket)) return found;
   return undefined;
-}
-
-interface Found {
-  number: number;
-  version: string | undefined;
-  touched: "hidden" | "overwritten" | undefined;
 }
 
 async function lastIn(bucket: Bucket, folder: string): Promise<Found | undefined> {
-  for (const { key, folder: isFolder, versions } of (await bucket.list(folder)).toReversed()) {
-    if (isFolder) {
-      const found = await lastIn(bucket, key);
-      if (found) return found;
-      continue;
-    }
-    const number = manifestNumber(key);
-    if (number === undefined)
-      throw new Failure(`${key} in the bucket ${bucket.name} is not what this program writes there`);
-    const [first] = versions.filter(({ deleted }) => !deleted);
-    // Only a marker: it has expired, and every one before it.
-    if (!first) continue;
-    const hidden = versions.some(({ deleted }) => deleted);
-    return { number, version: first.id, touched: hidden ? "hidden" : versions.length > 1 ? "overwritten" : undefined };
+  for (const entry of (await bucket.list(folder)).toReversed()) {
+    const found = entry.folder ? await lastIn(bucket, entry.key) : foundIn(entry, bucket);
+    if (found) return found;
   }
   return undefined;
+}
+
+/** All that are there, oldest first. */
+export async function* allManifests(bucket: Bucket, folder = manifestFolder): AsyncGenerator<Found, undefined> {
+  for (const entry of await bucket.list(folder)) {
+    if (entry.folder) {
+      yield* allManifests(bucket, entry.key);
+      continue;
+    }
+    const found = foundIn(entry, bucket);
+    if (found) yield found;
+  }
+  return undefined;
+}
+
+/** Undefined where only a marker is left: it has expired, and every one before it. */
+function foundIn(entry: Entry, bucket: Bucket): Found | undefined {
+  const number = manifestNumber(entry.key);
+  if (number === undefined)
+    throw new Failure(`${entry.key} in the bucket ${bucket.name} is not what this program writes there`);
+  const first = firstVersion(entry);
+  return first && { number, ...first };
+}
+
+/** What an object was when it was written, whoever hid it or put another on top. */
+export function firstVersion({ versions }: Entry): Omit<Found, "number"> | undefined {
+  const [first, ...others] = versions.filter(({ deleted }) => !deleted);
+  const hidden = versions.some(({ deleted }) => deleted);
+  return first && { version: first.id, touched: hidden ? "hidden" : others.length > 0 ? "overwritten" : undefined };
 }

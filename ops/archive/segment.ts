@@ -82,7 +82,7 @@ async function* checked(
 }
 
 /** The lines of a segment, some at a time. @throws at its end at the latest where it is not the one that its manifest names. */
-export async function* readSegment(bucket: Bucket, segment: Segment): AsyncGenerator<Buffer[]> {
+export async function* readSegment(bucket: Bucket, segment: Segment, version?: string): AsyncGenerator<Buffer[]> {
   const found = {
     rows: 0,
     bytes: 0,
@@ -90,7 +90,7 @@ export async function* readSegment(bucket: Bucket, segment: Segment): AsyncGener
     compressed: createHash("sha256"),
     compressedBytes: 0,
   };
-  const object = await bucket.open(segment.key);
+  const object = await bucket.open(segment.key, version);
   const gunzip = createGunzip();
   object.on("data", (chunk: Buffer) => {
     found.compressed.update(chunk);

@@ -12,6 +12,8 @@ export type FindingKind =
   | "altered-head"
   | "altered-checkpoint"
   | "altered-anchor"
+  | "altered-archive"
+  | "flawed-archive"
   | "misplaced-row"
   | "disordered"
   | "half-archived"

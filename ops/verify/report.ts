@@ -1,6 +1,7 @@
 /** What a verification answers, for programs and for people. */
 import { Failure } from "../program";
 import { findingId, type Acknowledgement } from "./acknowledgements";
+import type { Archived } from "./archived";
 import { named, sortFindings, type Finding } from "./findings";
 import type { Progress } from "./progress";
 import type { Request } from "./request";
@@ -13,7 +14,7 @@ export type Reported = Finding & { id: string };
 export interface Report {
   /** Nothing was found, or all that was found is acknowledged. */
   ok: boolean;
-  /** What could not be verified: archived months without their manifest, anchored places in them. Not whole, as far as is known. */
+  /** What could not be verified: archived months without their manifest, anchored places in them, what has left the bucket. */
   unverified: string[];
   asOf: string;
   standby: boolean;
@@ -21,6 +22,8 @@ export interface Report {
   verified: { receipts: number; changes: number; agents: number; checkpoints: number };
   /** Partitions that checkpoints stand for: their rows are elsewhere, and only their ends were verified. */
   archived: string[];
+  /** The archive in the bucket, where it was verified too. */
+  archive?: Archived["report"];
   /** The earliest broken place. */
   first?: Reported;
   findings: Reported[];
@@ -49,12 +52,16 @@ export function makeReport(
   countedBefore: number,
 ): Report {
   const seconds = (Date.now() - started) / 1000;
-  const all = sortFindings(findings).map((finding): Reported => ({ id: findingId(finding), ...finding }));
+  const { archived } = request;
+  const all = sortFindings([...findings, ...(archived?.findings ?? [])]).map((finding): Reported => ({
+    id: findingId(finding),
+    ...finding,
+  }));
   const known = new Map((request.acknowledgements ?? []).map((one) => [one.finding, one]));
   const sorted = all.filter(({ id }) => !known.has(id));
   return {
     ok: sorted.length === 0 && progress.uncounted === 0,
-    unverified: [...progress.unverified].sort(),
+    unverified: [...progress.unverified, ...(archived?.unverified ?? [])].sort(),
     asOf: snapshot?.asOf ?? new Date(started).toISOString(),
     standby: snapshot?.standby ?? false,
     scope: scope(request),
@@ -65,6 +72,7 @@ export function makeReport(
       checkpoints: snapshot?.checkpointCount ?? 0,
     },
     archived: [...(snapshot?.archived ?? [])].sort(),
+    ...(archived && { archive: archived.report }),
     ...(sorted[0] ? { first: sorted[0] } : {}),
     findings: sorted.slice(0, mostFindings),
     acknowledged: all.flatMap((finding) => {
@@ -89,10 +97,14 @@ export function summary(report: Report): string {
     ...(until === undefined ? [] : [`until ${until}`]),
     ...(from === undefined ? [] : [`after the anchor of ${from}`]),
   ];
+  const { archive } = report;
+  const inBucket = archive
+    ? `, and so is the archive: ${archive.rows} rows in ${archive.manifests} segments, up to ${archive.until ?? "now"}`
+    : "";
   const accepted = report.acknowledged.length === 0 ? "" : `; ${report.acknowledged.length} acknowledged, not counted`;
   const gone = report.unverified.length === 0 ? "" : `; not verified: ${report.unverified.join("; ")}`;
-  if (gone !== "") return `what could be verified is whole: ${what}${accepted}${gone}`;
-  return `${limits.length === 0 ? "the trail is whole" : `the trail ${limits.join(", ")} is whole`}: ${what}${accepted}`;
+  if (gone !== "") return `what could be verified is whole: ${what}${inBucket}${accepted}${gone}`;
+  return `${limits.length === 0 ? "the trail is whole" : `the trail ${limits.join(", ")} is whole`}: ${what}${inBucket}${accepted}`;
 }
 
 /** The failure that a report with findings is, or one that could not verify all. */
@@ -100,8 +112,8 @@ export function failure(report: Report): Failure | undefined {
   if (report.ok && report.unverified.length === 0) return undefined;
   if (report.ok)
     return new Failure(
-      `not all could be verified: give the manifests of ${report.unverified.join("; ")} (--manifests)`,
-      [],
+      `not all could be verified: ${report.unverified.join("; ")}`,
+      report.archived.length > 0 ? ["Of archived months give the manifests (--manifests)."] : [],
       3,
     );
   const count = report.findings.length + report.more;

@@ -2,6 +2,7 @@
 import type { Anchor } from "../anchorFormat";
 import type { Manifest } from "../manifest";
 import type { Acknowledgement } from "./acknowledgements";
+import type { Archived } from "./archived";
 
 export interface Request {
   url: string;
@@ -15,6 +16,8 @@ export interface Request {
   from?: Anchor | undefined;
   /** Of archived months. */
   manifests?: readonly Manifest[];
+  /** What the archive in the bucket has shown; its newest manifest is among the anchors. */
+  archived?: Archived | undefined;
   /** Findings that somebody has looked into. */
   acknowledgements?: readonly Acknowledgement[];
   resumeFile?: string | undefined;

@@ -88,6 +88,7 @@ describe("defaults", () => {
         archive: "*/5 * * * *",
         "verify-recent": "47 5 * * *",
         "verify-whole": "17 6 * * 0",
+        "verify-archived": "17 8 1 * *",
       },
       ops: { image: "node:22.21.1-alpine3.22", pod: {} },
       alarms: {

@@ -1,0 +1,111 @@
+/** Checks one segment: its bytes, and every row of it, against its manifest and against where the chains stood before. */
+import type { Bucket } from "./bucket";
+import { Follower, genesis, type Place } from "./follow";
+import { readLine } from "./lines";
+import type { Manifest } from "./manifest";
+import { firstVersion } from "./newest";
+import { nameOf, type Ends } from "./plan";
+import { readSegment } from "./segment";
+import { isUnreadable } from "./unreadable";
+
+type OnLines = ((lines: Buffer[]) => void) | undefined;
+
+interface Seen {
+  /** Undefined where it could not be read. */
+  followers: Follower[] | undefined;
+  problems: string[];
+  /** It is not there any more, and need not be. */
+  expired: boolean;
+}
+
+const dayMs = 86_400_000;
+
+/**
+ * @param ends where chains stood before; undefined where that is known from the manifest alone
+ * @param of its manifest's object, and whether no older segment is there
+ */
+export async function checkSegment(
+  bucket: Bucket,
+  manifest: Manifest,
+  ends: Ends | undefined,
+  of: { key: string; version: string | undefined; first: boolean },
+  onLines: OnLines,
+): Promise<Seen> {
+  const { key } = manifest.archive.segment;
+  try {
+    return judge(manifest, await follow(bucket, manifest, ends, undefined, onLines), []);
+  } catch (error) {
+    if (!isUnreadable(error)) throw error;
+    const [entry] = await bucket.list(key);
+    const first = entry && firstVersion(entry);
+    if (!first) return gone(bucket, key, of);
+    const wrong = (what: unknown) => `${key} cannot be read as what its manifest names: ${(what as Error).message}`;
+    if (first.touched === undefined) return { followers: undefined, problems: [wrong(error)], expired: false };
+    const touched = `${key} was ${first.touched} after it was written`;
+    try {
+      return judge(manifest, await follow(bucket, manifest, ends, first.version, onLines), [touched]);
+    } catch (other) {
+      if (!isUnreadable(other)) throw other;
+      return { followers: undefined, problems: [touched, wrong(other)], expired: false };
+    }
+  }
+}
+
+/** What expires goes in order of its age, and not before its lock has ended: its manifest's, which was written right after it. */
+async function gone(
+  bucket: Bucket,
+  key: string,
+  of: { key: string; version: string | undefined; first: boolean },
+): Promise<Seen> {
+  const lockedUntil = await bucket.lockedUntil(of.key, of.version);
+  const early = lockedUntil !== undefined && lockedUntil.getTime() > Date.now() + dayMs;
+  const why = early
+    ? `its manifest is locked until ${lockedUntil.toISOString()}, and so was it`
+    : of.first
+      ? undefined
+      : "older ones are there";
+  return {
+    followers: undefined,
+    problems: why === undefined ? [] : [`${key} is gone, and has not expired: ${why}`],
+    expired: why === undefined,
+  };
+}
+
+async function follow(
+  bucket: Bucket,
+  { archive: { segment, pieces } }: Manifest,
+  ends: Ends | undefined,
+  version: string | undefined,
+  onLines: OnLines,
+): Promise<Follower[]> {
+  const followers = pieces.map(({ chain, agent, first, last, from, elsewhere = [] }) => {
+    const start: Place = { seq: first - 1, seal: Buffer.from(from, "hex"), hash: first === 1 ? null : undefined };
+    const known = ends && (ends[chain].get(agent) ?? genesis);
+    const checkpoints = elsewhere.map((one) => ({ ...one, seal: Buffer.from(one.seal, "hex") }));
+    return new Follower({ chain, agent, from: known ?? start, last, head: undefined, checkpoints, repeated: false });
+  });
+  const byName = new Map(followers.map((follower) => [nameOf(follower.piece), follower]));
+  for await (const lines of readSegment(bucket, segment, version)) {
+    for (const bytes of lines) {
+      const { chain, line } = readLine(bytes);
+      byName.get(nameOf({ chain, agent: line.agent }))?.take(line);
+    }
+    onLines?.(lines);
+  }
+  for (const follower of followers) follower.finish();
+  return followers;
+}
+
+/** What the rows have that the manifest does not say. */
+function judge({ archive: { segment, pieces, flaws } }: Manifest, followers: Follower[], problems: string[]): Seen {
+  const known = new Set(flaws.map((flaw) => `${nameOf(flaw)} ${flaw.kind} ${flaw.seq}`));
+  followers.forEach((follower, i) => {
+    for (const flaw of follower.flaws)
+      if (!known.has(`${nameOf(flaw)} ${flaw.kind} ${flaw.seq}`)) problems.push(`${segment.key}: ${flaw.says}`);
+    if (follower.rows !== pieces[i]?.rows)
+      problems.push(
+        `${segment.key}: ${nameOf(follower.piece)} has ${follower.rows} rows, its manifest says ${pieces[i]?.rows}`,
+      );
+  });
+  return { followers, problems, expired: false };
+}

@@ -1,0 +1,91 @@
+/** The archive in the locked bucket, as part of a verification: what is wrong in it, what it tells itself, and the anchor that it is. */
+import type pg from "pg";
+import type { Anchor } from "../anchorFormat";
+import type { Bucket } from "../archive/bucket";
+import { checkArchive } from "../archive/check";
+import type { Flaw } from "../archive/follow";
+import { manifestKey } from "../archive/keys";
+import type { Manifest } from "../archive/manifest";
+import type { Finding } from "./findings";
+
+export interface Archived {
+  /** The newest manifest, if there is one: the database must reach it, with the same seals. */
+  anchors: Anchor[];
+  /** Where the log of the server stood by then. */
+  lsn: string | undefined;
+  findings: Finding[];
+  /** What has expired, and can be verified no more. */
+  unverified: string[];
+  report: { bucket: string; manifests: number; oldest?: number; newest?: number; rows: number; until?: string };
+}
+
+/** The number of the newest manifest, as the archiver has told the database. To be asked for before the bucket is read. */
+export async function toldManifest(client: pg.Client): Promise<number> {
+  const { rows } = await client.query<{ manifest: string }>("select manifest from audit.archive");
+  return Number(rows[0]?.manifest ?? 0);
+}
+
+/** @param knownFlaws of archived rows: so many, the oldest, were looked into */
+export async function verifyArchive(bucket: Bucket, told: number, knownFlaws: number): Promise<Archived> {
+  const findings: Finding[] = [];
+  const wrong = (message: string) => findings.push({ kind: "altered-archive", message });
+  const flaws: { number: number; flaw: Flaw }[] = [];
+  const expired = { segment: [] as Manifest[], marked: [] as Manifest[] };
+  let [oldest, newest]: [Manifest | undefined, Manifest | undefined] = [undefined, undefined];
+  let [manifests, rows] = [0, 0];
+  for await (const checked of checkArchive(bucket)) {
+    bucket.signal.throwIfAborted();
+    checked.problems.forEach(wrong);
+    const { manifest } = checked;
+    if (!manifest) continue;
+    oldest ??= manifest;
+    newest = manifest;
+    manifests++;
+    if (checked.expired) expired[checked.expired].push(manifest);
+    if (checked.expired !== "segment") rows += manifest.archive.segment.rows;
+    for (const flaw of manifest.archive.flaws) flaws.push({ number: manifest.archive.number, flaw });
+  }
+  const number = newest?.archive.number ?? 0;
+  if (told > number)
+    wrong(
+      `the archiver has written manifest ${told}, and the newest in the bucket ${bucket.name} is ${newest ? number : "none"}: what it wrote later was removed, or this is another bucket`,
+    );
+  else if (!newest)
+    findings.push({
+      kind: "nothing-verified",
+      message: `there is no manifest in the bucket ${bucket.name}: nothing is archived`,
+    });
+  findings.push(...flawFindings(flaws, newest, knownFlaws));
+  return {
+    anchors: newest ? [{ ...newest, source: manifestKey(number) }] : [],
+    lsn: newest?.archive.lsn,
+    findings,
+    unverified: [
+      ...(oldest && oldest.archive.previous !== null ? [`manifests before ${manifestKey(oldest.archive.number)}`] : []),
+      ...expired.segment
+        .slice(-1)
+        .map(({ as_of, archive }) => `segments up to that of ${manifestKey(archive.number)} (${as_of})`),
+    ].map((what) => `${what}, which have left the bucket ${bucket.name}`),
+    report: {
+      bucket: bucket.name,
+      manifests,
+      rows,
+      ...(oldest && newest && { oldest: oldest.archive.number, newest: number, until: newest.as_of }),
+    },
+  };
+}
+
+/** A fork is told by every manifest for as long as it is there: the newest counts. Other flaws are told once, with their rows. */
+function flawFindings(
+  flaws: readonly { number: number; flaw: Flaw }[],
+  newest: Manifest | undefined,
+  known: number,
+): Finding[] {
+  const ofRows = flaws.filter(({ flaw }) => flaw.kind !== "fork");
+  const expired = (newest?.archive.flawsSoFar ?? 0) - ofRows.length;
+  const forks = flaws.filter(({ flaw, number }) => flaw.kind === "fork" && number === newest?.archive.number);
+  return [...ofRows.slice(Math.max(0, known - expired)), ...forks].map(({ number, flaw }) => ({
+    kind: "flawed-archive",
+    message: `${manifestKey(number)} says: ${flaw.kind}: ${flaw.says}`,
+  }));
+}

@@ -1,0 +1,231 @@
+/** ops/verify --archived: what is wrong in the locked bucket, or in the database by what the bucket has. */
+import { cpSync } from "node:fs";
+import { DeleteObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
+import type pg from "pg";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { bucketFiles } from "../../cloud/aws/s3/settings";
+import { Bucket } from "../../ops/archive/bucket";
+import { checkArchive } from "../../ops/archive/check";
+import { manifestKey } from "../../ops/archive/keys";
+import type { Manifest } from "../../ops/archive/manifest";
+import { archive } from "../../ops/archive/run";
+import { silentLog } from "../../ops/log";
+import { roles } from "../../ops/roles";
+import { verifyArchive } from "../../ops/verify/archived";
+import { startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
+import { insertReceipts, newReceipt } from "../receipts";
+import { lockedBucket, makeBucket, testRegion, testS3, type TestS3 } from "../s3";
+import { runOps } from "./programs";
+
+const { signal } = new AbortController();
+const whole = "whole";
+let server: TestPostgres;
+let s3: TestS3;
+let database: TestDatabase;
+let app: pg.Client;
+let superuser: pg.Client;
+let manifests: Manifest[];
+/** A copy of the whole one for each test. */
+let bucket: Bucket;
+let made = 0;
+
+beforeAll(async () => {
+  [server, s3] = await Promise.all([startPostgres(), testS3({ [whole]: lockedBucket })]);
+  database = await server.createDatabase({ migrated: true });
+  [app, superuser] = await Promise.all([database.connect(roles.app), database.connect()]);
+  const client = await database.connect(roles.auditor);
+  const into = new Bucket(s3.client({ forcePathStyle: true }), whole, signal);
+  for (let i = 0; i < 4; i++) {
+    await insertReceipts(app, [newReceipt(), newReceipt({ actor_id: "b", decision_outcome: "require_approval" })]);
+    await archive({ client, bucket: into, environment: "test", log: silentLog, mostRows: 1000 });
+  }
+  manifests = [];
+  for await (const { manifest } of checkArchive(into)) if (manifest) manifests.push(manifest);
+});
+afterAll(() => Promise.all([server.stop(), s3.close()]));
+
+beforeEach(() => {
+  const name = `copy-${++made}`;
+  makeBucket(s3.root, name, lockedBucket);
+  cpSync(bucketFiles(s3.root, whole).objects, bucketFiles(s3.root, name).objects, { recursive: true });
+  bucket = new Bucket(s3.client({ forcePathStyle: true }), name, signal);
+});
+
+const segment = (number: number): string => manifests[number - 1]!.archive.segment.key;
+
+/** As the bucket's owner under governance. */
+async function remove(key: string): Promise<void> {
+  const [entry] = await bucket.list(key);
+  for (const { id: VersionId } of entry!.versions) {
+    const version = { Bucket: bucket.name, Key: key, VersionId, BypassGovernanceRetention: true };
+    await bucket.client.send(new DeleteObjectCommand(version));
+  }
+}
+const hide = (key: string) => bucket.client.send(new DeleteObjectCommand({ Bucket: bucket.name, Key: key }));
+const put = (key: string, text: string) =>
+  bucket.client.send(new PutObjectCommand({ Bucket: bucket.name, Key: key, Body: Buffer.from(text, "latin1") }));
+async function replace(key: string, change: (text: string) => string, from = key): Promise<void> {
+  const body = change((await bucket.read(from)).toString("latin1"));
+  await remove(key);
+  await put(key, body);
+}
+const check = () => verifyArchive(bucket, 0, 0);
+
+describe("in a bucket that is whole", () => {
+  it("nothing is found, and its newest manifest is the anchor", async () => {
+    expect(await check()).toMatchObject({
+      findings: [],
+      unverified: [],
+      anchors: [{ source: manifestKey(4), receipts: 8 }],
+      report: { manifests: 4, oldest: 1, newest: 4, rows: 12 },
+    });
+  });
+});
+
+describe("what is wrong in the bucket is found, the place named, and the rest verified all the same:", () => {
+  it.each([
+    [
+      "a segment is gone",
+      [/000000002-.*is gone, and has not expired: its manifest is locked until/],
+      () => remove(segment(2)),
+    ],
+    [
+      "the oldest segment is gone, long before its lock ends",
+      [/000000001-.*is gone, and has not expired/],
+      () => remove(segment(1)),
+    ],
+    [
+      "a segment was altered",
+      [/000000002-.*cannot be read as what its manifest names/],
+      () => replace(segment(2), (text) => `${text.slice(0, 40)}x${text.slice(41)}`),
+    ],
+    [
+      "a segment is another one's",
+      [/000000002-.*cannot be read as what its manifest names.*altered/],
+      () => replace(segment(2), (text) => text, segment(1)),
+    ],
+    [
+      "a segment was cut off",
+      [/000000002-.*unexpected end of file/],
+      () => replace(segment(2), (text) => text.slice(0, 60)),
+    ],
+    ["a segment was hidden", [/000000002-.*was hidden after it was written/], () => hide(segment(2))],
+    [
+      "another was put on top of a segment",
+      [/000000003-.*was overwritten after it was written/],
+      () => put(segment(3), "x"),
+    ],
+    ["a manifest is gone", [/^manifests\/000\/000\/002.json is gone$/], () => remove(manifestKey(2))],
+    ["a manifest was hidden", [/002.json was hidden after/], () => hide(manifestKey(2))],
+    ["the newest manifest was hidden", [/004.json was hidden after/], () => hide(manifestKey(4))],
+    ["another was put on top of a manifest", [/002.json was overwritten after/], () => put(manifestKey(2), "{}")],
+    ["a manifest is none", [/002.json.* is no manifest: it is not JSON/], () => replace(manifestKey(2), () => "x")],
+    [
+      "a manifest says another place",
+      [/002.json.*digest/],
+      () => replace(manifestKey(2), (text) => text.replace('"seq":2', '"seq":1')),
+    ],
+    [
+      "a manifest is another one's",
+      [/says that it is manifest 1/],
+      () => replace(manifestKey(2), (text) => text, manifestKey(1)),
+    ],
+    [
+      "a manifest was written anew",
+      [/003.json does not follow from the manifest before/],
+      () => replace(manifestKey(2), (text) => text.replace('"environment":"test"', '"environment":"prod"')),
+    ],
+    [
+      "a manifest says that more rows are there",
+      [/000000004-.*has 1 rows, its manifest says 2/],
+      () => replace(manifestKey(4), (text) => text.replace('"rows":1,"from"', '"rows":2,"from"')),
+    ],
+  ] as [string, RegExp[], () => Promise<unknown>][])("%s", async (_, expected, change) => {
+    await change();
+    const { findings, report } = await check();
+    expect(findings.map(({ message }) => message)).toEqual(expected.map((one) => expect.stringMatching(one) as string));
+    expect(report.newest).toBe(4);
+  });
+
+  it("the newest manifests are gone, and the database was told of them", async () => {
+    await remove(manifestKey(4));
+    expect((await check()).findings, "by the bucket alone").toEqual([]);
+    const { findings } = await verifyArchive(bucket, 4, 0);
+    expect(findings).toMatchObject([
+      {
+        kind: "altered-archive",
+        message: expect.stringContaining("has written manifest 4, and the newest in the bucket") as string,
+      },
+    ]);
+  });
+});
+
+describe("what has left the bucket by its age", () => {
+  it("is no finding, and is not called verified: the oldest manifest that is there is begun with", async () => {
+    makeBucket(s3.root, "old", lockedBucket);
+    bucket = new Bucket(s3.client({ forcePathStyle: true, maxAttempts: 3 }), "old", signal);
+    const client = await database.connect(roles.auditor);
+    s3.ahead = -60 * 86_400_000;
+    await archive({ client, bucket, environment: "test", log: silentLog, mostRows: 3 }).finally(() => (s3.ahead = 0));
+    const keys: string[] = [];
+    for await (const { manifest } of checkArchive(bucket)) keys.push(manifest!.archive.segment.key);
+    expect(keys).toHaveLength(4);
+
+    for (const key of [keys[0]!, keys[1]!, manifestKey(1)]) await remove(key);
+    await hide(manifestKey(2));
+    expect(await check()).toMatchObject({
+      report: { oldest: 2, newest: 4, rows: 6 },
+      findings: [],
+      unverified: [`manifests before ${manifestKey(2)}`, `segments up to that of ${manifestKey(2)}`].map(
+        (what) => expect.stringContaining(what) as string,
+      ),
+    });
+    // Not in the order of their age.
+    await remove(keys[3]!);
+    await hide(manifestKey(4));
+    expect((await check()).findings.map(({ message }) => message)).toEqual(
+      [/004.json was hidden after/, /000000004-.* is gone, and has not expired: older ones are there/].map(
+        (one) => expect.stringMatching(one) as string,
+      ),
+    );
+  });
+});
+
+describe("ops/verify --archived", () => {
+  const run = (more: Record<string, string> = {}) =>
+    runOps("verify", ["--archived"], {
+      ...s3.environment,
+      AWS_ENDPOINT_URL_S3: s3.url,
+      BACKUP_BUCKET: bucket.name,
+      BACKUP_REGION: testRegion,
+      DATABASE_URL: database.url(roles.auditor),
+      ...more,
+    });
+
+  it("says that the trail and the archive are whole, and what it has read; without the bucket's name it does nothing", async () => {
+    await superuser.query("update audit.archive set manifest = 4");
+    const { code, stderr, lines } = await run();
+    expect(stderr).toMatch(/the trail is whole: 8 receipts.*and so is the archive: 12 rows in 4 segments/);
+    expect(lines[0]).toMatchObject({ ok: true, archive: { oldest: 1, newest: 4 } });
+    expect(code).toBe(0);
+    expect(await run({ BACKUP_BUCKET: "" })).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("BACKUP_BUCKET") as string,
+    });
+  });
+
+  it("finds a chain that was cut off and sealed anew in the database, by what is in the bucket", async () => {
+    await superuser.query("set session_replication_role = replica");
+    await superuser.query("delete from receipts where actor_id = 'agent-1' and chain_seq = 4");
+    await superuser.query(
+      `update audit.chain_heads h set (seq, sealed_at, seal, receipt_hash, prev_receipt_hash) = (select chain_seq, sealed_at, chain_seal, receipt_hash, prev_receipt_hash
+         from receipts where actor_id = h.agent and chain_seq = 3) where agent = 'agent-1'`,
+    );
+    await superuser.query("reset session_replication_role");
+    const cut = await run();
+    expect(cut).toMatchObject({ code: 1, lines: [{ first: { kind: "cut-off-tail", seq: 4 } }] });
+    expect(cut.stderr).toContain(manifestKey(4));
+    await insertReceipts(app, [newReceipt()]);
+    expect(await run()).toMatchObject({ code: 1, lines: [{ first: { kind: "rewritten", seq: 4 } }] });
+  });
+});
