@@ -231,6 +231,7 @@ async function program() {
       pool: urls.monitorPool,
       replica: urls.monitorReplica,
       poolers: pgbouncerPods(namespace),
+      ...settings.monitor,
       controlPlaneUrl,
     },
     { ...onBoth, dependsOn: [tenancy, migrations, pgbouncer] },

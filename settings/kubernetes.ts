@@ -96,6 +96,21 @@ export const schedules = Object.fromEntries(
   }),
 ) as Record<TimedName, Setting<string>>;
 
+export const monitor = {
+  podMonitorLabels: map(
+    "podMonitorLabels",
+    /^([a-z0-9.-]{1,253}\/)?[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?$/,
+    z.string().regex(/^([A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?)?$/),
+    {
+      description:
+        "Labels of a PodMonitor for the monitor's metrics, those by which your Prometheus selects PodMonitors; none: no PodMonitor. Needs the Prometheus operator",
+      rule: "an object of Kubernetes labels: texts by name",
+      example: '{"release":"kube-prometheus-stack"}',
+      default: "{}",
+    },
+  ),
+};
+
 export const ops = {
   image: image("opsImage", "Node image that the ops programs run in", "node:22.21.1-alpine3.22"),
   pod: pod("opsPod", "the ops programs' pods"),

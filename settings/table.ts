@@ -3,7 +3,7 @@ import { backup, replica } from "./copies";
 import { database } from "./database";
 import type { Setting } from "./kinds";
 import { ingress } from "./ingress";
-import { controlPlane, createNamespace, namespace, ops, partitions, pgbouncer, schedules } from "./kubernetes";
+import { controlPlane, createNamespace, monitor, namespace, ops, partitions, pgbouncer, schedules } from "./kubernetes";
 import { placement } from "./placement";
 
 /**
@@ -24,6 +24,7 @@ export const table = {
   partitions,
   schedules,
   ops,
+  monitor,
   alarms,
 };
 

@@ -52,6 +52,7 @@ const kinds: Record<string, Kind> = {
   "kubernetes:policy/v1:PodDisruptionBudget": { text: "recorded: nothing evicts pods here", check: disruptionBudget },
   "kubernetes:autoscaling/v2:HorizontalPodAutoscaler": { text: "recorded: not scaled by load here", check: autoscaler },
   "kubernetes:networking.k8s.io/v1:Ingress": { text: "recorded: nothing leads in from outside here", check: ingress },
+  "kubernetes:monitoring.coreos.com/v1:PodMonitor": { text: "recorded: no Prometheus operator here" },
   [token.serviceAccount]: { text: "recorded: pods have no token here" },
   "kubernetes:networking.k8s.io/v1:NetworkPolicy": { text: "recorded: not enforced on one machine" },
 };

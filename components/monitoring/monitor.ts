@@ -23,6 +23,8 @@ export interface MonitorArgs
   /** Default: there is no replica. */
   replica?: DatabaseConnection | undefined;
   controlPlaneUrl: pulumi.Input<string>;
+  /** By which a Prometheus selects PodMonitors. None: there is no PodMonitor, which needs the Prometheus operator. */
+  podMonitorLabels: Record<string, string>;
 }
 
 /** Watches the deployment from inside: a single pod, which publishes to CloudWatch and answers for everything's health. */
@@ -88,6 +90,17 @@ export class Monitor extends pulumi.ComponentResource {
       },
       child,
     );
+    if (Object.keys(args.podMonitorLabels).length > 0)
+      new k8s.apiextensions.CustomResource(
+        name,
+        {
+          apiVersion: "monitoring.coreos.com/v1",
+          kind: "PodMonitor",
+          metadata: { ...metadata, labels: { ...labels, ...args.podMonitorLabels } },
+          spec: { selector: { matchLabels: labels }, podMetricsEndpoints: [{ port: "http", path: "/metrics" }] },
+        },
+        child,
+      );
 
     this.registerOutputs({ deployment: this.deployment.metadata.name });
   }

@@ -14,6 +14,7 @@ const settings: string[][] = [
   ["replicaEksClusterName=laptop-west"],
   ["primaryKmsKeyArn=arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"],
   ["pageEmails=oncall@example.com"],
+  ['podMonitorLabels={"release":"prometheus"}'],
 ];
 
 let constructed: Set<string>;

@@ -19,6 +19,7 @@ const args: MonitorArgs = {
   poolers: "pgbouncer-pods.ns.svc.cluster.local:6432",
   replica: { name: "replica-1", key: "url", egress: { ports: [{ protocol: "TCP", port: 5433 }] } },
   controlPlaneUrl: "http://control-plane.ns.svc.cluster.local:3000",
+  podMonitorLabels: {},
 };
 const build = (changed: Partial<MonitorArgs> = {}) => record(() => new Monitor("m", { ...args, ...changed }));
 const podOf = async (changed: Partial<MonitorArgs> = {}) =>
@@ -38,6 +39,16 @@ describe("the monitor", () => {
     ]);
     const { spec } = (await build()).one("kubernetes:apps/v1:Deployment").inputs as unknown as Deployment;
     expect(spec).toMatchObject({ replicas: 1, strategy: { type: "Recreate" } });
+  });
+
+  test("is found by a Prometheus through a PodMonitor of the labels that it selects by", async () => {
+    const world = await build({ podMonitorLabels: { release: "prometheus" } });
+    const { spec } = world.one("kubernetes:apps/v1:Deployment").inputs as unknown as Deployment;
+    expect(world.one("kubernetes:monitoring.coreos.com/v1:PodMonitor").inputs).toMatchObject({
+      metadata: { namespace: "ns", labels: { release: "prometheus" } },
+      spec: { selector: spec.selector, podMetricsEndpoints: [{ port: "http", path: "/metrics" }] },
+    });
+    expect(spec.template.spec.containers).toMatchObject([{ ports: [{ name: "http" }] }]);
   });
 
   test("may put metrics into its own namespace of CloudWatch, and nothing else", async () => {

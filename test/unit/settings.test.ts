@@ -91,6 +91,7 @@ describe("defaults", () => {
         "verify-archived": "17 8 1 * *",
       },
       ops: { image: "node:22.21.1-alpine3.22", pod: {} },
+      monitor: { podMonitorLabels: {} },
       alarms: {
         emails: { page: [], ticket: [] },
         topicArns: { page: [], ticket: [] },
@@ -120,6 +121,7 @@ describe("a single key", () => {
     ["primaryRegion", ["frankfurt", "eu-central", "EU-CENTRAL-1", "eu-central-1a"]],
     ["eksClusterName", ["-x", "a b"]],
     ["namespace", ["", "Authensor", "-a", "a-", "a".repeat(64), "a.b"]],
+    ["podMonitorLabels", ["", "x", '{"-a":"b"}', '{"a":"b c"}', '{"a":null}']],
     [
       "tags",
       [
