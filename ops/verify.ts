@@ -76,6 +76,13 @@ async function run(options: Options, { signal }: Context): Promise<void> {
   if (options.agent !== undefined && options.fromAnchor !== undefined)
     throw new Failure("--from-anchor checks all agents: do not combine it with --agent", [], 2);
   const recorded = options.record === undefined ? undefined : scopeNamed(options.record);
+  const parts = [options.agent, options.until, ...(recorded === "whole" ? [options.since, options.fromAnchor] : [])];
+  if (recorded !== undefined && parts.some((part) => part !== undefined))
+    throw new Failure(
+      `--record ${recorded} would tell the monitor more than was verified: do not combine it with --agent, --until${recorded === "whole" ? ", --since or --from-anchor" : ""}`,
+      [],
+      2,
+    );
   const [from, ...others] = options.fromAnchor === undefined ? [] : readAnchors([options.fromAnchor]);
   const archived = options.archived ? await readArchive(signal) : undefined;
   const report = await verify({

@@ -108,6 +108,8 @@ describe("ops/anchor and ops/verify", () => {
       [["--since", "2026-11-02", "--anchors", "x"], /do not combine them with --since/, 2],
       [["--anchors", join(dir, "missing")], /cannot read anchors/, 2],
       [["--connections", "0"], /--connections must be/, 2],
+      [["--record", "whole", "--since", "1d"], /--record whole would tell the monitor more than was verified/, 2],
+      [["--record", "recent", "--agent", "a"], /--record recent would tell the monitor more/, 2],
       [["extra"], /too many arguments/, 2],
     ] as const) {
       const { code, stderr } = await runOps("verify", [...args], env());
