@@ -38,7 +38,7 @@ create table audit.program_runs (
 
 grant select on audit.program_runs to authensor_monitor, authensor_auditor;
 
--- Who may tell of which: each role of the programs that run as it.
+-- Who may tell of which: each role, by either of its logins, of the programs that run as it.
 create table audit.programs (
   program text primary key,
   role    name not null
@@ -54,7 +54,7 @@ as $$
 begin
   -- The owner runs any of them by hand.
   if not exists (select from audit.programs p
-                  where p.program = report_run.program and session_user in (p.role, current_user)) then
+                  where p.program = report_run.program and session_user in (p.role, p.role || '_b', current_user)) then
     raise '% does not report runs of "%"', session_user, program using errcode = 'insufficient_privilege',
       hint = 'A new program has a row in audit.programs, with the role that it runs as (sql/018_monitor.sql).';
   end if;

@@ -1341,7 +1341,7 @@ CREATE FUNCTION audit.report_run(program text, succeeded boolean, summary text) 
 begin
   -- The owner runs any of them by hand.
   if not exists (select from audit.programs p
-                  where p.program = report_run.program and session_user in (p.role, current_user)) then
+                  where p.program = report_run.program and session_user in (p.role, p.role || '_b', current_user)) then
     raise '% does not report runs of "%"', session_user, program using errcode = 'insufficient_privilege',
       hint = 'A new program has a row in audit.programs, with the role that it runs as (sql/018_monitor.sql).';
   end if;

@@ -38,6 +38,17 @@ test.each(createdRoles)("the second login of %s may do what the role may, and is
   expect((await database.connect(secondLogin(role)).then((client) => client.query("select 1"))).rowCount).toBe(1);
 });
 
+test("the daily run reports itself by either login, and by no other role's", async () => {
+  for (const login of [roles.maintenance, secondLogin(roles.maintenance)])
+    expect(await runAs(login)).toMatchObject({ code: 0, stderr: "" });
+  const { rows } = await admin.query("select program, succeeded_at = finished_at as succeeded from audit.program_runs");
+  expect(rows).toEqual([{ program: "partitions", succeeded: true }]);
+  const other = await database.connect(secondLogin(roles.monitor));
+  await expect(other.query("select audit.report_run('partitions', true, 'x')")).rejects.toMatchObject({
+    code: "42501",
+  });
+});
+
 test("nothing differs once the migrations have run", async () => {
   expect(await differences()).toEqual([]);
 });
