@@ -101,6 +101,15 @@ export function primaryParameters(input: TuningInput): Parameter[] {
         "the net below it, and for direct connections. pg_dump turns it off for itself.",
       source: manual("runtime-config-client"),
     },
+    {
+      name: "temp_file_limit",
+      value: String(Math.floor((storageGib * 1024 * 1024) / 10)),
+      unit: "kB",
+      reason:
+        "Any role may sort what does not fit into memory: no session fills more than a tenth of the disk with it. Only here: " +
+        "as a role's setting it is PostgreSQL's superuser's alone.",
+      source: manual("runtime-config-resource"),
+    },
     ...loggingParameters(major),
     {
       name: "track_io_timing",

@@ -23,6 +23,9 @@ import {
 } from "../../components/pooling/pgbouncerConfig";
 import { suitPgbouncer } from "../../local/pgbouncer";
 import { generateKey, privateKeyPem, selfSign } from "../../cloud/tls/x509";
+import { silentLog } from "../../ops/log";
+import { relieveLockTable } from "../../ops/monitor/lockTable";
+import { Server } from "../../ops/monitor/server";
 import { databaseName, type RoleKey, roles } from "../../ops/roles";
 import { credentials } from "../credentials";
 import { startPostgres, superuser, type TestPostgres } from "../postgres";
@@ -296,6 +299,67 @@ async function writeThrough(controlPlane: pg.Pool, during: () => Promise<void>):
   await Promise.all(writers);
   return acknowledged;
 }
+
+describe("the lock table, filled through the pooler again and again", () => {
+  /** Milliseconds from the first receipt that failed to the last, within `ms`, and how many failed and were stored. */
+  async function attacked(by: "app" | "telemetry", ms: number) {
+    const heartbeat = new Server(
+      server.url(current.monitor.user, databaseName, current.monitor.password),
+      "heartbeat",
+      1,
+    );
+    const look = () => relieveLockTable(heartbeat, silentLog, new AbortController().signal);
+    await look();
+    let stop = false;
+    const attack = async (key: number) => {
+      while (!stop)
+        await pod
+          .connect(pod.url(by, pooledDatabase[by]))
+          .then((client) => client.query(`select pg_advisory_lock(${key}, g) from generate_series(1, 1000000) g`))
+          .catch(() => sleep(5));
+    };
+    const watch = async () => {
+      for (; !stop; await sleep(1000)) await look();
+    };
+    const working = [attack(1), attack(2), watch()];
+    const failed: number[] = [];
+    let stored = 0;
+    for (const until = Date.now() + ms; Date.now() < until; await sleep(20)) {
+      const client = await pod.connect(pod.url("app", pooledDatabase.controlPlane)).catch(() => undefined);
+      const done = await client
+        ?.query(
+          "insert into receipts (id, envelope_id, status, decision_outcome, envelope, decision) values (gen_random_uuid(), gen_random_uuid(), 'skipped', 'deny', '{}', '{}')",
+        )
+        .then(
+          () => true,
+          () => false,
+        );
+      await client?.end().catch(() => undefined);
+      if (done === true) stored++;
+      else failed.push(Date.now());
+    }
+    stop = true;
+    await Promise.all(working);
+    await look();
+    await heartbeat.end();
+    return { interval: (failed.at(-1) ?? 0) - (failed[0] ?? 0), failed: failed.length, stored };
+  }
+
+  test("by telemetry keeps receipts from being stored for less than three seconds", async () => {
+    const { interval, failed } = await attacked("telemetry", 4000);
+    expect(failed).toBeGreaterThan(0);
+    expect(interval).toBeLessThan(3000);
+    await admin.query(`set role ${roles.owner}; select from audit.repair_roles(); reset role`);
+    const client = await pod.connect(pod.url("telemetry", pooledDatabase.telemetry));
+    await expect(client.query("select 1")).resolves.toMatchObject({ rowCount: 1 });
+  });
+
+  test("by the control plane's role, which is never locked out, leaves receipts a part of each second", async () => {
+    const { failed, stored } = await attacked("app", 3000);
+    expect(failed).toBeGreaterThan(0);
+    expect(stored).toBeGreaterThan(0);
+  });
+});
 
 describe("the control plane's key rotation, whose BEGIN and COMMIT go over different connections", () => {
   test("is refused and costs no receipt: every one that was acknowledged is there when the pooler is gone", async () => {

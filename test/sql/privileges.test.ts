@@ -10,7 +10,7 @@ let admin: pg.Client;
 const clients = new Map<string, pg.Client>();
 
 beforeAll(async () => {
-  server = await startPostgres();
+  server = await startPostgres({ parameters: { temp_file_limit: "8MB" } });
   database = await server.createDatabase({ migrated: true });
   admin = await database.connect();
   for (const role of createdRoles) clients.set(role, await database.connect(role));
@@ -40,6 +40,14 @@ const insertReceipt = `insert into receipts (id, envelope_id, parent_receipt_id,
                        execution_attempts, receipt_hash, prev_receipt_hash, created_at, updated_at)
   values ('${id}', '${id}', null, 'pending', 'require_approval', 'http', 'agent', '{}', '{}',
           '{"status": "pending", "expiresAt": "2001-01-01T00:00:00.000Z"}', 'pending', 0, 'h', null, now(), now()) returning *`;
+
+describe.each(createdRoles)("%s", (role) => {
+  it("cannot fill the disk by sorting: the server's limit holds, whatever the session sets", async () => {
+    const sort = "select count(*) from (select g from generate_series(1, 1000000) g order by -g offset 0) t";
+    expect(await attempt(role, `set local work_mem = '64kB'; ${sort}`)).toBe("53400");
+    expect(await attempt(role, "set local temp_file_limit = -1")).toBe("42501");
+  });
+});
 
 /** The statements the unmodified control plane sends (AUTHENSOR/AUTHENSOR, packages/control-plane/src, commit 55f328e). */
 const controlPlane = [

@@ -22,6 +22,7 @@ describe("the primary's parameters", () => {
       max_worker_processes: "32",
       max_locks_per_transaction: "1152",
       idle_in_transaction_session_timeout: "60000",
+      temp_file_limit: "2097152",
       log_min_duration_statement: "1000",
       log_statement: "ddl",
       log_connections: "1",
@@ -48,6 +49,7 @@ describe("the primary's parameters", () => {
     const changed = Object.keys(after).filter((name) => after[name] !== before[name]);
     expect(Object.fromEntries(changed.map((name) => [name, after[name]]))).toEqual({
       max_wal_size: "32768",
+      temp_file_limit: "104857600",
       min_wal_size: "8192",
       max_connections: "1000",
       maintenance_work_mem: "1048576",
