@@ -1,14 +1,16 @@
 import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
+// Tests wait for servers more than they compute: the default, one CPU less than there are, would leave one of two idle.
+const workers = Math.max(2, availableParallelism() - 1);
+
 /**
  * Three rooms, one after the other: pure logic over mocks, SQL against servers of its own, and the local cloud. Their
  * order is that of what they cost, and two CPUs are not asked to time-out one room while another fills them.
  */
 export default defineConfig({
   test: {
-    // Tests wait for servers more than they compute: the default, one CPU less than there are, would leave one of two idle.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
+    maxWorkers: workers,
     projects: [
       {
         test: {
@@ -36,6 +38,8 @@ export default defineConfig({
           include: ["test/local/**/*.test.ts"],
           testTimeout: 120_000,
           hookTimeout: 180_000,
+          // One more: alarms.test.ts waits for three minutes, as alarms do, and computes for seconds.
+          maxWorkers: workers + 1,
           sequence: { groupOrder: 2 },
         },
       },

@@ -68,6 +68,14 @@ export class LocalCloud {
     return this.state().root;
   }
 
+  /** Where a resource keeps its files, by its type and the end of its Pulumi name. */
+  directoryOf(type: string, ending: string): string {
+    const { root, resources } = this.state();
+    const found = resources.find((resource) => resource.type === type && resource.name.endsWith(ending));
+    if (!found) throw new Error(`no ${type} …${ending}`);
+    return join(root, found.physicalName);
+  }
+
   /** Every port that a resource has been given, whose Pulumi name ends like this. */
   ports(ending: string): number[] {
     const { resources, ports } = this.state();

@@ -1,0 +1,274 @@
+/** Real trouble on a real deployment: what the monitor sees of it, which alarm tells whom, and that it ends with the trouble. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { CloudWatchClient, GetMetricDataCommand } from "@aws-sdk/client-cloudwatch";
+import { RDSClient, RebootDBInstanceCommand } from "@aws-sdk/client-rds";
+import { Client } from "pg";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { files, readAlarms, readJson, readStates, type Action } from "../../cloud/aws/cloudwatch/definitions";
+import { Evaluator } from "../../cloud/aws/cloudwatch/evaluator";
+import { cloudWatch, cloudWatchRoot } from "../../cloud/aws/cloudwatch/service";
+import { Store } from "../../cloud/aws/cloudwatch/store";
+import { stopEndpoint, urlOf } from "../../cloud/aws/endpoint";
+import { rdsApi } from "../../cloud/aws/rds/api/service";
+import { readIfThere } from "../../cloud/host/files";
+import { running } from "../../cloud/host/pidFile";
+import { waitUntil } from "../../cloud/host/wait";
+import { firstReceipt } from "../../local/firstReceipt";
+import { namespace, type MetricName } from "../../ops/monitor/metrics";
+import { LocalCloud } from "./commands";
+
+const instance = "aws:rds/instance:Instance";
+const deployment = "kubernetes:apps/v1:Deployment";
+const region = "eu-central-1";
+const credentials = { accessKeyId: "test", secretAccessKey: "local" };
+
+const cloud = new LocalCloud();
+let root: string;
+beforeAll(async () => {
+  const result = await cloud.run("up");
+  expect(result.code, result.stderr).toBe(0);
+  root = cloudWatchRoot(cloud.root);
+});
+afterAll(() => cloud.remove());
+
+/** As RDS' own superuser, for what no customer could do. */
+async function asSuperuser(ending: "primary" | "replica", work: (client: Client) => Promise<void>): Promise<void> {
+  const [port = 0] = cloud.ports(`-${ending}`);
+  const host = cloud.directoryOf(instance, `-${ending}`);
+  const client = new Client({ host, port, user: "rdsadmin", database: "authensor" });
+  await client.connect();
+  await work(client).finally(() => client.end());
+}
+
+const fullName = (alarm: string) => `authensor-local-${alarm}`;
+
+function stateOf(alarm: string): { state: string; since: number } {
+  const { arn = "" } = readAlarms(root).find(({ name }) => name === fullName(alarm)) ?? {};
+  const { state = "none", since = "" } = readStates(root)[arn] ?? {};
+  return { state, since: Date.parse(since) };
+}
+
+/** By then every metric is published once more, and evaluated. */
+const slowest = { timeoutMs: 260_000, everyMs: 200 };
+
+async function enters(alarm: string, wanted: "ALARM" | "OK"): Promise<number> {
+  await waitUntil(`${alarm} is in ${wanted}`, () => stateOf(alarm).state === wanted, slowest);
+  return stateOf(alarm).since;
+}
+
+/** In order, who was told what of an alarm. */
+function told(alarm: string): { state: string; topic: string | undefined }[] {
+  const lines = (readIfThere(files(root).actions) ?? "").split("\n").filter((line) => line !== "");
+  const actions = lines.map((line) => JSON.parse(line) as Action).filter((action) => action.alarm === fullName(alarm));
+  return actions.map(({ state, target }) => ({ state, topic: /:([^:]+)$/.exec(target)?.[1] }));
+}
+
+function expectPaged(alarm: string): void {
+  const topic = expect.stringMatching(/^authensor-local-page/) as string;
+  expect(told(alarm)).toEqual([
+    { state: "ALARM", topic },
+    { state: "OK", topic },
+  ]);
+}
+
+const monitorUrl = () => `http://127.0.0.1:${cloud.ports("-monitor")[0]}`;
+
+type Health = Record<string, { state: string; reason?: string }>;
+
+async function health(): Promise<{ status: number; parts: Health }> {
+  const response = await fetch(`${monitorUrl()}/health/ready`);
+  const { parts } = (await response.json()) as { parts: Health };
+  return { status: response.status, parts };
+}
+
+/** Until `/health/ready` answers 503 and why. */
+async function notReady(part: string, why: RegExp): Promise<void> {
+  const said = async () => {
+    const { status, parts } = await health();
+    return status === 503 && why.test(parts[part]?.reason ?? "");
+  };
+  await waitUntil(`/health/ready says of ${part} ${why}`, said, slowest);
+}
+
+async function readyAgain(part: string): Promise<void> {
+  await waitUntil(`${part} is well`, async () => (await health()).parts[part]?.state === "ok", slowest);
+}
+
+/** What CloudWatch has of a metric, by the beginning of each period. */
+async function published(metric: MetricName, period: number): Promise<Map<number, number>> {
+  const endpoint = urlOf(cloudWatch, cloud.root)!;
+  const client = new CloudWatchClient({ region, endpoint, credentials, maxAttempts: 1 });
+  const Dimensions = [{ Name: "Environment", Value: "local" }];
+  const { MetricDataResults: [found] = [] } = await client.send(
+    new GetMetricDataCommand({
+      StartTime: new Date(Date.now() - 600_000),
+      EndTime: new Date(),
+      MetricDataQueries: [
+        {
+          Id: "m",
+          MetricStat: {
+            Metric: { Namespace: namespace, MetricName: metric, Dimensions },
+            Period: period,
+            Stat: "Maximum",
+          },
+        },
+      ],
+    }),
+  );
+  return new Map(found?.Timestamps?.map((at, place) => [at.getTime() / 1000, found.Values?.[place] ?? 0]));
+}
+
+let altered: string;
+
+/** Past every guard, and by now on the replica, which is what verification reads. */
+async function alterOutcome(outcome: string): Promise<void> {
+  await asSuperuser("primary", async (client) => {
+    await client.query("set session_replication_role = replica");
+    await client.query("update receipts set decision_outcome = $1 where id = $2", [outcome, altered]);
+  });
+  await asSuperuser("replica", async (client) => {
+    const arrived = "select from receipts where id = $1 and decision_outcome = $2";
+    const there = async () => (await client.query(arrived, [altered, outcome])).rowCount === 1;
+    await waitUntil("the replica has it", there, slowest);
+  });
+}
+
+test("a receipt that a superuser altered is found by the next verification on schedule", async () => {
+  altered = (await firstReceipt(cloud.outputs())).receiptId;
+  await alterOutcome("allow");
+  const { code, stdout, stderr } = await cloud.run("cron", "verify-recent");
+  expect(code).toBe(1);
+  expect(stdout + stderr).toContain(altered);
+});
+
+describe.concurrent("an alarm fires at real trouble, says why, and clears:", { timeout: 400_000 }, () => {
+  describe("of the replica, and while it is quiet again", () => {
+    test.sequential(
+      "replay that is paused under writes, within a minute after the lag has passed its bound",
+      async () => {
+        await asSuperuser("replica", async (client) => {
+          await client.query("select pg_wal_replay_pause()");
+          const behind = async () => {
+            const { rows } = await client.query<{ behind: boolean }>(
+              "select now() - at > interval '10 seconds' as behind from audit.heartbeat",
+            );
+            return rows[0]?.behind;
+          };
+          await waitUntil("the replica is 10 s behind", behind, slowest);
+          const passed = Date.now();
+          await notReady("lag", /^the replica is \d\d s behind the primary$/);
+          expect((await enters("replication-lag", "ALARM")) - passed).toBeLessThan(60_000);
+          const { code, stdout } = await cloud.run("status");
+          expect(stdout).toMatch(/ALARM {2}authensor-local-replication-lag since .* more than 10 s behind the primary/);
+          expect(code).toBe(1);
+          await client.query("select pg_wal_replay_resume()");
+        });
+        await enters("replication-lag", "OK");
+        await readyAgain("lag");
+        expectPaged("replication-lag");
+      },
+    );
+
+    test.sequential(
+      "a CloudWatch that hangs loses no data point, and a reboot of the primary ends no monitor",
+      async () => {
+        const pid = running(join(root, "cloudwatch.pid"))!;
+        const [monitor] = cloud.pids(deployment, "-monitor");
+        const directory = cloud.directoryOf(deployment, "-monitor");
+        const names = readdirSync(directory, { recursive: true, encoding: "utf8" });
+        const log = join(directory, names.find((name) => name.endsWith("monitor.log")) ?? "");
+        const logged = (text: string) => waitUntil(text, () => readFileSync(log, "utf8").includes(text), slowest);
+        process.kill(pid, "SIGSTOP");
+        const since = Date.now() / 1000;
+        try {
+          const endpoint = urlOf(rdsApi, cloud.root)!;
+          const { identifier } = cloud.outputs()["primary"] as { identifier: string };
+          const rds = new RDSClient({ region, endpoint, credentials });
+          await rds.send(new RebootDBInstanceCommand({ DBInstanceIdentifier: identifier }));
+          await logged("CloudWatch takes no metrics; they are kept");
+        } finally {
+          process.kill(pid, "SIGCONT");
+        }
+        await logged('"CloudWatch takes metrics again","lost":0');
+        await readyAgain("primary");
+        const until = Date.now() / 1000;
+        const values = await published("PoolWaitingClients", 10);
+        for (let at = Math.ceil(since / 10) * 10; at < until - 30; at += 10) expect([...values.keys()]).toContain(at);
+        expect(cloud.pids(deployment, "-monitor")).toEqual([monitor]);
+        expect(told("primary-not-writing")).toEqual([]);
+      },
+    );
+  });
+
+  test("a pool that open transactions have exhausted", async () => {
+    const held = new AbortController();
+    /** Opens a transaction and forgets it, again and again; whom the pool turns away comes again. */
+    const forgetful = async (turn: number) => {
+      await sleep(turn * 500);
+      while (!held.signal.aborted) {
+        const client = new Client({ connectionString: cloud.outputs().auditUrl });
+        client.on("error", () => undefined);
+        const ended = new Promise((resolve) => client.once("end", resolve));
+        const released = new Promise((resolve) => held.signal.addEventListener("abort", resolve, { once: true }));
+        try {
+          await client.connect();
+          await client.query("begin; select 1");
+          await Promise.race([ended, released]);
+        } catch {
+          // Turned away.
+        } finally {
+          await client.end().catch(() => undefined);
+        }
+      }
+    };
+    const clients = Promise.all(Array.from({ length: 40 }, (_, turn) => forgetful(turn)));
+    try {
+      await notReady("pool", /^\d+ clients wait for a connection, the first for \d+ s: the pool is full$/);
+      await waitUntil(
+        "CloudWatch has a minute of it",
+        async () => Math.max(0, ...(await published("PoolLongestWaitSeconds", 60)).values()) > 5,
+        { ...slowest, everyMs: 1000 },
+      );
+      // Into the next minute's readings.
+      await sleep(21_000);
+    } finally {
+      held.abort();
+      await clients;
+    }
+    await readyAgain("pool");
+    await enters("pool-waiting", "ALARM");
+    await enters("pool-waiting", "OK");
+    expectPaged("pool-waiting");
+  });
+
+  test("a trail that a verification has found broken", async () => {
+    await notReady("verification", /^the last verification of the recent trail has \d+ findings$/);
+    await enters("trail-broken", "ALARM");
+    await alterOutcome("deny");
+    expect((await cloud.run("cron", "verify-recent")).code).toBe(0);
+    await enters("trail-broken", "OK");
+    await readyAgain("verification");
+    expectPaged("trail-broken");
+  });
+});
+
+test("a monitor that was killed is missed, by one alarm and not by thirty, as the minutes to come will show", async () => {
+  for (const pid of cloud.pids(deployment, "-monitor")) process.kill(pid, "SIGKILL");
+  expect(await cloud.run("status")).toMatchObject({
+    code: 1,
+    stdout: expect.stringContaining("DOWN  apps.Deployment authensor-local-monitor") as string,
+  });
+  // It saves what it has.
+  await stopEndpoint(cloudWatch, cloud.root);
+  const actions: Action[] = [];
+  const store = Store.from(readJson<unknown>(files(root).metrics, []));
+  const evaluator = new Evaluator(store, readStates(root), (action) => actions.push(action));
+  const alarms = readAlarms(root);
+  const now = Math.ceil(Date.now() / 10_000) * 10;
+  for (let second = 0; second <= 420; second += 10) evaluator.evaluate(alarms, now + second);
+  expect(actions.filter(({ state }) => state === "ALARM").map(({ alarm }) => alarm)).toEqual([
+    fullName("monitor-silent"),
+  ]);
+});
