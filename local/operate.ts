@@ -6,6 +6,8 @@ import { handlerOf, running } from "../cloud/handlers";
 import { UsageError } from "./config";
 import type { Environment } from "./environment";
 import { forgetAlias } from "../cloud/host/alias";
+import { restoredStatus } from "../cloud/aws/rds/api/restored";
+import { rdsRoot } from "../cloud/aws/rds/api/service";
 import { instanceType } from "../cloud/aws/rds/lookup";
 import { findCronJob, runCronJob } from "../cloud/kubernetes/job";
 import { token } from "../cloud/kubernetes/objects";
@@ -42,8 +44,9 @@ export async function health({ engine, state }: Environment): Promise<Row[]> {
         }
       }),
   );
+  const restored = restoredStatus(rdsRoot(state.root)).map((status) => ({ type: "restored instance", ...status }));
   const page = pageStatus(state.root);
-  return page ? [...rows, { type: "page", what: "page", ...page }] : rows;
+  return [...rows, ...restored, ...(page ? [{ type: "page", what: "page", ...page }] : [])];
 }
 
 const howToRun = ({ type, name }: Entry) => (type === token.cronJob ? `: make cron NAME=${name}` : "");

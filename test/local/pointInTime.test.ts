@@ -1,12 +1,17 @@
 /** Backups of real servers: any second can be restored, what is damaged says so, and what fails meanwhile leaves no gap. */
+import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, renameSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import {
   DeleteDBInstanceCommand,
+  DescribeDBInstanceAutomatedBackupsCommand,
   DescribeDBInstancesCommand,
   DescribeEventsCommand,
+  ModifyDBInstanceCommand,
   RDSClient,
+  RebootDBInstanceCommand,
   RestoreDBInstanceToPointInTimeCommand,
   type RestoreDBInstanceToPointInTimeMessage,
 } from "@aws-sdk/client-rds";
@@ -20,7 +25,9 @@ import { stopRestored } from "../../cloud/aws/rds/api/restored";
 import { listBackups, placeOf, type BackupPlace } from "../../cloud/aws/rds/backups/automated";
 import { keepBackups } from "../../cloud/aws/rds/backups/keeper";
 import { dataOf, listBases } from "../../cloud/aws/rds/backups/base";
-import { listSegments } from "../../cloud/aws/rds/backups/segments";
+import { expire } from "../../cloud/aws/rds/backups/expiry";
+import { firstMissing, listSegments } from "../../cloud/aws/rds/backups/segments";
+import { running } from "../../cloud/host/pidFile";
 import { waitUntil, sleep } from "../../cloud/host/wait";
 import { FakeCloud } from "./fakeCloud";
 
@@ -32,6 +39,7 @@ const api = serve({ directory: rds, reboots: new Set(), restores: new Map(), sig
 let clients: Record<string, RDSClient>;
 let source: BackupPlace;
 let copyArn = "";
+let group = "";
 
 beforeAll(async () => {
   await new Promise<void>((resolve) => api.listen(0, "127.0.0.1", resolve));
@@ -43,6 +51,7 @@ beforeAll(async () => {
     region: home,
     instanceClass: "db.t4g.micro",
     engine: "postgres",
+    engineVersion: "17", // the machine may run an older one in its place
     username: "owner",
     passwordWo: "first-password",
     passwordWoVersion: 1,
@@ -51,14 +60,14 @@ beforeAll(async () => {
     backupRetentionPeriod: 2,
     skipFinalSnapshot: true,
   });
+  const parameters = [{ name: "max_locks_per_transaction", value: "99", applyMethod: "pending-reboot" }];
+  const groupType = "aws:rds/parameterGroup:ParameterGroup";
+  const made = await cloud.create(groupType, "group", { region: home, family: "postgres17", parameters });
+  group = String(made.outputs.name);
   const type = "aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication";
   const inputs = { region: elsewhere, sourceDbInstanceArn: primary.outputs.arn, retentionPeriod: 1 };
   copyArn = String((await cloud.create(type, "copies", inputs)).outputs.arn);
-  const backups = listBackups(rds);
-  source = placeOf(
-    rds,
-    backups.find(({ region }) => region === home)!,
-  );
+  source = placeOf(rds, own());
   await sql("primary", "create table written (what text)");
   await keepBackups(rds, signal);
 });
@@ -82,6 +91,7 @@ async function sql(port: "primary" | number, statement: string, password = "firs
 }
 const write = (what: string) => sql("primary", `insert into written values ('${what}')`);
 const read = (port: number) => sql(port, "select what from written order by what");
+const own = () => listBackups(rds).find(({ region }) => region === home)!;
 const server = () => serverBehind(find(rds, home, String(cloud.get("primary").outputs.identifier))!);
 const nextSecond = () => sleep(1000 - (Date.now() % 1000));
 
@@ -203,4 +213,104 @@ describe("a restore", () => {
     const newest = await restored("newest", { ...other, UseLatestRestorableTime: true }, elsewhere);
     expect(await read(newest)).toEqual(["first", "second"]);
   });
+});
+
+describe("archiving", () => {
+  test("that fails for a while, and a primary killed meanwhile, lose nothing: all is archived later, without a gap", async () => {
+    renameSync(source.wal, `${source.wal}.away`);
+    await write("while archiving fails");
+    await server().query("select pg_switch_wal()");
+    const failed = async () => {
+      const [row] = await server().query<{ failed: boolean }>(
+        "select failed_count > 0 as failed from pg_stat_archiver",
+      );
+      return row?.failed;
+    };
+    await waitUntil("a failure", failed);
+    process.kill(running(server().pidFile)!, "SIGKILL");
+    await waitUntil("dead", () => !server().alive);
+    renameSync(`${source.wal}.away`, source.wal);
+    await cloud.heal("primary");
+    await write("after the crash");
+    await archived();
+    const names = listSegments(source.wal).map(({ name }) => name);
+    expect(firstMissing(names[0]!, names.at(-1)!, new Set(names))).toBeUndefined();
+    const port = await restored("whole", { UseLatestRestorableTime: true });
+    expect(await read(port)).toEqual(expect.arrayContaining(["after the crash", "while archiving fails"]));
+  });
+
+  test("does not replace a segment by another of its name, and takes one that it has kept already for done", () => {
+    const script = join(server().directory, "archive-wal.sh");
+    const { name } = listSegments(source.wal)[0]!;
+    const again = join(cloud.root, "again");
+    writeFileSync(again, gunzipSync(readFileSync(join(source.wal, `${name}.gz`))));
+    expect(spawnSync("sh", [script, again, name]).status).toBe(0);
+    writeFileSync(again, "another");
+    const refused = spawnSync("sh", [script, again, name], { encoding: "utf8" });
+    expect(refused).toMatchObject({ status: 1, stderr: expect.stringMatching(/has other content/) as string });
+  });
+});
+
+describe("a restored instance", () => {
+  test("has the default parameter group and its tags, takes a new password, and only such may be changed or deleted", async () => {
+    const port = await restored("scratch", { UseLatestRestorableTime: true, Tags: [{ Key: "drill", Value: "1" }] });
+    expect(await told(home, "scratch")).toMatchObject({
+      DBInstanceStatus: "available",
+      MultiAZ: false,
+      DBParameterGroups: [{ DBParameterGroupName: expect.stringMatching(/^default\.postgres/) as string }],
+      TagList: [{ Key: "drill", Value: "1" }],
+    });
+    const change = { DBInstanceIdentifier: "scratch", MasterUserPassword: "second-password" };
+    await clients[home]!.send(new ModifyDBInstanceCommand(change));
+    await waitUntil("modified", async () => (await told(home, "scratch")).DBInstanceStatus === "available");
+    await expect(read(port)).rejects.toThrow(/password authentication failed/);
+    expect(await sql(port, "select 'in'", "second-password")).toEqual(["in"]);
+    await clients[home]!.send(
+      new ModifyDBInstanceCommand({ DBInstanceIdentifier: "scratch", DBParameterGroupName: group }),
+    );
+    expect((await told(home, "scratch")).DBParameterGroups).toEqual([
+      { DBParameterGroupName: group, ParameterApplyStatus: "pending-reboot" },
+    ]);
+    await clients[home]!.send(new RebootDBInstanceCommand({ DBInstanceIdentifier: "scratch" }));
+    await waitUntil("rebooted", async () => (await told(home, "scratch")).DBInstanceStatus === "available");
+    expect(await sql(port, "show max_locks_per_transaction", "second-password")).toEqual(["99"]);
+    await remove("scratch");
+
+    const DBInstanceIdentifier = String(cloud.get("primary").outputs.identifier);
+    const removal = new DeleteDBInstanceCommand({ DBInstanceIdentifier, SkipFinalSnapshot: true });
+    await expect(clients[home]!.send(removal)).rejects.toThrow(/only the program/);
+    const another = new ModifyDBInstanceCommand({ DBInstanceIdentifier, MasterUserPassword: "another-password" });
+    await expect(clients[home]!.send(another)).rejects.toThrow(/only the program/);
+  });
+
+  test("cannot be of a moment outside the restore window, which RDS tells", async () => {
+    const { DBInstanceAutomatedBackups: [found] = [] } = await clients[elsewhere]!.send(
+      new DescribeDBInstanceAutomatedBackupsCommand({ DBInstanceAutomatedBackupsArn: copyArn }),
+    );
+    expect(found).toMatchObject({ Region: home, Status: "active", BackupRetentionPeriod: 1 });
+    const { EarliestTime, LatestTime } = found!.RestoreWindow!;
+    for (const moment of [EarliestTime!.getTime() - 1000, LatestTime!.getTime() + 600_000])
+      await expect(restored("outside", { RestoreTime: new Date(moment) })).rejects.toThrow(/the restore window is/);
+  });
+});
+
+test("what has expired goes, and never what the retention needs; an ended backup goes when its retention is over", async () => {
+  const day = 24 * 3600 * 1000;
+  await keepBackups(rds, signal, new Date(Date.now() + 1.5 * day)); // a second base backup is due
+  const [first, second] = listBases(source);
+  const expires = new Date(second!.endedAt).getTime() + 2 * day;
+  const oldest = listSegments(source.wal)[0]!.name;
+  expire(rds, own(), new Date(expires - 1000));
+  expect(listBases(source).map(({ name }) => name)).toEqual([first!.name, second!.name]);
+  expect(listSegments(source.wal)[0]!.name).toBe(oldest);
+  expire(rds, own(), new Date(expires + 1000));
+  expect(listBases(source).map(({ name }) => name)).toEqual([second!.name]);
+  expect(listSegments(source.wal)[0]!.name).toBe(second!.first);
+
+  await cloud.delete("copies");
+  const copies = listBackups(rds).find(({ copyOf }) => copyOf !== undefined)!;
+  expire(rds, copies, new Date(Date.now() + day - 60_000));
+  expect(existsSync(placeOf(rds, copies).directory)).toBe(true);
+  expire(rds, copies, new Date(Date.now() + day + 60_000));
+  expect(existsSync(placeOf(rds, copies).directory)).toBe(false);
 });

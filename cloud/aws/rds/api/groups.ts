@@ -5,6 +5,7 @@ import { makeDirectory, readIfThere, writeWhole } from "../../../host/files";
 import type { ServiceUser } from "../../../host/user";
 import { AwsError } from "../../account";
 import { catalogOf, loadableModules, postgres } from "../binaries";
+import type { Known } from "./known";
 import { checkParameters, settingsOf, type Parameter, type Settings } from "../parameters";
 
 interface Group {
@@ -28,20 +29,17 @@ export function forgetGroup(rds: string, which: Pick<Group, "region" | "name">):
   rmSync(fileOf(rds, which), { force: true });
 }
 
-export const defaultGroup = (major: number) => `default.postgres${major}`;
+/** That of the engine's version, whichever this machine runs in its place. */
+const majorOf = ({ engineVersion }: Pick<Known, "engineVersion">): number => parseInt(engineVersion, 10);
 
-/** What a group, its own or the default one, comes to on a server of this API's. */
-export function groupSettings(
-  rds: string,
-  {
-    region,
-    parameterGroup: name,
-    major,
-    memoryGib,
-  }: { region: string; parameterGroup: string; major: number; memoryGib: number },
-): Settings {
-  const binaries = postgres(major);
-  const parameters = name === defaultGroup(major) ? [] : parametersOf(rds, { region, name, major });
+export const defaultGroup = (of: Pick<Known, "engineVersion">): string => `default.postgres${majorOf(of)}`;
+
+/** What the group of an instance, the default one or another, comes to on its server. */
+export function groupSettings(rds: string, instance: Known): Settings {
+  const { region, parameterGroup: name, memoryGib } = instance;
+  const binaries = postgres(instance.major);
+  const major = majorOf(instance);
+  const parameters = name === defaultGroup(instance) ? [] : parametersOf(rds, { region, name, major });
   const { leftOut } = checkParameters(parameters, catalogOf(binaries), major, () => true);
   const modules = loadableModules(binaries);
   return settingsOf(parameters, leftOut, { major: binaries.major, memory: memoryGib * 1024 ** 3, modules });

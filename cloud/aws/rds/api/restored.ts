@@ -33,7 +33,7 @@ export function restoreInstance(call: Call, rds: Rds): object {
     instanceClass: parameters.get("DBInstanceClass") ?? instanceClass,
     engineVersion,
     multiAz: isTrue(parameters.get("MultiAZ")),
-    parameterGroup: parameters.get("DBParameterGroupName") ?? defaultGroup(major),
+    parameterGroup: parameters.get("DBParameterGroupName") ?? defaultGroup({ engineVersion }),
     port: 0,
     directory: join(rds.directory, "restored", `${region}.${identifier}`),
     major,
@@ -191,6 +191,19 @@ export function describeEvents({ region, parameters }: Call, rds: Rds): object {
   );
   return { Events: { Event: events } };
 }
+
+/** For a person, as of the program's instances; @param rds the API's own directory. */
+export const restoredStatus = (rds: string) =>
+  restoredIn(rds).map((known) => {
+    const { status, from, moment, events } = known.restored!;
+    const { alive } = serverBehind(known);
+    const healthy = status === "available" ? alive : status !== "restore-error";
+    const running = `PostgreSQL on localhost:${known.port}, restored from ${from.id} of ${from.region} to ${moment}`;
+    const what = `restored instance ${known.identifier}`;
+    if (status !== "available")
+      return { what, healthy, text: [status, events.at(-1)?.message].filter(Boolean).join(": ") };
+    return { what, healthy, text: alive ? running : "not running" };
+  });
 
 /** Those that run are stopped with everything else; @param rds the API's own directory. */
 export async function stopRestored(rds: string): Promise<void> {
