@@ -13,6 +13,9 @@ import { trustPath } from "../pods/trust";
 /** Fixed: agents hold this address. */
 export const controlPlaneService = "control-plane";
 export const controlPlanePort = 3000;
+/** Inside the cluster. */
+export const controlPlaneUrl = (namespace: string) =>
+  `http://${controlPlaneService}.${namespace}.svc.cluster.local:${controlPlanePort}`;
 
 /** Seconds a terminating pod may take: the drain, the end as the guard brings it about, and a little. */
 export const stopGracePeriod = (drain: number) => drain + longestStop + 5;

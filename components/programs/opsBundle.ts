@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { join } from "node:path";
 import { RunError } from "@pulumi/pulumi/errors";
 import { buildSync } from "esbuild";
 import { readMigrations } from "../../ops/migrate/files";
@@ -8,18 +9,21 @@ import { Failure } from "../../ops/program";
 const mostBytes = 1024 * 1024;
 
 /**
- * One ops program with everything it imports, as a single CommonJS file: the same text for the same source, wherever it
- * lies and whoever builds it. Only indentation and comments are left out, a third of the text: what runs can still be read, with every
- * name as it was written (`npx prettier` sets it out again).
- * @param entry path of the program, relative to the root
- * @param root the directory that holds its node_modules
+ * Ops programs with everything they import, each a single CommonJS file: the same text for the same source, wherever it lies, whoever
+ * builds it and with whatever others. Only indentation and comments are left out, a third of the text: what runs can still be read,
+ * with every name as it was written (`npx prettier` sets it out again). Together, since reading what they share is most of the work.
+ * @param programs their names: `migrate` is ops/migrate.ts
+ * @param root the directory that holds ops and node_modules
+ * @returns their texts by their names
  */
-export function bundleOps(entry: string, root: string): string {
+export function bundleOps<Name extends string>(programs: readonly Name[], root: string): Record<Name, string> {
   const { outputFiles } = buildSync({
     absWorkingDir: root,
-    entryPoints: [entry],
+    entryPoints: programs.map((program) => `ops/${program}.ts`),
     bundle: true,
     write: false,
+    // Nothing is written there: it tells the texts apart.
+    outdir: root,
     platform: "node",
     // The oldest Node that package.json allows; the image's is newer.
     target: "node20",
@@ -40,9 +44,12 @@ export function bundleOps(entry: string, root: string): string {
     tsconfigRaw: { compilerOptions: { target: "es2022" } },
     logLevel: "silent",
   });
-  const text = outputFiles[0]?.text ?? "";
-  assertFits({ [entry]: text });
-  return text;
+  const textOf = (program: Name): string => {
+    const text = outputFiles.find(({ path }) => path === join(root, `${program}.js`))!.text;
+    assertFits({ [`ops/${program}.ts`]: text });
+    return text;
+  };
+  return Object.fromEntries(programs.map((program) => [program, textOf(program)])) as Record<Name, string>;
 }
 
 export interface MigrationFiles {

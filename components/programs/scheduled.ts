@@ -10,6 +10,7 @@ import {
   scheduledNames,
   type ScheduledProgram,
   scheduledPrograms,
+  sourceOf,
   type TimedName,
 } from "./scheduledPrograms";
 
@@ -17,8 +18,8 @@ interface EveryScheduled
   extends
     Pick<OpsProgramArgs, "namespace" | "image" | "trustSecret" | "pod" | "transform">,
     Pick<PodIdentityArgs, "region" | "eksClusterName" | "permissionsBoundaryArn" | "tags"> {
-  /** The bundle of a program of ops/, by its name. */
-  bundle: (program: string) => string;
+  /** Of the programs of ops/, by their names; `scheduledSources` are needed. */
+  bundles: Readonly<Record<string, string>>;
   connections: DatabaseConnections;
   inputs: ScheduledInputs;
 }
@@ -45,7 +46,7 @@ export class Scheduled extends pulumi.ComponentResource {
         ...args,
         command: program,
         args: [...(entry.args ?? [])],
-        bundle: args.bundle(entry.entry ?? program),
+        bundle: args.bundles[sourceOf(program, entry)]!,
         database: connections[entry.connection],
         databases: Object.fromEntries(
           Object.entries(entry.databases ?? {}).map(([which, connection]) => [which, connections[connection]]),

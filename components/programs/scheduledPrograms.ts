@@ -140,6 +140,17 @@ export type ScheduledName = keyof typeof scheduledPrograms;
 
 export const scheduledNames = Object.keys(scheduledPrograms) as ScheduledName[];
 
+/** The program that an entry runs: `verify` is ops/verify.ts. */
+export const sourceOf = (name: string, { entry }: ScheduledProgram): string => entry ?? name;
+
+type ScheduledSource = {
+  [Name in ScheduledName]: (typeof scheduledPrograms)[Name] extends { entry: infer Entry } ? Entry : Name;
+}[ScheduledName];
+
+export const scheduledSources = [
+  ...new Set(scheduledNames.map((name) => sourceOf(name, scheduledPrograms[name]) as ScheduledSource)),
+];
+
 /** Those that have a setting: when they run. */
 export type TimedName = {
   [Name in ScheduledName]: (typeof scheduledPrograms)[Name] extends { schedule: string } ? Name : never;

@@ -1,3 +1,5 @@
+import * as k8s from "@pulumi/kubernetes";
+
 export interface Cluster {
   name: string;
   region: string;
@@ -31,5 +33,14 @@ export function kubeconfig({ name, region, endpoint, certificateAuthority }: Clu
         },
       },
     ],
+  });
+}
+
+/** How the program acts on the cluster. */
+export function kubernetesProvider(cluster: Cluster & { arn: string }, roleArn?: string): k8s.Provider {
+  return new k8s.Provider("kubernetes", {
+    kubeconfig: kubeconfig(cluster, roleArn),
+    // EKS renews a cluster's authority. Without an identifier another kubeconfig is another cluster: all objects would be made anew.
+    clusterIdentifier: cluster.arn,
   });
 }

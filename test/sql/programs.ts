@@ -30,7 +30,7 @@ function bundle(program: string): string {
   let path = bundles.get(program);
   if (path === undefined) {
     path = join(dir, `${program}.js`);
-    writeFileSync(path, bundleOps(`ops/${program}.ts`, root));
+    writeFileSync(path, bundleOps([program], root)[program]!);
     bundles.set(program, path);
   }
   return path;

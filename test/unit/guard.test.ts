@@ -15,7 +15,7 @@ let directory: string;
 beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), "guard-"));
   symlinkSync(join(root, "node_modules"), join(directory, "node_modules"));
-  const source = bundleOps("ops/guard.ts", root);
+  const source = bundleOps(["guard"], root).guard;
   const short = source.replace(/farewell ?= ?\d+/, "farewell=1").replace(/lastAnswers ?= ?\d+/, "lastAnswers=1");
   expect(short).not.toBe(source);
   writeFileSync(join(directory, "guard.cjs"), short);

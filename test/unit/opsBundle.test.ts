@@ -26,46 +26,53 @@ describe("a bundle", () => {
   test("is one file that runs on Node alone, with its packages in it", () => {
     const directory = project("alone", hello);
     const file = join(scratch, "alone.js");
-    writeFileSync(file, bundleOps("ops/hello.ts", directory));
+    writeFileSync(file, bundleOps(["hello"], directory).hello);
     // Elsewhere, so that no node_modules can be found above it.
     expect(execFileSync(process.execPath, [file], { cwd: "/", encoding: "utf8", env: {} })).toBe("käse function\n");
   });
 
   test("is the same text wherever the same source lies", () => {
     const [here, there] = [project("here", hello), project("there/deeper", hello)];
-    const text = bundleOps("ops/hello.ts", here);
-    expect(bundleOps("ops/hello.ts", there)).toBe(text);
-    expect(bundleOps("ops/hello.ts", here)).toBe(text);
+    const text = bundleOps(["hello"], here).hello;
+    expect(bundleOps(["hello"], there).hello).toBe(text);
+    expect(bundleOps(["hello"], here).hello).toBe(text);
     expect(text).not.toContain(scratch);
+  });
+
+  test("is the same text whether it is made alone or together with others", () => {
+    const programs = ["partitions", "migrate", "guard"] as const;
+    const together = bundleOps(programs, root);
+    expect(Object.keys(together)).toEqual(programs);
+    for (const program of programs) expect(together[program]).toBe(bundleOps([program], root)[program]);
   });
 
   test("changes with the source", () => {
     const changed = project("changed", hello.replace("käse", "brot"));
-    expect(bundleOps("ops/hello.ts", changed)).not.toBe(bundleOps("ops/hello.ts", project("unchanged", hello)));
+    expect(bundleOps(["hello"], changed).hello).not.toBe(bundleOps(["hello"], project("unchanged", hello)).hello);
   });
 
   test("that would not fit into a ConfigMap is refused with its size", () => {
     const large = project("large", `console.log(${JSON.stringify("x".repeat(1024 * 1024))});\n`);
-    expect(() => bundleOps("ops/hello.ts", large)).toThrow(
+    expect(() => bundleOps(["hello"], large)).toThrow(
       /ops\/hello\.ts: 10\d{5} bytes do not fit into a ConfigMap; the most is 1048576/,
     );
   });
 
   test("of the largest program, the monitor, leaves a third of a ConfigMap free, and keeps the names that its source has", () => {
-    const text = bundleOps("ops/monitor.ts", root);
+    const text = bundleOps(["monitor"], root).monitor;
     expect(Buffer.byteLength(text)).toBeLessThan(700_000);
     expect(text).toContain("publishEverySeconds");
   });
 
   test("of a program that does not exist, or does not compile, fails and says why", () => {
-    expect(() => bundleOps("ops/nothing.ts", root)).toThrow(/Could not resolve "ops\/nothing\.ts"/);
+    expect(() => bundleOps(["nothing"], root)).toThrow(/Could not resolve "ops\/nothing\.ts"/);
     const broken = project("broken", 'import "not-a-package";');
-    expect(() => bundleOps("ops/hello.ts", broken)).toThrow(/Could not resolve "not-a-package"/);
+    expect(() => bundleOps(["hello"], broken)).toThrow(/Could not resolve "not-a-package"/);
   });
 
   test.each(["migrate", "partitions"])("of ops/%s.ts runs on Node alone and explains itself", (command) => {
     const file = join(scratch, `${command}.js`);
-    writeFileSync(file, bundleOps(`ops/${command}.ts`, root));
+    writeFileSync(file, bundleOps([command], root)[command]!);
     const help = execFileSync(process.execPath, [file, "--help"], { cwd: "/", encoding: "utf8", env: {} });
     expect(help).toMatch(/DATABASE_URL/);
   });

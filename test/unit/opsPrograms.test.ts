@@ -5,7 +5,11 @@ import { isCron } from "../../components/programs/cron";
 import type { DatabaseConnections } from "../../components/programs/databaseConnection";
 import { Migrations, type MigrationsArgs } from "../../components/programs/migrations";
 import { Scheduled, type ScheduledArgs } from "../../components/programs/scheduled";
-import { type ScheduledProgram, scheduledPrograms } from "../../components/programs/scheduledPrograms";
+import {
+  type ScheduledProgram,
+  scheduledPrograms,
+  scheduledSources,
+} from "../../components/programs/scheduledPrograms";
 import type { NetworkPolicy, PodTemplate } from "./kubernetesTypes";
 import { credentials } from "../credentials";
 import { record } from "./mocks";
@@ -52,7 +56,7 @@ const scheduledArgs: ScheduledArgs = {
   program: "partitions",
   entry: scheduledPrograms.partitions,
   schedule: "17 3 * * *",
-  bundle: (program) => `// ${program}`,
+  bundles: Object.fromEntries(scheduledSources.map((source) => [source, `// ${source}`])),
   connections,
   inputs: scheduledInputs,
 };

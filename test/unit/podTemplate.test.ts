@@ -139,7 +139,7 @@ describe("the pods of each component", () => {
             program: "partitions",
             entry: scheduledPrograms.partitions,
             schedule: "@daily",
-            bundle: () => "",
+            bundles: {},
             connections: { maintenance: database } as DatabaseConnections,
             inputs: scheduledInputs,
           }),

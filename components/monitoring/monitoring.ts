@@ -1,0 +1,59 @@
+import * as pulumi from "@pulumi/pulumi";
+import { capacityOf } from "../aws/instanceClass";
+import type { DatabaseConnections } from "../programs/databaseConnection";
+import { Alarms, type AlarmsArgs } from "./alarms";
+import { Dashboard } from "./dashboard";
+import { Monitor, type MonitorArgs } from "./monitor";
+
+export interface WatchedServer {
+  server: { identifier: pulumi.Output<string> };
+  region: string;
+  instanceClass: string;
+}
+
+export interface MonitoringArgs
+  extends Omit<MonitorArgs, "database" | "pool" | "replica" | "tags">, Omit<AlarmsArgs, "primary" | "replica"> {
+  connections: Pick<DatabaseConnections, "monitor" | "monitorPool" | "monitorReplica">;
+  /** GiB of each server. */
+  storageGib: number;
+  primary: WatchedServer;
+  /** Default: there is none. */
+  replica?: WatchedServer | undefined;
+}
+
+/** Whether all is well: what measures it, what tells people when it is not, and where they look. */
+export class Monitoring extends pulumi.ComponentResource {
+  readonly monitor: Monitor;
+  readonly alarms: Alarms;
+  readonly dashboard: Dashboard;
+
+  constructor(name: string, args: MonitoringArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("authensor:monitoring:Monitoring", name, {}, opts);
+    const child = { parent: this };
+    const { environment, connections, storageGib } = args;
+    const watched = ({ server, region, instanceClass }: WatchedServer) => {
+      return { identifier: server.identifier, region, capacity: capacityOf(instanceClass), storageGib };
+    };
+    const servers = { primary: watched(args.primary), replica: args.replica && watched(args.replica) };
+
+    this.monitor = new Monitor(
+      `${name}-monitor`,
+      {
+        ...args,
+        database: connections.monitor,
+        pool: connections.monitorPool,
+        replica: connections.monitorReplica,
+      },
+      child,
+    );
+    // What is measured first: an alarm without data would be one for want of it.
+    this.alarms = new Alarms(name, { ...args, ...servers }, { ...child, dependsOn: this.monitor });
+    const { rows, arns } = this.alarms;
+    this.dashboard = new Dashboard(`${name}-dashboard`, { ...servers, environment, rows, arns }, child);
+
+    this.registerOutputs({
+      monitor: this.monitor.deployment.metadata.name,
+      dashboard: this.dashboard.dashboardName,
+    });
+  }
+}

@@ -1,0 +1,83 @@
+import type { BackupBucket } from "./components/backup/backupBucket";
+import type { AdminToken } from "./components/controlPlane/adminToken";
+import { type ControlPlane, controlPlaneUrl } from "./components/controlPlane/controlPlane";
+import type { Database } from "./components/database/database";
+import type { Primary } from "./components/database/primary";
+import type { Monitoring } from "./components/monitoring/monitoring";
+import type { SecretKey } from "./components/pods/secretKey";
+import type { Certificates } from "./components/pooling/certificates";
+import { type Pgbouncer, pgbouncerNames } from "./components/pooling/pgbouncer";
+import { pgbouncerPort } from "./components/pooling/pgbouncerConfig";
+import type { DatabaseConnections } from "./components/programs/databaseConnection";
+import type { Scheduled } from "./components/programs/scheduled";
+
+interface Deployed {
+  environment: string;
+  regions: { primary: string; replica?: string | undefined; backup: string };
+  namespace: string;
+  database: Database;
+  backups: BackupBucket;
+  certificates: Certificates;
+  urls: DatabaseConnections;
+  scheduled: readonly Scheduled[];
+  pgbouncer: Pgbouncer;
+  adminToken: AdminToken;
+  controlPlane: ControlPlane;
+  ingress?: { host: string } | undefined;
+  monitoring: Monitoring;
+}
+
+type Server = Pick<Primary, "identifier" | "address" | "port" | "arn">;
+const server = ({ identifier, address: host, port, arn }: Server) => ({ identifier, host, port, arn });
+
+/** What the stack tells of itself: where everything is, and never a secret. */
+export function stackOutputs({
+  environment,
+  regions,
+  namespace,
+  database: { network, primary, replica },
+  backups,
+  certificates,
+  urls,
+  scheduled,
+  pgbouncer,
+  adminToken,
+  controlPlane,
+  ingress,
+  monitoring: { monitor, alarms, dashboard },
+}: Deployed) {
+  const secretOf = ({ name, key }: SecretKey) => ({ namespace, name, key });
+  return {
+    environment,
+    regions,
+    namespace,
+    primary: server(primary),
+    /** Who may reach it: security groups, or blocks of addresses. */
+    primaryAdmits: network.primaryAdmits,
+    ...(replica && { replica: server(replica) }),
+    backupBucket: { name: backups.bucketName, region: backups.region },
+    pgbouncer: {
+      host: pgbouncerNames(namespace)[0],
+      port: pgbouncerPort,
+      service: pgbouncer.service.metadata.name,
+      /** Deploy before: only a deployment makes a new certificate. */
+      certificateValidUntil: certificates.validUntil,
+    },
+    controlPlane: {
+      url: controlPlaneUrl(namespace),
+      service: controlPlane.service.metadata.name,
+      /** For agents outside the cluster. */
+      ...(ingress && { ingressUrl: `https://${ingress.host}` }),
+    },
+    monitor: monitor.deployment.metadata.name,
+    /** Names of the alarms that say whether any of a severity is in ALARM; each alarm's runbook is docs/runbooks/<name>.md. */
+    alarms: alarms.composites,
+    dashboard: { name: dashboard.dashboardName, url: dashboard.url },
+    cronJobs: scheduled.map(({ cronJob }) => cronJob.metadata.name),
+    /** Where in Kubernetes each URL of the database is kept; never the URL. */
+    connectionSecrets: Object.fromEntries(
+      Object.entries(urls).map(([connection, secret]) => [connection, secretOf(secret)]),
+    ),
+    adminTokenSecret: secretOf(adminToken.secret),
+  };
+}
