@@ -1,9 +1,10 @@
 /** Writes what each chain gained since the last run into the locked bucket. Safe to run anywhere, any number of times, several at once. */
 import type { Command } from "commander";
 import type pg from "pg";
+import type { Acceptance } from "./archive/acceptFork";
 import { connectBucket, type Bucket } from "./archive/bucket";
-import { reportArchive } from "./archive/report";
 import { Behind } from "./archive/position";
+import { reportArchive, toldManifest } from "./archive/report";
 import { archive, type Outcome } from "./archive/run";
 import { databaseUrl, withConnection } from "./database";
 import { Failure, integerSetting, runProgram, textSetting, type Context } from "./program";
@@ -20,11 +21,31 @@ Environment:
 
 Exit codes: 0 all is in the bucket, 1 something failed or was found, 2 wrong usage or settings.`;
 
-async function run({ log, signal }: Context): Promise<void> {
+interface Options {
+  acceptFork?: string;
+  changes?: boolean;
+  at?: string;
+  by?: string;
+  reason?: string;
+}
+
+function acceptanceOf({ acceptFork: agent, changes, at = "", by, reason }: Options): Acceptance | undefined {
+  if (agent === undefined) return undefined;
+  if (!/^\d{1,15}$/.test(at) || !by || !reason)
+    throw new Failure(
+      "--accept-fork needs --at (the last place that both branches have), --by (who has looked into it) and --reason",
+      [],
+      2,
+    );
+  return { chain: changes ? "history" : "receipts", agent, seq: Number(at), by, reason };
+}
+
+async function run(options: Options, { log, signal }: Context): Promise<void> {
   const settings = {
     environment: textSetting("ENVIRONMENT", "prod"),
     mostRows: integerSetting("ARCHIVE_SEGMENT_ROWS", 100_000),
     log,
+    accept: acceptanceOf(options),
   };
   const known = integerSetting("ARCHIVE_KNOWN_FLAWS", 0);
   const bucket = connectBucket(
@@ -36,7 +57,8 @@ async function run({ log, signal }: Context): Promise<void> {
   await withConnection({ ...from, url: databaseUrl() }, async (primary) => {
     let outcome: Outcome;
     try {
-      outcome = await preferReplica(primary, from, (client) => archive({ ...settings, client, bucket }), log);
+      const told = await toldManifest(primary);
+      outcome = await preferReplica(primary, from, (client) => archive({ ...settings, told, client, bucket }), log);
     } catch (error) {
       // Where the connection is gone too, the next run's report is awaited: an alarm tells when it does not come.
       await reportArchive(primary, { summary: (error as Error).message }).catch(() => undefined);
@@ -98,5 +120,12 @@ function problemOf(
 }
 
 void runProgram("archive", "Writes what each chain gained into the locked bucket.", (command: Command, context) => {
-  command.addHelpText("after", environment).action(() => run(context));
+  command
+    .addHelpText("after", environment)
+    .option("--accept-fork <agent>", "go on with this agent's chain past a fork (docs/runbooks/archive-flawed.md)")
+    .option("--changes", "the fork is in the chain of the agent's changes, not of its receipts")
+    .option("--at <place>", "the last place that both branches have")
+    .option("--by <name>", "who has looked into it")
+    .option("--reason <text>", "what was found, for whoever verifies the archive later")
+    .action((options: Options) => run(options, context));
 });

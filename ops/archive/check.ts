@@ -1,5 +1,6 @@
 /** Reads the bucket from its first manifest to its newest, and checks all of it: without the database, by what is in the bucket alone. */
 import { ofEachChain } from "../verify/chainKinds";
+import { wrongForks } from "./acceptFork";
 import { checkSegment } from "./checkSegment";
 import type { Bucket } from "./bucket";
 import { chainsOf, endsOf } from "./ends";
@@ -54,6 +55,9 @@ export async function* checkArchive(bucket: Bucket, onLines?: (lines: Buffer[]) 
       if (problems.length === 0) problems.push(`${key} does not follow from the manifest before it`);
       ends = undefined;
     }
+    problems.push(...(await wrongForks(bucket, manifest)));
+    for (const { chain, agent, seq, seal } of manifest.archive.forks ?? [])
+      ends?.[chain].set(agent, { seq, seal: Buffer.from(seal, "hex"), hash: seq === 0 ? null : undefined });
     if (previous === null) ends ??= ofEachChain(() => new Map<string, Place>());
     const segment = await checkSegment(
       bucket,

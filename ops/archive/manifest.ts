@@ -52,6 +52,21 @@ const archiveSchema = z.object({
       ),
     }),
   ),
+  /** Chains that forked, and go on from `seq` in another branch than the one that the bucket had up to `left`; who accepted that, and why. */
+  forks: z.optional(
+    z.array(
+      z.object({
+        chain,
+        agent: z.string(),
+        seq: count,
+        seal,
+        left: z.object({ last: place, seal: sha256 }),
+        by: z.string(),
+        at: z.string(),
+        reason: z.string(),
+      }),
+    ),
+  ),
   /** What is wrong with the rows of this segment, and with chains that are no longer those of the bucket. */
   flaws: z.array(
     z.object({

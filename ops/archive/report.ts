@@ -16,3 +16,9 @@ export async function reportArchive(primary: pg.Client, report: ArchiveReport): 
   await primary.query("select audit.report_archive($1, $2, $3, $4)", [until, manifest, problems, summary]);
   await primary.query("commit");
 }
+
+/** The number of the newest manifest, as the archiver has told the database. To be asked for before the bucket is read. */
+export async function toldManifest(client: pg.Client): Promise<number> {
+  const { rows } = await client.query<{ manifest: string }>("select manifest from audit.archive");
+  return Number(rows[0]?.manifest ?? 0);
+}

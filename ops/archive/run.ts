@@ -3,9 +3,12 @@ import { randomBytes } from "node:crypto";
 import type pg from "pg";
 import type { Log } from "../log";
 import { readLedger } from "../migrate/ledger";
+import { Failure } from "../program";
 import { anchorOf } from "../takeAnchor";
+import { ofEachChain } from "../verify/chainKinds";
 import { inSnapshot } from "../verify/session";
-import { readSnapshot } from "../verify/snapshot";
+import { readSnapshot, type Snapshot } from "../verify/snapshot";
+import { acceptFork, type Acceptance } from "./acceptFork";
 import { isTaken, type Bucket } from "./bucket";
 import { chainsOf, endsOf, pieceOf } from "./ends";
 import type { Flaw } from "./follow";
@@ -25,6 +28,10 @@ export interface Archiver {
   log: Log;
   /** Rows of one segment. */
   mostRows: number;
+  /** The number of the newest manifest, as the database was told. */
+  told: number;
+  /** A fork to be passed, before all else. */
+  accept?: Acceptance | undefined;
 }
 
 export interface Outcome {
@@ -47,12 +54,18 @@ export async function archive(archiver: Archiver): Promise<Outcome> {
   const left = new Set<string>();
   const flaws = new Map<string, Flaw>();
   const done = { segments: 0, rows: 0 };
+  let { accept } = archiver;
   for (;;) {
     bucket.signal.throwIfAborted();
     const newest = await newestManifest(bucket);
     if (newest) await assertFollows(bucket, newest.manifest.archive);
+    if (newest && newest.manifest.archive.number < archiver.told)
+      throw new Failure(
+        `the newest manifest in the bucket ${bucket.name} is ${newest.manifest.archive.number}, and ${archiver.told} had been written: what came later was removed; nothing is archived on top of it`,
+        ["docs/runbooks/archive-flawed.md says how to go on."],
+      );
     await assertNotBehind(client, newest?.manifest.archive.lsn);
-    const next = await inSnapshot(client, () => writeNext(archiver, newest, left));
+    const next = await inSnapshot(client, () => writeNext({ ...archiver, accept }, newest, left));
     const { manifest, complete } = next;
     if (manifest) {
       const { number, segment } = manifest.archive;
@@ -63,6 +76,7 @@ export async function archive(archiver: Archiver): Promise<Outcome> {
         log.warn("another run was faster: the segment of this one counts for nothing", { number, orphan: segment.key });
         continue;
       }
+      accept = undefined;
       done.segments++;
       done.rows += segment.rows;
       log.info("archived", { number, rows: segment.rows, bytes: segment.compressed.bytes, segment: segment.key });
@@ -86,7 +100,7 @@ interface Next {
 
 /** Writes the next segment, in the snapshot that the connection is in. */
 async function writeNext(
-  { client, bucket, environment, mostRows }: Archiver,
+  { client, bucket, environment, mostRows, accept }: Archiver,
   newest: Newest | undefined,
   left: Set<string>,
 ): Promise<Next> {
@@ -95,7 +109,11 @@ async function writeNext(
   const ends = endsOf(newest?.manifest);
   const snapshot = await readSnapshot(client);
   const { asOf } = snapshot;
-  const { pieces, forks, complete } = planSegment(snapshot, ends, left, mostRows);
+  const forked = accept && (await acceptFork(client, bucket, ends, previous?.number ?? 0, accept));
+  const plan = planSegment(forked ? onlyOf(snapshot, forked) : snapshot, ends, left, mostRows);
+  const { pieces } = plan;
+  // All other chains come next.
+  const [forks, complete] = forked ? [[], false] : [plan.forks, plan.complete];
   if (pieces.length === 0) return { manifest: undefined, flaws: forks, complete, asOf };
 
   const number = (previous?.number ?? 0) + 1;
@@ -105,6 +123,8 @@ async function writeNext(
   const taken = followers.filter(({ rows }) => rows > 0);
   for (const { piece, rows } of followers) if (rows === 0) left.add(nameOf(piece));
   const flaws = [...forks, ...followers.flatMap((follower) => follower.flaws)];
+  const refused = forked && flaws.find(({ kind }) => kind === "fork");
+  if (refused) throw new Failure(`the fork is not accepted from place ${forked.seq} on: ${refused.says}`);
   if (!segment) return { manifest: undefined, flaws, complete, asOf };
 
   for (const { piece, at } of taken) ends[piece.chain].set(piece.agent, at);
@@ -121,9 +141,17 @@ async function writeNext(
       complete,
       segment,
       pieces: taken.map(pieceOf),
+      ...(forked && { forks: [forked] }),
       flaws,
       flawsSoFar: (previous?.flawsSoFar ?? 0) + taken.reduce((sum, follower) => sum + follower.flaws.length, 0),
     },
   };
   return { manifest, flaws, complete, asOf };
+}
+
+/** One chain alone. */
+function onlyOf({ heads, checkpoints }: Snapshot, { chain, agent }: Pick<Acceptance, "chain" | "agent">) {
+  const head = heads[chain].get(agent);
+  const only = ofEachChain((name) => new Map(name === chain && head ? [[agent, head]] : []));
+  return { heads: only, checkpoints };
 }

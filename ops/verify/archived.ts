@@ -1,6 +1,6 @@
 /** The archive in the locked bucket, as part of a verification: what is wrong in it, what it tells itself, and the anchor that it is. */
-import type pg from "pg";
 import type { Anchor } from "../anchorFormat";
+import type { AcceptedFork } from "../archive/acceptFork";
 import type { Bucket } from "../archive/bucket";
 import { checkArchive } from "../archive/check";
 import type { Flaw } from "../archive/follow";
@@ -16,13 +16,15 @@ export interface Archived {
   findings: Finding[];
   /** What has expired, and can be verified no more. */
   unverified: string[];
-  report: { bucket: string; manifests: number; oldest?: number; newest?: number; rows: number; until?: string };
-}
-
-/** The number of the newest manifest, as the archiver has told the database. To be asked for before the bucket is read. */
-export async function toldManifest(client: pg.Client): Promise<number> {
-  const { rows } = await client.query<{ manifest: string }>("select manifest from audit.archive");
-  return Number(rows[0]?.manifest ?? 0);
+  report: {
+    bucket: string;
+    manifests: number;
+    oldest?: number;
+    newest?: number;
+    rows: number;
+    until?: string;
+    forks: AcceptedFork[];
+  };
 }
 
 /** @param knownFlaws of archived rows: so many, the oldest, were looked into */
@@ -30,6 +32,7 @@ export async function verifyArchive(bucket: Bucket, told: number, knownFlaws: nu
   const findings: Finding[] = [];
   const wrong = (message: string) => findings.push({ kind: "altered-archive", message });
   const flaws: { number: number; flaw: Flaw }[] = [];
+  const forks: AcceptedFork[] = [];
   const expired = { segment: [] as Manifest[], marked: [] as Manifest[] };
   let [oldest, newest]: [Manifest | undefined, Manifest | undefined] = [undefined, undefined];
   let [manifests, rows] = [0, 0];
@@ -41,6 +44,7 @@ export async function verifyArchive(bucket: Bucket, told: number, knownFlaws: nu
     oldest ??= manifest;
     newest = manifest;
     manifests++;
+    forks.push(...(manifest.archive.forks ?? []));
     if (checked.expired) expired[checked.expired].push(manifest);
     if (checked.expired !== "segment") rows += manifest.archive.segment.rows;
     for (const flaw of manifest.archive.flaws) flaws.push({ number: manifest.archive.number, flaw });
@@ -70,6 +74,7 @@ export async function verifyArchive(bucket: Bucket, told: number, knownFlaws: nu
       bucket: bucket.name,
       manifests,
       rows,
+      forks,
       ...(oldest && newest && { oldest: oldest.archive.number, newest: number, until: newest.as_of }),
     },
   };

@@ -3,6 +3,7 @@ import { DeleteObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 import type pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { parseAnchors } from "../../ops/anchorFormat";
+import type { Acceptance } from "../../ops/archive/acceptFork";
 import { Bucket } from "../../ops/archive/bucket";
 import { checkArchive } from "../../ops/archive/check";
 import { manifestKey } from "../../ops/archive/keys";
@@ -11,6 +12,7 @@ import { newestManifest } from "../../ops/archive/newest";
 import { archive } from "../../ops/archive/run";
 import { silentLog } from "../../ops/log";
 import { roles } from "../../ops/roles";
+import { verifyArchive } from "../../ops/verify/archived";
 import { verify } from "../../ops/verify/verification";
 import { startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
 import { insertReceipts, newReceipt } from "../receipts";
@@ -49,8 +51,8 @@ function newBucket(): Bucket {
   return new Bucket(s3.client({ forcePathStyle: true }), name, signal);
 }
 
-const run = (more: { client?: pg.Client; mostRows?: number } = {}) =>
-  archive({ client: auditor, bucket, environment: "test", log: silentLog, mostRows: 1000, ...more });
+const run = (more: { client?: pg.Client; mostRows?: number; told?: number; accept?: Acceptance } = {}) =>
+  archive({ client: auditor, bucket, environment: "test", told: 0, log: silentLog, mostRows: 1000, ...more });
 
 /** Reads the whole bucket; fails at anything that is wrong in it and not said there. */
 async function readAll(of = bucket): Promise<{ manifests: Manifest[]; lines: string[] }> {
@@ -290,6 +292,53 @@ describe("what is wrong in the database", () => {
     ]);
     expect(chains[0]?.seal).toBe(kept);
   });
+});
+
+describe("a fork that was accepted", () => {
+  const accept = (seq: number, agent = "agent-1"): Acceptance => ({
+    ...{ chain: "receipts", agent, seq, by: "Ana Díaz", reason: "failover of 24 November: receipt 2 was lost" },
+  });
+
+  it("is recorded; the chain goes on from the last place that both branches have, and both are in the bucket", async () => {
+    await insertReceipts(app, [newReceipt(), newReceipt(), newReceipt({ actor_id: "b" })]);
+    await run();
+    const kept = (await readAll()).manifests[0]!.chains.find(({ agent }) => agent === "agent-1")!.seal;
+    await tamper("delete from receipts where actor_id = 'agent-1' and chain_seq = 2");
+    await tamper(
+      "update audit.chain_heads h set (seq, seal, receipt_hash, prev_receipt_hash) = (select chain_seq, chain_seal, receipt_hash, prev_receipt_hash from receipts where actor_id = h.agent and chain_seq = 1) where agent = 'agent-1'",
+    );
+    await expect(run({ accept: accept(1) })).rejects.toThrow(/once the chain has gone on/);
+    await insertReceipts(app, [newReceipt(), newReceipt(), newReceipt({ actor_id: "b" })]);
+    await expect(run({ accept: accept(0) })).rejects.toThrow(/receipt 1 of agent "agent-1" is the same here/);
+    await expect(run({ accept: accept(2) })).rejects.toThrow(/from an earlier place on, not from 2/);
+    await expect(run({ accept: accept(1, "nobody") })).rejects.toThrow(/agent "nobody" up to 0/);
+    expect((await readAll()).manifests, "a refusal writes nothing").toHaveLength(1);
+
+    expect(await run({ accept: accept(1) })).toMatchObject({ segments: 2, rows: 3, flaws: [], flawsSoFar: 0 });
+    expect(await run()).toMatchObject({ segments: 0, flaws: [] });
+    const { manifests, lines } = await readAll();
+    expect(manifests.map(placesOf)).toEqual([
+      ["receipts agent-1 1-2", "receipts b 1-1"],
+      ["receipts agent-1 2-3"],
+      ["receipts b 2-2"],
+    ]);
+    expect(lines.filter((line) => line.includes('"agent":"agent-1","seq":2,'))).toHaveLength(2);
+    expect(await verifyAgainst(database, manifests.slice(-1))).toEqual([]);
+    expect(await verifyArchive(bucket, 3, 0)).toMatchObject({
+      findings: [],
+      report: { forks: [{ ...accept(1), left: { last: 2, seal: kept } }] },
+    });
+  });
+});
+
+it("a bucket whose newest manifests were removed is not archived into: what shows it would be overwritten", async () => {
+  await insertReceipts(app, [newReceipt()]);
+  await run();
+  await insertReceipts(app, [newReceipt()]);
+  await expect(run({ told: 2 })).rejects.toThrow(
+    /newest manifest in the bucket backups-\d+ is 1, and 2 had been written/,
+  );
+  expect(await run({ told: 1 })).toMatchObject({ number: 2 });
 });
 
 describe("two runs at once", () => {

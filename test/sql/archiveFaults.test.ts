@@ -44,6 +44,7 @@ async function run(signal = new AbortController().signal) {
       client: auditor,
       bucket: new Bucket(client, name, signal),
       environment: "test",
+      told: 0,
       log: silentLog,
       mostRows: 1000,
     });

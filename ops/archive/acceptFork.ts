@@ -1,0 +1,95 @@
+/** A fork that somebody has looked into: the chain goes on in the bucket from the last place that both branches have. */
+import type pg from "pg";
+import { Failure } from "../program";
+import { chainKinds, type ChainName } from "../verify/chainKinds";
+import { named } from "../verify/findings";
+import { agentIs } from "../verify/queries";
+import type { Bucket } from "./bucket";
+import { manifestKey } from "./keys";
+import { readLine } from "./lines";
+import type { Manifest } from "./manifest";
+import { allManifests, readManifest } from "./newest";
+import type { Ends } from "./plan";
+import { readSegment } from "./segment";
+
+export interface Acceptance {
+  chain: ChainName;
+  agent: string;
+  /** The last place that both branches have; 0 where they have none. */
+  seq: number;
+  by: string;
+  reason: string;
+}
+
+/** As the manifest records it. */
+export type AcceptedFork = NonNullable<Manifest["archive"]["forks"]>[number];
+
+/** Checks that the chain forked right after that place, and sets where it stands in the bucket back to it. */
+export async function acceptFork(
+  client: pg.Client,
+  bucket: Bucket,
+  ends: Ends,
+  newest: number,
+  { chain, agent, seq, by, reason }: Acceptance,
+): Promise<AcceptedFork> {
+  const { noun, table, seq: place, seal: sealColumn } = chainKinds[chain];
+  const end = ends[chain].get(agent);
+  if (!end || seq >= end.seq)
+    throw new Failure(
+      `the bucket has the chain of ${noun}s of ${named(agent)} up to ${end?.seq ?? 0}: a fork is accepted from an earlier place on, not from ${seq}`,
+    );
+  const inBucket = async (of: number) => (of === 0 ? "" : await sealInBucket(bucket, newest, chain, agent, of));
+  const [common, next] = [await inBucket(seq), await inBucket(seq + 1)];
+  if (common === undefined)
+    throw new Failure(`${noun} ${seq} of ${named(agent)} is in no segment of the bucket ${bucket.name}`);
+  const { rows } = await client.query<{ seal: string }>(
+    `select encode(${sealColumn}, 'hex') as seal from ${table} where ${place} = $2${agentIs(chain, agent, 1)}`,
+    [agent, seq + 1],
+  );
+  if (rows.length === 0)
+    throw new Failure(
+      `the chain of ${named(agent)} has no ${noun} ${seq + 1} here: a fork is accepted once the chain has gone on`,
+    );
+  if (rows.some(({ seal }) => seal === next))
+    throw new Failure(
+      `${noun} ${seq + 1} of ${named(agent)} is the same here and in the bucket: name the last place that both have`,
+    );
+  ends[chain].set(agent, { seq, seal: Buffer.from(common, "hex"), hash: seq === 0 ? null : undefined });
+  const left = { last: end.seq, seal: end.seal.toString("hex") };
+  return { chain, agent, seq, seal: common, left, by, at: new Date().toISOString(), reason };
+}
+
+/** The seal at a place of a chain, in the newest segment up to a manifest's that has it. */
+export async function sealInBucket(
+  bucket: Bucket,
+  upTo: number,
+  chain: ChainName,
+  agent: string,
+  seq: number,
+): Promise<string | undefined> {
+  const found = [];
+  for await (const one of allManifests(bucket)) if (one.number <= upTo) found.push(one);
+  for (const one of found.toReversed()) {
+    const { archive } = (await readManifest(bucket, one)).manifest;
+    const has = archive.pieces.some((p) => p.chain === chain && p.agent === agent && p.first <= seq && seq <= p.last);
+    if (!has) continue;
+    let seal: string | undefined;
+    for await (const lines of readSegment(bucket, archive.segment))
+      for (const bytes of lines) {
+        const read = readLine(bytes);
+        if (read.chain === chain && read.line.agent === agent && read.line.seq === seq)
+          seal = read.line.seal.toString("hex");
+      }
+    return seal;
+  }
+  return undefined;
+}
+
+/** What is wrong with forks that a manifest says were accepted, by the segments before it. */
+export async function wrongForks(bucket: Bucket, { archive: { number, forks = [] } }: Manifest): Promise<string[]> {
+  const wrong: string[] = [];
+  for (const { chain, agent, seq, seal } of forks)
+    if (seq > 0 && (await sealInBucket(bucket, number - 1, chain, agent, seq)) !== seal)
+      wrong.push(`${manifestKey(number)} accepts a fork of ${named(agent)} from a place that no segment has so`);
+  return wrong;
+}
