@@ -212,13 +212,18 @@ export async function stopRestored(rds: string): Promise<void> {
 
 const restoredIn = (rds: string) => list(rds).filter(({ restored }) => restored !== undefined);
 
-/** Carries on with what an ended process has left: half restored, half deleted, stopped. */
+/** Carries on with what an ended process has left: half restored, half deleted, stopped. What fails does not hold up the others. */
 export async function resume(rds: Rds): Promise<void> {
   for (const known of restoredIn(rds.directory)) {
     const status = known.restored?.status;
-    if (status === "creating") await begin(known, rds);
-    else if (status === "deleting") await remove(known, rds);
-    else if (status === "available" || status === "modifying") await startAgain(known, rds);
+    try {
+      if (status === "creating") await begin(known, rds);
+      else if (status === "deleting") await remove(known, rds);
+      else if (status === "available" || status === "modifying") await startAgain(known, rds);
+    } catch (error) {
+      rds.signal.throwIfAborted();
+      console.error(`${known.identifier}: ${(error as Error).message}`);
+    }
   }
 }
 
