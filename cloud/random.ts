@@ -27,7 +27,7 @@ function shuffled<T>(items: readonly T[]): T[] {
 const count = (value: unknown, otherwise: number): number => (typeof value === "number" ? value : otherwise);
 
 /** A text of a given length from the classes that are not switched off, with at least so many of each. */
-export function randomText(inputs: Properties): string {
+function randomText(inputs: Properties): string {
   const length = count(inputs.length, 0);
   const kinds = (Object.keys(classes) as Kind[]).filter(
     (kind) => (kind === "numeric" ? (inputs.numeric ?? inputs.number) : inputs[kind]) !== false,

@@ -11,7 +11,7 @@ export const auditorPrograms = {
 };
 
 /** The replica is preferred by the program itself, where there is one and it answers. */
-export const auditorEnvironment = ({
+const auditorEnvironment = ({
   auditorPrimaryUrl,
   replicaUrl,
   backupBucket,

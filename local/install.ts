@@ -52,7 +52,7 @@ function look(tests: boolean) {
  * either. A distribution whose PostgreSQL is too old gets the project's own repository, as its manual describes:
  * https://www.postgresql.org/download/linux/ubuntu/
  */
-export const aptScript = `
+const aptScript = `
 set -e
 export DEBIAN_FRONTEND=noninteractive
 install() { apt-get install -y -q --no-install-recommends "$@"; }

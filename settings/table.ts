@@ -11,7 +11,7 @@ import { placement } from "./placement";
  * entry here and its use in index.ts: its type follows from the entry, and `npm run settings` writes Pulumi.yaml and the
  * README's table from it.
  */
-export const table = {
+const table = {
   ...placement,
   namespace,
   createNamespace,

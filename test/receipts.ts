@@ -120,7 +120,7 @@ export function record(...values: [keyof typeof oids, Buffer | null][]): Buffer 
 }
 
 export const bytes = (text: string | null) => (text === null ? null : Buffer.from(text, "utf8"));
-export const uuid = (text: string | null) => (text === null ? null : Buffer.from(text.replaceAll("-", ""), "hex"));
+const uuid = (text: string | null) => (text === null ? null : Buffer.from(text.replaceAll("-", ""), "hex"));
 export const timestamp = (microsecondsSince1970: string) => int8(BigInt(microsecondsSince1970) - 946_684_800_000_000n);
 
 /** A stored row as its verifier must see it: JSON as PostgreSQL prints it, times in whole microseconds. */
@@ -141,13 +141,13 @@ export interface SealedRow {
   prev_receipt_hash: string | null;
 }
 
-export const sealedRows = `
+const sealedRows = `
   select id, envelope_id, parent_receipt_id, (extract(epoch from created_at) * 1000000)::bigint::text as created_at,
          decision_outcome, tool_name, actor_id, envelope::text as envelope, decision::text as decision,
          chain_seq, chain_seal, (extract(epoch from sealed_at) * 1000000)::bigint::text as sealed_at, receipt_hash, prev_receipt_hash
     from receipts`;
 
-export function expectedSeal(row: SealedRow, previousSeal: Buffer): Buffer {
+function expectedSeal(row: SealedRow, previousSeal: Buffer): Buffer {
   const text = [
     row.id,
     row.envelope_id,
@@ -179,7 +179,7 @@ function isoTime(microsecondsSince1970: string): string {
 }
 
 /** `computeReceiptHash` of AUTHENSOR/AUTHENSOR, packages/control-plane/src/services/receipt-service.ts. */
-export function authensorHash(row: SealedRow): string {
+function authensorHash(row: SealedRow): string {
   const payload = JSON.stringify({
     id: row.id,
     envelopeId: row.envelope_id,

@@ -5,7 +5,7 @@ import { parseArn, regionOf } from "./account";
 import { endpointEnvironment } from "./endpoints";
 import { keyEnvironment, keysOf } from "./iam/keys";
 
-export const associationType = "aws:eks/podIdentityAssociation:PodIdentityAssociation";
+const associationType = "aws:eks/podIdentityAssociation:PodIdentityAssociation";
 
 /** Nothing where no association names the account: its calls fail for want of credentials, as they would in a cluster. */
 export function podIdentityEnvironment(

@@ -15,7 +15,7 @@ export const token = {
 } as const;
 
 /** Where a handler keeps what belongs to an object on this machine; written by controllers, as annotations are. */
-export const directoryAnnotation = "local-cloud/directory";
+const directoryAnnotation = "local-cloud/directory";
 
 /** The look-ups that need no more than the resources that exist: what tests and outputs have too. */
 export type Cluster = Pick<Context, "resources">;
@@ -93,8 +93,8 @@ export function findObject(cluster: Cluster, type: string, namespace: string, na
 }
 
 export const metadataOf = (properties: Properties): Metadata => (properties["metadata"] ?? {}) as Metadata;
-export const nameOf = (resource: Resource) => metadataOf(resource.outputs).name;
-export const namespaceOf = (resource: Resource) => metadataOf(resource.outputs).namespace;
+const nameOf = (resource: Resource) => metadataOf(resource.outputs).name;
+const namespaceOf = (resource: Resource) => metadataOf(resource.outputs).namespace;
 
 /** Short, stable and independent of the order of keys: tells whether two values are the same. */
 export function digest(value: unknown): string {

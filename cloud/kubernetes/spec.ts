@@ -66,7 +66,7 @@ const failureRule = z
     "exactly one of onExitCodes and onPodConditions must be given",
   );
 
-export const jobSpecSchema = z
+const jobSpecSchema = z
   .looseObject({
     template: podTemplateSchema,
     backoffLimit: seconds(0),

@@ -48,7 +48,7 @@ export function translateText(text: string, to: Translation): string {
 }
 
 /** The value of a setting whose name says what it is, as an environment variable's does. */
-export function translateSetting(name: string, value: string, to: Translation): string {
+function translateSetting(name: string, value: string, to: Translation): string {
   const own = to.ports.get(Number(value));
   if (own !== undefined && /(^|[_.-]|[a-z])port$/i.test(name)) return String(own);
   if (anywhere.test(value) && hostName.test(name)) return podAddress;

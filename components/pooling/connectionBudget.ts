@@ -36,7 +36,7 @@ export const directConnections = {
 } as const;
 
 /** PgBouncer's pools and their parts of a process's connections. */
-export const shares = {
+const shares = {
   /** Every decision waits for this one. */
   controlPlane: 0.55,
   /** Other writers of receipts, as the same role: batches, imports. */

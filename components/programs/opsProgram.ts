@@ -10,7 +10,7 @@ import { trustPath } from "../pods/trust";
 import type { DatabaseConnection } from "./databaseConnection";
 
 /** Where a program's own file is in its container. */
-export const programPath = "/app/program";
+const programPath = "/app/program";
 
 /** Where it finds a URL of the database: a file, for an environment is inherited, and is shown by `/proc/<pid>/environ`. */
 const urlPath = (which: string) => `/etc/authensor/${which.toLowerCase()}`;

@@ -41,7 +41,7 @@ function pagesOf(docs: string): [string, string][] {
   ]);
 }
 
-export function pageOf(text: string): string {
+function pageOf(text: string): string {
   const title = /^# (.*)$/m.exec(text)?.[1] ?? "Documentation";
   return `<!doctype html>
 <html lang="en">

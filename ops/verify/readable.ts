@@ -6,7 +6,7 @@ import { chainKinds, chainNames } from "./chainKinds";
 import type { Finding } from "./findings";
 
 const partitioned = chainNames.map((name) => chainKinds[name].table);
-export const trailTables = [...partitioned, ...chainNames.map((name) => chainKinds[name].heads), "audit.checkpoints"];
+const trailTables = [...partitioned, ...chainNames.map((name) => chainKinds[name].heads), "audit.checkpoints"];
 
 /** Each column's type, by oid: a type may be called as another one is. */
 const expected = trailTables.flatMap((table) =>

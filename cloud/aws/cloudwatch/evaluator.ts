@@ -6,7 +6,7 @@ import { holds } from "./rule";
 import { statistics, type Store } from "./store";
 
 /** Each period's value of what the alarm compares, the newest last. */
-export function pointsOf(alarm: MetricAlarm, store: Store, now: number): Series {
+function pointsOf(alarm: MetricAlarm, store: Store, now: number): Series {
   const { period } = alarm;
   const length = evaluationRange(alarm.condition.evaluationPeriods);
   // Whole periods only: one that is still under way would look like less than it is.

@@ -28,10 +28,10 @@ export const isStatistic = (text: string): text is Statistic => Object.hasOwn(st
 /** Seconds that are kept. */
 const kept = 48 * 3600;
 
-export const keyOf = ({ region, namespace, name, dimensions }: Identity): string =>
+const keyOf = ({ region, namespace, name, dimensions }: Identity): string =>
   JSON.stringify([region, namespace, name, Object.entries(dimensions).sort(([a], [b]) => (a < b ? -1 : 1))]);
 
-export function merge(one: Summary | undefined, other: Summary): Summary {
+function merge(one: Summary | undefined, other: Summary): Summary {
   if (one === undefined) return other;
   return {
     count: one.count + other.count,

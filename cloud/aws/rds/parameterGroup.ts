@@ -31,7 +31,7 @@ export function majorOf(family: string | undefined): number {
 }
 
 /** Throws what RDS would say of these parameters; `scratch` is a directory to have PostgreSQL try them in. */
-export function checkGroup(inputs: Properties, scratch: string): Checked {
+function checkGroup(inputs: Properties, scratch: string): Checked {
   const major = majorOf(text(inputs.family));
   const parameters = parametersOf(inputs);
   const server = postgres(major);

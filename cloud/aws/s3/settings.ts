@@ -34,7 +34,7 @@ export interface LifecycleRule {
 
 type Aspect = keyof BucketSettings;
 
-export const bucketsDirectory = (root: string) => join(root, "buckets");
+const bucketsDirectory = (root: string) => join(root, "buckets");
 
 export const bucketFiles = (root: string, bucket: string) => {
   const directory = join(bucketsDirectory(root), bucket);

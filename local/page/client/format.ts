@@ -7,7 +7,7 @@ const suffixes: Readonly<Record<string, string>> = {
 };
 
 /** Three digits that count, however large. */
-export function number(value: number): string {
+function number(value: number): string {
   if (value === 0 || !Number.isFinite(value)) return String(value);
   if (Math.abs(value) < 0.001) return "< 0.001";
   if (Math.abs(value) >= 1000) return Math.round(value).toLocaleString("en-US");

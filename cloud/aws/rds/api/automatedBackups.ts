@@ -4,7 +4,7 @@ import { backupArn, listBackups, placeOf, type AutomatedBackup } from "../backup
 import { listBases } from "../backups/base";
 import { listSegments } from "../backups/segments";
 import { windowOf } from "../backups/window";
-import type { Call, Rds } from "./operations";
+import type { Call, Rds } from "./call";
 
 /** Those of a region. */
 const ofRegion = (rds: Rds, wanted: string) => listBackups(rds.directory).filter(({ region }) => region === wanted);

@@ -3,7 +3,7 @@ import { AwsError } from "../../account";
 import { catalogOf } from "../binaries";
 import { needsRestart } from "../parameters";
 import { find, type Known } from "./known";
-import type { Rds } from "./operations";
+import type { Rds } from "./call";
 import { serverBehind } from "./servers";
 
 export function instanceOf(rds: Rds, region: string, identifier: string): Known {

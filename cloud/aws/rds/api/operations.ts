@@ -1,28 +1,11 @@
 /** What RDS' API does here, by operation. */
 import { AwsError } from "../../account";
 import { describeAutomatedBackups } from "./automatedBackups";
+import type { Call, Rds } from "./call";
 import { describe, instanceOf, requireAvailable } from "./instances";
 import { list } from "./known";
 import { deleteInstance, describeEvents, modifyInstance, restoreInstance } from "./restored";
 import { serverBehind } from "./servers";
-
-export interface Call {
-  region: string;
-  /** "DBInstanceIdentifier", "Filters.Filter.1.Name", … */
-  parameters: ReadonlyMap<string, string>;
-}
-
-/** What operations work on. */
-export interface Rds {
-  /** Its own directory. */
-  directory: string;
-  /** Instances that are being rebooted, by ARN. */
-  reboots: Set<string>;
-  /** Restores that are under way, by ARN. */
-  restores: Map<string, { ending: AbortController; done: Promise<void> }>;
-  /** Ends what is under way. */
-  signal: AbortSignal;
-}
 
 /** Returns what the element `<operation>Result` holds. To add one, add it here. */
 export const operations: Readonly<Record<string, (call: Call, rds: Rds) => object>> = {

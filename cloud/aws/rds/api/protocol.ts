@@ -2,7 +2,8 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { XMLBuilder } from "fast-xml-parser";
 import { AwsError } from "../../account";
-import { operations, type Rds } from "./operations";
+import type { Rds } from "./call";
+import { operations } from "./operations";
 
 const builder = new XMLBuilder({ ignoreAttributes: false });
 const xmlns = "http://rds.amazonaws.com/doc/2014-10-31/";

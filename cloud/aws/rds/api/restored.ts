@@ -11,7 +11,7 @@ import { restoreWindow, sourceOfRestore } from "./automatedBackups";
 import { defaultGroup, groupSettings } from "./groups";
 import { describe, instanceOf, requireAvailable } from "./instances";
 import { find, forget, list, write, type Known, type Restored } from "./known";
-import type { Call, Rds } from "./operations";
+import type { Call, Rds } from "./call";
 import { serverBehind } from "./servers";
 
 const isTrue = (value: string | undefined) => value === "true";

@@ -2,7 +2,7 @@
 import { createServer, type Server } from "node:http";
 import { text } from "node:stream/consumers";
 import { answer } from "./protocol";
-import type { Rds } from "./operations";
+import type { Rds } from "./call";
 
 export const serve = (rds: Rds): Server =>
   createServer((request, response) => {

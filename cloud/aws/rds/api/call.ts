@@ -1,0 +1,18 @@
+/** What an operation is asked. */
+export interface Call {
+  region: string;
+  /** "DBInstanceIdentifier", "Filters.Filter.1.Name", … */
+  parameters: ReadonlyMap<string, string>;
+}
+
+/** What operations work on. */
+export interface Rds {
+  /** Its own directory. */
+  directory: string;
+  /** Instances that are being rebooted, by ARN. */
+  reboots: Set<string>;
+  /** Restores that are under way, by ARN. */
+  restores: Map<string, { ending: AbortController; done: Promise<void> }>;
+  /** Ends what is under way. */
+  signal: AbortSignal;
+}
