@@ -5,8 +5,9 @@ import { inserts } from "./inserts";
 import { openLab } from "./lab";
 import { reads } from "./reads";
 import { maintenance, search, telemetry, verification } from "./trail";
+import { watching } from "./watching";
 
-const parts = { inserts, reads, search, verification, archive, telemetry, maintenance };
+const parts = { inserts, reads, search, verification, archive, telemetry, maintenance, watching };
 
 async function main(): Promise<void> {
   const words = process.argv.slice(2);

@@ -1,0 +1,115 @@
+import { spawn } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { bundleOps } from "../components/programs/opsBundle";
+import { freePort } from "../cloud/host/ports";
+import { roles } from "../ops/roles";
+import { compare, pgbench, printTable, type Lab } from "./lab";
+import { insertScript } from "./payload";
+
+/** USER_HZ: Linux' unit of a process' times, the same on every machine. */
+const ticksPerSecond = 100;
+
+/**
+ * What the monitor, as it is deployed, takes from the primary: rounds of inserts with it and without, and the time of a core that
+ * the whole server uses meanwhile when nothing else asks it.
+ */
+export async function watching(lab: Lab): Promise<void> {
+  const program = join(lab.dir, "monitor.js");
+  writeFileSync(program, bundleOps(["monitor"], dirname(__dirname)).monitor);
+  const seconds = lab.quick ? 10 : 30;
+  const rounds = lab.quick ? 2 : 5;
+  const insert = () => pgbench(lab, lab.whole.url(roles.app), insertScript("receipts", 64), { clients: 16, seconds });
+  const inserts = await compare(
+    [
+      { name: "inserts alone", measure: insert },
+      { name: "inserts, watched", measure: () => withMonitor(lab, program, insert) },
+    ],
+    rounds,
+    () => lab.owner.whole.query("truncate receipts, audit.receipt_history"),
+  );
+  printTable(
+    "Watching",
+    ["", "inserts/s", "ratio"],
+    inserts.map(({ name, median, ratio }) => [name, median, ratio]),
+  );
+  // With what the last round has written. A minute: some sources are asked no oftener.
+  const minute = async () => {
+    const before = cpuSeconds(lab);
+    await sleep(60_000);
+    return ((cpuSeconds(lab) - before) / 60) * 1000;
+  };
+  const [alone, watched] = [await minute(), await withMonitor(lab, program, minute)];
+  printTable(
+    "The server's time of a core while nothing else asks it",
+    ["alone, ms a second", "watched"],
+    [[alone, watched]],
+  );
+}
+
+/** User and system time of every process of the server, those that have ended included. */
+function cpuSeconds({ server }: Lab): number {
+  const timesOf = (pid: number) => {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return stat
+      .slice(stat.lastIndexOf(") ") + 2)
+      .split(" ")
+      .slice(11, 15)
+      .map(Number);
+  };
+  const postmaster = Number(readFileSync(join(server.dataDir, "postmaster.pid"), "utf8").split("\n")[0]);
+  const children = readFileSync(`/proc/${postmaster}/task/${postmaster}/children`, "utf8")
+    .trim()
+    .split(" ")
+    .map(Number);
+  const times = [timesOf(postmaster), ...children.map((pid) => timesOf(pid).slice(0, 2))];
+  return times.flat().reduce((sum, ticks) => sum + ticks, 0) / ticksPerSecond;
+}
+
+/** Measures once the monitor has asked every source once; its metrics go to an endpoint that takes them. */
+async function withMonitor<T>(lab: Lab, program: string, measure: () => Promise<T>): Promise<T> {
+  const endpoint = createServer((request, response) => void request.resume().on("end", () => response.end("{}")));
+  await new Promise<void>((resolve) => endpoint.listen(0, "127.0.0.1", resolve));
+  const pool = join(lab.dir, "pool-url");
+  writeFileSync(pool, lab.pooler.url(roles.monitor, lab.whole.name));
+  const port = await freePort();
+  const child = spawn(process.execPath, [program], {
+    env: {
+      PATH: process.env["PATH"],
+      NODE_NO_WARNINGS: "1",
+      ENVIRONMENT: "bench",
+      DATABASE_URL: lab.whole.url(roles.monitor),
+      POOL_URL_FILE: pool,
+      POOLERS: `localhost:${lab.pooler.port}`,
+      CONTROL_PLANE_URL: "http://127.0.0.1:1",
+      PORT: String(port),
+      HOST: "127.0.0.1",
+      AWS_REGION: "eu-central-1",
+      AWS_ACCESS_KEY_ID: "bench",
+      AWS_SECRET_ACCESS_KEY: "bench",
+      AWS_ENDPOINT_URL_CLOUDWATCH: `http://127.0.0.1:${(endpoint.address() as AddressInfo).port}`,
+    },
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  try {
+    const healthy = () =>
+      fetch(`http://127.0.0.1:${port}/health`).then(
+        ({ ok }) => ok,
+        () => false,
+      );
+    while (!(await healthy())) {
+      if (child.exitCode !== null) throw new Error("the monitor ended");
+      await sleep(100);
+    }
+    return await measure();
+  } finally {
+    const ended = new Promise((resolve) => child.once("exit", resolve));
+    child.kill();
+    await ended;
+    endpoint.close();
+    endpoint.closeAllConnections();
+  }
+}
