@@ -225,6 +225,9 @@ describe("what is wrong in the database", () => {
     expect(await run()).toMatchObject({ rows: 1, flawsSoFar: 1, flaws: [] });
     const { manifests } = await readAll();
     expect(manifests.map(({ archive }) => archive.flaws.length)).toEqual([1, 0]);
+    const told = [{ kind: "flawed-archive", message: `${manifestKey(1)} says: altered: ${says}` }];
+    expect((await verifyArchive(bucket, 2, 0)).findings, "told by whoever verifies the archive").toEqual(told);
+    expect((await verifyArchive(bucket, 2, 1)).findings, "once it was looked into").toEqual([]);
   });
 
   it("so is a change that was altered, and a receipt_hash that does not follow", async () => {
@@ -328,6 +331,19 @@ describe("a fork that was accepted", () => {
       findings: [],
       report: { forks: [{ ...accept(1), left: { last: 2, seal: kept } }] },
     });
+
+    // Under governance: a manifest that accepts a fork from a place that was never archived so.
+    const text = (await bucket.read(manifestKey(2)))
+      .toString()
+      .replace(/("forks":.*?"seal":")(.)/, (_, before: string, digit: string) => before + (digit === "f" ? "0" : "f"));
+    const written = { Bucket: bucket.name, Key: manifestKey(2) };
+    const [entry] = await bucket.list(manifestKey(2));
+    const version = { VersionId: entry!.versions[0]!.id, BypassGovernanceRetention: true };
+    await s3.client().send(new DeleteObjectCommand({ ...written, ...version }));
+    await s3.client().send(new PutObjectCommand({ ...written, Body: text }));
+    expect((await verifyArchive(bucket, 3, 0)).findings.map(({ message }) => message)).toContain(
+      `${manifestKey(2)} accepts a fork of agent "agent-1" from a place that no segment has so`,
+    );
   });
 });
 
