@@ -146,18 +146,19 @@ describe("a session that fills the lock table", () => {
     const hoarder = await database.connect(roles.telemetry);
     await hoarder.query(`select pg_advisory_lock(1, g) from generate_series(1, ${capacity * 0.9}) g`);
     const busy = "x * x > 0,".repeat(40).slice(0, -1);
+    let ended = false;
     const working = hoarder
       .query(`with v as materialized (select repeat('7', 60000)::numeric as x) select ${busy} from v`)
-      .catch(() => undefined);
+      .catch(() => undefined)
+      .finally(() => (ended = true));
     await sleep(200);
-    const began = Date.now();
     expect((await relieve())?.ended).toEqual([expect.stringMatching(/, process \d+, and goes on$/) as unknown]);
-    expect(Date.now() - began).toBeLessThan(2500);
+    expect(ended).toBe(false);
     expect(await comesIn(roles.telemetry)).toBe("53300");
     await working;
   });
 
-  it("that tries again and again keeps receipts from being stored for less than three seconds", async () => {
+  it("that tries again and again interrupts receipts, which are stored again while it goes on", async () => {
     const heartbeat = new Server(database.url(roles.monitor), "authensor-heartbeat", 1);
     const look = () => relieveLockTable(heartbeat, silentLog, new AbortController().signal);
     await look();
@@ -169,21 +170,18 @@ describe("a session that fills the lock table", () => {
           () => sleep(5),
         );
     };
-    const attackers = [attack(), attack()];
-    const failed: number[] = [];
-    const watch = (async () => {
-      while (!stop) {
-        await sleep(1000);
-        await look();
-      }
-    })();
-    for (const until = Date.now() + 5000; Date.now() < until; await sleep(20))
-      if ((await stored()) !== true) failed.push(Date.now());
+    const watch = async () => {
+      for (; !stop; await sleep(1000)) await look();
+    };
+    const working = [attack(), attack(), watch()];
+    const outcomes: boolean[] = [];
+    const again = () => outcomes.includes(false) && outcomes.length > 20 && outcomes.slice(-20).every(Boolean);
+    for (const until = Date.now() + 40_000; !again() && Date.now() < until; await sleep(20))
+      outcomes.push((await stored()) === true);
     stop = true;
-    await Promise.all([...attackers, watch]);
+    await Promise.all(working);
     await heartbeat.end();
-    expect(failed.length).toBeGreaterThan(0);
-    expect((failed.at(-1) ?? 0) - (failed[0] ?? 0)).toBeLessThan(3000);
+    expect(again()).toBe(true);
   });
 });
 
