@@ -2,7 +2,7 @@
 import { writeFileSync } from "node:fs";
 import type { Command } from "commander";
 import { connectBucket } from "./archive/bucket";
-import { assertNotBehind } from "./archive/position";
+import { assertReplayed } from "./archive/position";
 import { toldManifest } from "./archive/report";
 import { preferReplica, withConnection } from "./database";
 import { Failure, integerSetting, runProgram, textSetting, type Context } from "./program";
@@ -124,7 +124,7 @@ async function readArchive(signal: AbortSignal): Promise<Archived> {
 
 /** A replica that has not replayed what is in the bucket would look like one that has lost it. */
 const readableUrl = (signal: AbortSignal, archived?: Archived): Promise<string> =>
-  preferReplica("authensor-verify", signal, (client) => assertNotBehind(client, archived?.lsn));
+  preferReplica("authensor-verify", signal, (client) => assertReplayed(client, archived?.lsn));
 
 /** A line every few seconds; on a terminal one that is written over. */
 function progress(): (counts: Counts) => void {

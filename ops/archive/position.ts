@@ -5,8 +5,15 @@ import { outOfDate } from "../database";
 /** A standby that has not replayed yet what is in the bucket: what it shows looks like rows that were lost. Or one that has stopped. */
 export class Behind extends Error {}
 
-/** Fails on a standby that is behind, or out of date. To be asked before the snapshot is taken. */
+/** Fails on a standby that has not replayed `least`, or is out of date. To be asked before the snapshot is taken. */
 export async function assertNotBehind(client: pg.Client, least: string | undefined): Promise<void> {
+  await assertReplayed(client, least);
+  const age = await outOfDate(client);
+  if (age !== undefined) throw new Behind(`the replica is out of date: ${age}`);
+}
+
+/** Fails on a standby that has not replayed `least`. */
+export async function assertReplayed(client: pg.Client, least: string | undefined): Promise<void> {
   const { rows } = await client.query<{ at: string }>(
     `select pg_last_wal_replay_lsn()::text as at where pg_is_in_recovery() and pg_last_wal_replay_lsn() < $1::pg_lsn`,
     [least ?? "0/0"],
@@ -15,8 +22,6 @@ export async function assertNotBehind(client: pg.Client, least: string | undefin
     throw new Behind(
       `the replica has replayed up to ${rows[0].at}, and the bucket has what was written up to ${least}`,
     );
-  const age = await outOfDate(client);
-  if (age !== undefined) throw new Behind(`the replica is out of date: ${age}`);
 }
 
 /** What the snapshot shows was written up to there. To be asked once the snapshot is taken. */
