@@ -337,7 +337,7 @@ describe("the lock table, filled through the pooler again and again", () => {
     await relieveLockTable(heartbeat, silentLog, new AbortController().signal);
     const working = Promise.all([fill(1), fill(2), guard()]);
     const stored: boolean[] = [];
-    for (const until = Date.now() + 90_000; !enough(stored) && Date.now() < until; await sleep(20)) {
+    for (const until = Date.now() + 150_000; !enough(stored) && Date.now() < until; await sleep(20)) {
       const after = guarded;
       const done = await once(pooledDatabase.controlPlane, "app", receipt).then(
         () => true,
@@ -354,12 +354,12 @@ describe("the lock table, filled through the pooler again and again", () => {
   test("by telemetry is ended, and receipts are stored while it is tried again", async () => {
     const undisturbed = (stored: readonly boolean[]) => stored.length >= 20 && stored.slice(-20).every(Boolean);
     expect(undisturbed(await storedUnderAttack("telemetry", undisturbed))).toBe(true);
-  }, 180_000);
+  }, 240_000);
 
   test("by the control plane's role, which is never locked out, leaves receipts stored in between", async () => {
     const some = (stored: readonly boolean[]) => stored.includes(true);
     expect(some(await storedUnderAttack("app", some))).toBe(true);
-  }, 180_000);
+  }, 240_000);
 });
 
 describe("the control plane's key rotation, whose BEGIN and COMMIT go over different connections", () => {
