@@ -56,17 +56,21 @@ const literals = (values: readonly (string | number)[], type: string): string =>
 const loop = (columns: string, lists: string[], line: string, rows: string) => `
   select ${line} from unnest(${lists.join(", ")}) wanted (${columns}) cross join lateral (${rows} offset 0) stored`;
 
+const placesOf = (pieces: readonly Piece[]): string[] => [
+  literals(
+    pieces.map(({ agent }) => agent),
+    "text",
+  ),
+  literals(pieces.map(firstOf), "int8"),
+  literals(
+    pieces.map(({ last }) => last),
+    "int8",
+  ),
+];
+
 function receiptsQuery(pieces: readonly Piece[], spans: readonly Span[], agentIs: string): string {
   const lists = [
-    literals(
-      pieces.map(({ agent }) => agent),
-      "text",
-    ),
-    literals(pieces.map(firstOf), "int8"),
-    literals(
-      pieces.map(({ last }) => last),
-      "int8",
-    ),
+    ...placesOf(pieces),
     literals(
       spans.map(({ since }) => since),
       "timestamptz",
@@ -82,20 +86,9 @@ function receiptsQuery(pieces: readonly Piece[], spans: readonly Span[], agentIs
 }
 
 function historyQuery(pieces: readonly Piece[]): string {
-  const lists = [
-    literals(
-      pieces.map(({ agent }) => agent),
-      "text",
-    ),
-    literals(pieces.map(firstOf), "int8"),
-    literals(
-      pieces.map(({ last }) => last),
-      "int8",
-    ),
-  ];
   const rows =
     "select * from audit.receipt_history where agent = wanted.of_agent and seq between wanted.first and wanted.last order by seq";
-  return loop("of_agent, first, last", lists, lineOf.history, rows);
+  return loop("of_agent, first, last", placesOf(pieces), lineOf.history, rows);
 }
 
 /**
