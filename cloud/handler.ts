@@ -62,6 +62,8 @@ export interface Created {
 }
 
 export interface Handler {
+  /** Only remembered, by the engine itself: nobody is told that it changed. */
+  bookkeeping?: boolean;
   /** Input properties whose change cannot be updated in place. */
   replaceOnChange?: readonly string[];
   /** Where both cannot exist at once (a fixed Kubernetes name): the old one is deleted before the new one is made. */

@@ -1,7 +1,7 @@
 /** The configuration the Pulumi command line would give the program: the project's defaults, the stack's file, --set. */
 import { readFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { parse } from "yaml";
+import { parse, YAMLParseError } from "yaml";
 import type { Project } from "../cloud/engine/program";
 
 export class UsageError extends Error {}
@@ -17,7 +17,7 @@ interface ProjectFile {
  */
 export function readProject(checkout: string, stackFile: string, settings: readonly string[]): Project {
   const project = readYaml(join(checkout, "Pulumi.yaml")) as ProjectFile;
-  const stack = readYaml(stackFile) as { config?: Record<string, unknown> } | null;
+  const stack = readYaml(stackFile) as { config?: unknown } | null;
   const config: Record<string, string> = {};
   const put = (key: string, value: unknown) => {
     if (value === undefined || value === null) return;
@@ -27,7 +27,9 @@ export function readProject(checkout: string, stackFile: string, settings: reado
   for (const [key, declared] of Object.entries(project.config ?? {})) {
     put(key, typeof declared === "object" ? (declared.value ?? declared.default) : declared);
   }
-  for (const [key, value] of Object.entries(stack?.config ?? {})) put(key, value);
+  const ofStack = stack === null ? {} : (stack.config ?? {});
+  if (!isMap(stack ?? {}) || !isMap(ofStack)) throw malformed(stackFile);
+  for (const [key, value] of Object.entries(ofStack)) put(key, value);
   for (const setting of settings) {
     const [, key, value] = /^([^=\s]+)=(.*)$/s.exec(setting) ?? [];
     if (key === undefined) {
@@ -52,6 +54,17 @@ function readYaml(file: string): unknown {
   try {
     return parse(text);
   } catch (error) {
-    throw new UsageError(`${basename(file)} is not YAML: ${(error as Error).message.split("\n")[0]}`);
+    // A line's text may be a secret: only its number is told.
+    const line = error instanceof YAMLParseError ? error.linePos?.[0].line : undefined;
+    const twice = error instanceof YAMLParseError && error.code === "DUPLICATE_KEY";
+    throw malformed(file, line, twice ? "has a key that is there already; remove one of the two" : undefined);
   }
+}
+
+const isMap = (value: unknown): value is object => typeof value === "object" && value !== null && !Array.isArray(value);
+
+function malformed(file: string, line?: number, problem?: string): UsageError {
+  const where = line === undefined ? basename(file) : `${basename(file)}, line ${line}:`;
+  const expected = `is not as expected: "config:", and indented by spaces below it lines such as "authensor-database:maxConnections: 150"`;
+  return new UsageError(`${where} ${problem ?? expected}`);
 }

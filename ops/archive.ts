@@ -3,10 +3,11 @@ import type { Command } from "commander";
 import type pg from "pg";
 import type { Acceptance } from "./archive/acceptFork";
 import { connectBucket, type Bucket } from "./archive/bucket";
-import { Behind } from "./archive/position";
+import { newestManifest } from "./archive/newest";
+import { assertReplayed } from "./archive/position";
 import { reportArchive, toldManifest } from "./archive/report";
 import { archive, type Outcome } from "./archive/run";
-import { databaseUrl, withConnection } from "./database";
+import { databaseUrl, readableUrl, withConnection } from "./database";
 import { Failure, integerSetting, runProgram, textSetting, type Context } from "./program";
 
 const environment = `
@@ -54,50 +55,35 @@ async function run(options: Options, { log, signal }: Context): Promise<void> {
     signal,
   );
   const from = { applicationName: "authensor-archive", signal };
-  await withConnection({ ...from, url: databaseUrl() }, async (primary) => {
-    let outcome: Outcome;
-    try {
-      const told = await toldManifest(primary);
-      outcome = await preferReplica(primary, from, (client) => archive({ ...settings, told, client, bucket }), log);
-    } catch (error) {
-      // Where the connection is gone too, the next run's report is awaited: an alarm tells when it does not come.
-      await reportArchive(primary, { summary: (error as Error).message }).catch(() => undefined);
-      throw error;
-    }
-    const { segments, rows, number, until } = outcome;
-    const problem = problemOf(outcome, known, bucket);
-    const newest = number === undefined ? "the bucket is empty" : `the newest manifest is ${number}`;
-    const summary =
-      segments === 0 ? `nothing to archive; ${newest}` : `archived ${rows} rows in ${segments} segments; ${newest}`;
-    await reportArchive(primary, {
-      until,
-      manifest: number,
-      problems: problem?.count ?? 0,
-      summary: problem?.failure.message ?? summary,
-    });
-    log.info(summary, { until });
-    if (problem) throw problem.failure;
-  });
-}
-
-/** Spares the primary where there is a replica that shows what is in the bucket already. */
-async function preferReplica(
-  primary: pg.Client,
-  from: { applicationName: string; signal: AbortSignal },
-  work: (client: pg.Client) => Promise<Outcome>,
-  log: Context["log"],
-): Promise<Outcome> {
-  const { REPLICA_URL, REPLICA_URL_FILE } = process.env;
-  if (REPLICA_URL || REPLICA_URL_FILE) {
-    const url = databaseUrl({ DATABASE_URL: REPLICA_URL, DATABASE_URL_FILE: REPLICA_URL_FILE });
-    try {
-      return await withConnection({ ...from, url, timeoutSeconds: 5 }, work);
-    } catch (error) {
-      if (!(error instanceof Behind) && !/^cannot connect/.test((error as Error).message)) throw error;
-      log.warn("the replica is not used", { reason: (error as Error).message });
-    }
+  const onPrimary = <T>(work: (client: pg.Client) => Promise<T>, options = {}) =>
+    withConnection({ ...from, ...options, url: databaseUrl() }, work);
+  let outcome: Outcome;
+  try {
+    const told = await onPrimary(toldManifest);
+    const stored = (await newestManifest(bucket))?.manifest.archive.lsn;
+    // Spares the primary where there is a replica that shows what is in the bucket already.
+    const url = await readableUrl(from.applicationName, signal, (client) => assertReplayed(client, stored));
+    outcome = await withConnection({ ...from, url }, (client) => archive({ ...settings, told, client, bucket }));
+  } catch (error) {
+    // Where no connection is to be had, the next run's report is awaited: an alarm tells when it does not come.
+    const failed = { summary: (error as Error).message };
+    await onPrimary((client) => reportArchive(client, failed), { timeoutSeconds: 5 }).catch(() => undefined);
+    throw error;
   }
-  return work(primary);
+  const { segments, rows, number, until } = outcome;
+  const problem = problemOf(outcome, known, bucket);
+  const newest = number === undefined ? "the bucket is empty" : `the newest manifest is ${number}`;
+  const summary =
+    segments === 0 ? `nothing to archive; ${newest}` : `archived ${rows} rows in ${segments} segments; ${newest}`;
+  const report = {
+    until,
+    manifest: number,
+    problems: problem?.count ?? 0,
+    summary: problem?.failure.message ?? summary,
+  };
+  await onPrimary((client) => reportArchive(client, report));
+  log.info(summary, { until });
+  if (problem) throw problem.failure;
 }
 
 /** What is archived is not whole where rows were altered or are missing: said by every run until somebody has looked into it. */

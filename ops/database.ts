@@ -67,7 +67,7 @@ export function describeUrl(url: string): string {
  * out of date, so that the primary has no work of it; else the database's.
  * @param assertUsable throws where the replica must not be read, whether or not the primary answers
  */
-export async function preferReplica(
+export async function readableUrl(
   applicationName: string,
   signal: AbortSignal,
   assertUsable?: (client: pg.Client) => Promise<void>,

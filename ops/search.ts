@@ -1,6 +1,6 @@
 /** Finds receipts: by the words in them, by id, or simply the latest; for people and, with --json, for programs. */
 import type { Command } from "commander";
-import { preferReplica, withConnection } from "./database";
+import { readableUrl, withConnection } from "./database";
 import { Failure, runProgram, type Context } from "./program";
 import { find, uuid, type Found, type Question } from "./search/find";
 import { table, type Column } from "./search/table";
@@ -59,7 +59,7 @@ async function search(words: string[], options: Options, { signal }: Context): P
   const { query, since, until, limit } = question;
   const id = uuid.test(query);
   const { rows, by } = await withConnection(
-    { url: await preferReplica("authensor-search", signal), applicationName: "authensor-search", signal },
+    { url: await readableUrl("authensor-search", signal), applicationName: "authensor-search", signal },
     (client) => find(client, question),
   );
 

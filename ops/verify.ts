@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { connectBucket } from "./archive/bucket";
 import { assertReplayed } from "./archive/position";
 import { toldManifest } from "./archive/report";
-import { preferReplica, withConnection } from "./database";
+import { readableUrl, withConnection } from "./database";
 import { Failure, integerSetting, runProgram, textSetting, type Context } from "./program";
 import { parseTime } from "./times";
 import { readAnchors } from "./anchorFormat";
@@ -87,7 +87,7 @@ async function run(options: Options, { signal }: Context): Promise<void> {
   const [from, ...others] = options.fromAnchor === undefined ? [] : readAnchors([options.fromAnchor]);
   const archived = options.archived ? await readArchive(signal) : undefined;
   const report = await verify({
-    url: await readableUrl(signal, archived),
+    url: await verifiableUrl(signal, archived),
     signal,
     since,
     until,
@@ -118,13 +118,13 @@ async function readArchive(signal: AbortSignal): Promise<Archived> {
     textSetting("BACKUP_REGION", "eu-west-1"),
     signal,
   );
-  const from = { url: await readableUrl(signal), applicationName: "authensor-verify", signal };
+  const from = { url: await verifiableUrl(signal), applicationName: "authensor-verify", signal };
   return verifyArchive(bucket, await withConnection(from, toldManifest), integerSetting("ARCHIVE_KNOWN_FLAWS", 0));
 }
 
 /** A replica that has not replayed what is in the bucket would look like one that has lost it. */
-const readableUrl = (signal: AbortSignal, archived?: Archived): Promise<string> =>
-  preferReplica("authensor-verify", signal, (client) => assertReplayed(client, archived?.lsn));
+const verifiableUrl = (signal: AbortSignal, archived?: Archived): Promise<string> =>
+  readableUrl("authensor-verify", signal, (client) => assertReplayed(client, archived?.lsn));
 
 /** A line every few seconds; on a terminal one that is written over. */
 function progress(): (counts: Counts) => void {

@@ -203,6 +203,10 @@ export class Engine {
   private async step(entry: Entry, outcome: Outcome, why: string, work: () => Promise<Created>): Promise<Created> {
     const end = this.options.progress.begin(label(entry));
     const result = await this.made(entry, await this.attempt(entry, end, work));
+    if (this.options.handlerOf(entry.type)?.bookkeeping) {
+      end();
+      return result;
+    }
     this.counts[outcome]++;
     end(`${label(entry)}  ${outcome}${why && ` (${why})`}`);
     return result;

@@ -88,8 +88,11 @@ const colderAfterDays = [
   { days: 90, storageClass: "GLACIER_IR" },
 ] as const;
 
-/** Days that so many months have at most: nothing expires before its last month is over. */
-export const daysOfMonths = (months: number) => months * 31;
+/** Days that so many months in a row have at most, whichever is the first: nothing expires before its last month is over. */
+export function daysOfMonths(months: number): number {
+  const days = (first: number) => (Date.UTC(2000, first + months) - Date.UTC(2000, first)) / 86_400_000;
+  return Math.max(...Array.from({ length: 48 }, (_, first) => days(first)));
+}
 
 /** Colder with age, gone after `retentionDays`, and nothing left behind of uploads that never ended. */
 export function lifecycleRules(retentionDays: number) {

@@ -1,4 +1,5 @@
 import { partitionOf } from "../aws/partition";
+import { daysOfMonths } from "../backup/backupRules";
 
 /** Days of retention that CloudWatch Logs knows (PutRetentionPolicy); it can also keep for ever, which is 0 here. */
 export const logRetentions = [
@@ -10,11 +11,9 @@ export function retentionOfAtLeast(days: number): number {
   return logRetentions.find((known) => known >= days) ?? 0;
 }
 
-const daysPerMonth = 365.25 / 12;
-
 /** As long as the receipts are kept: the log says who changed what around them. */
 export function logRetentionOf(receiptRetentionMonths: number): number {
-  return retentionOfAtLeast(Math.floor(receiptRetentionMonths * daysPerMonth));
+  return retentionOfAtLeast(daysOfMonths(receiptRetentionMonths));
 }
 
 /** Where RDS writes one log of an instance. */

@@ -1,25 +1,23 @@
 /** How far a server's log has come: whether a standby shows already what the bucket has. */
 import type pg from "pg";
 import { outOfDate } from "../database";
-
-/** A standby that has not replayed yet what is in the bucket: what it shows looks like rows that were lost. Or one that has stopped. */
-export class Behind extends Error {}
+import { Failure } from "../program";
 
 /** Fails on a standby that has not replayed `least`, or is out of date. To be asked before the snapshot is taken. */
 export async function assertNotBehind(client: pg.Client, least: string | undefined): Promise<void> {
   await assertReplayed(client, least);
   const age = await outOfDate(client);
-  if (age !== undefined) throw new Behind(`the replica is out of date: ${age}`);
+  if (age !== undefined) throw new Failure(`the replica is out of date: ${age}`);
 }
 
-/** Fails on a standby that has not replayed `least`. */
+/** Fails on a standby that has not replayed `least`, which the bucket has: what it shows looks like rows that were lost. */
 export async function assertReplayed(client: pg.Client, least: string | undefined): Promise<void> {
   const { rows } = await client.query<{ at: string }>(
     `select pg_last_wal_replay_lsn()::text as at where pg_is_in_recovery() and pg_last_wal_replay_lsn() < $1::pg_lsn`,
     [least ?? "0/0"],
   );
   if (rows[0])
-    throw new Behind(
+    throw new Failure(
       `the replica has replayed up to ${rows[0].at}, and the bucket has what was written up to ${least}`,
     );
 }

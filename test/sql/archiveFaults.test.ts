@@ -76,6 +76,16 @@ const some = (agent = `a${made}`) => [
   newReceipt({ actor_id: agent, decision_outcome: "require_approval" }),
 ];
 
+/** A program's, as its pod has them. */
+const settings = () => ({
+  ...s3.environment,
+  AWS_ENDPOINT_URL_S3: proxy.url,
+  BACKUP_BUCKET: name,
+  BACKUP_REGION: testRegion,
+  ENVIRONMENT: "test",
+  DATABASE_URL: database.url(roles.auditor),
+});
+
 describe("a run that is ended", () => {
   it.each(["before", "after"])(
     "at any request, %s S3 did it, leaves nothing that counts twice and nothing out",
@@ -114,19 +124,11 @@ describe("a run that is ended", () => {
     ["before it knows that its manifest is there", "manifests", { loseResponse: true }],
   ] as [string, string, Fault][])("by SIGKILL, %s: the next one takes up from what counts", async (_, what, fault) => {
     await insertReceipts(app, some());
-    const settings = {
-      ...s3.environment,
-      AWS_ENDPOINT_URL_S3: proxy.url,
-      BACKUP_BUCKET: name,
-      BACKUP_REGION: testRegion,
-      ENVIRONMENT: "test",
-      DATABASE_URL: database.url(roles.auditor),
-    };
-    const { child, result } = startOps("archive", [], settings);
+    const { child, result } = startOps("archive", [], settings());
     proxy.faults = [{ when: (request) => isPut(what)(request) && child.kill("SIGKILL"), ...fault }];
     expect((await result).signal).toBe("SIGKILL");
     proxy.faults = [];
-    const again = await startOps("archive", [], settings).result;
+    const again = await startOps("archive", [], settings()).result;
     expect(again).toMatchObject({ code: 0 });
     await expectAllInTheBucketOnce();
     const { rows } = await (
@@ -134,6 +136,18 @@ describe("a run that is ended", () => {
     ).query("select manifest, problems from audit.archive");
     expect(rows).toEqual([{ manifest: "1", problems: "0" }]);
   });
+});
+
+it("a run whose replica does not answer reads the primary, and says so", async () => {
+  await insertReceipts(app, some());
+  const replica = new URL(database.url(roles.auditor));
+  replica.searchParams.set("host", "/nowhere");
+  const { code, stderr } = await startOps("archive", [], { ...settings(), REPLICA_URL: replica.href }).result;
+  expect({ code, stderr }).toEqual({
+    code: 0,
+    stderr: expect.stringContaining("the replica is not used: cannot connect") as string,
+  });
+  await expectAllInTheBucketOnce();
 });
 
 describe("while S3", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { BackupBucket, type BackupBucketArgs } from "../../components/backup/backupBucket";
-import { lifecycleRules } from "../../components/backup/backupRules";
+import { daysOfMonths, lifecycleRules } from "../../components/backup/backupRules";
 import { record, type World } from "./mocks";
 
 const args: BackupBucketArgs = {
@@ -192,6 +192,17 @@ describe("the bucket's policy", () => {
     });
     expect(NoLiftingOfLocksNoDeletionOfVersions).not.toHaveProperty("Condition");
   });
+});
+
+test.each([
+  [1, 31],
+  [2, 62],
+  [6, 184],
+  [12, 366],
+  [24, 731],
+  [60, 1827],
+])("%d months in a row are %d days at most", (months, days) => {
+  expect(daysOfMonths(months)).toBe(days);
 });
 
 describe("the bucket's lifecycle", () => {

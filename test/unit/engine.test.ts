@@ -185,6 +185,13 @@ describe("a run", () => {
     expect(calls).toEqual(["create a", "delete a"]);
   });
 
+  test("does not report what only the engine remembers: a refused setting would look as if it had been taken", async () => {
+    const remembered = recorder({ bookkeeping: true });
+    expect((await run([resource("a", { size: 1 })], remembered)).counts).toMatchObject({ created: 0 });
+    expect((await run([resource("a", { size: 2 })], remembered)).counts).toMatchObject({ updated: 0 });
+    expect(loadState().entries).toMatchObject([{ inputs: { size: 2 } }]);
+  });
+
   test("refuses a type that nothing stands for", async () => {
     const unknown = { ...resource("a"), type: "aws:ec2/teleporter:Teleporter" };
     await expect(run([unknown])).rejects.toThrow("ec2.Teleporter a: the local cloud has no handler for");

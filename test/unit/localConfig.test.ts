@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { readProject } from "../../local/config";
+import { readProject, UsageError } from "../../local/config";
 import { changedPaths, covers, withIgnored } from "../../cloud/engine/diff";
 import { takeLock } from "../../cloud/host/lock";
 import { processMark } from "../../cloud/host/pidFile";
@@ -30,6 +30,35 @@ describe("the configuration", () => {
     expect(() => readProject(directory, join(directory, "none.yaml"), [])).toThrow(/cannot read .*none\.yaml/);
     expect(() => readProject(directory, stackFile, ["zones"])).toThrow("--set zones: expected key=value");
     expect(() => readProject(directory, stackFile, ["4"])).toThrow(/a value with spaces: .\/authensor up --set '/);
+  });
+});
+
+describe("a stack's file", () => {
+  const stackFile = join(directory, "Pulumi.other.yaml");
+  const expected = `is not as expected: "config:", and indented by spaces below it lines such as "authensor-database:maxConnections: 150"`;
+  const unlike = (line: number) => `Pulumi.other.yaml, line ${line}: ${expected}`;
+  test.each([
+    ["with a second colon", "config:\n  p:region: eu: west\n", unlike(2)],
+    ["with a tab", "config:\n\tp:region: eu-west-1\n", unlike(2)],
+    ["with a quote left open", 'config:\n  p:region: "eu-west-1\n', unlike(3)],
+    ["with a brace left open", "config:\n  p:tags: {a: b\n", unlike(3)],
+    ["with a lost indentation", "config:\n  p:region: a\n p:zones: 2\n", unlike(3)],
+    [
+      "with a key twice",
+      "config:\n  p:region: a\n  p:region: b\n",
+      "Pulumi.other.yaml, line 3: has a key that is there already; remove one of the two",
+    ],
+    ["with a lost value", "config:\n  p:region\n", `Pulumi.other.yaml ${expected}`],
+    ["with a list", "config:\n  - p:region: a\n", `Pulumi.other.yaml ${expected}`],
+    ["with a text", "config\n", `Pulumi.other.yaml ${expected}`],
+  ])("%s is refused in one line of ours", (_, text, message) => {
+    writeFileSync(stackFile, text);
+    expect(() => readProject(directory, stackFile, [])).toThrow(new UsageError(message));
+  });
+
+  test.each(["", "# nothing yet\n", "config:\n", "encryptionsalt: v1:x\n"])("may set nothing: %j", (text) => {
+    writeFileSync(stackFile, text);
+    expect(readProject(directory, stackFile, []).config).toEqual({ "p:zones": "2", "p:tags": "{}" });
   });
 });
 

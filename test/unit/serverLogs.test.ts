@@ -18,7 +18,7 @@ describe("a retention that CloudWatch knows", () => {
   // Months of receipts, days of logs.
   test.each([
     [6, 365],
-    [12, 365],
+    [12, 400],
     [24, 731],
     [36, 1096],
     [60, 1827],

@@ -495,7 +495,7 @@ describe("what only shows in combination", () => {
       "a lock that outlives what it locks",
       { lockMode: "COMPLIANCE", lockDays: "3650", receiptRetentionMonths: "24" },
       "lockDays",
-      /24 months are 744 days/,
+      /24 months are 731 days/,
     ],
     [
       "a protected database without a replica",
