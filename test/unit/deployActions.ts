@@ -15,16 +15,6 @@ const alarm = ["DescribeAlarms", "DeleteAlarms", "TagResource", "UntagResource",
 
 const bucketPart = (name: string) => of("s3", `Get${name}`, `Put${name}`);
 
-/**
- * What is asked without a name, so that IAM looks for a permission on all of the kind, and a policy by name refuses it. The provider looks
- * for an instance by its resource id, in a filter (RDS authorizes that on db:*); copied backups, aliases, log groups and all of EC2's the same.
- * The rest of RDS, Secrets Manager, S3 and IAM is asked by name or ARN.
- */
-export const asksWithoutName = (action: string): boolean =>
-  /^(ec2:Describe\w+|kms:ListAliases|logs:DescribeLogGroups|rds:DescribeDBInstances|rds:DescribeDBInstanceAutomatedBackups)$/.test(
-    action,
-  );
-
 /** By Pulumi type token. */
 export const actionsOf: Readonly<Record<string, readonly string[]>> = {
   "aws:cloudwatch/logGroup:LogGroup": of(

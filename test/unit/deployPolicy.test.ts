@@ -2,7 +2,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import program from "../..";
-import { actionsOf, asksWithoutName } from "./deployActions";
+import { matches } from "../../cloud/aws/iam/policy";
+import { actionsOf } from "./deployActions";
+import { askedFor, isAskedWithoutName } from "./deployResources";
 import { record, type World } from "./mocks";
 import { configOf, stacks } from "./stacks";
 
@@ -29,6 +31,17 @@ beforeAll(async () => {
   const lookUps = worlds.flatMap((world) => world.invoked.map(({ token }) => token));
   used = new Set([...types, ...lookUps].filter((type) => type.startsWith("aws:")));
 });
+
+/** Each action of each type in use, with each resource that it is asked for. */
+const asked = () =>
+  [...used].flatMap((type) =>
+    (actionsOf[type] ?? []).flatMap((action) =>
+      (askedFor(type, action) ?? [`unknown: ${type}`]).map((resource) => ({ action, resource })),
+    ),
+  );
+
+/** What is asked without a name is covered by "*" alone. */
+const covers = (pattern: string, arn: string) => (arn === "*" ? pattern === "*" : matches(pattern, arn));
 
 test("README names the version of the Pulumi command line that Pulumi.yaml requires", () => {
   const [, required] = /^requiredPulumiVersion: ">=(\d+\.\d+)\.0"$/m.exec(text("Pulumi.yaml")) ?? [];
@@ -61,6 +74,31 @@ describe("the policy for whoever deploys", () => {
     expect([...needed].filter((action) => !allowed.has(action))).toEqual([]);
   });
 
+  test("allows each action on what it is asked for, by a statement that has both", () => {
+    const unanswered = asked().filter(
+      ({ action, resource }) =>
+        !statements.some(
+          ({ Action, Resource }) =>
+            listed(Action).includes(action) && listed(Resource).some((one) => covers(one, resource)),
+        ),
+    );
+    expect(unanswered).toEqual([]);
+  });
+
+  test("names in a statement no resource that none of its actions is asked for, and no action that none of its resources answers", () => {
+    for (const { Sid, Action, Resource } of statements) {
+      const here = asked().filter(({ action }) => Action.includes(action));
+      for (const pattern of listed(Resource))
+        expect([Sid, pattern, here.some(({ resource }) => covers(pattern, resource))]).toEqual([Sid, pattern, true]);
+      for (const action of Action) {
+        const answered = here.some(
+          (one) => one.action === action && listed(Resource).some((p) => covers(p, one.resource)),
+        );
+        expect([Sid, action, answered]).toEqual([Sid, action, true]);
+      }
+    }
+  });
+
   test("allows no action that none of them needs, and none by a wildcard", () => {
     const needed = new Set([...used].flatMap((type) => actionsOf[type] ?? []));
     expect([...allowed].filter((action) => !needed.has(action))).toEqual([]);
@@ -68,14 +106,11 @@ describe("the policy for whoever deploys", () => {
     for (const { Effect } of statements) expect(Effect).toBe("Allow");
   });
 
-  test("allows what is asked without a name on every resource, and nothing that has a name", () => {
-    const everywhere = statements.filter(
-      ({ Resource, Condition }) =>
-        Resource === "*" && !Condition?.StringEquals?.["aws:RequestTag/authensor:environment"],
-    );
-    expect(everywhere.flatMap(({ Action }) => listed(Action)).sort()).toEqual(
-      [...allowed].filter(asksWithoutName).sort(),
-    );
+  test("allows on every resource what is asked without a name, and nothing that has a name", () => {
+    const everywhere = statements.filter(({ Resource }) => Resource === "*").flatMap(({ Action }) => listed(Action));
+    const named = everywhere.filter((action) => !isAskedWithoutName(action));
+    // Only looked at; and the key's tag is asked for before the key has a name.
+    expect(named).toEqual(["ec2:DescribeVpcAttribute", "kms:TagResource"]);
   });
 
   test("is limited to production's regions, IAM aside, which knows none", () => {
@@ -103,6 +138,7 @@ describe("the policy for whoever deploys", () => {
       Database: "auto-backup ids are RDS'",
       DefaultGroups: "of RDS",
       RdsOwnRole: "of RDS",
+      AlarmsWithoutName: "CloudWatch and SNS ask for them on everything",
       PodIdentity: "the cluster is not ours, and an association has an id of EKS'",
     };
     expect(unlimited.map(({ Sid }) => Sid).sort()).toEqual(Object.keys(why).sort());

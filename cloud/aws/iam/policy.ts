@@ -82,7 +82,7 @@ function isPrincipal(wanted: string, principal: string): boolean {
 }
 
 /** "*" is any text, "?" any character. */
-function matches(pattern: string, text: string): boolean {
+export function matches(pattern: string, text: string): boolean {
   const escaped = pattern
     .replace(/[.+^${}()|[\]\\]/g, "\\$&")
     .replaceAll("*", ".*")
