@@ -25,7 +25,7 @@ export async function archive(lab: Lab): Promise<void> {
       const name = `archive-${segmentRows}`;
       makeBucket(s3.root, name, lockedBucket);
       const { seconds, peak, bytes } = await run(program, {
-        DATABASE_URL: lab.bare.url(roles.auditor),
+        DATABASE_URL: lab.bare.url(roles.archiver),
         AWS_ENDPOINT_URL_S3: s3.url,
         BACKUP_BUCKET: name,
         BACKUP_REGION: testRegion,

@@ -10,18 +10,17 @@ export const auditorPrograms = {
   search: "find receipts by words, by id, or the latest",
 };
 
-/** The replica is preferred by the program itself, where there is one and it answers. */
-const auditorEnvironment = ({
-  auditorPrimaryUrl,
-  replicaUrl,
-  backupBucket,
-  backupBucketAccess,
-}: Pick<LocalOutputs, "auditorPrimaryUrl" | "replicaUrl" | "backupBucket" | "backupBucketAccess">) => ({
-  ...backupBucketAccess,
-  BACKUP_BUCKET: backupBucket.name,
-  BACKUP_REGION: backupBucket.region,
-  DATABASE_URL: auditorPrimaryUrl,
-  ...(replicaUrl !== undefined && { REPLICA_URL: replicaUrl }),
+/** As its CronJob has them. The replica is preferred by the program itself, where there is one and it answers. */
+const databasesOf = (program: string, outputs: LocalOutputs) =>
+  program === "verify"
+    ? { DATABASE_URL: outputs.verifierUrl, REPLICA_URL: outputs.verifierReplicaUrl }
+    : { DATABASE_URL: outputs.auditorUrl, REPLICA_URL: outputs.replicaUrl };
+
+const environmentOf = (program: string, outputs: LocalOutputs) => ({
+  ...outputs.backupBucketAccess,
+  BACKUP_BUCKET: outputs.backupBucket.name,
+  BACKUP_REGION: outputs.backupBucket.region,
+  ...databasesOf(program, outputs),
 });
 
 /** Returns the program's exit code. */
@@ -31,7 +30,7 @@ export function runAsAuditor(outputsFile: string, program: string, args: readonl
   const { status, error } = spawnSync(
     process.execPath,
     [join(__dirname, "program.cjs"), join(__dirname, `../ops/${program}.ts`), ...args],
-    { stdio: "inherit", env: { ...inherited, ...auditorEnvironment(readOutputs(outputsFile)) } },
+    { stdio: "inherit", env: { ...inherited, ...environmentOf(program, readOutputs(outputsFile)) } },
   );
   if (error) throw new Error(`cannot start ${program}: ${error.message}`);
   return status ?? 1;

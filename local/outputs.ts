@@ -31,9 +31,10 @@ export interface ProgramOutputs extends Properties {
   ownerUrl: string;
   monitorUrl: string;
   auditorUrl: string;
-  auditorPrimaryUrl: string;
+  verifierUrl: string;
   /** Undefined where there is no replica. */
   replicaUrl?: string;
+  verifierReplicaUrl?: string;
   backupBucket: { name: string; region: string };
   backupBucketUrl: string;
   /** Environment in which AWS' SDKs and command line reach the bucket as the account's owner. */

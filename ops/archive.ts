@@ -12,7 +12,7 @@ import { Failure, integerSetting, runProgram, textSetting, type Context } from "
 
 const environment = `
 Environment:
-  DATABASE_URL           the auditor's URL of the primary (or DATABASE_URL_FILE: a file with it)
+  DATABASE_URL           the archiver's URL of the primary (or DATABASE_URL_FILE: a file with it)
   REPLICA_URL            the same of a replica (or REPLICA_URL_FILE): read in its place where it answers and is not behind the bucket
   BACKUP_BUCKET          the bucket's name
   BACKUP_REGION          its region

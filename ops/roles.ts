@@ -12,7 +12,11 @@ export const roles = {
   monitor: "authensor_monitor",
   /** Reads the audit trail, and no key's hash. */
   auditor: "authensor_auditor",
-  /** Makes partitions, through functions of the owner's; reads nothing. What runs on schedule logs in as this role. */
+  /** Reads what the auditor reads, and tells how a verification ended. What verifies on schedule logs in as this role. */
+  verifier: "authensor_verifier",
+  /** Reads what the auditor reads, and tells what is in the locked bucket. */
+  archiver: "authensor_archiver",
+  /** Makes partitions, through functions of the owner's; reads nothing. */
   maintenance: "authensor_maintenance",
 } as const;
 
@@ -25,7 +29,15 @@ export const monitorConnections = { heartbeat: 1, sources: 2 } as const;
 export type RoleKey = keyof typeof roles;
 
 /** The roles that migrations create; the owner comes with the server. */
-export const createdRoles = [roles.app, roles.telemetry, roles.monitor, roles.auditor, roles.maintenance] as const;
+export const createdRoles = [
+  roles.app,
+  roles.telemetry,
+  roles.monitor,
+  roles.auditor,
+  roles.verifier,
+  roles.archiver,
+  roles.maintenance,
+] as const;
 
 /**
  * Each of them has a second login with the same rights, its member. Two generations of passwords work side by side: one by the role

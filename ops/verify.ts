@@ -18,7 +18,7 @@ import { verify } from "./verify/verification";
 
 const help = `
 Environment:
-  DATABASE_URL       the auditor's URL (or the owner's); a replica will do
+  DATABASE_URL       the auditor's URL (or the owner's; with --record the verifier's); a replica will do
   DATABASE_URL_FILE  a file with that URL, in its place
   REPLICA_URL        the same of a replica (or REPLICA_URL_FILE): used where it answers and is not out of date
   REPLICA_MAX_AGE_SECONDS  how old the newest that it shows may be (default 300)

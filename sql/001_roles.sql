@@ -7,8 +7,10 @@ declare
   wanted text;
 begin
   foreach wanted in array array[
-    'authensor_app', 'authensor_telemetry', 'authensor_monitor', 'authensor_auditor', 'authensor_maintenance',
-    'authensor_app_b', 'authensor_telemetry_b', 'authensor_monitor_b', 'authensor_auditor_b', 'authensor_maintenance_b'
+    'authensor_app', 'authensor_telemetry', 'authensor_monitor', 'authensor_auditor', 'authensor_verifier',
+    'authensor_archiver', 'authensor_maintenance',
+    'authensor_app_b', 'authensor_telemetry_b', 'authensor_monitor_b', 'authensor_auditor_b', 'authensor_verifier_b',
+    'authensor_archiver_b', 'authensor_maintenance_b'
   ] loop
     -- Roles belong to the server, not to the database: a restored or a second database finds them there.
     if not exists (select from pg_roles where rolname = wanted) then

@@ -3,7 +3,8 @@
 
 revoke all on schema public, audit from public;
 grant usage on schema public, audit
-  to authensor_app, authensor_telemetry, authensor_monitor, authensor_auditor, authensor_maintenance;
+  to authensor_app, authensor_telemetry, authensor_monitor, authensor_auditor, authensor_verifier, authensor_archiver,
+     authensor_maintenance;
 
 -- The control plane, unmodified (the statements it sends are listed in AUTHENSOR.md). It cannot remove a receipt, nor
 -- change what was decided: only what happens to the decision afterwards.
@@ -25,7 +26,7 @@ grant select, insert, delete, update (budget_amount, spent_amount, currency, res
   to authensor_app;
 grant select, insert, delete on budget_ledger to authensor_app;
 
--- The auditor reads everything but what authenticates.
+-- The auditor reads everything but what authenticates; so do the verifier and the archiver, its members (019).
 grant select on
   receipts, claim_events, approval_responses, aegis_scans, sentinel_agent_snapshots, sentinel_alerts,
   shadow_evaluations, policies, active_policies, controls, budgets, budget_ledger, audit.migrations

@@ -43,6 +43,13 @@ begin atomic
       ('authensor_auditor',     'default_transaction_read_only',       'on'),
       ('authensor_auditor',     'statement_timeout',                   '15min'),
       ('authensor_auditor',     'idle_in_transaction_session_timeout', '5min'),
+      -- Settings do not come with membership.
+      ('authensor_verifier',    'default_transaction_read_only',       'on'),
+      ('authensor_verifier',    'statement_timeout',                   '15min'),
+      ('authensor_verifier',    'idle_in_transaction_session_timeout', '5min'),
+      ('authensor_archiver',    'default_transaction_read_only',       'on'),
+      ('authensor_archiver',    'statement_timeout',                   '15min'),
+      ('authensor_archiver',    'idle_in_transaction_session_timeout', '5min'),
       -- No statement of its jobs outlives the job (scheduledPrograms.ts), or keeps a lock for nothing.
       ('authensor_maintenance', 'statement_timeout',                   '15min'),
       ('authensor_maintenance', 'lock_timeout',                        '1s'),
@@ -64,6 +71,7 @@ as $$
   ), wanted (name, of_role, groups) as (
     select l.login::name, r.name, l.groups
       from (values ('authensor_app', '{}'::text[]), ('authensor_telemetry', '{}'), ('authensor_auditor', '{}'),
+                   ('authensor_verifier', '{authensor_auditor}'), ('authensor_archiver', '{authensor_auditor}'),
                    ('authensor_monitor', '{pg_monitor}'), ('authensor_maintenance', '{}')) r (name, groups)
      cross join lateral (values (r.name, r.groups), (r.name || '_b', array[r.name])) l (login, groups)
   ), role as (
@@ -133,13 +141,15 @@ as $$
                           and not m.admin_option and m.inherits)
 
     union all
-    -- Who may act as one of them: its second login; and the owner, who made them, from PostgreSQL 16 on.
+    -- Who may act as one of them: its second login, who reads as the auditor does, and the owner, who made them, from
+    -- PostgreSQL 16 on.
     select 6, format('%s is a member of %s', m.of_member, m.of_role), 'no', 'yes',
            format('revoke %I from %I', m.of_role, m.of_member)
              || case when current_setting('server_version_num')::int >= 160000 then format(' granted by %I', m.grantor)
                      else '' end
       from membership m join role r on r.oid = m.roleid cross join here h
      where m.member <> h.datdba and m.of_member not in (r.name || '_b', 'rdsadmin', 'rds_superuser')
+       and not exists (select from wanted w where w.name = m.of_member and r.name = any (w.groups))
 
     union all
     select 7, format('%s of %s', coalesce(w.name, s.name),

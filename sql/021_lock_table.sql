@@ -53,9 +53,10 @@ declare
   now_used float8;
 begin
   perform pg_get_userbyid(role), (select count(*) from pg_stat_get_activity(null))
-     from unnest('{authensor_app, authensor_telemetry, authensor_monitor, authensor_auditor, authensor_maintenance,
+     from unnest('{authensor_app, authensor_telemetry, authensor_monitor, authensor_auditor, authensor_verifier,
+                   authensor_archiver, authensor_maintenance,
                    authensor_app_b, authensor_telemetry_b, authensor_monitor_b, authensor_auditor_b,
-                   authensor_maintenance_b}'
+                   authensor_verifier_b, authensor_archiver_b, authensor_maintenance_b}'
                  ::regrole[]) role;
   ended := '{}';
   loop

@@ -1237,9 +1237,10 @@ declare
   now_used float8;
 begin
   perform pg_get_userbyid(role), (select count(*) from pg_stat_get_activity(null))
-     from unnest('{authensor_app, authensor_telemetry, authensor_monitor, authensor_auditor, authensor_maintenance,
+     from unnest('{authensor_app, authensor_telemetry, authensor_monitor, authensor_auditor, authensor_verifier,
+                   authensor_archiver, authensor_maintenance,
                    authensor_app_b, authensor_telemetry_b, authensor_monitor_b, authensor_auditor_b,
-                   authensor_maintenance_b}'
+                   authensor_verifier_b, authensor_archiver_b, authensor_maintenance_b}'
                  ::regrole[]) role;
   ended := '{}';
   loop
@@ -1317,22 +1318,29 @@ begin
 end
 $$;
 
-CREATE TABLE audit.archive (
-    only_row boolean DEFAULT true NOT NULL,
-    archived_until timestamp with time zone DEFAULT now() NOT NULL,
-    manifest bigint DEFAULT 0 NOT NULL,
-    problems bigint DEFAULT 0 NOT NULL,
-    finished_at timestamp with time zone,
-    summary text,
-    CONSTRAINT archive_only_row_check CHECK (only_row)
-);
-
 CREATE FUNCTION audit.report_archive(archived_until timestamp with time zone, manifest bigint, problems bigint, summary text) RETURNS void
-    LANGUAGE sql SECURITY DEFINER
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    BEGIN ATOMIC
- UPDATE audit.archive a SET archived_until = LEAST(COALESCE(report_archive.archived_until, a.archived_until), clock_timestamp()), manifest = COALESCE(report_archive.manifest, a.manifest), problems = COALESCE(report_archive.problems, a.problems), finished_at = clock_timestamp(), summary = "left"(report_archive.summary, 1000);
-END;
+    AS $$
+begin
+  if not isfinite(archived_until) or archived_until > clock_timestamp() + audit.max_earliness() then
+    raise 'nothing is archived until %: it is now %', archived_until, clock_timestamp()
+      using errcode = 'invalid_parameter_value', hint = 'Is the clock of the server that was read right?';
+  elsif least(manifest, problems) < 0 or summary is null then
+    raise 'no run of the archiver ends with the manifest %, % problems and the summary %',
+      coalesce(manifest::text, 'of before'), coalesce(problems::text, 'as many'), quote_nullable(summary)
+      using errcode = 'invalid_parameter_value', hint = 'Each number is 0 or more.';
+  end if;
+  update audit.archive a
+     -- Not by coalesce around least, which passes over nulls: a run that failed would count as one that did all.
+     set archived_until = least(coalesce(report_archive.archived_until, a.archived_until), clock_timestamp()),
+         -- Manifests are only ever added, and two runs at once may end in either order.
+         manifest       = greatest(report_archive.manifest, a.manifest),
+         problems       = coalesce(report_archive.problems, a.problems),
+         finished_at    = clock_timestamp(),
+         summary        = left(report_archive.summary, 1000);
+end
+$$;
 
 CREATE FUNCTION audit.report_run(program text, succeeded boolean, summary text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1354,24 +1362,31 @@ begin
 end
 $$;
 
-CREATE TABLE audit.verifications (
-    scope text NOT NULL,
-    since timestamp with time zone DEFAULT now() NOT NULL,
-    finished_at timestamp with time zone,
-    receipts bigint,
-    findings bigint,
-    unverified bigint,
-    summary text,
-    CONSTRAINT verifications_scope_check CHECK ((scope = ANY (ARRAY['recent'::text, 'whole'::text])))
-);
-
 CREATE FUNCTION audit.report_verification(scope text, receipts bigint, findings bigint, unverified bigint, summary text) RETURNS void
-    LANGUAGE sql SECURITY DEFINER
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    BEGIN ATOMIC
- UPDATE audit.verifications v SET finished_at = clock_timestamp(), receipts = report_verification.receipts, findings = report_verification.findings, unverified = report_verification.unverified, summary = "left"(report_verification.summary, 1000)
-   WHERE (v.scope = report_verification.scope);
-END;
+    AS $$
+begin
+  if (least(receipts, findings, unverified) >= 0 and num_nulls(receipts, findings, unverified, summary) = 0) is not true
+  then
+    raise 'no verification ends with % receipts, % findings, % unverified and the summary %',
+      coalesce(receipts::text, 'no number of'), coalesce(findings::text, 'no number of'),
+      coalesce(unverified::text, 'no number of'), quote_nullable(summary)
+      using errcode = 'invalid_parameter_value', hint = 'Each number is 0 or more.';
+  end if;
+  update audit.verifications v
+     set finished_at = clock_timestamp(),
+         receipts    = report_verification.receipts,
+         findings    = report_verification.findings,
+         unverified  = report_verification.unverified,
+         summary     = left(report_verification.summary, 1000)
+   where v.scope = report_verification.scope;
+  if not found then
+    raise 'nothing awaits a verification of "%"', scope using errcode = 'invalid_parameter_value',
+      hint = 'Known are the scopes of audit.verifications.';
+  end if;
+end
+$$;
 
 CREATE FUNCTION audit.role_differences() RETURNS TABLE(what text, expected text, actual text, repair text)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -1383,6 +1398,7 @@ CREATE FUNCTION audit.role_differences() RETURNS TABLE(what text, expected text,
   ), wanted (name, of_role, groups) as (
     select l.login::name, r.name, l.groups
       from (values ('authensor_app', '{}'::text[]), ('authensor_telemetry', '{}'), ('authensor_auditor', '{}'),
+                   ('authensor_verifier', '{authensor_auditor}'), ('authensor_archiver', '{authensor_auditor}'),
                    ('authensor_monitor', '{pg_monitor}'), ('authensor_maintenance', '{}')) r (name, groups)
      cross join lateral (values (r.name, r.groups), (r.name || '_b', array[r.name])) l (login, groups)
   ), role as (
@@ -1452,13 +1468,15 @@ CREATE FUNCTION audit.role_differences() RETURNS TABLE(what text, expected text,
                           and not m.admin_option and m.inherits)
 
     union all
-    -- Who may act as one of them: its second login; and the owner, who made them, from PostgreSQL 16 on.
+    -- Who may act as one of them: its second login, who reads as the auditor does, and the owner, who made them, from
+    -- PostgreSQL 16 on.
     select 6, format('%s is a member of %s', m.of_member, m.of_role), 'no', 'yes',
            format('revoke %I from %I', m.of_role, m.of_member)
              || case when current_setting('server_version_num')::int >= 160000 then format(' granted by %I', m.grantor)
                      else '' end
       from membership m join role r on r.oid = m.roleid cross join here h
      where m.member <> h.datdba and m.of_member not in (r.name || '_b', 'rdsadmin', 'rds_superuser')
+       and not exists (select from wanted w where w.name = m.of_member and r.name = any (w.groups))
 
     union all
     select 7, format('%s of %s', coalesce(w.name, s.name),
@@ -1712,7 +1730,7 @@ CREATE FUNCTION audit.wanted_settings() RETURNS TABLE(role name, name text, valu
  SELECT (l.login)::name AS login,
      s.name,
      s.value
-    FROM (( VALUES (''::text,'search_path'::text,'public, audit'::text), ('authensor_app'::text,'synchronous_commit'::text,'on'::text), ('authensor_app'::text,'idle_in_transaction_session_timeout'::text,'10s'::text), ('authensor_app'::text,'statement_timeout'::text,'30s'::text), ('authensor_app'::text,'lock_timeout'::text,'2s'::text), ('authensor_app'::text,'transaction_timeout'::text,'60s'::text), ('authensor_telemetry'::text,'synchronous_commit'::text,'off'::text), ('authensor_telemetry'::text,'idle_in_transaction_session_timeout'::text,'10s'::text), ('authensor_telemetry'::text,'statement_timeout'::text,'10s'::text), ('authensor_telemetry'::text,'lock_timeout'::text,'2s'::text), ('authensor_telemetry'::text,'transaction_timeout'::text,'60s'::text), ('authensor_monitor'::text,'statement_timeout'::text,'10s'::text), ('authensor_monitor'::text,'idle_in_transaction_session_timeout'::text,'30s'::text), ('authensor_monitor'::text,'transaction_timeout'::text,'60s'::text), ('authensor_auditor'::text,'default_transaction_read_only'::text,'on'::text), ('authensor_auditor'::text,'statement_timeout'::text,'15min'::text), ('authensor_auditor'::text,'idle_in_transaction_session_timeout'::text,'5min'::text), ('authensor_maintenance'::text,'statement_timeout'::text,'15min'::text), ('authensor_maintenance'::text,'lock_timeout'::text,'1s'::text), ('authensor_maintenance'::text,'idle_in_transaction_session_timeout'::text,'30s'::text)) s(role, name, value)
+    FROM (( VALUES (''::text,'search_path'::text,'public, audit'::text), ('authensor_app'::text,'synchronous_commit'::text,'on'::text), ('authensor_app'::text,'idle_in_transaction_session_timeout'::text,'10s'::text), ('authensor_app'::text,'statement_timeout'::text,'30s'::text), ('authensor_app'::text,'lock_timeout'::text,'2s'::text), ('authensor_app'::text,'transaction_timeout'::text,'60s'::text), ('authensor_telemetry'::text,'synchronous_commit'::text,'off'::text), ('authensor_telemetry'::text,'idle_in_transaction_session_timeout'::text,'10s'::text), ('authensor_telemetry'::text,'statement_timeout'::text,'10s'::text), ('authensor_telemetry'::text,'lock_timeout'::text,'2s'::text), ('authensor_telemetry'::text,'transaction_timeout'::text,'60s'::text), ('authensor_monitor'::text,'statement_timeout'::text,'10s'::text), ('authensor_monitor'::text,'idle_in_transaction_session_timeout'::text,'30s'::text), ('authensor_monitor'::text,'transaction_timeout'::text,'60s'::text), ('authensor_auditor'::text,'default_transaction_read_only'::text,'on'::text), ('authensor_auditor'::text,'statement_timeout'::text,'15min'::text), ('authensor_auditor'::text,'idle_in_transaction_session_timeout'::text,'5min'::text), ('authensor_verifier'::text,'default_transaction_read_only'::text,'on'::text), ('authensor_verifier'::text,'statement_timeout'::text,'15min'::text), ('authensor_verifier'::text,'idle_in_transaction_session_timeout'::text,'5min'::text), ('authensor_archiver'::text,'default_transaction_read_only'::text,'on'::text), ('authensor_archiver'::text,'statement_timeout'::text,'15min'::text), ('authensor_archiver'::text,'idle_in_transaction_session_timeout'::text,'5min'::text), ('authensor_maintenance'::text,'statement_timeout'::text,'15min'::text), ('authensor_maintenance'::text,'lock_timeout'::text,'1s'::text), ('authensor_maintenance'::text,'idle_in_transaction_session_timeout'::text,'30s'::text)) s(role, name, value)
       CROSS JOIN LATERAL ( SELECT s.role AS login
          UNION ALL
           SELECT (s.role || '_b'::text)
@@ -1729,6 +1747,16 @@ CREATE FUNCTION audit.within(key text, since timestamp with time zone, until tim
 CREATE FUNCTION audit.words(text) RETURNS tsvector
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN to_tsvector('simple'::regconfig, CASE WHEN (octet_length($1) = length($1)) THEN $1 ELSE lower($1) END);
+
+CREATE TABLE audit.archive (
+    only_row boolean DEFAULT true NOT NULL,
+    archived_until timestamp with time zone DEFAULT now() NOT NULL,
+    manifest bigint DEFAULT 0 NOT NULL,
+    problems bigint DEFAULT 0 NOT NULL,
+    finished_at timestamp with time zone,
+    summary text,
+    CONSTRAINT archive_only_row_check CHECK (only_row)
+);
 
 CREATE TABLE audit.chains (
     heads text NOT NULL,
@@ -1840,6 +1868,17 @@ CREATE TABLE audit.receipt_history (
     seal bytea NOT NULL
 )
 PARTITION BY RANGE (receipt_created_at);
+
+CREATE TABLE audit.verifications (
+    scope text NOT NULL,
+    since timestamp with time zone DEFAULT now() NOT NULL,
+    finished_at timestamp with time zone,
+    receipts bigint,
+    findings bigint,
+    unverified bigint,
+    summary text,
+    CONSTRAINT verifications_scope_check CHECK ((scope = ANY (ARRAY['recent'::text, 'whole'::text])))
+);
 
 CREATE TABLE public.active_policies (
     org_id text DEFAULT 'default'::text NOT NULL,
@@ -2172,24 +2211,32 @@ GRANT USAGE ON SCHEMA audit TO authensor_app;
 GRANT USAGE ON SCHEMA audit TO authensor_telemetry;
 GRANT USAGE ON SCHEMA audit TO authensor_monitor;
 GRANT USAGE ON SCHEMA audit TO authensor_auditor;
+GRANT USAGE ON SCHEMA audit TO authensor_verifier;
+GRANT USAGE ON SCHEMA audit TO authensor_archiver;
 GRANT USAGE ON SCHEMA audit TO authensor_maintenance;
 GRANT USAGE ON SCHEMA audit TO authensor_app_b;
+GRANT USAGE ON SCHEMA audit TO authensor_archiver_b;
 GRANT USAGE ON SCHEMA audit TO authensor_auditor_b;
 GRANT USAGE ON SCHEMA audit TO authensor_maintenance_b;
 GRANT USAGE ON SCHEMA audit TO authensor_monitor_b;
 GRANT USAGE ON SCHEMA audit TO authensor_telemetry_b;
+GRANT USAGE ON SCHEMA audit TO authensor_verifier_b;
 
 REVOKE USAGE ON SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO authensor_app;
 GRANT USAGE ON SCHEMA public TO authensor_telemetry;
 GRANT USAGE ON SCHEMA public TO authensor_monitor;
 GRANT USAGE ON SCHEMA public TO authensor_auditor;
+GRANT USAGE ON SCHEMA public TO authensor_verifier;
+GRANT USAGE ON SCHEMA public TO authensor_archiver;
 GRANT USAGE ON SCHEMA public TO authensor_maintenance;
 GRANT USAGE ON SCHEMA public TO authensor_app_b;
+GRANT USAGE ON SCHEMA public TO authensor_archiver_b;
 GRANT USAGE ON SCHEMA public TO authensor_auditor_b;
 GRANT USAGE ON SCHEMA public TO authensor_maintenance_b;
 GRANT USAGE ON SCHEMA public TO authensor_monitor_b;
 GRANT USAGE ON SCHEMA public TO authensor_telemetry_b;
+GRANT USAGE ON SCHEMA public TO authensor_verifier_b;
 
 GRANT SELECT ON TABLE audit.chain_heads TO authensor_auditor;
 
@@ -2394,20 +2441,14 @@ REVOKE ALL ON FUNCTION audit.remembered_head(heads text, agent text) FROM PUBLIC
 REVOKE ALL ON FUNCTION audit.repair_roles() FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.repair_roles() TO authensor_maintenance;
 
-GRANT SELECT ON TABLE audit.archive TO authensor_monitor;
-GRANT SELECT ON TABLE audit.archive TO authensor_auditor;
-
 REVOKE ALL ON FUNCTION audit.report_archive(archived_until timestamp with time zone, manifest bigint, problems bigint, summary text) FROM PUBLIC;
-GRANT ALL ON FUNCTION audit.report_archive(archived_until timestamp with time zone, manifest bigint, problems bigint, summary text) TO authensor_auditor;
+GRANT ALL ON FUNCTION audit.report_archive(archived_until timestamp with time zone, manifest bigint, problems bigint, summary text) TO authensor_archiver;
 
 REVOKE ALL ON FUNCTION audit.report_run(program text, succeeded boolean, summary text) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.report_run(program text, succeeded boolean, summary text) TO authensor_maintenance;
 
-GRANT SELECT ON TABLE audit.verifications TO authensor_monitor;
-GRANT SELECT ON TABLE audit.verifications TO authensor_auditor;
-
 REVOKE ALL ON FUNCTION audit.report_verification(scope text, receipts bigint, findings bigint, unverified bigint, summary text) FROM PUBLIC;
-GRANT ALL ON FUNCTION audit.report_verification(scope text, receipts bigint, findings bigint, unverified bigint, summary text) TO authensor_auditor;
+GRANT ALL ON FUNCTION audit.report_verification(scope text, receipts bigint, findings bigint, unverified bigint, summary text) TO authensor_verifier;
 
 REVOKE ALL ON FUNCTION audit.role_differences() FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.role_differences() TO authensor_maintenance;
@@ -2434,6 +2475,9 @@ GRANT ALL ON FUNCTION audit.wanted_settings() TO authensor_maintenance;
 
 REVOKE ALL ON FUNCTION audit.within(key text, since timestamp with time zone, until timestamp with time zone) FROM PUBLIC;
 
+GRANT SELECT ON TABLE audit.archive TO authensor_monitor;
+GRANT SELECT ON TABLE audit.archive TO authensor_auditor;
+
 GRANT SELECT ON TABLE audit.checkpoints TO authensor_auditor;
 GRANT SELECT ON TABLE audit.checkpoints TO authensor_monitor;
 
@@ -2453,6 +2497,9 @@ GRANT SELECT ON TABLE audit.program_runs TO authensor_monitor;
 GRANT SELECT ON TABLE audit.program_runs TO authensor_auditor;
 
 GRANT SELECT ON TABLE audit.receipt_history TO authensor_auditor;
+
+GRANT SELECT ON TABLE audit.verifications TO authensor_monitor;
+GRANT SELECT ON TABLE audit.verifications TO authensor_auditor;
 
 GRANT SELECT,INSERT ON TABLE public.active_policies TO authensor_app;
 GRANT SELECT ON TABLE public.active_policies TO authensor_auditor;

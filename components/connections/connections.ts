@@ -97,8 +97,9 @@ export class Connections extends pulumi.ComponentResource {
       audit: pooled("audit", "app"),
       telemetry: pooled("telemetry", "telemetry"),
       auditor: pooled("auditor", "auditor"),
-      // Verification and archiving, for hours where there is no replica: the pool may have one connection for all auditors.
-      auditorPrimary: direct("auditor-primary", "auditor", args.primary),
+      // For hours where there is no replica: the pool may have one connection for all auditors, and ends what is long.
+      verifier: direct("verifier", "verifier", args.primary),
+      archiver: direct("archiver", "archiver", args.primary),
       owner: direct("owner", "owner", args.primary),
       maintenance: direct("maintenance", "maintenance", args.primary),
       monitor: direct("monitor", "monitor", args.primary),
@@ -106,6 +107,8 @@ export class Connections extends pulumi.ComponentResource {
       monitorPool: pooled("monitor-pool", "auditor", "monitor"),
       ...(args.replica && {
         replica: direct("replica", "auditor", args.replica),
+        verifierReplica: direct("verifier-replica", "verifier", args.replica),
+        archiverReplica: direct("archiver-replica", "archiver", args.replica),
         monitorReplica: direct("monitor-replica", "monitor", args.replica),
         ...(args.ownerOnReplica && { ownerReplica: direct("owner-replica", "owner", args.replica) }),
       }),

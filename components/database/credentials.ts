@@ -8,7 +8,15 @@ export interface Credentials {
 }
 
 /** The roles that have two logins: all but the owner. */
-export const createdRoleKeys = ["app", "telemetry", "monitor", "auditor", "maintenance"] as const satisfies RoleKey[];
+export const createdRoleKeys = [
+  "app",
+  "telemetry",
+  "monitor",
+  "auditor",
+  "verifier",
+  "archiver",
+  "maintenance",
+] as const satisfies RoleKey[];
 export type CreatedRoleKey = (typeof createdRoleKeys)[number];
 
 /** What is deployed, and what pods of the generation of passwords before still use. */

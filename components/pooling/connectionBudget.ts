@@ -29,8 +29,10 @@ export const directConnections = {
   migrations: 2,
   /** The maintenance role's limit (roleConnections): the programs on schedule that log in as it, and the same by hand. */
   maintenance: maintenanceConnections,
-  /** Other programs on schedule, all at once; of each one run at a time (concurrencyPolicy Forbid). */
-  scheduled: connectionsOf((connection) => connection !== "maintenance"),
+  /** Verifications on schedule, all at once; of each one run at a time (concurrencyPolicy Forbid). */
+  verifier: connectionsOf("verifier"),
+  /** The archiver's run, and another that is run by hand or cancels it. */
+  archiver: connectionsOf("archiver") + 1,
   /** The monitor, always connected: its heartbeat's, and its sources'. */
   monitor: monitorConnections.heartbeat + monitorConnections.sources,
 } as const;
@@ -146,7 +148,9 @@ export function roleConnections(limits: ConnectionLimits): Record<string, number
   return {
     [roles.app]: processes * (pools.controlPlane + pools.app),
     [roles.telemetry]: processes * pools.telemetry,
-    [roles.auditor]: processes * pools.auditor + connectionsOf((connection) => connection === "auditorPrimary"),
+    [roles.auditor]: processes * pools.auditor,
+    [roles.verifier]: directConnections.verifier,
+    [roles.archiver]: directConnections.archiver,
     // Two more where the reserve allows it: for the next monitor of a rollout and for a person.
     [roles.monitor]: directConnections.monitor + processes + Math.min(2, spare),
     [roles.maintenance]: maintenanceConnections,
@@ -161,8 +165,8 @@ function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, number) => total + number, 0);
 }
 
-/** Connections that the programs on schedule hold at most, those that log in as the roles in question. */
-export function connectionsOf(counts: (connection: ScheduledProgram["connection"]) => boolean): number {
+/** Connections that the programs on schedule hold at most, all at once, those of one way to the primary. */
+export function connectionsOf(way: ScheduledProgram["connection"]): number {
   const programs: ScheduledProgram[] = Object.values(scheduledPrograms);
-  return sum(programs.map(({ connection, connections }) => (counts(connection) ? connections : 0)));
+  return sum(programs.map(({ connection, connections }) => (connection === way ? connections : 0)));
 }

@@ -8,7 +8,8 @@ export type ConnectionName =
   | "audit"
   | "telemetry"
   | "auditor"
-  | "auditorPrimary"
+  | "verifier"
+  | "archiver"
   | "owner"
   | "maintenance"
   | "monitor"
@@ -16,7 +17,7 @@ export type ConnectionName =
   | OfReplica;
 
 /** Those there are only with a replica; the owner's only where the deployment reboots the servers. */
-export type OfReplica = "replica" | "monitorReplica" | "ownerReplica";
+export type OfReplica = "replica" | "verifierReplica" | "archiverReplica" | "monitorReplica" | "ownerReplica";
 
 /** A way to the database: where its URL is kept, and what a pod needs in order to get there. */
 export interface DatabaseConnection extends SecretKey {

@@ -41,18 +41,26 @@ export interface ScheduledProgram {
   aws?: (inputs: ScheduledInputs) => { description: string; statements: object[] };
 }
 
-const onReplica = { databases: { REPLICA: "replica" }, env: () => ({}) } as const;
-
-/** A run that found something must not be repeated until it finds nothing; what passes, the program itself waits for. */
+/**
+ * By a login of its own: an auditor's cannot tell how it ended, nor end its sessions, nor choose its settings. A run that found
+ * something must not be repeated until it finds nothing; what passes, the program itself waits for.
+ */
 const verification = {
   entry: "verify",
-  connection: "auditorPrimary",
+  connection: "verifier",
   connections: 1,
   retries: 0,
-  ...onReplica,
+  databases: { REPLICA: "verifierReplica" },
+  env: () => ({}),
 } as const;
 
-const byHand = { connections: 0, retries: 0, ...onReplica } as const;
+const byHand = {
+  connection: "auditor",
+  connections: 0,
+  retries: 0,
+  databases: { REPLICA: "replica" },
+  env: () => ({}),
+} as const;
 
 /**
  * Every program that runs on schedule. To add one, write `ops/<name>.ts` and add an entry here. From it follow the CronJob (also for
@@ -78,8 +86,8 @@ export const scheduledPrograms = {
     // The next run comes soon, and does the same.
     retries: 0,
     // A segment is read in one transaction, which PgBouncer would end after a minute.
-    connection: "auditorPrimary",
-    databases: { REPLICA: "replica" },
+    connection: "archiver",
+    databases: { REPLICA: "archiverReplica" },
     connections: 1,
     env: ({ environment, backups, archiveKnownFlaws }) => ({
       ENVIRONMENT: environment,
@@ -110,8 +118,6 @@ export const scheduledPrograms = {
   // All of the bucket is read, from another region and partly from cold storage: it costs more than the database's own verification.
   "verify-archived": {
     ...verification,
-    connection: "auditor",
-    connections: 0,
     what: "the whole trail and the archive in the bucket are verified against each other",
     schedule: "17 8 1 * *",
     deadline: 12 * 3600,
@@ -126,12 +132,11 @@ export const scheduledPrograms = {
       statements: archiveReaderStatements(backups),
     }),
   },
-  anchor: { what: "an anchor is printed", deadline: 900, connection: "auditor", ...byHand },
+  anchor: { what: "an anchor is printed", deadline: 900, ...byHand },
   search: {
     what: "the latest receipts are printed",
     deadline: 900,
     args: ["--latest"],
-    connection: "auditor",
     ...byHand,
   },
 } as const satisfies Record<string, ScheduledProgram>;

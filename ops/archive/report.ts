@@ -1,5 +1,6 @@
-/** Tells the monitor how a run ended, by a row on the primary: what was read may have been a replica. */
+/** What the database is told of the archive: the monitor reads it, and so does who verifies the archive. */
 import type pg from "pg";
+import { reportRun } from "../reportRun";
 
 export interface ArchiveReport {
   /** All that was sealed before is in the bucket; undefined after a run that failed: nothing new is known. */
@@ -11,10 +12,7 @@ export interface ArchiveReport {
 
 export async function reportArchive(primary: pg.Client, report: ArchiveReport): Promise<void> {
   const { until, manifest, problems, summary } = report;
-  // An auditor's sessions are read-only unless one says otherwise; its rights end at this function.
-  await primary.query("begin read write");
-  await primary.query("select audit.report_archive($1, $2, $3, $4)", [until, manifest, problems, summary]);
-  await primary.query("commit");
+  await reportRun(primary, "report_archive", [until, manifest, problems, summary]);
 }
 
 /** The number of the newest manifest, as the archiver has told the database. To be asked for before the bucket is read. */

@@ -1,6 +1,7 @@
-/** Tells the monitor how a verification ended, by a row on the primary: what it read itself may have been a replica. */
+/** Tells the monitor how a verification ended. */
 import { databaseUrl, withConnection } from "../database";
 import { Failure } from "../program";
+import { reportRun } from "../reportRun";
 import { scopes, type Scope } from "./overdue";
 import { failure, summary, type Report } from "./report";
 
@@ -11,17 +12,13 @@ export function scopeNamed(text: string): Scope {
 }
 
 export async function record(report: Report, scope: Scope, signal: AbortSignal): Promise<void> {
-  const url = databaseUrl();
-  await withConnection({ url, applicationName: "authensor-verify", signal }, async (client) => {
-    // An auditor's sessions are read-only unless one says otherwise; its rights end at this function.
-    await client.query("begin read write");
-    await client.query("select audit.report_verification($1, $2, $3, $4, $5)", [
+  await withConnection({ url: databaseUrl(), applicationName: "authensor-verify", signal }, (client) =>
+    reportRun(client, "report_verification", [
       scope,
       report.verified.receipts,
       report.findings.length + report.more,
       report.unverified.length,
       failure(report)?.message ?? summary(report),
-    ]);
-    await client.query("commit");
-  });
+    ]),
+  );
 }

@@ -23,7 +23,7 @@ let server: TestPostgres;
 let s3: TestS3;
 let database: TestDatabase;
 let app: pg.Client;
-let auditor: pg.Client;
+let archiver: pg.Client;
 let superuser: pg.Client;
 let bucket: Bucket;
 let made = 0;
@@ -37,9 +37,9 @@ afterAll(() => Promise.all([server.stop(), s3.close()]));
 
 beforeEach(async () => {
   database = await server.createDatabase({ migrated: true });
-  [app, auditor, superuser] = await Promise.all([
+  [app, archiver, superuser] = await Promise.all([
     database.connect(roles.app),
-    database.connect(roles.auditor),
+    database.connect(roles.archiver),
     database.connect(),
   ]);
   bucket = newBucket();
@@ -52,7 +52,7 @@ function newBucket(): Bucket {
 }
 
 const run = (more: { client?: pg.Client; mostRows?: number; told?: number; accept?: Acceptance } = {}) =>
-  archive({ client: auditor, bucket, environment: "test", told: 0, log: silentLog, mostRows: 1000, ...more });
+  archive({ client: archiver, bucket, environment: "test", told: 0, log: silentLog, mostRows: 1000, ...more });
 
 /** Reads the whole bucket; fails at anything that is wrong in it and not said there. */
 async function readAll(of = bucket): Promise<{ manifests: Manifest[]; lines: string[] }> {
@@ -72,7 +72,7 @@ const placesOf = ({ archive: { pieces } }: Manifest) =>
 async function verifyAgainst(of: TestDatabase, manifests: Manifest[]): Promise<string[]> {
   const anchors = parseAnchors(JSON.stringify(manifests), "manifests");
   const report = await verify({
-    url: of.url(roles.auditor),
+    url: of.url(roles.archiver),
     signal,
     anchors,
     connections: 1,
@@ -363,7 +363,7 @@ describe("two runs at once", () => {
       app,
       Array.from({ length: 40 }, (_, i) => newReceipt({ actor_id: `a${i % 4}` })),
     );
-    const clients = await Promise.all(Array.from({ length: 6 }, () => database.connect(roles.auditor)));
+    const clients = await Promise.all(Array.from({ length: 6 }, () => database.connect(roles.archiver)));
     const outcomes = await Promise.all(clients.map((client) => run({ client, mostRows: 16 })));
     expect(outcomes.flatMap(({ flaws }) => flaws)).toEqual([]);
     expect(outcomes.reduce((sum, { rows }) => sum + rows, 0)).toBe(40);

@@ -38,10 +38,10 @@ beforeEach(() => {
 /** A run in this process, through the proxy. */
 async function run(signal = new AbortController().signal) {
   const client = s3.client({ endpoint: proxy.url, forcePathStyle: true, maxAttempts: 3 });
-  const auditor = await database.connect(roles.auditor);
+  const archiver = await database.connect(roles.archiver);
   try {
     return await archive({
-      client: auditor,
+      client: archiver,
       bucket: new Bucket(client, name, signal),
       environment: "test",
       told: 0,
@@ -49,7 +49,7 @@ async function run(signal = new AbortController().signal) {
       mostRows: 1000,
     });
   } finally {
-    await auditor.end();
+    await archiver.end();
   }
 }
 
@@ -83,7 +83,7 @@ const settings = () => ({
   BACKUP_BUCKET: name,
   BACKUP_REGION: testRegion,
   ENVIRONMENT: "test",
-  DATABASE_URL: database.url(roles.auditor),
+  DATABASE_URL: database.url(roles.archiver),
 });
 
 describe("a run that is ended", () => {
@@ -140,7 +140,7 @@ describe("a run that is ended", () => {
 
 it("a run whose replica does not answer reads the primary, and says so", async () => {
   await insertReceipts(app, some());
-  const replica = new URL(database.url(roles.auditor));
+  const replica = new URL(database.url(roles.archiver));
   replica.searchParams.set("host", "/nowhere");
   const { code, stderr } = await startOps("archive", [], { ...settings(), REPLICA_URL: replica.href }).result;
   expect({ code, stderr }).toEqual({

@@ -13,9 +13,9 @@ import { statements } from "../../ops/monitor/sources/statements";
 import { tables } from "../../ops/monitor/sources/tables";
 import { transactions } from "../../ops/monitor/sources/transactions";
 import { archive } from "../../ops/monitor/sources/archive";
-import { reportArchive } from "../../ops/archive/report";
+import { reportArchive, toldManifest } from "../../ops/archive/report";
 import { verifications } from "../../ops/monitor/sources/verifications";
-import { roles, secondLogin } from "../../ops/roles";
+import { createdRoles, roles, secondLogin } from "../../ops/roles";
 import { startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
 import { insertReceipts, newReceipt } from "../receipts";
 
@@ -167,23 +167,68 @@ describe("a source finds", () => {
       ArchiveAgeMinutes: expect.closeTo(0, 0) as number,
       ArchiveProblems: 0,
     });
-    const auditor = await database.connect(roles.auditor);
-    await reportArchive(auditor, { until: "2020-01-01T00:00:00Z", manifest: 7, problems: 2, summary: "found" });
-    await reportArchive(auditor, { summary: "S3 is away" });
+    const archiver = await database.connect(secondLogin(roles.archiver));
+    await reportArchive(archiver, { until: "2020-01-01T00:00:00Z", manifest: 7, problems: 2, summary: "found" });
+    await reportArchive(archiver, { summary: "S3 is away" });
     const { ArchiveAgeMinutes, ArchiveProblems } = (await collect(archive)).samples;
     expect(ArchiveProblems).toBe(2);
     expect(ArchiveAgeMinutes).toBeGreaterThan(5 * 365 * 24 * 60);
-    await reportArchive(auditor, {
-      until: "2999-01-01T00:00:00Z",
-      manifest: 8,
-      problems: 0,
-      summary: "ahead of its time",
-    });
+    const aLittleAhead = new Date(Date.now() + 60_000).toISOString();
+    await reportArchive(archiver, { until: aLittleAhead, manifest: 6, problems: 0, summary: "in the other order" });
     expect((await collect(archive)).samples).toEqual({
       ArchiveAgeMinutes: expect.closeTo(0, 0) as number,
       ArchiveProblems: 0,
     });
-    await expect(monitor.query("select audit.report_archive(now(), 1, 0, '')")).rejects.toThrow(denied);
+    // One that had been written is not forgotten: the next run would take a cut archive for a whole one.
+    expect(await toldManifest(archiver)).toBe(7);
+  });
+
+  it.each([
+    ["report_archive", "'-infinity', 1, 0, ''"],
+    ["report_archive", "'infinity', 1, 0, ''"],
+    ["report_archive", "now() + interval '1 hour', 1, 0, ''"],
+    ["report_archive", "now(), -1, 0, ''"],
+    ["report_archive", "now(), 1, -1, ''"],
+    ["report_archive", "now(), 1, 0, null"],
+    ["report_verification", "'whole', -1, 0, 0, ''"],
+    ["report_verification", "'whole', 1, -1, 0, ''"],
+    ["report_verification", "'whole', 1, 0, null, ''"],
+    ["report_verification", "'whole', null, null, null, null"],
+    ["report_verification", "'all', 1, 0, 0, ''"],
+    ["report_verification", "null, 1, 0, 0, ''"],
+  ])("no %s(%s): no run ends so, and the rows stay as they were", async (report, values) => {
+    const owner = await database.connect(roles.owner);
+    const rows = async () =>
+      (
+        await owner.query<{ row: unknown }>(
+          "select to_jsonb(a) as row from audit.archive a union all select to_jsonb(v) from audit.verifications v",
+        )
+      ).rows;
+    const before = await rows();
+    const reporter = await database.connect(report === "report_archive" ? roles.archiver : roles.verifier);
+    await reporter.query("begin read write");
+    await expect(reporter.query(`select audit.${report}(${values})`)).rejects.toMatchObject({ code: "22023" });
+    await reporter.query("rollback");
+    expect(await rows()).toEqual(before);
+  });
+
+  it.each([
+    ["report_archive(now(), 1, 0, '')", roles.archiver],
+    ["report_verification('whole', 1, 0, 0, '')", roles.verifier],
+    ["report_run('partitions', true, '')", roles.maintenance],
+  ])("%s from nobody but %s", async (report, may) => {
+    const client = await database.connect();
+    const told: { role: string; denies: string | undefined }[] = [];
+    for (const role of createdRoles) {
+      await client.query(`begin; set session authorization ${role}`);
+      const denies = await client.query(`select audit.${report}`).then(
+        () => undefined,
+        (error: pg.DatabaseError) => error.code,
+      );
+      await client.query("rollback");
+      told.push({ role, denies });
+    }
+    expect(told).toEqual(createdRoles.map((role) => ({ role, denies: role === may ? undefined : "42501" })));
   });
 
   it("what verifications found and could not verify, and which is overdue; before the first it awaits one since the migration", async () => {
@@ -193,10 +238,10 @@ describe("a source finds", () => {
     });
     expect(before.findings).toEqual([{ part: "verification" }]);
 
-    const auditor = await database.connect(roles.auditor);
+    const verifier = await database.connect(secondLogin(roles.verifier));
     const report = "select audit.report_verification('recent', 10, 2, 1, 'x')";
-    await expect(auditor.query(report)).rejects.toThrow(/read-only transaction/);
-    await auditor.query(`begin read write; ${report}; commit`);
+    await expect(verifier.query(report)).rejects.toThrow(/read-only transaction/);
+    await verifier.query(`begin read write; ${report}; commit`);
     const owner = await database.connect(roles.owner);
     await owner.query("update audit.verifications set since = now() - interval '200 hours' where scope = 'whole'");
     const { samples, findings } = await collect(verifications);

@@ -33,7 +33,16 @@ import { startPostgres, superuser, type TestPostgres } from "../postgres";
 const pools = { controlPlane: 4, app: 3, telemetry: 2, auditor: 1 };
 // In the second generation of passwords: the role's own login is the one before.
 const { current, previous } = credentials(
-  { app: "a0", telemetry: "t0", auditor: "u0", monitor: "m0", owner: "owner", maintenance: "x0" },
+  {
+    app: "a0",
+    telemetry: "t0",
+    auditor: "u0",
+    monitor: "m0",
+    owner: "owner",
+    verifier: "v0",
+    archiver: "c0",
+    maintenance: "x0",
+  },
   2,
 );
 

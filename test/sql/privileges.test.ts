@@ -357,7 +357,7 @@ describe("the maintenance role", () => {
   });
 });
 
-describe("the auditor", () => {
+describe.each([roles.auditor, roles.verifier, roles.archiver])("%s", (role) => {
   it.each([
     "receipts",
     "claim_events",
@@ -373,23 +373,23 @@ describe("the auditor", () => {
     "budget_ledger",
     "audit.migrations",
   ])("reads %s and can write nothing in it", async (table) => {
-    expect(await attempt(roles.auditor, `select * from ${table}`)).toBe("ok");
-    expect([readOnly, denied]).toContain(await attempt(roles.auditor, `delete from ${table}`));
+    expect(await attempt(role, `select * from ${table}`)).toBe("ok");
+    expect([readOnly, denied]).toContain(await attempt(role, `delete from ${table}`));
     // Read-only by setting is a courtesy it could switch off; the privileges are not.
-    expect(await attempt(roles.auditor, `set transaction read write; delete from ${table}`)).toBe(denied);
-    expect(await attempt(roles.auditor, `set transaction read write; truncate ${table}`)).toBe(denied);
+    expect(await attempt(role, `set transaction read write; delete from ${table}`)).toBe(denied);
+    expect(await attempt(role, `set transaction read write; truncate ${table}`)).toBe(denied);
   });
 
   it("reads which API keys there are, and no key's hash", async () => {
     expect(
       await attempt(
-        roles.auditor,
+        role,
         "select id, name, role, created_at, revoked_at, last_used_at, key_prefix, principal_id from api_keys",
       ),
     ).toBe("ok");
-    expect(await attempt(roles.auditor, "select key_hash from api_keys")).toBe(denied);
-    expect(await attempt(roles.auditor, "select * from api_keys")).toBe(denied);
-    expect(await attempt(roles.auditor, "select count(*) from api_keys where key_hash = 'hash'")).toBe(denied);
+    expect(await attempt(role, "select key_hash from api_keys")).toBe(denied);
+    expect(await attempt(role, "select * from api_keys")).toBe(denied);
+    expect(await attempt(role, "select count(*) from api_keys where key_hash = 'hash'")).toBe(denied);
   });
 });
 
@@ -426,6 +426,8 @@ describe("every role", () => {
     [roles.telemetry, { synchronous_commit: "off", idle_in_transaction_session_timeout: "10s" }],
     [roles.monitor, { statement_timeout: "10s" }],
     [roles.auditor, { default_transaction_read_only: "on", statement_timeout: "15min" }],
+    [roles.verifier, { default_transaction_read_only: "on", statement_timeout: "15min" }],
+    [roles.archiver, { default_transaction_read_only: "on", statement_timeout: "15min" }],
   ])("%s has its settings in each new session", async (role, settings) => {
     const client = await database.connect(role);
     for (const [name, value] of Object.entries({ ...settings, search_path: "public, audit" }))
@@ -446,7 +448,12 @@ describe("every role", () => {
               array(select roleid::regrole::text from pg_auth_members where member = r.oid) as member_of from pg_roles r where rolname = $1`,
         [role],
       );
-      expect(rows).toEqual([{ power: false, member_of: role === roles.monitor ? ["pg_monitor"] : [] }]);
+      const groups: Partial<Record<string, string>> = {
+        [roles.monitor]: "pg_monitor",
+        [roles.verifier]: roles.auditor,
+        [roles.archiver]: roles.auditor,
+      };
+      expect(rows).toEqual([{ power: false, member_of: [groups[role] ?? []].flat() }]);
     },
   );
 

@@ -89,6 +89,8 @@ const tampering: [sql: string, as: string, what: string][] = [
   ],
   [`revoke pg_monitor from ${roles.monitor}`, roles.owner, `${roles.monitor} is a member of pg_monitor`],
   [`grant pg_monitor to ${roles.monitor} with admin option`, roles.owner, `${roles.monitor} is a member of pg_monitor`],
+  [`revoke ${roles.auditor} from ${roles.verifier}`, roles.owner, `${roles.verifier} is a member of ${roles.auditor}`],
+  [`grant ${roles.archiver} to ${roles.verifier}`, roles.owner, `${roles.verifier} is a member of ${roles.archiver}`],
   ["grant temporary on database DB to public", roles.owner, "TEMPORARY on the database for everyone"],
   ["grant connect on database DB to public", roles.owner, "CONNECT on the database for everyone"],
   [`grant create on database DB to ${app}`, roles.owner, `CREATE on the database for ${app}`],

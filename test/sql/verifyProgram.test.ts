@@ -72,7 +72,7 @@ describe("ops/anchor and ops/verify", () => {
     expect(JSON.parse(readFileSync(file, "utf8"))).toEqual(report(stdout));
   });
 
-  it("tell the monitor how it ended where they are asked to, in a row that the auditor's read-only sessions cannot write otherwise", async () => {
+  it("tell the monitor how it ended where they are asked to, in a row that the auditor cannot write", async () => {
     const owner = await database.connect(roles.owner);
     const told = async () =>
       (
@@ -81,7 +81,14 @@ describe("ops/anchor and ops/verify", () => {
         )
       ).rows[0] as unknown;
     expect(await told()).toMatchObject({ findings: null });
-    expect(await runOps("verify", ["--record", "whole"], env())).toMatchObject({ code: 0 });
+    const verifier = env(roles.verifier);
+    const asAuditor = await runOps("verify", ["--record", "whole"], env());
+    expect(asAuditor).toMatchObject({ code: 1 });
+    expect(asAuditor.stderr).toMatch(
+      /verify: the monitor cannot be told how the run ended: permission denied .*\n {2}.* only authensor_verifier may/,
+    );
+    expect(await told()).toMatchObject({ findings: null });
+    expect(await runOps("verify", ["--record", "whole"], verifier)).toMatchObject({ code: 0 });
     expect(await told()).toMatchObject({
       findings: "0",
       receipts: "31",
@@ -91,13 +98,13 @@ describe("ops/anchor and ops/verify", () => {
     await attacker.query(
       "set session_replication_role = replica; update receipts set tool_name = 'x' where chain_seq = 2",
     );
-    expect(await runOps("verify", ["--record", "whole"], env())).toMatchObject({ code: 1 });
+    expect(await runOps("verify", ["--record", "whole"], verifier)).toMatchObject({ code: 1 });
     expect(await told()).toMatchObject({
       findings: "3",
       summary: expect.stringMatching(/^3 findings; the first: altered-column/) as string,
     });
     await attacker.query("update receipts set tool_name = 'http.request' where chain_seq = 2");
-    expect(await runOps("verify", ["--record", "all"], env())).toMatchObject({ code: 2 });
+    expect(await runOps("verify", ["--record", "all"], verifier)).toMatchObject({ code: 2 });
   });
 
   it("exit 1 where nothing could be verified, 2 for wrong usage, each with one clear line", async () => {

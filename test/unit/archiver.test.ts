@@ -51,7 +51,7 @@ describe("the archiver", () => {
     expect([...resources].sort()).toEqual([key.arn, arn, `${arn}/manifests/*`, `${arn}/segments/*`].sort());
   });
 
-  test("reads as the auditor, of the replica where there is one, and is told the bucket", () => {
+  test("reads by its own login, of the replica where there is one, and is told the bucket", () => {
     const spec = world.one("kubernetes:batch/v1:CronJob", name).inputs.spec as {
       schedule: string;
       concurrencyPolicy: string;

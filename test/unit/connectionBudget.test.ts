@@ -60,9 +60,21 @@ describe("the connection budget", () => {
   });
 
   test("leaves a person one of the maintenance role's connections while every program that logs in as it runs", () => {
-    const onSchedule = connectionsOf((connection) => connection === "maintenance");
+    const onSchedule = connectionsOf("maintenance");
     expect(onSchedule).toBeGreaterThan(0);
     expect(onSchedule).toBeLessThan(directConnections.maintenance);
+  });
+
+  test("lets every verification on schedule run at once, and a run of the archiver be cancelled", () => {
+    fc.assert(
+      fc.property(limits, (given) => {
+        fc.pre(planConnections(given).fits);
+        expect(roleConnections(given)[roles.verifier]).toBe(connectionsOf("verifier"));
+        expect(roleConnections(given)[roles.archiver]).toBeGreaterThan(connectionsOf("archiver"));
+      }),
+      { numRuns: 1_000 },
+    );
+    expect(connectionsOf("verifier")).toBeGreaterThan(1);
   });
 
   test("leaves less than one connection per process unused", () => {

@@ -10,7 +10,19 @@ import { credentials } from "../credentials";
 import { record } from "./mocks";
 
 const passwords = (generation = 1) =>
-  credentials({ owner: "po", app: "pa", telemetry: "pt", monitor: "pm", auditor: "pu", maintenance: "px" }, generation);
+  credentials(
+    {
+      owner: "po",
+      app: "pa",
+      telemetry: "pt",
+      monitor: "pm",
+      auditor: "pu",
+      verifier: "pv",
+      archiver: "pc",
+      maintenance: "px",
+    },
+    generation,
+  );
 const args: ConnectionsArgs = {
   namespace: "ns",
   primary: { host: "primary.example.com", port: 5432, blocks: ["10.0.0.0/16"] },
@@ -36,11 +48,14 @@ describe("the connections", () => {
     ["audit", pooled("authensor_app", "pa", "authensor")],
     ["telemetry", pooled("authensor_telemetry", "pt", "authensor_telemetry")],
     ["auditor", pooled("authensor_auditor", "pu", "authensor_auditor")],
-    ["auditor-primary", direct("authensor_auditor", "pu", "primary.example.com:5432")],
+    ["verifier", direct("authensor_verifier", "pv", "primary.example.com:5432")],
+    ["archiver", direct("authensor_archiver", "pc", "primary.example.com:5432")],
     ["owner", direct("authensor_owner", "po", "primary.example.com:5432")],
     ["maintenance", direct("authensor_maintenance", "px", "primary.example.com:5432")],
     ["monitor", direct("authensor_monitor", "pm", "primary.example.com:5432")],
     ["replica", direct("authensor_auditor", "pu", "replica.example.com:5433")],
+    ["verifier-replica", direct("authensor_verifier", "pv", "replica.example.com:5433")],
+    ["archiver-replica", direct("authensor_archiver", "pc", "replica.example.com:5433")],
   ])("give %s a Secret of its own, immutable, with a verified URL", async (connection, url) => {
     const secret = (await build()).one("kubernetes:core/v1:Secret", `k-${connection}`);
     expect(secret.inputs).toEqual({
@@ -61,22 +76,25 @@ describe("the connections", () => {
     });
     expect([...new Set(urls)].sort()).toEqual([
       "authensor_app_b",
+      "authensor_archiver_b",
       "authensor_auditor_b",
       "authensor_maintenance_b",
       "authensor_monitor_b",
       "authensor_owner",
       "authensor_telemetry_b",
+      "authensor_verifier_b",
     ]);
   });
 
-  test("are twelve and the certificates that the URLs name, and nothing else", async () => {
+  test("are fifteen and the certificates that the URLs name, and nothing else", async () => {
     const world = await build();
     expect(world.census).toEqual([
       "authensor:kubernetes:Connections k",
       ...[
+        "archiver",
+        "archiver-replica",
         "audit",
         "auditor",
-        "auditor-primary",
         "control-plane-database",
         "maintenance",
         "monitor",
@@ -87,6 +105,8 @@ describe("the connections", () => {
         "replica",
         "telemetry",
         "trust",
+        "verifier",
+        "verifier-replica",
       ].map((name) => `kubernetes:core/v1:Secret k-${name}`),
     ]);
     const { inputs } = world.one("kubernetes:core/v1:Secret", "k-trust");
@@ -113,9 +133,9 @@ describe("the connections", () => {
         podLabels: { "authensor.io/pgbouncer-client": "true" },
       });
     const to = (cidr: string, port: number) => ({ to: [{ ipBlock: { cidr } }], ports: [{ protocol: "TCP", port }] });
-    for (const name of ["maintenance", "monitor", "owner"] as const)
+    for (const name of ["archiver", "maintenance", "monitor", "owner", "verifier"] as const)
       expect(urls[name]).toMatchObject({ egress: to("10.0.0.0/16", 5432), podLabels: undefined });
-    for (const name of ["monitorReplica", "ownerReplica", "replica"] as const)
+    for (const name of ["archiverReplica", "monitorReplica", "ownerReplica", "replica", "verifierReplica"] as const)
       expect(urls[name]).toMatchObject({ egress: to("10.90.0.0/20", 5433), podLabels: undefined });
   });
 

@@ -19,8 +19,8 @@ const build = (generation = 1) =>
 const password = "random:index/randomPassword:RandomPassword";
 const secret = "aws:secretsmanager/secret:Secret";
 const version = "aws:secretsmanager/secretVersion:SecretVersion";
-const createdRoles = ["app", "auditor", "maintenance", "monitor", "telemetry"];
-const rolesByName = ["app", "auditor", "maintenance", "monitor", "owner", "telemetry"];
+const createdRoles = ["app", "archiver", "auditor", "maintenance", "monitor", "telemetry", "verifier"];
+const rolesByName = ["app", "archiver", "auditor", "maintenance", "monitor", "owner", "telemetry", "verifier"];
 
 describe("the database's secrets", () => {
   test("are a secret and its version for each of the six roles, under a key in each region, and passwords of two generations", async () => {
@@ -104,7 +104,7 @@ describe("the database's secrets", () => {
     const { current, previous } = world.result.credentials;
     const logins = [...Object.values(current), ...Object.values(previous)];
     const texts = await Promise.all(logins.map(({ password: secret }) => valueOf(pulumi.output(secret))));
-    expect(new Set(texts).size).toBe(11);
+    expect(new Set(texts).size).toBe(15);
     world.expectNothingSecretInPlain();
   });
 });

@@ -34,7 +34,8 @@ const connections: DatabaseConnections = {
   audit: pooled("audit-1"),
   telemetry: pooled("telemetry-1"),
   auditor: pooled("auditor-1"),
-  auditorPrimary: direct("auditor-primary-1"),
+  verifier: direct("verifier-1"),
+  archiver: direct("archiver-1"),
   owner: direct("owner-1"),
   maintenance: direct("maintenance-1"),
   monitor: direct("monitor-1"),
@@ -45,7 +46,10 @@ const migrationsArgs: MigrationsArgs = {
   bundle: "// the program",
   database: connections.owner,
   migrations: { files: { "001_a.sql": "select 1;" }, hash: "abc" },
-  credentials: credentials({ app: "pa", telemetry: "pt", monitor: "pm", auditor: "pu", maintenance: "px" }, 2),
+  credentials: credentials(
+    { app: "pa", telemetry: "pt", monitor: "pm", auditor: "pu", verifier: "pv", archiver: "pc", maintenance: "px" },
+    2,
+  ),
   expectations: { parameters: { max_connections: "200" }, monthsAhead: 3, connections: { authensor_app: 40 } },
   parameterWaitMinutes: 10,
 };
@@ -226,12 +230,16 @@ describe("the migrations", () => {
       authensor_monitor: "pm-before",
       authensor_auditor_b: "pu",
       authensor_auditor: "pu-before",
+      authensor_verifier_b: "pv",
+      authensor_verifier: "pv-before",
+      authensor_archiver_b: "pc",
+      authensor_archiver: "pc-before",
       authensor_maintenance_b: "px",
       authensor_maintenance: "px-before",
     });
     expect(secret.secrets).toEqual(["stringData"]);
     const rest = world.resources.filter((resource) => resource !== secret);
-    expect(JSON.stringify(rest.map(({ inputs }) => inputs))).not.toMatch(/"(pa|pt|pm|pu|px|po)(-before)?"/);
+    expect(JSON.stringify(rest.map(({ inputs }) => inputs))).not.toMatch(/"(pa|pt|pm|pu|pv|pc|px|po)(-before)?"/);
   });
 
   test("carry the hash of the SQL in the pod template: the same SQL is no change, other SQL is another Job", async () => {
@@ -377,7 +385,7 @@ describe("the table of programs on schedule", () => {
           env: (container!.env ?? []).map(({ name }) => name),
         };
       };
-      const { job, args, env } = await made({ ...connections, replica: direct("replica-1") });
+      const { job, args, env } = await made({ ...connections, verifierReplica: direct("replica-1") });
       expect(job.backoffLimit).toBe(0);
       expect(args).toEqual(expect.arrayContaining(["--record", program.replace("verify-", "")]));
       expect(env).toEqual(expect.arrayContaining(["DATABASE_URL_FILE", "REPLICA_URL_FILE"]));

@@ -82,7 +82,15 @@ describe("a pod template", () => {
 describe("the pods of each component", () => {
   const shared = { namespace: "ns", image: "x:1", trustSecret: "trust" };
   const database = { name: "owner", key: "url", egress: {} };
-  const logins = credentials({ app: "a", telemetry: "t", monitor: "m", auditor: "u", maintenance: "x" });
+  const logins = credentials({
+    app: "a",
+    telemetry: "t",
+    monitor: "m",
+    auditor: "u",
+    verifier: "v",
+    archiver: "c",
+    maintenance: "x",
+  });
   const build: Record<string, (args: PodArgs) => Promise<World<unknown>>> = {
     ControlPlane: (args) =>
       record(

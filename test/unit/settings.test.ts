@@ -148,7 +148,7 @@ describe("a single key", () => {
     ["storageGib", ["19", "65537", "-20", "1e3", "20.5", "20 GiB"]],
     ["multiAz", ["yes", "1", "TRUE", ""]],
     ["maxConnections", ["24", "5001", "NaN", ""]],
-    ["reservedConnections", ["20", "1001"]],
+    ["reservedConnections", ["22", "1001"]],
     ["backupRetentionDays", ["0", "36"]],
     ["backupCopyRetentionDays", ["0", "36", "x"]],
     ["replica", ["no", "0"]],
@@ -589,7 +589,7 @@ describe("what only shows in combination", () => {
   });
 
   test("the smallest reserve there may be holds all direct connections and the monitor's through two PgBouncer pods", () => {
-    expect(problemsOf({ reservedConnections: "21" })).toEqual([]);
+    expect(problemsOf({ reservedConnections: "23" })).toEqual([]);
   });
 
   test.each(ownVariables)("%s in controlPlaneEnv is refused: the program sets it", (name) => {

@@ -180,7 +180,7 @@ describe("the environments", () => {
     expect(lacking).not.toEqual([]);
     for (const entry of lacking)
       expect(entry).toMatch(
-        / ·-(replica|monitor-replica|replication-lag|wal-retained|backup-copies|roles-replica-key)\b/,
+        / ·-(replica|(archiver|monitor|verifier)-replica|replication-lag|wal-retained|backup-copies|roles-replica-key)\b/,
       );
   });
 

@@ -1,0 +1,31 @@
+/** Tells the monitor how a run ended, by a row on the primary: what the run read may have been a replica. */
+import type { ClientBase } from "pg";
+import { sqlState } from "./database";
+import { Failure } from "./program";
+import { roles } from "./roles";
+
+/** Which role may tell of what. */
+const reporters = {
+  report_verification: roles.verifier,
+  report_archive: roles.archiver,
+} as const;
+
+export async function reportRun(
+  client: ClientBase,
+  report: keyof typeof reporters,
+  values: readonly unknown[],
+): Promise<void> {
+  const parameters = values.map((_, i) => `$${i + 1}`).join(", ");
+  // The role's sessions are read-only unless one says otherwise; its rights end at this function.
+  await client.query("begin read write");
+  try {
+    await client.query(`select audit.${report}(${parameters})`, [...values]);
+    await client.query("commit");
+  } catch (error) {
+    await client.query("rollback");
+    if (sqlState(error) !== "42501") throw error;
+    throw new Failure(`the monitor cannot be told how the run ended: ${(error as Error).message}`, [
+      `Alarms believe what is told here, so only ${reporters[report]} may tell it: connect as that role.`,
+    ]);
+  }
+}
