@@ -115,7 +115,7 @@ async function program() {
     },
     inNamespace,
   );
-  const bundles = bundleOps(["reboot", "migrate", "guard", "monitor", ...scheduledSources], __dirname);
+  const bundles = await bundleOps(["reboot", "migrate", "guard", "monitor", ...scheduledSources], __dirname);
   const opsProgram = { namespace, ...ops, trustSecret };
   const identity = { ...account, region: regions.primary, eksClusterName: cluster.name, tags };
 

@@ -17,7 +17,7 @@ export async function archive(lab: Lab): Promise<void> {
     await bare.query(imported(fillStatement("receipts", n, 10_000, at(n), at(n + 10_000))));
   await bare.query("vacuum analyze receipts");
   const program = join(lab.dir, "archive.js");
-  writeFileSync(program, bundleOps(["archive"], dirname(__dirname)).archive);
+  writeFileSync(program, (await bundleOps(["archive"], dirname(__dirname))).archive);
   const s3 = await testS3({});
   const rows: (string | number)[][] = [];
   try {

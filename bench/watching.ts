@@ -19,7 +19,7 @@ const ticksPerSecond = 100;
  */
 export async function watching(lab: Lab): Promise<void> {
   const program = join(lab.dir, "monitor.js");
-  writeFileSync(program, bundleOps(["monitor"], dirname(__dirname)).monitor);
+  writeFileSync(program, (await bundleOps(["monitor"], dirname(__dirname))).monitor);
   const seconds = lab.quick ? 10 : 30;
   const rounds = lab.quick ? 2 : 5;
   const insert = () => pgbench(lab, lab.whole.url(roles.app), insertScript("receipts", 64), { clients: 16, seconds });

@@ -16,7 +16,7 @@ export async function startEndpoints(
 ): Promise<void> {
   ensureSecret(root, options.serviceUser);
   await shareDatabaseCa(databaseCaDirectory(root), options.serviceUser);
-  for (const endpoint of endpoints) await startEndpoint(endpoint, root, options);
+  await Promise.all(endpoints.map((endpoint) => startEndpoint(endpoint, root, options)));
 }
 
 export async function stopEndpoints(root: string): Promise<void> {

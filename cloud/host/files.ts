@@ -55,6 +55,17 @@ export async function writeDurably(path: string, content: string): Promise<void>
   await rename(fresh, path);
 }
 
+/** Adds to the end of a file; returns once that is on the disk. Killed in between, it may have added a part of it. */
+export async function appendDurably(path: string, content: string): Promise<void> {
+  const file = await open(path, "a", 0o600);
+  try {
+    await file.appendFile(content);
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+}
+
 /** Makes a directory and those above it that are missing, each for its owner only. */
 export function makeDirectory(path: string, owner?: ServiceUser): void {
   const first = mkdirSync(path, { recursive: true, mode: 0o700 });

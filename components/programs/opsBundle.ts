@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { RunError } from "@pulumi/pulumi/errors";
-import { buildSync } from "esbuild";
+import { build } from "esbuild";
 import { readMigrations } from "../../ops/migrate/files";
 import { Failure } from "../../ops/program";
 
@@ -11,13 +11,17 @@ const mostBytes = 1024 * 1024;
 /**
  * Ops programs with everything they import, each a single CommonJS file: the same text for the same source, wherever it lies, whoever
  * builds it and with whatever others. Only indentation and comments are left out, a third of the text: what runs can still be read,
- * with every name as it was written (`npx prettier` sets it out again). Together, since reading what they share is most of the work.
+ * with every name as it was written (`npx prettier` sets it out again). Together, since reading what they share is most of the work. It is
+ * done by a process of its own: whoever has resources to make goes on with them meanwhile.
  * @param programs their names: `migrate` is ops/migrate.ts
  * @param root the directory that holds ops and node_modules
  * @returns their texts by their names
  */
-export function bundleOps<Name extends string>(programs: readonly Name[], root: string): Record<Name, string> {
-  const { outputFiles } = buildSync({
+export async function bundleOps<Name extends string>(
+  programs: readonly Name[],
+  root: string,
+): Promise<Record<Name, string>> {
+  const { outputFiles } = await build({
     absWorkingDir: root,
     entryPoints: programs.map((program) => `ops/${program}.ts`),
     bundle: true,

@@ -1,11 +1,11 @@
 /** Runs the project's commands as a person does, in a local directory of their own. */
 import { spawn, type ChildProcess } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { LocalOutputs } from "../../local/outputs";
 import { pidFiles, running } from "../../cloud/host/pidFile";
-import type { Entry } from "../../cloud/engine/state";
+import { State } from "../../cloud/engine/state";
 
 const launcher = resolve(__dirname, "../../authensor");
 
@@ -58,35 +58,33 @@ export class LocalCloud {
     return JSON.parse(readFileSync(join(this.directory, "outputs.json"), "utf8")) as LocalOutputs;
   }
 
-  private state(): { root: string; resources: Entry[]; ports: Record<string, Record<string, number>> } {
-    const file = join(this.directory, "state.json");
-    if (!existsSync(file)) return { root: "", resources: [], ports: {} };
-    return JSON.parse(readFileSync(file, "utf8")) as ReturnType<LocalCloud["state"]>;
+  private get state(): State {
+    return State.load(join(this.directory, "state.json"), "");
   }
 
   get root(): string {
-    return this.state().root;
+    return this.state.root;
   }
 
   /** Where a resource keeps its files, by its type and the end of its Pulumi name. */
   directoryOf(type: string, ending: string): string {
-    const { root, resources } = this.state();
-    const found = resources.find((resource) => resource.type === type && resource.name.endsWith(ending));
+    const { root, entries } = this.state;
+    const found = entries.find((resource) => resource.type === type && resource.name.endsWith(ending));
     if (!found) throw new Error(`no ${type} …${ending}`);
     return join(root, found.physicalName);
   }
 
   /** Every port that a resource has been given, whose Pulumi name ends like this. */
   ports(ending: string): number[] {
-    const { resources, ports } = this.state();
-    const named = resources.filter(({ name }) => name.endsWith(ending));
+    const { entries, ports } = this.state;
+    const named = entries.filter(({ name }) => name.endsWith(ending));
     return named.flatMap(({ physicalName }) => Object.values(ports[physicalName] ?? {}));
   }
 
   /** The processes of this cloud, or of one type of resource. */
   pids(type?: string, ending = ""): number[] {
-    const { root, resources } = this.state();
-    return resources
+    const { root, entries } = this.state;
+    return entries
       .filter((resource) => (type === undefined || resource.type === type) && resource.name.endsWith(ending))
       .flatMap(({ physicalName }) => pidFiles(join(root, physicalName)))
       .flatMap((file) => running(file) ?? []);

@@ -106,7 +106,7 @@ const reboot = (more: Record<string, string> = {}) => runOps("reboot", [], { ...
 const said = ({ lines }: { lines: Record<string, unknown>[] }) => lines.map(({ message }) => message);
 
 async function killedWhen(message: string): Promise<void> {
-  const running: Running = startOps("reboot", [], environment);
+  const running: Running = await startOps("reboot", [], environment);
   running.child.stdout!.on("data", (text: Buffer) => {
     if (text.toString().includes(message)) running.child.kill("SIGKILL");
   });

@@ -11,7 +11,7 @@ import { faultyProxy, type Fault, type FaultyProxy } from "../faultyProxy";
 import { startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
 import { insertReceipts, newReceipt } from "../receipts";
 import { lockedBucket, makeBucket, testRegion, testS3, type TestS3 } from "../s3";
-import { startOps } from "./programs";
+import { runOps, startOps } from "./programs";
 
 let server: TestPostgres;
 let database: TestDatabase;
@@ -124,11 +124,11 @@ describe("a run that is ended", () => {
     ["before it knows that its manifest is there", "manifests", { loseResponse: true }],
   ] as [string, string, Fault][])("by SIGKILL, %s: the next one takes up from what counts", async (_, what, fault) => {
     await insertReceipts(app, some());
-    const { child, result } = startOps("archive", [], settings());
+    const { child, result } = await startOps("archive", [], settings());
     proxy.faults = [{ when: (request) => isPut(what)(request) && child.kill("SIGKILL"), ...fault }];
     expect((await result).signal).toBe("SIGKILL");
     proxy.faults = [];
-    const again = await startOps("archive", [], settings()).result;
+    const again = await runOps("archive", [], settings());
     expect(again).toMatchObject({ code: 0 });
     await expectAllInTheBucketOnce();
     const { rows } = await (
@@ -142,7 +142,7 @@ it("a run whose replica does not answer reads the primary, and says so", async (
   await insertReceipts(app, some());
   const replica = new URL(database.url(roles.archiver));
   replica.searchParams.set("host", "/nowhere");
-  const { code, stderr } = await startOps("archive", [], { ...settings(), REPLICA_URL: replica.href }).result;
+  const { code, stderr } = await runOps("archive", [], { ...settings(), REPLICA_URL: replica.href });
   expect({ code, stderr }).toEqual({
     code: 0,
     stderr: expect.stringContaining("the replica is not used: cannot connect") as string,

@@ -146,7 +146,7 @@ describe("passwords", () => {
     expect((await migrate()).code).toBe(0);
     const ending = await server.connect(database.url(roles.app, passwords[roles.app]));
     writePasswords({ ...passwords, [roles.app]: "Second1app" });
-    const { child, result } = startOps("migrate", [], { DATABASE_URL: tlsUrl(), ...env });
+    const { child, result } = await startOps("migrate", [], { DATABASE_URL: tlsUrl(), ...env });
     const waits = (text: Buffer) => text.includes("waiting until nobody uses a login");
     await new Promise<void>((resolve) => child.stdout?.on("data", (text: Buffer) => waits(text) && resolve()));
     await ending.end();
@@ -301,7 +301,7 @@ describe("the check at the end", () => {
       expectations({ parameters: { work_mem: "8192", log_connections: "1", ...more }, monthsAhead: 0 });
 
     it("waits, says for what and how long, and passes once it is in force", async () => {
-      const { child, result } = startOps("migrate", ["check"], { DATABASE_URL: tlsUrl(), ...wanted() });
+      const { child, result } = await startOps("migrate", ["check"], { DATABASE_URL: tlsUrl(), ...wanted() });
       await once(child.stdout!, "data");
       await set("8192");
       // A session that has begun keeps this one as it was.

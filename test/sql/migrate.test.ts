@@ -108,7 +108,7 @@ describe("migrate", () => {
       "001_first.sql": "create table first ();",
       "002_slow.sql": "create table second (); select pg_sleep(60);",
     });
-    const { child, result } = startOps("migrate", ["up"], env());
+    const { child, result } = await startOps("migrate", ["up"], env());
     await until(async () => (await sleeping()).length === 1);
     child.kill("SIGKILL");
     expect((await result).signal).toBe("SIGKILL");
@@ -126,7 +126,7 @@ describe("migrate", () => {
       "001_first.sql": "create table first ();",
       "002_slow.sql": "create table second (); select pg_sleep(60);",
     });
-    const { child, result } = startOps("migrate", ["up"], env());
+    const { child, result } = await startOps("migrate", ["up"], env());
     await until(async () => (await sleeping()).length === 1);
     child.kill("SIGTERM");
     const stopped = await result;
@@ -251,7 +251,7 @@ describe("an error in a migration", () => {
 describe("while another holds what it needs, migrate", () => {
   it("gives up after the limit, and names the one who holds the lock", async () => {
     write({ "001_slow.sql": "select pg_sleep(60);" });
-    const holder = startOps("migrate", ["up"], env());
+    const holder = await startOps("migrate", ["up"], env());
     await until(async () => (await sleeping()).length === 1);
     const [pid] = await rows<{ pid: number }>(
       "select pid from pg_stat_activity where query ~ 'pg_sleep' and pid <> pg_backend_pid()",
@@ -271,7 +271,7 @@ describe("while another holds what it needs, migrate", () => {
     await up();
     await admin.query("begin; lock table a in access share mode");
     write({ "002_b.sql": "alter table a add column m int;" });
-    const running = startOps("migrate", ["up"], env({ LOCK_TIMEOUT_MS: "100" }));
+    const running = await startOps("migrate", ["up"], env({ LOCK_TIMEOUT_MS: "100" }));
     await Promise.race([once(running.child.stdout ?? running.child, "data"), sleep(10_000)]);
     await sleep(500);
     // The reader can read again although a change waits: it waits in short attempts.
@@ -400,7 +400,7 @@ describe("migrate's other commands and settings", () => {
 
   it("the URL is read from a file, and is then in neither the environment nor the output", async () => {
     write({ "001_a.sql": "create table a ();", url: `${database.ownerUrl}\n` });
-    const { child, result } = startOps("migrate", ["status"], {
+    const { child, result } = await startOps("migrate", ["status"], {
       MIGRATIONS_DIR: dir,
       DATABASE_URL_FILE: join(dir, "url"),
     });

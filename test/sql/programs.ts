@@ -22,24 +22,22 @@ export interface Running {
 }
 
 const root = dirname(dirname(__dirname));
-const bundles = new Map<string, string>();
+const bundles = new Map<string, Promise<string>>();
 const dir = mkdtempSync(join(tmpdir(), "ops-"));
 process.on("exit", () => rmSync(dir, { recursive: true, force: true }));
 
-function bundle(program: string): string {
-  let path = bundles.get(program);
-  if (path === undefined) {
-    path = join(dir, `${program}.js`);
-    writeFileSync(path, bundleOps([program], root)[program]!);
-    bundles.set(program, path);
-  }
+async function bundle(program: string): Promise<string> {
+  const path = join(dir, `${program}.js`);
+  writeFileSync(path, (await bundleOps([program], root))[program]!);
   return path;
 }
 
 /** Starts a program; of this process' environment it inherits PATH alone. */
-export function startOps(program: string, args: string[], env: Record<string, string>): Running {
+export async function startOps(program: string, args: string[], env: Record<string, string>): Promise<Running> {
+  if (!bundles.has(program)) bundles.set(program, bundle(program));
+  const file = await bundles.get(program)!;
   const started = Date.now();
-  const child = spawn(process.execPath, [bundle(program), ...args], {
+  const child = spawn(process.execPath, [file, ...args], {
     env: { PATH: process.env["PATH"], MIGRATIONS_DIR: migrationsDir, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -57,6 +55,6 @@ export function startOps(program: string, args: string[], env: Record<string, st
   return { child, result };
 }
 
-export function runOps(program: string, args: string[], env: Record<string, string>): Promise<Result> {
-  return startOps(program, args, env).result;
+export async function runOps(program: string, args: string[], env: Record<string, string>): Promise<Result> {
+  return (await startOps(program, args, env)).result;
 }

@@ -372,17 +372,45 @@ describe("a context", () => {
   });
 });
 
-test("the state is readable by its owner only, and never half written", async () => {
-  await run([resource("a", { password: "x" })]);
-  expect(statSync(stateFile()).mode & 0o777).toBe(0o600);
-  const state = loadState();
-  const saves = Array.from({ length: 20 }, (_, i) => {
-    state.ports[`thing-${i}`] = { main: 20_000 + i };
-    return state.save();
+describe("the state", () => {
+  test("is readable by its owner only, and has every change as soon as that was saved", async () => {
+    await run([resource("a", { password: "x" })]);
+    const state = loadState();
+    state.finished = false;
+    for (let turn = 1; turn <= 20; turn++) {
+      state.ports[`thing-${turn}`] = { main: 20_000 + turn };
+      await state.save();
+      expect(Object.keys(loadState().ports)).toHaveLength(turn);
+    }
+    expect(statSync(stateFile()).mode & 0o777).toBe(0o600);
   });
-  for (const save of saves) {
-    await save;
-    expect(() => void JSON.parse(readFileSync(stateFile(), "utf8"))).not.toThrow();
-  }
-  expect(Object.keys(loadState().ports)).toHaveLength(20);
+
+  test("is what it was before a change that a killed command has written half, and goes on from there", async () => {
+    await run([resource("a"), resource("b")]);
+    const state = loadState();
+    const [a, b] = state.entries;
+    state.finished = false;
+    await state.save();
+    const before = readFileSync(stateFile(), "utf8");
+    state.put({ ...a!, phase: "condemned" });
+    state.remove(b!);
+    await state.save();
+    const after = readFileSync(stateFile(), "utf8");
+    expect(after.startsWith(before)).toBe(true);
+    expect(phases()).toEqual(["a condemned"]);
+
+    writeFileSync(stateFile(), after.slice(0, before.length + 20));
+    expect(phases()).toEqual(["a live", "b live"]);
+    const next = loadState();
+    next.remove(b!);
+    await next.save();
+    expect(phases()).toEqual(["a live"]);
+  });
+
+  test("does not grow with what is over", async () => {
+    await run([resource("a", { size: 1 })]);
+    const { size } = statSync(stateFile());
+    for (let turn = 2; turn < 6; turn++) await run([resource("a", { size: turn })]);
+    expect(statSync(stateFile()).size).toBe(size);
+  });
 });

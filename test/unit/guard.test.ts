@@ -12,10 +12,10 @@ import { connectionLifetime, idleClient } from "../../ops/guard/limits";
 
 const root = join(__dirname, "../..");
 let directory: string;
-beforeAll(() => {
+beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), "guard-"));
   symlinkSync(join(root, "node_modules"), join(directory, "node_modules"));
-  const source = bundleOps(["guard"], root).guard;
+  const source = (await bundleOps(["guard"], root)).guard;
   const short = source.replace(/farewell ?= ?\d+/, "farewell=1").replace(/lastAnswers ?= ?\d+/, "lastAnswers=1");
   expect(short).not.toBe(source);
   writeFileSync(join(directory, "guard.cjs"), short);

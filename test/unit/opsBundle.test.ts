@@ -24,57 +24,59 @@ function project(name: string, source: string): string {
 const hello = 'import pg from "pg";\nconst kind: string = typeof pg.Client;\nconsole.log("käse", kind);\n';
 
 describe("a bundle", () => {
-  test("is one file that runs on Node alone, with its packages in it", () => {
+  test("is one file that runs on Node alone, with its packages in it", async () => {
     const directory = project("alone", hello);
     const file = join(scratch, "alone.js");
-    writeFileSync(file, bundleOps(["hello"], directory).hello);
+    writeFileSync(file, (await bundleOps(["hello"], directory)).hello);
     // Elsewhere, so that no node_modules can be found above it.
     expect(execFileSync(process.execPath, [file], { cwd: "/", encoding: "utf8", env: {} })).toBe("käse function\n");
   });
 
-  test("is the same text wherever the same source lies", () => {
+  test("is the same text wherever the same source lies", async () => {
     const [here, there] = [project("here", hello), project("there/deeper", hello)];
-    const text = bundleOps(["hello"], here).hello;
-    expect(bundleOps(["hello"], there).hello).toBe(text);
-    expect(bundleOps(["hello"], here).hello).toBe(text);
+    const text = (await bundleOps(["hello"], here)).hello;
+    expect((await bundleOps(["hello"], there)).hello).toBe(text);
+    expect((await bundleOps(["hello"], here)).hello).toBe(text);
     expect(text).not.toContain(scratch);
   });
 
-  test("is the same text whether it is made alone or together with others", () => {
+  test("is the same text whether it is made alone or together with others", async () => {
     const programs = ["partitions", "migrate", "guard"] as const;
-    const together = bundleOps(programs, root);
+    const together = await bundleOps(programs, root);
     expect(Object.keys(together)).toEqual(programs);
-    for (const program of programs) expect(together[program]).toBe(bundleOps([program], root)[program]);
+    for (const program of programs) expect(together[program]).toBe((await bundleOps([program], root))[program]);
   });
 
-  test("changes with the source", () => {
+  test("changes with the source", async () => {
     const changed = project("changed", hello.replace("käse", "brot"));
-    expect(bundleOps(["hello"], changed).hello).not.toBe(bundleOps(["hello"], project("unchanged", hello)).hello);
+    expect((await bundleOps(["hello"], changed)).hello).not.toBe(
+      (await bundleOps(["hello"], project("unchanged", hello))).hello,
+    );
   });
 
-  test("that would not fit into a ConfigMap is refused with its size", () => {
+  test("that would not fit into a ConfigMap is refused with its size", async () => {
     const large = project("large", `console.log(${JSON.stringify("x".repeat(1024 * 1024))});\n`);
-    expect(() => bundleOps(["hello"], large)).toThrow(
+    await expect(bundleOps(["hello"], large)).rejects.toThrow(
       /ops\/hello\.ts: 10\d{5} bytes do not fit into a ConfigMap; the most is 1048576/,
     );
   });
 
-  test("of each program leaves room in a ConfigMap of 1 MiB, and keeps the names that its source has", () => {
-    const bundles = bundleOps(["reboot", "migrate", "guard", "monitor", ...scheduledSources], root);
+  test("of each program leaves room in a ConfigMap of 1 MiB, and keeps the names that its source has", async () => {
+    const bundles = await bundleOps(["reboot", "migrate", "guard", "monitor", ...scheduledSources], root);
     const large = Object.entries(bundles).filter(([, text]) => Buffer.byteLength(text) > 1_000_000);
     expect(large.map(([program]) => program)).toEqual([]);
     expect(bundles.monitor).toContain("publishEverySeconds");
   });
 
-  test("of a program that does not exist, or does not compile, fails and says why", () => {
-    expect(() => bundleOps(["nothing"], root)).toThrow(/Could not resolve "ops\/nothing\.ts"/);
+  test("of a program that does not exist, or does not compile, fails and says why", async () => {
+    await expect(bundleOps(["nothing"], root)).rejects.toThrow(/Could not resolve "ops\/nothing\.ts"/);
     const broken = project("broken", 'import "not-a-package";');
-    expect(() => bundleOps(["hello"], broken)).toThrow(/Could not resolve "not-a-package"/);
+    await expect(bundleOps(["hello"], broken)).rejects.toThrow(/Could not resolve "not-a-package"/);
   });
 
-  test.each(["migrate", "partitions"])("of ops/%s.ts runs on Node alone and explains itself", (command) => {
+  test.each(["migrate", "partitions"])("of ops/%s.ts runs on Node alone and explains itself", async (command) => {
     const file = join(scratch, `${command}.js`);
-    writeFileSync(file, bundleOps([command], root)[command]!);
+    writeFileSync(file, (await bundleOps([command], root))[command]!);
     const help = execFileSync(process.execPath, [file, "--help"], { cwd: "/", encoding: "utf8", env: {} });
     expect(help).toMatch(/DATABASE_URL/);
   });
