@@ -2,9 +2,11 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { bundleMigrations, bundleOps } from "../../components/programs/opsBundle";
 import { scheduledSources } from "../../components/programs/scheduledPrograms";
+
+vi.unmock("../../components/programs/opsBundle");
 
 const root = join(__dirname, "../..");
 let scratch: string;
