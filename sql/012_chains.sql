@@ -96,9 +96,9 @@ declare
     and octet_length(statement) <= audit.max_document_bytes()
     and (new.created_at, audit.max_lateness()) overlaps (at, audit.max_earliness())
     and new.created_at >= date_bin('1 day', at + audit.max_earliness(), '2000-01-01 00:00+00');
+  -- And the first that its transaction writes.
   alone boolean :=
-    plain and current_setting('synchronous_commit') in ('on', 'remote_apply')
-    and current_setting('audit.batch', true) is distinct from 'on';
+    plain and current_setting('synchronous_commit') = 'on' and pg_current_xact_id_if_assigned() is null;
   advanced audit.chain_heads;
   place tid;
 begin
@@ -137,8 +137,7 @@ begin
      where head.agent = coalesce(new.actor_id, '')
     returning head.seq, head.sealed_at, head.seal, head.receipt_hash, head.prev_receipt_hash, head.ctid
          into new.chain_seq, new.sealed_at, new.chain_seal, new.receipt_hash, new.prev_receipt_hash, place;
-    -- One in 128 may be the middle of a batch.
-    if alone and new.chain_seal >= '\x02' then
+    if found and alone then
       return new;
     end if;
     exit when found;
@@ -146,7 +145,9 @@ begin
     perform audit.check_identity(new);
     perform audit.begin_chain('chain_heads', coalesce(new.actor_id, ''));
   end loop;
-  perform audit.remember_head('chain_heads', coalesce(new.actor_id, ''), place);
+  if new.chain_seq & 31 = 0 or current_setting('audit.batch', true) = 'on' then
+    perform audit.remember_head('chain_heads', coalesce(new.actor_id, ''), place);
+  end if;
   if plain is not true then
     perform audit.record_birth(new);
   end if;
