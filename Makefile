@@ -1,6 +1,6 @@
 # Every command of this project. "./authensor <command>" is the same as the local ones, with exit codes of its own:
 # make itself ends with 2 whatever went wrong.
-.PHONY: help local status down clean cron psql verify anchor search test bench lint format
+.PHONY: help local status down clean cron drill psql verify anchor search test bench lint format
 
 # A mistyped variable would be ignored in silence.
 variables := SET NAME ROLE Q ARGS
@@ -24,6 +24,9 @@ clean: ## stop everything and delete it
 
 cron: ## run a CronJob now (NAME=partitions)
 	@./authensor cron $(NAME)
+
+drill: ## restore the copies of the backups into a scratch instance, prove them, and remove it
+	@./authensor drill
 
 psql: ## SQL as a role (ROLE=auditor; also owner, monitor, replica …)
 	@./authensor psql $(ROLE)

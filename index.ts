@@ -21,7 +21,7 @@ import { Monitoring } from "./components/monitoring/monitoring";
 import { bundleMigrations, bundleOps } from "./components/programs/opsBundle";
 import { Reboots } from "./components/programs/reboots";
 import { Pgbouncer, pgbouncerNames, pgbouncerPods } from "./components/pooling/pgbouncer";
-import { lookUpReplicaPlace } from "./components/network/replicaPlace";
+import { lookUpDrillPlace, lookUpReplicaPlace } from "./components/network/replicaPlace";
 import { scheduleAll } from "./components/programs/scheduled";
 import { scheduledSources } from "./components/programs/scheduledPrograms";
 import { logRetentionOf } from "./components/database/serverLogs";
@@ -33,13 +33,15 @@ import { readSettings } from "./settings";
 async function program() {
   const settings = readSettings();
   const { environment, account, regions, kmsKeyArns, database, replica: standby, backup, namespace, ops } = settings;
+  const drilled = settings.drill.wanted && backup.copies;
   const name = `authensor-${environment}`;
   const tags = { ...settings.tags, "authensor:environment": environment };
   // Without a replica nothing of its region is looked up, made or trusted.
   const replicaRegion = standby.wanted ? regions.replica : undefined;
   if (database.deletionProtection) for (const warning of unpinnedImages(settings)) await pulumi.log.warn(warning);
   // First of all: what is wrong with a file is said before anything is made.
-  const trustedCa = databaseCa([regions.primary, ...(replicaRegion ? [replicaRegion] : [])], database.caFile);
+  const trusted = [regions.primary, ...(replicaRegion ? [replicaRegion] : []), ...(drilled ? [regions.backup] : [])];
+  const trustedCa = databaseCa(trusted, database.caFile);
 
   const cloud = awsProvider(regions.primary, account);
   const lookUp = { provider: cloud };
@@ -50,6 +52,7 @@ async function program() {
   const ingress = settings.ingress && { ...settings.ingress, from: ingressSources(settings.ingress.from, cluster) };
   const replicaPlace =
     replicaRegion === undefined ? undefined : await lookUpReplicaPlace(replicaRegion, standby, lookUp);
+  const drill = drilled ? await lookUpDrillPlace(regions.backup, settings.drill.cidr, lookUp) : undefined;
   await checkKeys(kmsKeyArns, lookUp);
   await decideOnce({
     environment,
@@ -72,6 +75,7 @@ async function program() {
       kmsKeyArns,
       cluster,
       replica: replicaPlace && { place: replicaPlace, instanceClass: standby.instanceClass },
+      drill,
       copyRetentionDays: backup.copies ? backup.copyRetentionDays : undefined,
       logRetentionDays: database.logRetentionDays ?? logRetentionOf(backup.receiptRetentionMonths),
       tags,
@@ -169,6 +173,7 @@ async function program() {
         monthsAhead: settings.partitions.monthsAhead,
         backups: { ...backups, keyArn: backups.key.arn },
         archiveKnownFlaws: backup.archiveKnownFlaws,
+        drill: onRds.drillTarget && { ...onRds.drillTarget, blocks: replicaBlocks(cluster, drill) },
       },
     },
     { providers, dependsOn: [tenancy, migrations] },

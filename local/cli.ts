@@ -3,6 +3,7 @@ import { Command, CommanderError } from "commander";
 import { alarmReport } from "./alarms";
 import { UsageError } from "./config";
 import { readProblems } from "./problems";
+import { runDrill } from "./drill";
 import { runPsql } from "./psql";
 import { auditorPrograms, runAsAuditor } from "./auditor";
 import { openEnvironment, type Environment, type OpenOptions } from "./environment";
@@ -133,6 +134,16 @@ cli
     process.exitCode = await withEnvironment("make cron", (environment) => {
       requireDeployment(environment);
       return runCron(environment, name);
+    });
+  });
+
+cli
+  .command("drill")
+  .description("restore the copies of the backups into a scratch instance, prove them, and remove it")
+  .action(async () => {
+    process.exitCode = await withEnvironment("make drill", (environment) => {
+      requireDeployment(environment);
+      return runDrill(environment, progress, interrupt.signal);
     });
   });
 

@@ -8,19 +8,25 @@ import { roles } from "./roles";
 const reporters = {
   report_verification: roles.verifier,
   report_archive: roles.archiver,
+  begin_drill: roles.verifier,
+  report_drill: roles.verifier,
 } as const;
 
+/** @returns what the function answers */
 export async function reportRun(
   client: ClientBase,
   report: keyof typeof reporters,
   values: readonly unknown[],
-): Promise<void> {
+): Promise<unknown> {
   const parameters = values.map((_, i) => `$${i + 1}`).join(", ");
   // The role's sessions are read-only unless one says otherwise; its rights end at this function.
   await client.query("begin read write");
   try {
-    await client.query(`select audit.${report}(${parameters})`, [...values]);
+    const { rows } = await client.query<{ answer: unknown }>(`select audit.${report}(${parameters}) as answer`, [
+      ...values,
+    ]);
     await client.query("commit");
+    return rows[0]?.answer;
   } catch (error) {
     await client.query("rollback");
     if (sqlState(error) !== "42501") throw error;

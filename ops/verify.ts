@@ -11,6 +11,7 @@ import { readAnchors } from "./anchorFormat";
 import { readManifests } from "./manifest";
 import { readAcknowledgements } from "./verify/acknowledgements";
 import { verifyArchive, type Archived } from "./verify/archived";
+import { newestMoment, Restored } from "./verify/restored";
 import { record, scopeNamed } from "./verify/record";
 import { failure, summary } from "./verify/report";
 import type { Counts } from "./verify/request";
@@ -35,6 +36,7 @@ Examples:
   verify                                      the whole trail
   verify --anchors anchor-1.json anchor-2.json  … and that nothing anchored was cut off or rewritten
   verify --archived                           … and the archive in the bucket, and both against each other
+  verify --archived --restored                … of a database that was restored to an earlier moment
   verify --from-anchor anchor-2.json          only what came after that anchor
   verify --since 2026-11-01 --until 2026-12-01  receipts made in November (UTC)
   verify --agent billing-bot                  one agent ("" for receipts of none)`;
@@ -47,6 +49,7 @@ interface Options {
   fromAnchor?: string;
   manifests?: string[];
   archived?: boolean;
+  restored?: string | true;
   acknowledged?: string;
   resume?: string;
   report?: string;
@@ -85,7 +88,9 @@ async function run(options: Options, { signal }: Context): Promise<void> {
       2,
     );
   const [from, ...others] = options.fromAnchor === undefined ? [] : readAnchors([options.fromAnchor]);
-  const archived = options.archived ? await readArchive(signal) : undefined;
+  if (options.restored && !options.archived)
+    throw new Failure("--restored compares a restored database with the archive: combine it with --archived", [], 2);
+  const archived = options.archived ? await readArchive(signal, options.restored) : undefined;
   const report = await verify({
     url: await verifiableUrl(signal, archived),
     signal,
@@ -112,14 +117,24 @@ async function run(options: Options, { signal }: Context): Promise<void> {
 }
 
 /** What the database says of the archive is asked for first: the archiver may go on while the bucket is read. */
-async function readArchive(signal: AbortSignal): Promise<Archived> {
+async function readArchive(signal: AbortSignal, restoredTo: Options["restored"]): Promise<Archived> {
   const bucket = connectBucket(
     textSetting("BACKUP_BUCKET", "authensor-prod-backups-1a2b3c4"),
     textSetting("BACKUP_REGION", "eu-west-1"),
     signal,
   );
   const from = { url: await verifiableUrl(signal), applicationName: "authensor-verify", signal };
-  return verifyArchive(bucket, await withConnection(from, toldManifest), integerSetting("ARCHIVE_KNOWN_FLAWS", 0));
+  const known = integerSetting("ARCHIVE_KNOWN_FLAWS", 0);
+  const told = await withConnection(from, toldManifest);
+  if (restoredTo === undefined) return verifyArchive(bucket, told, known);
+  const restored = new Restored(
+    restoredTo === true ? await withConnection(from, newestMoment) : parseTime("restored", restoredTo),
+  );
+  const archived = await verifyArchive(bucket, told, known, restored);
+  // Counts of a bucket that is not whole would say the same once more, and less clearly.
+  if (archived.findings.length > 0) return archived;
+  const { findings, report } = await withConnection(from, (client) => restored.compare(client));
+  return { ...archived, findings, report: { ...archived.report, restored: report } };
 }
 
 /** A replica that has not replayed what is in the bucket would look like one that has lost it. */
@@ -151,6 +166,10 @@ void runProgram("verify", "Verifies the audit trail.", (command: Command, contex
     .option("--from-anchor <file>", "begin where this anchor was made")
     .option("--manifests <files...>", "manifests of archived months (ops/anchor --month), one or several per file")
     .option("--archived", "the archive in the bucket too, and that the database has not lost or changed what is in it")
+    .option(
+      "--restored [time]",
+      "with --archived: the database was restored to this time (default: of its newest write), and what was archived later is not awaited in it",
+    )
     .option("--acknowledged <file>", "findings that were looked into, and by whom (docs/verification.md)")
     .option("--resume <file>", "keep how far it got, and go on from there when run again")
     .option("--report <file>", "also write the report here")

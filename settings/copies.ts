@@ -1,7 +1,7 @@
 import { isPrivateBlock } from "../components/network/addressBlocks";
 import { replicaVpcDefaults } from "../components/network/replicaVpcDefaults";
 import { eksClusterName, instanceClass, subnets } from "./awsKinds";
-import { choice, flag, integer, optional, optionalInteger } from "./kinds";
+import { checked, choice, flag, integer, optional, optionalInteger } from "./kinds";
 
 /** The running copy of the database, in a second region. */
 export const replica = {
@@ -39,6 +39,22 @@ export const replica = {
   }),
   instanceClass: instanceClass("replicaInstanceClass", {
     description: "RDS instance class of the replica; after a failover it is the primary's",
+  }),
+};
+
+/** Whether they are worth something. */
+export const drill = {
+  wanted: flag("drill", {
+    description:
+      "Whether the copies of the backups are restored and proven on drillSchedule, in a VPC that the program makes in backupRegion and peers; only where backupCopies is true",
+    default: "true",
+  }),
+  cidr: checked("drillCidr", (value) => isPrivateBlock(value, 16, 24), {
+    description:
+      "Private IPv4 block of that VPC, /16 to /24, must not overlap the EKS cluster's VPC or the replica's. Each stack on the same cluster needs a block of its own",
+    rule: "a private IPv4 block from /16 to /24 without host bits, which neither the EKS cluster's VPC nor the replica's uses",
+    example: "10.91.0.0/24",
+    default: "10.91.0.0/24",
   }),
 };
 

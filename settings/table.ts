@@ -1,5 +1,5 @@
 import { alarms } from "./alarms";
-import { backup, replica } from "./copies";
+import { backup, drill, replica } from "./copies";
 import { database } from "./database";
 import type { Setting } from "./kinds";
 import { ingress } from "./ingress";
@@ -18,6 +18,7 @@ const table = {
   database,
   replica,
   backup,
+  drill,
   pgbouncer,
   controlPlane,
   ingress,

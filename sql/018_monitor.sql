@@ -26,6 +26,8 @@ create trigger stamp_heartbeat before update on audit.heartbeat
   for each row execute function audit.stamp_heartbeat();
 
 grant select, update (at) on audit.heartbeat to authensor_monitor;
+-- What moment a restored database shows.
+grant select on audit.heartbeat to authensor_auditor;
 
 -- The last run of each program on schedule, as the program itself tells it at its end.
 create table audit.program_runs (

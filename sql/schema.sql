@@ -188,6 +188,25 @@ begin
 end
 $_$;
 
+CREATE FUNCTION audit.begin_drill() RETURNS timestamp with time zone
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  began timestamptz;
+begin
+  update audit.drill d
+     set pid          = pg_backend_pid(),
+         connected_at = (select a.backend_start from pg_stat_activity a where a.pid = pg_backend_pid()),
+         began_at     = clock_timestamp()
+   where not exists (select from pg_stat_activity a
+                      where a.pid = d.pid and coalesce(a.backend_start = d.connected_at, true)
+                        and a.pid <> pg_backend_pid())
+  returning d.began_at into began;
+  return began;
+end
+$$;
+
 CREATE TABLE audit.maintenance_run (
     only_row boolean DEFAULT true NOT NULL,
     pid integer NOT NULL,
@@ -1342,6 +1361,34 @@ begin
 end
 $$;
 
+CREATE FUNCTION audit.report_drill(rto_seconds bigint, rpo_seconds bigint, problems bigint, summary text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if least(rto_seconds, rpo_seconds, problems) < 0 or num_nulls(problems, summary) > 0
+     or problems = 0 and num_nulls(rto_seconds, rpo_seconds) > 0 then
+    raise 'no drill ends with % problems, an RTO of % s, an RPO of % s and the summary %',
+      coalesce(problems::text, 'no number of'), coalesce(rto_seconds::text, 'no'), coalesce(rpo_seconds::text, 'no'),
+      quote_nullable(summary)
+      using errcode = 'invalid_parameter_value', hint = 'Each number is 0 or more; without a problem all are there.';
+  end if;
+  update audit.drill d
+     set finished_at  = clock_timestamp(),
+         succeeded_at = case when report_drill.problems = 0 then clock_timestamp() else d.succeeded_at end,
+         rto_seconds  = coalesce(report_drill.rto_seconds, d.rto_seconds),
+         rpo_seconds  = coalesce(report_drill.rpo_seconds, d.rpo_seconds),
+         problems     = report_drill.problems,
+         summary      = left(report_drill.summary, 1000)
+   -- A run that lost its session says nothing for the one that came after it.
+   where d.pid = pg_backend_pid();
+  if not found then
+    raise 'this session has begun no drill, or another one has begun since'
+      using errcode = 'object_not_in_prerequisite_state';
+  end if;
+end
+$$;
+
 CREATE FUNCTION audit.report_run(program text, succeeded boolean, summary text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1798,6 +1845,21 @@ CREATE TABLE audit.drain_targets (
 
 COMMENT ON TABLE audit.drain_targets IS 'The tables that a drain is filling, one per month and one for the new future; empty otherwise.';
 
+CREATE TABLE audit.drill (
+    only_row boolean DEFAULT true NOT NULL,
+    since timestamp with time zone DEFAULT now() NOT NULL,
+    pid integer,
+    connected_at timestamp with time zone,
+    began_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    succeeded_at timestamp with time zone,
+    rto_seconds bigint,
+    rpo_seconds bigint,
+    problems bigint,
+    summary text,
+    CONSTRAINT drill_only_row_check CHECK (only_row)
+);
+
 CREATE TABLE audit.heartbeat (
     only_row boolean DEFAULT true NOT NULL,
     at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
@@ -2086,6 +2148,9 @@ ALTER TABLE ONLY audit.connection_limits
 ALTER TABLE ONLY audit.drain_targets
     ADD CONSTRAINT drain_targets_pkey PRIMARY KEY (target);
 
+ALTER TABLE ONLY audit.drill
+    ADD CONSTRAINT drill_pkey PRIMARY KEY (only_row);
+
 ALTER TABLE ONLY audit.heartbeat
     ADD CONSTRAINT heartbeat_pkey PRIMARY KEY (only_row);
 
@@ -2283,6 +2348,9 @@ GRANT ALL ON FUNCTION audit.authensor_hash(id uuid, envelope_id uuid, created_at
 
 REVOKE ALL ON FUNCTION audit.begin_chain(heads text, agent text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION audit.begin_drill() FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.begin_drill() TO authensor_verifier;
+
 REVOKE ALL ON FUNCTION audit.begin_maintenance() FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.begin_maintenance() TO authensor_maintenance;
 
@@ -2445,6 +2513,9 @@ GRANT ALL ON FUNCTION audit.repair_roles() TO authensor_maintenance;
 REVOKE ALL ON FUNCTION audit.report_archive(archived_until timestamp with time zone, manifest bigint, problems bigint, summary text) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.report_archive(archived_until timestamp with time zone, manifest bigint, problems bigint, summary text) TO authensor_archiver;
 
+REVOKE ALL ON FUNCTION audit.report_drill(rto_seconds bigint, rpo_seconds bigint, problems bigint, summary text) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.report_drill(rto_seconds bigint, rpo_seconds bigint, problems bigint, summary text) TO authensor_verifier;
+
 REVOKE ALL ON FUNCTION audit.report_run(program text, succeeded boolean, summary text) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.report_run(program text, succeeded boolean, summary text) TO authensor_maintenance;
 
@@ -2482,7 +2553,11 @@ GRANT SELECT ON TABLE audit.archive TO authensor_auditor;
 GRANT SELECT ON TABLE audit.checkpoints TO authensor_auditor;
 GRANT SELECT ON TABLE audit.checkpoints TO authensor_monitor;
 
+GRANT SELECT ON TABLE audit.drill TO authensor_monitor;
+GRANT SELECT ON TABLE audit.drill TO authensor_auditor;
+
 GRANT SELECT ON TABLE audit.heartbeat TO authensor_monitor;
+GRANT SELECT ON TABLE audit.heartbeat TO authensor_auditor;
 
 GRANT UPDATE(at) ON TABLE audit.heartbeat TO authensor_monitor;
 

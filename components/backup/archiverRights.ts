@@ -1,6 +1,6 @@
 import { interpolate, type Input } from "@pulumi/pulumi";
 
-interface BackupBucket {
+export interface BackupBucket {
   arn: Input<string>;
   region: string;
   keyArn: Input<string>;
@@ -22,6 +22,25 @@ export const archiveReaderStatements = ({ arn, region, keyArn }: BackupBucket) =
   },
   { ...allow, Sid: "List", Action: ["s3:ListBucket", "s3:ListBucketVersions"], Resource: arn },
   { ...allow, Sid: "Decrypt", Action: "kms:Decrypt", Resource: keyArn, Condition: throughS3(region) },
+];
+
+/** What a drill may do beside reading: add a report. */
+export const reportStatements = ({ arn, region, keyArn }: BackupBucket) => [
+  {
+    ...allow,
+    Sid: "AddNewReports",
+    Action: "s3:PutObject",
+    Resource: interpolate`${arn}/drills/*`,
+    Condition: { Null: { "s3:if-none-match": "false" } },
+  },
+  // What S3 has of it is compared.
+  {
+    ...allow,
+    Sid: "ReadReports",
+    Action: ["s3:GetObject", "s3:GetObjectRetention"],
+    Resource: interpolate`${arn}/drills/*`,
+  },
+  { ...allow, Sid: "EncryptReports", Action: "kms:GenerateDataKey", Resource: keyArn, Condition: throughS3(region) },
 ];
 
 /**

@@ -32,6 +32,8 @@ export interface BackupReplicationArgs {
 export class BackupReplication extends pulumi.ComponentResource {
   readonly key: EncryptionKey;
   readonly replication: aws.rds.InstanceAutomatedBackupsReplication;
+  /** Of the copies: what a restore names. */
+  readonly arn: pulumi.Output<string>;
 
   constructor(name: string, args: BackupReplicationArgs, opts?: pulumi.ComponentResourceOptions) {
     super("authensor:backupReplication:BackupReplication", name, {}, opts);
@@ -52,6 +54,8 @@ export class BackupReplication extends pulumi.ComponentResource {
         customTimeouts: { create: "2h", delete: "2h" },
       },
     );
+
+    this.arn = this.replication.id;
 
     this.registerOutputs({ id: this.replication.id });
   }

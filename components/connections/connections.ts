@@ -8,7 +8,7 @@ import { pgbouncerClient } from "../pods/podSecurity";
 import type { DatabaseConnection, DatabaseConnections } from "../programs/databaseConnection";
 import { databaseUrl } from "./databaseUrl";
 import { pgbouncerPort, pooledDatabase, pooledRole } from "../pooling/pgbouncerConfig";
-import { trustPath } from "../pods/trust";
+import { databaseCaName, pgbouncerCaName, trustPath } from "../pods/trust";
 
 export interface Endpoint {
   host: pulumi.Input<string>;
@@ -33,15 +33,11 @@ export interface ConnectionsArgs {
   pgbouncerCa: pulumi.Input<string>;
 }
 
-/** Keys of the Secret of certificates. */
-const databaseCa = "database-ca.pem";
-const pgbouncerCa = "pgbouncer-ca.pem";
-
 interface Server extends Pick<DatabaseConnection, "egress" | "podLabels"> {
   host: pulumi.Input<string>;
   port: pulumi.Input<number>;
   /** Which certificates to verify it by. */
-  ca: typeof databaseCa | typeof pgbouncerCa;
+  ca: typeof databaseCaName | typeof pgbouncerCaName;
 }
 
 /**
@@ -62,7 +58,7 @@ export class Connections extends pulumi.ComponentResource {
       {
         metadata,
         immutable: true,
-        stringData: { [databaseCa]: args.databaseCa, [pgbouncerCa]: args.pgbouncerCa },
+        stringData: { [databaseCaName]: args.databaseCa, [pgbouncerCaName]: args.pgbouncerCa },
       },
       { parent: this },
     );
@@ -71,7 +67,7 @@ export class Connections extends pulumi.ComponentResource {
     const pgbouncer: Server = {
       host: args.pgbouncerHost,
       port: pgbouncerPort,
-      ca: pgbouncerCa,
+      ca: pgbouncerCaName,
       egress: egressToPods("pgbouncer", pgbouncerPort),
       podLabels: pgbouncerClient,
     };
@@ -89,7 +85,7 @@ export class Connections extends pulumi.ComponentResource {
       return { name: made.name, key: "url", egress: to.egress, podLabels: to.podLabels };
     };
     const direct = (connection: string, role: RoleKey, { host, port, blocks }: Endpoint) =>
-      connect(connection, role, { host, port, ca: databaseCa, egress: databaseEgress(blocks, port) }, databaseName);
+      connect(connection, role, { host, port, ca: databaseCaName, egress: databaseEgress(blocks, port) }, databaseName);
     const pooled = (connection: string, pool: Pool, role: RoleKey = pooledRole[pool]) =>
       connect(connection, role, pgbouncer, pooledDatabase[pool]);
     this.urls = {

@@ -1,11 +1,14 @@
 import * as pulumi from "@pulumi/pulumi";
 import { BackupReplication } from "../backup/backupReplication";
+import type { DrillTarget } from "../backup/drillRights";
 import type { ClusterNetwork } from "../network/clusterNetwork";
 import { DatabaseSecrets } from "./databaseSecrets";
+import { DrillGround } from "./drillGround";
 import { Network } from "../network/network";
 import { Primary, type PrimaryArgs } from "./primary";
 import { Replica } from "./replica";
 import type { ReplicaPlace } from "../network/replicaNetwork";
+import type { NewVpc } from "../network/replicaVpc";
 
 /** What the primary alone is told, what both servers are told alike, and where everything goes. */
 export interface DatabaseArgs extends Omit<
@@ -26,6 +29,8 @@ export interface DatabaseArgs extends Omit<
   passwordGeneration: number;
   /** Days that copies of the backups in another region can be restored to, 1 to 35. Default: none are made. */
   copyRetentionDays?: number | undefined;
+  /** The VPC in the copies' region that drills restore them into. Default: there are no drills. */
+  drill?: NewVpc | undefined;
 }
 
 /**
@@ -38,10 +43,12 @@ export class Database extends pulumi.ComponentResource {
   readonly primary: Primary;
   readonly replica: Replica | undefined;
   readonly copies: BackupReplication | undefined;
+  /** What drills restore, and what they give to their instance. */
+  readonly drillTarget: DrillTarget | undefined;
 
   constructor(name: string, args: DatabaseArgs, opts?: pulumi.ComponentResourceOptions) {
     super("authensor:database:Database", name, {}, opts);
-    const { regions, kmsKeyArns, cluster, replica, backupRetentionDays, copyRetentionDays, ...server } = args;
+    const { regions, kmsKeyArns, cluster, replica, drill, backupRetentionDays, copyRetentionDays, ...server } = args;
     const { tags } = server;
     const child = { parent: this };
 
@@ -51,6 +58,7 @@ export class Database extends pulumi.ComponentResource {
         cluster,
         primaryRegion: regions.primary,
         replica: replica?.place,
+        drill: drill && { ...drill, region: regions.backup },
         clientSecurityGroupIds: args.clientSecurityGroupIds,
         tags,
       },
@@ -115,6 +123,12 @@ export class Database extends pulumi.ComponentResource {
             // While RDS makes the replica, the primary is `modifying` and takes no second order.
             { ...child, dependsOn: this.replica },
           );
+
+    const { copies, network } = this;
+    if (copies && network.drill) {
+      const ground = new DrillGround(`${name}-drill`, { ...server, network: network.drill }, child);
+      this.drillTarget = { ...ground.target, copiesArn: copies.arn, copiesKeyArn: copies.key.arn };
+    }
 
     this.registerOutputs({ primary: this.primary.identifier, replica: this.replica?.identifier });
   }

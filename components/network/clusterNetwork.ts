@@ -162,18 +162,23 @@ export async function lookUpVpc(
  * Zones of a region, in a stable order; local zones and those that must be opted into hold no RDS.
  * @throws where the region has fewer than `count`
  */
-export async function lookUpZones(region: string, count: number, opts?: pulumi.InvokeOptions): Promise<string[]> {
+export async function lookUpZones(
+  region: string,
+  count: number,
+  keys = { region: "replicaRegion", count: "replicaZones" },
+  opts?: pulumi.InvokeOptions,
+): Promise<string[]> {
   const filters = [{ name: "opt-in-status", values: ["opt-in-not-required"] }];
   const { names } = await aws
     .getAvailabilityZones({ region, state: "available", filters }, opts)
     .catch(
       because(
-        `replicaRegion: the zones of ${region} cannot be looked up`,
+        `${keys.region}: the zones of ${region} cannot be looked up`,
         `the setting, and that the account may use the region: aws ec2 describe-availability-zones --region ${region}`,
       ),
     );
   if (names.length < count) {
-    throw new RunError(`replicaZones is ${count}, but ${region} has ${names.length} zones: ${names.join(", ")}`);
+    throw new RunError(`${keys.count} is ${count}, but ${region} has ${names.length} zones: ${names.join(", ")}`);
   }
   return sorted(names).slice(0, count);
 }

@@ -5,6 +5,7 @@ import type { ClusterNetwork } from "./clusterNetwork";
 import { networkProblems } from "./networkProblems";
 import { postgresOnly } from "./postgresOnly";
 import { ReplicaNetwork, type ReplicaPlace } from "./replicaNetwork";
+import type { NewVpc } from "./replicaVpc";
 
 export interface NetworkArgs {
   /** The EKS cluster's network, from `lookUpCluster`. */
@@ -12,6 +13,8 @@ export interface NetworkArgs {
   primaryRegion: string;
   /** Where the replica is to be. Default: there is none, and nothing is made or changed for it. */
   replica?: ReplicaPlace;
+  /** Where drills restore to. Default: nowhere, and nothing is made or changed for it. */
+  drill?: (NewVpc & { region: string }) | undefined;
   /**
    * Security groups that may reach the primary. Default: none is named, and the address blocks of the cluster's VPC may. EKS gives
    * the cluster's own group only to the node groups that it makes: nodes of a custom launch template, self-managed ones, Karpenter's
@@ -31,11 +34,12 @@ export class Network extends pulumi.ComponentResource {
   /** Who those are: ids of groups, or blocks of addresses. */
   readonly primaryAdmits: readonly string[];
   readonly replica: ReplicaNetwork | undefined;
+  readonly drill: ReplicaNetwork | undefined;
 
   constructor(name: string, args: NetworkArgs, opts?: pulumi.ComponentResourceOptions) {
     super("authensor:network:Network", name, {}, opts);
-    const { cluster, primaryRegion, replica, tags = {} } = args;
-    const problems = networkProblems(cluster, replica);
+    const { cluster, primaryRegion, replica, drill, tags = {} } = args;
+    const problems = networkProblems(cluster, replica, drill?.cidr);
     if (problems.length > 0) throw new pulumi.RunError(problems.join("\n"));
 
     const parent = { parent: this };
@@ -64,6 +68,8 @@ export class Network extends pulumi.ComponentResource {
 
     this.replica =
       replica && new ReplicaNetwork(`${name}-replica`, { ...replica, cluster, primaryRegion, tags }, parent);
+    this.drill =
+      drill && new ReplicaNetwork(`${name}-drill`, { ...drill, of: "drill", cluster, primaryRegion, tags }, parent);
 
     this.registerOutputs({
       primarySecurityGroupId: this.primarySecurityGroup.id,

@@ -5,6 +5,7 @@ import { type ClusterNetwork, privateSubnetTag, type VpcNetwork } from "./cluste
 export function networkProblems(
   cluster: ClusterNetwork,
   replica?: { cidr: string } | { existing: VpcNetwork; connected: boolean },
+  drillCidr?: string,
 ): string[] {
   const existing = replica !== undefined && "existing" in replica ? replica.existing : undefined;
   return [
@@ -16,6 +17,35 @@ export function networkProblems(
     ...(existing?.cidrBlocks ?? (replica && "cidr" in replica ? [replica.cidr] : [])).flatMap((block) =>
       overlapProblems(cluster, block, existing && `of the replica's VPC ${existing.vpcId}`),
     ),
+    ...(drillCidr === undefined ? [] : drillProblems(cluster, replica, drillCidr)),
+  ];
+}
+
+/** The cluster's route tables lead to each block in one place only. */
+function drillProblems(
+  { vpcId, name, cidrBlocks, sharedBy }: ClusterNetwork,
+  replica: { cidr: string } | { existing: VpcNetwork } | undefined,
+  drillCidr: string,
+): string[] {
+  const ofReplica = replica === undefined ? [] : "existing" in replica ? replica.existing.cidrBlocks : [replica.cidr];
+  const others = [
+    ...cidrBlocks.map((block) => ({ block, whose: `of ${vpcId} (EKS cluster ${name})` })),
+    ...ofReplica.map((block) => ({ block, whose: "of the replica's VPC" })),
+  ];
+  return [
+    ...(sharedBy === undefined
+      ? []
+      : [
+          `${vpcId} (EKS cluster ${name}) is shared by account ${sharedBy}, and only its owner can connect it to the VPC that drills ` +
+            `restore into. Set drill to false.`,
+        ]),
+    ...others
+      .filter(({ block }) => overlaps(block, drillCidr))
+      .map(
+        ({ block, whose }) =>
+          `drillCidr ${drillCidr} overlaps ${block} ${whose}: VPCs that are connected need distinct addresses. ` +
+          `Set drillCidr to a block that no VPC uses.`,
+      ),
   ];
 }
 

@@ -17,6 +17,8 @@ export interface ExistingVpc {
 export type ReplicaPlace = { region: string } & (NewVpc | ExistingVpc);
 
 export type ReplicaNetworkArgs = ReplicaPlace & {
+  /** Whose place it is. Default: the replica's; a drill's scratch instance has one alike. */
+  of?: "replica" | "drill";
   /** The EKS cluster's network, from `lookUpCluster`: who may reach the replica. */
   cluster: ClusterNetwork;
   primaryRegion: string;
@@ -24,7 +26,7 @@ export type ReplicaNetworkArgs = ReplicaPlace & {
   tags?: Record<string, string>;
 };
 
-/** The replica's place in a VPC of its own or in a given one, and one peering between that and the cluster's. */
+/** A place in another region for the replica, in a VPC of its own or in a given one, and one peering between that and the cluster's. */
 export class ReplicaNetwork extends pulumi.ComponentResource {
   readonly region: string;
   readonly vpcId: pulumi.Input<string>;
@@ -36,7 +38,7 @@ export class ReplicaNetwork extends pulumi.ComponentResource {
 
   constructor(name: string, args: ReplicaNetworkArgs, opts?: pulumi.ComponentResourceOptions) {
     super("authensor:network:ReplicaNetwork", name, {}, opts);
-    const { region, cluster, primaryRegion, tags = {} } = args;
+    const { region, cluster, primaryRegion, of = "replica", tags = {} } = args;
     const parent = { parent: this };
     this.region = region;
     const vpc = "existing" in args ? given(args.existing) : made(replicaVpc(name, args, this));
@@ -48,7 +50,7 @@ export class ReplicaNetwork extends pulumi.ComponentResource {
         region,
         tags: { ...tags, Name: name },
         vpcId: this.vpcId,
-        description: "Authensor replica: PostgreSQL from the peered VPC of the cluster",
+        description: `Authensor ${of}: PostgreSQL from the peered VPC of the cluster`,
       },
       parent,
     );

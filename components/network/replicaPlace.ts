@@ -1,6 +1,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { lookUpCluster, lookUpVpc, lookUpZones, type Keys } from "./clusterNetwork";
 import type { ReplicaPlace } from "./replicaNetwork";
+import type { NewVpc } from "./replicaVpc";
 import { replicaVpcDefaults } from "./replicaVpcDefaults";
 
 export interface ReplicaPlaceArgs {
@@ -19,6 +20,15 @@ export interface ReplicaPlaceArgs {
 }
 
 const keys: Keys = { cluster: "replicaEksClusterName", region: "replicaRegion", subnets: "replicaSubnetIds" };
+
+/** The VPC that is made for the instances that drills restore into. */
+export async function lookUpDrillPlace(region: string, cidr: string, opts?: pulumi.InvokeOptions): Promise<NewVpc> {
+  // As few as RDS takes.
+  return {
+    cidr,
+    zones: await lookUpZones(region, 2, { region: "backupRegion", count: "the zones that RDS needs" }, opts),
+  };
+}
 
 /** Where the replica goes: beside a cluster, into a VPC that is there, or into one that is to be made. */
 export async function lookUpReplicaPlace(
@@ -39,5 +49,5 @@ export async function lookUpReplicaPlace(
     const named = { vpcId, region, subnetIds, keys: { vpc: "replicaVpcId", subnets: keys.subnets } };
     return { region, connected, existing: await lookUpVpc(named, opts) };
   }
-  return { region, cidr, zones: await lookUpZones(region, zones, opts) };
+  return { region, cidr, zones: await lookUpZones(region, zones, undefined, opts) };
 }

@@ -9,8 +9,9 @@ import { secretVolume } from "../pods/secretKey";
 import { trustPath } from "../pods/trust";
 import type { DatabaseConnection } from "./databaseConnection";
 
-/** Where a program's own file is in its container. */
+/** Where a program's own file is in its container, and where those that it starts are. */
 const programPath = "/app/program";
+const helperPath = (helper: string) => `/app/${helper}`;
 
 /** Where it finds a URL of the database: a file, for an environment is inherited, and is shown by `/proc/<pid>/environ`. */
 const urlPath = (which: string) => `/etc/authensor/${which.toLowerCase()}`;
@@ -27,6 +28,8 @@ export interface OpsProgramArgs extends PodArgs {
   args?: string[];
   /** The bundled program. */
   bundle: string;
+  /** Programs that it starts itself, bundled, by their names: VERIFY_PROGRAM is the path of `verify`. */
+  helpers?: Readonly<Record<string, string>>;
   /** Its database, whose URL is in the file that DATABASE_URL_FILE names. */
   database: DatabaseConnection;
   /** Further ones, each under a name such as REPLICA: REPLICA_URL_FILE names the file. */
@@ -69,6 +72,18 @@ export function opsProgram(name: string, args: OpsProgramArgs, parent: pulumi.Re
     { metadata, immutable: true, data: { [`${args.command}.js`]: args.bundle } },
     { parent },
   );
+  const helpers = Object.entries(args.helpers ?? {}).map(([helper, text]) => {
+    const { metadata: made } = new k8s.core.v1.ConfigMap(
+      `${name}-${helper}-code`,
+      { metadata, immutable: true, data: { [`${helper}.js`]: text } },
+      { parent },
+    );
+    return {
+      env: { name: `${helper.toUpperCase()}_PROGRAM`, value: `${helperPath(helper)}/${helper}.js` },
+      mount: { name: `${helper}-code`, mountPath: helperPath(helper), readOnly: true },
+      volume: { name: `${helper}-code`, configMap: { name: made.name } },
+    };
+  });
   new k8s.networking.v1.NetworkPolicy(
     name,
     podPolicy(metadata, {
@@ -107,6 +122,7 @@ export function opsProgram(name: string, args: OpsProgramArgs, parent: pulumi.Re
         env: [
           { name: "NODE_ENV", value: "production" },
           ...urls.map(({ env }) => env),
+          ...helpers.map(({ env }) => env),
           ...(args.aws ? [{ name: "AWS_REGION", value: args.aws.region }] : []),
           ...Object.entries(args.env ?? {}).map(([key, value]) => ({ name: key, value })),
         ],
@@ -115,6 +131,7 @@ export function opsProgram(name: string, args: OpsProgramArgs, parent: pulumi.Re
         ...args.stays,
         volumeMounts: [
           { name: "code", mountPath: programPath, readOnly: true },
+          ...helpers.map(({ mount }) => mount),
           ...urls.map(({ mount }) => mount),
           { name: "trust", mountPath: trustPath, readOnly: true },
           ...extra.map(({ mount }) => mount),
@@ -123,6 +140,7 @@ export function opsProgram(name: string, args: OpsProgramArgs, parent: pulumi.Re
     ],
     volumes: [
       { name: "code", configMap: { name: code.metadata.name } },
+      ...helpers.map(({ volume }) => volume),
       ...urls.map(({ volume }) => volume),
       { name: "trust", secret: { secretName: args.trustSecret, defaultMode: 0o440 } },
       ...extra.map(({ volume }) => volume),

@@ -47,12 +47,13 @@ export class Scheduled extends pulumi.ComponentResource {
         command: program,
         args: [...(entry.args ?? [])],
         bundle: args.bundles[sourceOf(program, entry)]!,
+        helpers: Object.fromEntries((entry.helpers ?? []).map((helper) => [helper, args.bundles[helper]!])),
         database: connections[entry.connection],
         databases: Object.fromEntries(
           Object.entries(entry.databases ?? {}).map(([which, connection]) => [which, connections[connection]]),
         ),
         env: entry.env(inputs),
-        egress: entry.egress,
+        egress: entry.egress?.(inputs),
         aws: entry.aws && { region, eksClusterName, permissionsBoundaryArn, tags, ...entry.aws(inputs) },
       },
       this,
@@ -90,13 +91,17 @@ export class Scheduled extends pulumi.ComponentResource {
   }
 }
 
-/** A CronJob of each program in the table. */
+/** A CronJob of each program in the table that this deployment has. */
 export function scheduleAll(
   name: string,
   { schedules, ...args }: EveryScheduled & { schedules: Record<TimedName, string> },
   opts: pulumi.ComponentResourceOptions,
 ): Scheduled[] {
-  return scheduledNames.map((program) => {
+  const wanted = scheduledNames.filter((program) => {
+    const { when }: ScheduledProgram = scheduledPrograms[program];
+    return when === undefined || when(args.inputs);
+  });
+  return wanted.map((program) => {
     const schedule = isTimed(program) ? schedules[program] : undefined;
     const own = { program, entry: scheduledPrograms[program], schedule };
     return new Scheduled(`${name}-${program}`, { ...args, ...own }, opts);

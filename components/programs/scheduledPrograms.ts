@@ -1,6 +1,9 @@
 import type { Input } from "@pulumi/pulumi";
 import type { EgressRule } from "../pods/networkRules";
 import { archiveReaderStatements, archiverStatements } from "../backup/archiverRights";
+import { drillStatements, type DrillTarget } from "../backup/drillRights";
+import { databaseEgress } from "../pods/networkRules";
+import { databaseCaName, trustPath } from "../pods/trust";
 import type { ConnectionName, OfReplica } from "./databaseConnection";
 
 /** What an entry may be made of; index.ts has the values. */
@@ -13,6 +16,8 @@ export interface ScheduledInputs {
   backups: { bucketName: Input<string>; arn: Input<string>; region: string; keyArn: Input<string> };
   /** Flaws of archived rows that were looked into. */
   archiveKnownFlaws: number;
+  /** What drills restore into, and where that is reached. Default: there are no drills. */
+  drill?: (DrillTarget & { blocks: readonly string[] }) | undefined;
 }
 
 export interface ScheduledProgram {
@@ -24,10 +29,14 @@ export interface ScheduledProgram {
   deadline: number;
   /** How often a failed run is tried again; never with wrong settings (exit code 2). Default 3. */
   retries?: number;
+  /** Whether this deployment has it. Default: every one has. */
+  when?: (inputs: ScheduledInputs) => boolean;
   /** The program, where its name is not the entry's: `ops/<entry>.ts`. So one program can run on two schedules. */
   entry?: string;
   /** Its arguments, such as `["up"]`. */
   args?: readonly string[];
+  /** Programs that it starts itself; they are among the table's. */
+  helpers?: readonly string[];
   /** Which URL it gets as DATABASE_URL_FILE, and with it what it may do there; the way there is open to it. */
   connection: Exclude<ConnectionName, OfReplica>;
   /** Further ones by name: `{ REPLICA: "replica" }` is REPLICA_URL_FILE. Those of a replica only where there is one. */
@@ -36,7 +45,7 @@ export interface ScheduledProgram {
   connections: number;
   env: (inputs: ScheduledInputs) => Record<string, Input<string>>;
   /** What it may reach beside names, its databases and, with an identity, AWS. */
-  egress?: readonly EgressRule[];
+  egress?: (inputs: ScheduledInputs) => readonly EgressRule[];
   /** Its identity on AWS: what for, and the statements of its policy. Default: none. */
   aws?: (inputs: ScheduledInputs) => { description: string; statements: object[] };
 }
@@ -130,6 +139,36 @@ export const scheduledPrograms = {
     aws: ({ backups }) => ({
       description: "Authensor: who verifies reads the backup bucket",
       statements: archiveReaderStatements(backups),
+    }),
+  },
+  // Every quarter: what an alarm allows is 100 days.
+  drill: {
+    what: "the copies of the backups are restored and proven (where there are copies)",
+    when: ({ drill }) => drill !== undefined,
+    schedule: "17 9 5 1,4,7,10 *",
+    // RDS names hours for a restore, and the whole trail is verified afterwards.
+    deadline: 12 * 3600,
+    // A failed one is to be looked at; its instance is gone either way.
+    retries: 0,
+    helpers: ["verify"],
+    // A session of its own: as long as that lives, no other drill begins.
+    connection: "verifier",
+    connections: 1,
+    env: ({ environment, backups, archiveKnownFlaws, drill }) => ({
+      ENVIRONMENT: environment,
+      BACKUP_BUCKET: backups.bucketName,
+      BACKUP_REGION: backups.region,
+      ARCHIVE_KNOWN_FLAWS: String(archiveKnownFlaws),
+      COPIES_ARN: drill!.copiesArn,
+      SUBNET_GROUP: drill!.subnetGroup,
+      SECURITY_GROUP: drill!.securityGroup,
+      PARAMETER_GROUP: drill!.parameterGroup,
+      CA_FILE: `${trustPath}/${databaseCaName}`,
+    }),
+    egress: ({ drill }) => [databaseEgress(drill!.blocks, 5432)],
+    aws: ({ environment, backups, drill }) => ({
+      description: "Authensor: drills restore the copies of the backups into an instance of their own, and remove it",
+      statements: drillStatements(environment, backups, drill!),
     }),
   },
   anchor: { what: "an anchor is printed", deadline: 900, ...byHand },

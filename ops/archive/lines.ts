@@ -143,12 +143,23 @@ function unlessImpossible(content: () => Buffer): Buffer | undefined {
   }
 }
 
+type Header = { chain: ChainName } & ReceiptHeader & ChangeHeader;
+
+const readHeader = (bytes: Buffer, first: number) => JSON.parse(`${bytes.toString("utf8", 0, first)}null}`) as Header;
+
+/** Whose receipt a line of a segment is, and of which month ("2026-11"); undefined for a change. */
+export function receiptIn(bytes: Buffer): { agent: string; month: string } | undefined {
+  const first = bytes.indexOf(tab);
+  const { chain, agent } = readHeader(bytes, first);
+  const parts = identity.exec(bytes.toString("latin1", first + 1, first + 257));
+  return chain === "receipts" ? { agent, month: parts?.[3]?.slice(0, 7) ?? "" } : undefined;
+}
+
 /** Reads a line, without its LF. @throws at what no segment holds */
 export function readLine(bytes: Buffer): { chain: ChainName; line: Line } {
   const first = bytes.indexOf(tab);
   if (first < 0 || bytes.toString("latin1", bytes.length - 2) !== end) throw new SyntaxError("not a line of a segment");
-  const header = JSON.parse(`${bytes.toString("utf8", 0, first)}null}`) as { chain: ChainName } & ReceiptHeader &
-    ChangeHeader;
+  const header = readHeader(bytes, first);
   if (header.chain === "receipts")
     return { chain: "receipts", line: readReceipt(header, bytes.subarray(first + 1, -end.length)) };
   const second = bytes.indexOf(tab, first + 1);

@@ -7,9 +7,10 @@ import type { Flaw } from "../archive/follow";
 import { manifestKey } from "../archive/keys";
 import type { Manifest } from "../archive/manifest";
 import type { Finding } from "./findings";
+import type { Restored, RestoredReport } from "./restored";
 
 export interface Archived {
-  /** The newest manifest, if there is one: the database must reach it, with the same seals. */
+  /** The newest manifest, if there is one: the database must reach it, with the same seals. Of a restored one: that of its moment. */
   anchors: Anchor[];
   /** Where the log of the server stood by then. */
   lsn: string | undefined;
@@ -24,11 +25,20 @@ export interface Archived {
     rows: number;
     until?: string;
     forks: AcceptedFork[];
+    restored?: RestoredReport;
   };
 }
 
-/** @param knownFlaws of archived rows: so many, the oldest, were looked into */
-export async function verifyArchive(bucket: Bucket, told: number, knownFlaws: number): Promise<Archived> {
+/**
+ * @param knownFlaws of archived rows: so many, the oldest, were looked into
+ * @param restored the database that it is to be compared with, where that one shows an earlier moment
+ */
+export async function verifyArchive(
+  bucket: Bucket,
+  told: number,
+  knownFlaws: number,
+  restored?: Restored,
+): Promise<Archived> {
   const findings: Finding[] = [];
   const wrong = (message: string) => findings.push({ kind: "altered-archive", message });
   const flaws: { number: number; flaw: Flaw }[] = [];
@@ -36,11 +46,12 @@ export async function verifyArchive(bucket: Bucket, told: number, knownFlaws: nu
   const expired = { segment: [] as Manifest[], marked: [] as Manifest[] };
   let [oldest, newest]: [Manifest | undefined, Manifest | undefined] = [undefined, undefined];
   let [manifests, rows] = [0, 0];
-  for await (const checked of checkArchive(bucket)) {
+  for await (const checked of checkArchive(bucket, restored && ((lines) => restored.take(lines)))) {
     bucket.signal.throwIfAborted();
     checked.problems.forEach(wrong);
     const { manifest } = checked;
     if (!manifest) continue;
+    restored?.next(manifest);
     oldest ??= manifest;
     newest = manifest;
     manifests++;
@@ -60,8 +71,9 @@ export async function verifyArchive(bucket: Bucket, told: number, knownFlaws: nu
       message: `there is no manifest in the bucket ${bucket.name}: nothing is archived`,
     });
   findings.push(...flawFindings(flaws, newest, knownFlaws));
+  const anchor = restored ? restored.reached : newest;
   return {
-    anchors: newest ? [{ ...newest, source: manifestKey(number) }] : [],
+    anchors: anchor ? [{ ...anchor, source: manifestKey(anchor.archive.number) }] : [],
     lsn: newest?.archive.lsn,
     findings,
     unverified: [

@@ -17,6 +17,7 @@ export type FindingKind =
   | "misplaced-row"
   | "disordered"
   | "half-archived"
+  | "not-restored"
   | "not-compared"
   | "unreadable"
   | "guard-off"

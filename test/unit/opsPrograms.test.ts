@@ -301,7 +301,7 @@ describe("a program on schedule", () => {
   };
 
   test("reaches what its entry names beside the database", async () => {
-    const egress = await egressOf({ egress: [{ ports: [{ protocol: "TCP", port: 443 }] }] });
+    const egress = await egressOf({ egress: () => [{ ports: [{ protocol: "TCP", port: 443 }] }] });
     expect(egress.slice(2)).toEqual([{ ports: [{ protocol: "TCP", port: 443 }] }]);
   });
 

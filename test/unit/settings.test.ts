@@ -35,6 +35,7 @@ describe("defaults", () => {
       kmsKeyArns: { primary: undefined, replica: undefined, backup: undefined },
       environment: "test",
       namespace: "authensor",
+      drill: { wanted: true, cidr: "10.91.0.0/24" },
       eksClusterName: "platform",
       tags: {},
       regions: { primary: "eu-central-1", replica: "eu-west-1", backup: "eu-north-1" },
@@ -86,6 +87,7 @@ describe("defaults", () => {
       schedules: {
         partitions: "17 3 * * *",
         archive: "*/5 * * * *",
+        drill: "17 9 5 1,4,7,10 *",
         "verify-recent": "47 5 * * *",
         "verify-whole": "17 6 * * 0",
         "verify-archived": "17 8 1 * *",
@@ -148,7 +150,7 @@ describe("a single key", () => {
     ["storageGib", ["19", "65537", "-20", "1e3", "20.5", "20 GiB"]],
     ["multiAz", ["yes", "1", "TRUE", ""]],
     ["maxConnections", ["24", "5001", "NaN", ""]],
-    ["reservedConnections", ["22", "1001"]],
+    ["reservedConnections", ["23", "1001"]],
     ["backupRetentionDays", ["0", "36"]],
     ["backupCopyRetentionDays", ["0", "36", "x"]],
     ["replica", ["no", "0"]],
@@ -589,7 +591,7 @@ describe("what only shows in combination", () => {
   });
 
   test("the smallest reserve there may be holds all direct connections and the monitor's through two PgBouncer pods", () => {
-    expect(problemsOf({ reservedConnections: "23" })).toEqual([]);
+    expect(problemsOf({ reservedConnections: "24" })).toEqual([]);
   });
 
   test.each(ownVariables)("%s in controlPlaneEnv is refused: the program sets it", (name) => {

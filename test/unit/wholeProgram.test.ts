@@ -141,7 +141,7 @@ describe.each(stacks)("the program for %s", (stack) => {
       backupBucket: { name: `authensor-${stack}-backups-abc1234`, region: "eu-north-1" },
       pgbouncer: { host: "pgbouncer.authensor.svc.cluster.local", port: 6432 },
       controlPlane: { url: "http://control-plane.authensor.svc.cluster.local:3000" },
-      cronJobs: [...scheduledNames],
+      cronJobs: scheduledNames.filter((name) => name !== "drill" || stack !== "dev"),
       adminTokenSecret: secret("admin-token", "token"),
       connectionSecrets: {
         controlPlaneDatabase: secret("control-plane-database", "url"),
@@ -180,7 +180,7 @@ describe("the environments", () => {
     expect(lacking).not.toEqual([]);
     for (const entry of lacking)
       expect(entry).toMatch(
-        / ·-(replica|(archiver|monitor|verifier)-replica|replication-lag|wal-retained|backup-copies|roles-replica-key)\b/,
+        / ·-(replica|(archiver|monitor|verifier)-replica|replication-lag|wal-retained|backup-copies|roles-replica-key|drill)\b/,
       );
   });
 
@@ -266,6 +266,7 @@ describe("an EKS cluster of IPv6 pods", () => {
   test("reaches the servers from the IPv4 blocks of its VPC", () => {
     const rules = world.all("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule");
     expect(rules.map(({ name, inputs }) => [name, inputs.cidrIpv4])).toEqual([
+      ["authensor-local-drill-from-cluster-10-0-0-0-16", "10.0.0.0/16"],
       ["authensor-local-primary-from-cluster-10-0-0-0-16", "10.0.0.0/16"],
       ["authensor-local-replica-from-cluster-10-0-0-0-16", "10.0.0.0/16"],
     ]);
@@ -353,7 +354,10 @@ describe("a changed setting", () => {
     const changed = await changedBy({ "authensor-database:opsPod": '{"nodeSelector":{"pool":"ops"}}' });
     expect(changed.sort()).toEqual([
       "kubernetes:apps/v1:Deployment authensor-dev-monitor",
-      ...scheduledNames.map((program) => `kubernetes:batch/v1:CronJob authensor-dev-${program}`).sort(),
+      ...scheduledNames
+        .filter((program) => program !== "drill") // there are no copies
+        .map((program) => `kubernetes:batch/v1:CronJob authensor-dev-${program}`)
+        .sort(),
       "kubernetes:batch/v1:Job authensor-dev-migrate",
     ]);
   });

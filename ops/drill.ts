@@ -1,0 +1,79 @@
+/** Restores the copies of the backups into a scratch instance, proves them, and removes it: an untested backup is none. */
+import { dirname, join } from "node:path";
+import type { Command } from "commander";
+import { connectBucket } from "./archive/bucket";
+import { databaseUrl, refusePooler, withConnection } from "./database";
+import { drill } from "./drill/drill";
+import { beginDrill, reportDrill } from "./drill/record";
+import { render, storeReport, summaryOf } from "./drill/report";
+import { Scratch } from "./drill/scratch";
+import { Failure, integerSetting, runProgram, textSetting, type Context } from "./program";
+
+const environment = `
+Environment:
+  DATABASE_URL        the verifier's URL of the primary itself (or DATABASE_URL_FILE): where one drill keeps off another, and is told of
+  ENVIRONMENT         the deployment's name: the scratch instance is authensor-<environment>-drill, tagged authensor:drill
+  COPIES_ARN          the copies of the primary's automated backups; their region is the scratch instance's
+  SUBNET_GROUP, SECURITY_GROUP, PARAMETER_GROUP  what the scratch instance is given there
+  CA_FILE             certificates that its server is verified by
+  BACKUP_BUCKET, BACKUP_REGION, ARCHIVE_KNOWN_FLAWS  the locked bucket: what is restored is compared with it, and the report goes there
+  VERIFY_PROGRAM      the bundled ops/verify (default: verify.js beside this program)
+  WAIT_SECONDS        how long RDS may take for one step (default 14400)
+  POLL_MILLISECONDS   how often RDS is asked (default 10000)
+
+The primary and the replica are not touched. An instance that an earlier drill left behind is removed first.
+Exit codes: 0 the copies are proven, 1 something failed or was found, 2 wrong usage or settings.`;
+
+async function run({ log, signal }: Context): Promise<void> {
+  const name = textSetting("ENVIRONMENT", "prod");
+  const bucket = [
+    textSetting("BACKUP_BUCKET", "authensor-prod-backups-1a2b3c4"),
+    textSetting("BACKUP_REGION", "eu-north-1"),
+  ] as const;
+  const waitSeconds = integerSetting("WAIT_SECONDS", 14_400);
+  const scratch = new Scratch(
+    {
+      environment: name,
+      copiesArn: textSetting("COPIES_ARN", "arn:aws:rds:eu-north-1:123456789012:auto-backup:ab-1a2b3c4d"),
+      subnetGroup: textSetting("SUBNET_GROUP", "authensor-prod-drill-1a2b3c4d"),
+      securityGroup: textSetting("SECURITY_GROUP", "sg-0123456789abcdef0"),
+      parameterGroup: textSetting("PARAMETER_GROUP", "authensor-prod-drill-1a2b3c4d"),
+      waitSeconds,
+      pollMilliseconds: integerSetting("POLL_MILLISECONDS", 10_000),
+    },
+    log,
+    signal,
+  );
+  const caFile = textSetting("CA_FILE", "/etc/authensor/trust/database-ca.pem");
+  const verifyProgram = process.env["VERIFY_PROGRAM"] ?? join(dirname(process.argv[1] ?? ""), "verify.js");
+  const to = { url: databaseUrl(), applicationName: "authensor-drill", signal };
+  await withConnection(to, async (primary) => {
+    await refusePooler(primary);
+    await beginDrill(primary);
+    const now = async () =>
+      (await primary.query<{ now: Date }>("select clock_timestamp() as now")).rows[0]?.now ?? new Date();
+    const report = await drill({ environment: name, scratch, caFile, verifyProgram, waitSeconds, now, log, signal });
+
+    // Also where the program is to end: within what is left of its time.
+    let key: string | undefined;
+    try {
+      key = await storeReport(connectBucket(...bucket, AbortSignal.timeout(60_000)), report);
+    } catch (error) {
+      report.ok = false;
+      report.problems.push(`the report could not be stored in ${bucket[0]}: ${(error as Error).message}`);
+    }
+    const { rtoSeconds, rpoSeconds, problems } = report;
+    const summary = summaryOf(report);
+    process.stdout.write(render(report, key));
+    await reportDrill(primary, { rtoSeconds, rpoSeconds, problems: problems.length, summary });
+    if (!report.ok) throw new Failure(summary);
+  });
+}
+
+void runProgram(
+  "drill",
+  "Restores the backups into a scratch instance and proves them.",
+  (command: Command, context) => {
+    command.addHelpText("after", environment).action(() => run(context));
+  },
+);

@@ -1,0 +1,25 @@
+/** One drill at a time, and what the monitor is told of it: by a row on the primary. */
+import type pg from "pg";
+import { Failure } from "../program";
+import { reportRun } from "../reportRun";
+
+/** Others are refused for as long as this connection lives. */
+export async function beginDrill(primary: pg.Client): Promise<void> {
+  if (await reportRun(primary, "begin_drill", [])) return;
+  const { rows } = await primary.query<{ pid: number; began_at: Date }>("select pid, began_at from audit.drill");
+  throw new Failure(
+    `another drill goes on since ${rows[0]?.began_at.toISOString()} (server process ${rows[0]?.pid} of the primary): this one does nothing`,
+  );
+}
+
+export interface Told {
+  rtoSeconds?: number | undefined;
+  rpoSeconds?: number | undefined;
+  problems: number;
+  summary: string;
+}
+
+export async function reportDrill(primary: pg.Client, { rtoSeconds, rpoSeconds, problems, summary }: Told) {
+  const whole = (seconds: number | undefined) => seconds && Math.max(0, Math.round(seconds));
+  await reportRun(primary, "report_drill", [whole(rtoSeconds), whole(rpoSeconds), problems, summary]);
+}

@@ -1,0 +1,83 @@
+-- How the last drill went (ops/drill): what the monitor tells, and its alarms. What was restored, and how it was
+-- verified, is in the drill's report in the bucket.
+
+create table audit.drill (
+  only_row     boolean     primary key default true check (only_row),
+  -- From when on one is awaited.
+  since        timestamptz not null default now(),
+  -- The session of the last run. A run goes on for as long as its session lives.
+  pid          int,
+  connected_at timestamptz,
+  began_at     timestamptz,
+  -- When one came to an end; before began_at: the last one goes on, or was killed.
+  finished_at  timestamptz,
+  succeeded_at timestamptz,
+  -- Of the last one that got so far: until the restored server took a receipt, and by how much its newest write was
+  -- older than the restore.
+  rto_seconds  bigint,
+  rpo_seconds  bigint,
+  -- What the last one found wrong, one failure at least where it did not succeed.
+  problems     bigint,
+  -- In one line, as it was printed.
+  summary      text
+);
+
+insert into audit.drill default values;
+
+grant select on audit.drill to authensor_monitor, authensor_auditor;
+
+-- Makes this session the one that drills, and returns the time; null where another drills.
+create function audit.begin_drill() returns timestamptz
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  began timestamptz;
+begin
+  update audit.drill d
+     set pid          = pg_backend_pid(),
+         connected_at = (select a.backend_start from pg_stat_activity a where a.pid = pg_backend_pid()),
+         began_at     = clock_timestamp()
+   where not exists (select from pg_stat_activity a
+                      where a.pid = d.pid and coalesce(a.backend_start = d.connected_at, true)
+                        and a.pid <> pg_backend_pid())
+  returning d.began_at into began;
+  return began;
+end
+$$;
+
+grant execute on function audit.begin_drill() to authensor_verifier;
+
+-- By the drill alone, in a transaction that says `read write`: alarms believe this row. A time that it did not come to
+-- measure stays as it was (null). What no drill can end with is refused, since the monitor reads it as it is.
+create function audit.report_drill(rto_seconds bigint, rpo_seconds bigint, problems bigint, summary text) returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if least(rto_seconds, rpo_seconds, problems) < 0 or num_nulls(problems, summary) > 0
+     or problems = 0 and num_nulls(rto_seconds, rpo_seconds) > 0 then
+    raise 'no drill ends with % problems, an RTO of % s, an RPO of % s and the summary %',
+      coalesce(problems::text, 'no number of'), coalesce(rto_seconds::text, 'no'), coalesce(rpo_seconds::text, 'no'),
+      quote_nullable(summary)
+      using errcode = 'invalid_parameter_value', hint = 'Each number is 0 or more; without a problem all are there.';
+  end if;
+  update audit.drill d
+     set finished_at  = clock_timestamp(),
+         succeeded_at = case when report_drill.problems = 0 then clock_timestamp() else d.succeeded_at end,
+         rto_seconds  = coalesce(report_drill.rto_seconds, d.rto_seconds),
+         rpo_seconds  = coalesce(report_drill.rpo_seconds, d.rpo_seconds),
+         problems     = report_drill.problems,
+         summary      = left(report_drill.summary, 1000)
+   -- A run that lost its session says nothing for the one that came after it.
+   where d.pid = pg_backend_pid();
+  if not found then
+    raise 'this session has begun no drill, or another one has begun since'
+      using errcode = 'object_not_in_prerequisite_state';
+  end if;
+end
+$$;
+
+grant execute on function audit.report_drill(bigint, bigint, bigint, text) to authensor_verifier;
