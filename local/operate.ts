@@ -9,8 +9,9 @@ import { forgetAlias } from "../cloud/host/alias";
 import { restoredStatus } from "../cloud/aws/rds/api/restored";
 import { rdsRoot } from "../cloud/aws/rds/api/service";
 import { instanceType } from "../cloud/aws/rds/lookup";
-import { findCronJob, runCronJob } from "../cloud/kubernetes/job";
+import { findCronJob, runCronJob } from "../cloud/kubernetes/cronJob/handler";
 import { token } from "../cloud/kubernetes/objects";
+import { cronControllerStatus, stopCronController } from "./cronController/service";
 import { pageStatus, stopPage } from "./page/service";
 import { label } from "../cloud/engine/label";
 import { stopAll } from "../cloud/host/process";
@@ -45,8 +46,13 @@ export async function health({ engine, state }: Environment): Promise<Row[]> {
       }),
   );
   const restored = restoredStatus(rdsRoot(state.root)).map((status) => ({ type: "restored instance", ...status }));
-  const page = pageStatus(state.root);
-  return [...rows, ...restored, ...(page ? [{ type: "page", what: "page", ...page }] : [])];
+  const [page, controller] = [pageStatus(state.root), cronControllerStatus(state.root)];
+  return [
+    ...rows,
+    ...restored,
+    ...(controller ? [{ type: "controller", what: "CronJob controller", ...controller }] : []),
+    ...(page ? [{ type: "page", what: "page", ...page }] : []),
+  ];
 }
 
 const howToRun = ({ type, name }: Entry) => (type === token.cronJob ? `: make cron NAME=${name}` : "");
@@ -70,6 +76,7 @@ export function table(rows: readonly Row[]): string {
 /** Ends every process and keeps the data. What cannot be stopped properly is killed, and said. */
 export async function stopEverything({ engine, state }: Environment, progress: Progress): Promise<number> {
   let stopped = 0;
+  await stopCronController(state.root); // before it starts what is about to be stopped
   await inReverse(state.entries, async (entry) => {
     const directory = join(state.root, entry.physicalName);
     const end = progress.begin(label(entry));

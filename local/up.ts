@@ -6,6 +6,7 @@ import { ensureDatabaseCa, databaseCaDirectory } from "../cloud/aws/databaseCa";
 import { startEndpoints } from "../cloud/aws/endpoints";
 import { findServiceUser } from "../cloud/host/user";
 import { readProject } from "./config";
+import { startCronController } from "./cronController/service";
 import { outcomes } from "../cloud/engine/engine";
 import { firstReceipt } from "./firstReceipt";
 import { health, table } from "./operate";
@@ -41,6 +42,7 @@ export async function up(
   const stackOutputs = await runProgram({ project, main: join(checkout, "index.ts"), engine });
 
   const resolved = resolveOutputs(stackOutputs, state, directory);
+  await startCronController(state.root, { stateFile: join(directory, "state.json") }, signal);
   const pageUrl = await startPage({ root: state.root, files: await files, outputs: resolved, serviceUser, signal });
   const outputs = { ...resolved, pageUrl };
   writeOutputs(outputs, outputsFile);

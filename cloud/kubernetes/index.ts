@@ -1,7 +1,8 @@
 import type { Handler, Invoke } from "../handler";
 import { configMapHandler, secretHandler } from "./configuration";
+import { cronJobHandler } from "./cronJob/handler";
 import { deploymentHandler } from "./deployment";
-import { cronJobHandler, jobHandler } from "./job";
+import { jobHandler } from "./job";
 import { namespaceHandler } from "./namespace";
 import { token } from "./objects";
 import { recordedHandlers } from "./recorded";

@@ -1,12 +1,10 @@
-/** Jobs run to their end before they count as made; CronJobs are kept, and run when asked to. */
-import { readFileSync } from "node:fs";
-import type { Context, Handler, Properties, Resource } from "../handler";
+/** Jobs run to their end before they count as made. */
+import type { Context, Handler, Properties } from "../handler";
 import { sleep } from "../host/wait";
 import { failureAction } from "./failurePolicy";
-import { executableFor } from "./images";
-import { admitObject, identify, metadataOf, stored, token } from "./objects";
+import { admitObject, identify, metadataOf, stored } from "./objects";
 import { Pod } from "./pod";
-import { admit, cronJobSchema, jobSchema, type JobSpec } from "./spec";
+import { admit, jobSchema, type JobSpec } from "./spec";
 
 export const jobHandler: Handler = {
   replaceOnChange: ["metadata.name", "metadata.namespace", "spec.template", "spec.selector", "spec.completions"],
@@ -51,22 +49,31 @@ function completed(outputs: Properties, startTime: Date): Properties {
   return { ...outputs, status: { succeeded: 1, startTime: startTime.toISOString(), completionTime, conditions } };
 }
 
+export interface JobOptions {
+  /** Where its pods are; the context's directory unless given. */
+  home?: string;
+  /** When it was begun, where that is not now. */
+  since?: Date;
+  onPod?: (pod: Pod) => void;
+}
+
 /** Runs a Job's pod until it succeeds or has failed too often. `reason` is undefined where it succeeded. */
-async function runJob(
+export async function runJob(
   spec: JobSpec,
   owner: { name: string; namespace: string },
   context: Context,
-  onPod?: (pod: Pod) => void,
+  { home = context.directory, since = new Date(), onPod }: JobOptions = {},
 ): Promise<{ code: number; reason?: string }> {
   // An interrupted run's pod may still be at work: two must not be.
-  const before = Pod.list(context);
+  const before = Pod.list(context, home);
   await Promise.all(before.map((pod) => pod.kill()));
   await Promise.all(before.slice(0, -2).map((pod) => pod.remove()));
-  const deadline = Date.now() + (spec.activeDeadlineSeconds ?? Infinity) * 1000;
+  const deadline = since.getTime() + (spec.activeDeadlineSeconds ?? Infinity) * 1000;
   const limit = spec.backoffLimit ?? 6;
   for (let failures = 0, pods = before.length; ; pods++) {
+    context.signal.throwIfAborted();
     if (Date.now() > deadline) return { code: 1, reason: `DeadlineExceeded after ${pods - before.length} tries` };
-    const pod = Pod.create(spec.template, owner, pods, context);
+    const pod = Pod.create(spec.template, owner, pods, context, home);
     onPod?.(pod);
     let result: Awaited<ReturnType<Pod["run"]>>;
     try {
@@ -99,91 +106,3 @@ const lastLine = (reason: string) =>
     .split("\n")
     .at(-1)
     ?.replace(/^[\s|]+/, "") ?? "";
-
-export const cronJobHandler: Handler = {
-  replaceOnChange: ["metadata.name", "metadata.namespace"],
-  deleteBeforeReplace: (inputs) => metadataOf(inputs).name !== undefined,
-
-  async create(inputs, context) {
-    const identity = identify(inputs, context);
-    admitObject(identity, context);
-    await checkCronJob(identity.name, inputs, context);
-    return { id: identity.id, outputs: { ...stored(inputs, identity, context.directory), status: {} } };
-  },
-
-  async update(current, inputs, context) {
-    const identity = identify(current.outputs, context);
-    await checkCronJob(identity.name, inputs, context);
-    return { ...stored(inputs, identity, context.directory, current), status: {} };
-  },
-
-  async stop(_current, context) {
-    await Promise.all(Pod.list(context).map((pod) => pod.end()));
-  },
-
-  async delete(_current, context) {
-    await Promise.all(Pod.list(context).map((pod) => pod.remove()));
-  },
-
-  status(current) {
-    const { spec } = admit("CronJob", current.name, cronJobSchema, current.inputs);
-    return Promise.resolve({
-      healthy: true,
-      text: spec.suspend ? "only on demand" : `${spec.schedule} in a cluster, only on demand here`,
-    });
-  },
-};
-
-/** What would only fail at night fails now: unknown images, and objects that its pods would not find. */
-async function checkCronJob(name: string, inputs: Properties, context: Context): Promise<void> {
-  const { spec } = admit("CronJob", name, cronJobSchema, inputs);
-  const { namespace } = identify(inputs, context);
-  const template = spec.jobTemplate.spec.template;
-  const pod = Pod.create(template, { name, namespace }, 0, context);
-  pod.check();
-  for (const { image, command, args } of template.spec.containers)
-    await executableFor({ image, command, args }, context);
-}
-
-/** The CronJob that a person means: by its Pulumi name, its object name, a label, or the end of one of the names. */
-export function findCronJob(resources: readonly Resource[], name: string): Resource | undefined {
-  const jobs = resources.filter((resource) => resource.type === token.cronJob);
-  const names = (job: Resource) => [job.name, metadataOf(job.outputs).name ?? ""];
-  const labels = (job: Resource) => Object.values(metadataOf(job.outputs).labels ?? {});
-  return (
-    jobs.find((job) => names(job).includes(name)) ??
-    jobs.find((job) => labels(job).includes(name)) ??
-    jobs.find((job) => names(job).some((known) => known.endsWith(`-${name}`)))
-  );
-}
-
-/** Runs a CronJob once, now; passes its log on as it grows. Returns its exit code. */
-export async function runCronJob(current: Resource, context: Context, write: (text: string) => void): Promise<number> {
-  const identity = identify(current.outputs, context);
-  const { spec } = admit("CronJob", identity.name, cronJobSchema, current.inputs);
-  let log: string | undefined;
-  let passedOn = 0;
-  const passOn = () => {
-    if (log === undefined) return;
-    let content: Buffer;
-    try {
-      content = readFileSync(log);
-    } catch {
-      return; // not begun yet
-    }
-    if (content.length > passedOn) write(content.subarray(passedOn).toString());
-    passedOn = content.length;
-  };
-  const timer = setInterval(passOn, 100);
-  try {
-    const { code } = await runJob(spec.jobTemplate.spec, identity, context, (pod) => {
-      passOn();
-      log = pod.log();
-      passedOn = 0;
-    });
-    return code;
-  } finally {
-    clearInterval(timer);
-    passOn();
-  }
-}

@@ -33,14 +33,15 @@ export class Pod {
     owner: { name: string; namespace: string },
     slot: number,
     context: Context,
+    home = context.directory,
   ): Pod {
     const record = newRecord(template, owner, slot, context);
-    return new Pod(record, join(context.directory, "pods", record.name), context);
+    return new Pod(record, join(home, "pods", record.name), context);
   }
 
-  /** The pods of the context's resource, oldest slot first; what was never written down is not one. */
-  static list(context: Context): Pod[] {
-    const root = join(context.directory, "pods");
+  /** The pods of the context's resource, or of one of its Jobs, oldest slot first; what was never written down is not one. */
+  static list(context: Context, home = context.directory): Pod[] {
+    const root = join(home, "pods");
     let names: string[];
     try {
       names = readdirSync(root);

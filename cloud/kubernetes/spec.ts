@@ -1,6 +1,7 @@
 /** The workloads and services that are more than a record, checked as an API server checks them. */
 import { z } from "zod";
 import type { Properties } from "../handler";
+import { isSchedule, isTimeZone } from "./cronJob/schedule";
 import { labels, metadataSchema, optional, podTemplateSchema, portNumber, portReference, seconds } from "./podSpec";
 
 const selectorSchema = z.looseObject({
@@ -90,13 +91,22 @@ const jobSpecSchema = z
 export type JobSpec = z.infer<typeof jobSpecSchema>;
 export const jobSchema = z.looseObject({ metadata: optional(metadataSchema), spec: jobSpecSchema });
 
+const cronJobSpecSchema = z.looseObject({
+  schedule: z.string().refine(isSchedule, "five cron fields, or @daily and the like"),
+  timeZone: optional(z.string().refine(isTimeZone, "unknown time zone")),
+  concurrencyPolicy: optional(z.enum(["Allow", "Forbid", "Replace"])),
+  startingDeadlineSeconds: seconds(0),
+  suspend: optional(z.boolean()),
+  successfulJobsHistoryLimit: seconds(0),
+  failedJobsHistoryLimit: seconds(0),
+  jobTemplate: z.looseObject({ metadata: optional(metadataSchema), spec: jobSpecSchema }),
+});
+export type CronJobSpec = z.infer<typeof cronJobSpecSchema>;
 export const cronJobSchema = z.looseObject({
-  metadata: optional(metadataSchema),
-  spec: z.looseObject({
-    schedule: z.string().regex(/^(@\w+|\S+(\s+\S+){4})$/, "five cron fields, or @daily and the like"),
-    suspend: optional(z.boolean()),
-    jobTemplate: z.looseObject({ metadata: optional(metadataSchema), spec: jobSpecSchema }),
-  }),
+  metadata: optional(
+    metadataSchema.refine(({ name = "" }) => name.length <= 52, "name: must be no more than 52 characters"),
+  ),
+  spec: cronJobSpecSchema,
 });
 
 export const serviceSchema = z.looseObject({

@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { LocalOutputs } from "../../local/outputs";
 import { pidFiles, running } from "../../cloud/host/pidFile";
-import { State } from "../../cloud/engine/state";
+import { type Entry, State } from "../../cloud/engine/state";
+import { token } from "../../cloud/kubernetes/objects";
 
 const launcher = resolve(__dirname, "../../authensor");
 
@@ -81,11 +82,17 @@ export class LocalCloud {
     return named.flatMap(({ physicalName }) => Object.values(ports[physicalName] ?? {}));
   }
 
-  /** The processes of this cloud, or of one type of resource. */
+  /** The process of a service that is no resource, such as the page, by its directory's name. */
+  servicePid(name: string): number | undefined {
+    return running(join(this.root, name, `${name}.pid`));
+  }
+
+  /** The processes of this cloud that stay, or those of one type of resource. */
   pids(type?: string, ending = ""): number[] {
     const { root, entries } = this.state;
+    const wanted = (resource: Entry) => (type === undefined ? resource.type !== token.cronJob : resource.type === type);
     return entries
-      .filter((resource) => (type === undefined || resource.type === type) && resource.name.endsWith(ending))
+      .filter((resource) => wanted(resource) && resource.name.endsWith(ending))
       .flatMap(({ physicalName }) => pidFiles(join(root, physicalName)))
       .flatMap((file) => running(file) ?? []);
   }

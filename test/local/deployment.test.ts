@@ -5,7 +5,9 @@ import { join } from "node:path";
 import { Client } from "pg";
 import { afterAll, describe, expect, test } from "vitest";
 import { firstReceipt } from "../../local/firstReceipt";
+import { readIfThere } from "../../cloud/host/files";
 import { processMark } from "../../cloud/host/pidFile";
+import type { ReceiptNow, Searched } from "../../local/page/answers";
 import { waitUntil } from "../../cloud/host/wait";
 import { changes, LocalCloud, type Result } from "./commands";
 
@@ -16,6 +18,7 @@ afterAll(() => cloud.remove());
 const instance = "aws:rds/instance:Instance";
 const deployment = "kubernetes:apps/v1:Deployment";
 const service = "kubernetes:core/v1:Service";
+const cronJob = "kubernetes:batch/v1:CronJob";
 
 function expectDone(result: Result): void {
   expect(result.code, result.stdout + result.stderr).toBe(0);
@@ -133,6 +136,26 @@ describe("what was brought up", () => {
   });
 });
 
+describe("the page", () => {
+  test("answers who has its token, finds a receipt, and shows it with its proof", async () => {
+    const { origin, hash } = new URL(cloud.outputs().pageUrl);
+    const { receiptId } = await firstReceipt(cloud.outputs());
+    const path = `${origin}/api/receipt?id=${receiptId}`;
+    expect((await fetch(path)).status).toBe(401);
+    const entered = await fetch(`${origin}/session`, { method: "POST", body: hash.replace("#token=", "") });
+    const headers = { cookie: entered.headers.getSetCookie()[0] ?? "" };
+    const found = (await (await fetch(`${origin}/api/search?q=hello`, { headers })).json()) as Searched;
+    expect(found.rows.map(({ id }) => id)).toContain(receiptId);
+    const shown = (await (await fetch(path, { headers })).json()) as ReceiptNow;
+    expect(shown.columns["id"]).toBe(receiptId);
+    expect(shown.checks.map(({ of, holds }) => [of, holds])).toEqual([
+      ["seal", true],
+      ["link", true],
+      ["state", true],
+    ]);
+  });
+});
+
 describe("an auditor", () => {
   test("verifies a deployment that nobody tampered with: it is whole, on the replica, with the report alone on stdout", async () => {
     const { code, stdout, stderr } = await cloud.run("verify");
@@ -237,6 +260,8 @@ describe("processes that died", () => {
       { type: instance, name: "rds.Instance authensor-local-primary" },
       { type: service, name: "core.Service authensor-local-control-plane" },
     ];
+    const services = { cronjobs: "CronJob controller", page: "page" };
+    await kill(Object.keys(services).map((directory) => cloud.servicePid(directory)!));
     for (const { type, name } of victims) {
       const pids = cloud.pids(type, name.split(" ")[1]);
       expect(pids.length, name).toBeGreaterThan(0);
@@ -248,9 +273,12 @@ describe("processes that died", () => {
       expect(status.stdout).toContain(`DOWN  ${name}`);
       expect(status.stderr).toContain(name);
     }
+    for (const name of Object.values(services)) expect(status.stdout).toMatch(new RegExp(`DOWN  ${name} +stopped`));
     const healed = await cloud.run("up");
     expectDone(healed);
     for (const { name } of victims) expect(healed.stdout).toMatch(new RegExp(` s  ${name}  (restarted|updated)`));
+    for (const directory of Object.keys(services)) expect(cloud.servicePid(directory)).toBeDefined();
+    expect((await fetch(cloud.outputs().pageUrl)).status).toBe(200);
     expect(await receiptsOnReplica()).toBeGreaterThan(receipts);
   });
 
@@ -268,8 +296,12 @@ describe("stopping", () => {
     const receipts = await receiptsOnReplica();
     const before = cloud.outputs();
     expectDone(await cloud.run("down"));
-    expect(cloud.pids()).toEqual([]);
+    expect([...cloud.pids(), ...cloud.pids(cronJob), cloud.servicePid("cronjobs")]).toEqual([undefined]);
     expectDone(await cloud.run("down"));
+    // As if that had been ten minutes ago.
+    const archive = cloud.directoryOf(cronJob, "-archive");
+    writeFileSync(join(archive, "lastScheduleTime"), new Date(Date.now() - 600_000).toISOString());
+    const stopped = new Date().toISOString();
 
     const taken = [...cloud.ports("-primary"), ...cloud.ports("-control-plane"), ...cloud.ports("-pgbouncer")];
     expect(taken.length).toBeGreaterThan(2);
@@ -283,6 +315,11 @@ describe("stopping", () => {
     } finally {
       for (const stranger of strangers) stranger.close();
     }
+    const jobs = () => readdirSync(archive).map((name) => readIfThere(join(archive, name, "job.json")) ?? "{}");
+    const made = () => jobs().map((text) => JSON.parse(text) as { startTime?: string; condition?: string });
+    const madeUpFor = () =>
+      made().some(({ startTime = "", condition }) => startTime > stopped && condition === "Complete");
+    await waitUntil("the archive makes up for the runs that it missed", madeUpFor);
   });
 
   test("the replica for good leaves a deployment whose first receipt is read from the primary", async () => {

@@ -3,7 +3,7 @@ import { chownSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Properties } from "../../cloud/handler";
-import { findCronJob, runCronJob } from "../../cloud/kubernetes/job";
+import { findCronJob, runCronJob } from "../../cloud/kubernetes/cronJob/handler";
 import { FakeCluster, template } from "./fakeCluster";
 import { clusterWithPrograms, podsOf } from "./webProgram";
 
