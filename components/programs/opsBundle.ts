@@ -41,7 +41,10 @@ export async function bundleOps<Name extends string>(
     // Packages' ES modules, of which only what is used gets in.
     mainFields: ["module", "main"],
     // Read by clients of AWS only.
-    alias: { "@aws-sdk/credential-provider-node": "./ops/podCredentials.ts" },
+    alias: {
+      "@aws-sdk/credential-provider-node": "./ops/podCredentials.ts",
+      "@smithy/core/event-streams": "./ops/noEventStreams.ts",
+    },
     // Paths stand in the text as comments: a linked node_modules (a CI cache) must not show in them.
     preserveSymlinks: true,
     // What this program happens to be run with must not change what it bundles.

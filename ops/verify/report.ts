@@ -85,10 +85,12 @@ export function makeReport(
   };
 }
 
+const counted = (number: number, thing: string) => `${number} ${thing}${number === 1 ? "" : "s"}`;
+
 /** One line for people. */
 export function summary(report: Report): string {
   const { receipts, changes, agents } = report.verified;
-  const what = `${receipts} receipts, ${changes} changes, ${agents} chains in ${report.seconds.toFixed(1)} s (${report.receiptsPerSecond}/s), as of ${report.asOf}`;
+  const what = `${counted(receipts, "receipt")}, ${counted(changes, "change")}, ${counted(agents, "chain")} in ${report.seconds.toFixed(1)} s (${report.receiptsPerSecond}/s), as of ${report.asOf}`;
   if (!report.ok) return `verified ${what}`;
   const { since, until, agent, from } = report.scope;
   const limits = [

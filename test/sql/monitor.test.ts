@@ -1,4 +1,6 @@
 /** What the monitor's role may see and write, and that its sources understand every server. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type pg from "pg";
 import { Server } from "../../ops/monitor/server";
@@ -306,5 +308,20 @@ describe("a question that is given up", () => {
     setTimeout(() => stop.abort(), 100);
     await expect(asked).rejects.toThrow();
     expect(await primary.query("select 1 as one", signal)).toEqual([{ one: 1 }]);
+  });
+});
+
+describe("the runbooks' SQL", () => {
+  const directory = join(__dirname, "../../docs/runbooks");
+  const queries = readdirSync(directory).flatMap((file) =>
+    [...readFileSync(join(directory, file), "utf8").matchAll(/^```sql\n(.*?)^```/gms)].map(([, sql = ""]) => [
+      file,
+      sql,
+    ]),
+  );
+
+  it.each(queries)("of %s runs as the monitor, read-only: %s", async (_file, sql) => {
+    await monitor.query("begin read only");
+    await monitor.query(sql).finally(() => monitor.query("rollback"));
   });
 });

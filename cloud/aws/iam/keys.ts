@@ -47,4 +47,6 @@ export function keysOf(root: string, role?: string): Keys {
 export const keyEnvironment = ({ accessKeyId, secretAccessKey }: Keys) => ({
   AWS_ACCESS_KEY_ID: accessKeyId,
   AWS_SECRET_ACCESS_KEY: secretAccessKey,
+  // This machine's Node may be older than the images'. The SDK would warn in every log of what later versions of it will need.
+  AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true",
 });
