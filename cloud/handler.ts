@@ -53,6 +53,9 @@ export interface Substitutes {
   memoryGib(instanceClass: string): number | undefined;
 }
 
+/** Pulumi's own sign for a value that only a deployment knows (`runtime.unknownValue`). */
+export const unknownValue = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
+
 /** What a resource had stored is gone. Nothing but a deployment from nothing brings it back. */
 export class Lost extends Error {}
 
@@ -68,6 +71,11 @@ export interface Handler {
   replaceOnChange?: readonly string[];
   /** Where both cannot exist at once (a fixed Kubernetes name): the old one is deleted before the new one is made. */
   deleteBeforeReplace?(inputs: Properties): boolean;
+  /**
+   * The outputs as far as a preview knows them; `unknownValue` stands for what it does not. Default: the inputs, and what an existing
+   * one has computed.
+   */
+  planned?(inputs: Properties, current: Resource | undefined): Properties;
   /** Makes the real thing and returns once it is ready. Called again after an interruption: must cope with its own half-made remains. */
   create(inputs: Properties, context: Context): Promise<Created>;
   /** Changes the real thing in place; without it every change is a replacement. Returns the new outputs. */

@@ -1,6 +1,6 @@
 /** What an API server does with every object: name it, find its namespace, refuse a duplicate, add what it alone knows. */
 import { createHash, randomUUID } from "node:crypto";
-import type { Context, Properties, Resource } from "../handler";
+import { unknownValue, type Context, type Properties, type Resource } from "../handler";
 import type { Metadata } from "./podSpec";
 
 export const token = {
@@ -72,6 +72,12 @@ export function stored(inputs: Properties, identity: Identity, directory: string
       resourceVersion: digest(inputs),
     },
   };
+}
+
+/** What a preview knows of an object: its name only where the program gives one, or where it has one already. */
+export function planned(inputs: Properties, current: Resource | undefined): Properties {
+  const metadata = { ...(current && metadataOf(current.outputs)), ...metadataOf(inputs) };
+  return { ...current?.outputs, ...inputs, metadata: { ...metadata, name: metadata.name ?? unknownValue } };
 }
 
 /** The namespace's own directory: where its pods and services announce themselves to one another. */
