@@ -32,7 +32,14 @@ interface Rest {
   ports: Record<string, Record<string, number>>;
 }
 
-/** After the first line, which has the version and where the resources' directories are. */
+/** The first line. */
+interface Head {
+  version: number;
+  /** Where the resources' directories are. */
+  root: string;
+}
+
+/** Each line after it. */
 type Line = { entry: Entry } | { removed: string } | Rest;
 
 /** What is there cannot be gone on with: it has to be deleted and made anew. */
@@ -41,10 +48,9 @@ export class Unreadable extends Error {}
 export class State {
   readonly ports: Rest["ports"] = {};
   finished = false;
-  private readonly byName = new Map<string, { entry: Entry; line: string }>();
-  /** Lines that are not in the file yet. */
-  private added: string[] = [];
-  private rest = "";
+  private readonly byName = new Map<string, Entry>();
+  /** Names of what is not in the file as it is now. */
+  private changed = new Set<string>();
   /** Whether the file has all but what was added: its end may be half a line that a killed command has left. */
   private appendable = false;
   private writing: Promise<void> = Promise.resolve();
@@ -62,7 +68,7 @@ export class State {
     const [head, ...lines] = parse(text, file);
     const state = new State(file, head.root);
     for (const line of lines) {
-      if ("entry" in line) state.put(line.entry);
+      if ("entry" in line) state.byName.set(line.entry.physicalName, line.entry);
       else if ("removed" in line) state.byName.delete(line.removed);
       else Object.assign(state, line);
     }
@@ -70,7 +76,7 @@ export class State {
   }
 
   get entries(): Entry[] {
-    return [...this.byName.values()].map(({ entry }) => entry);
+    return [...this.byName.values()];
   }
 
   /** The resource behind a URN, if it exists now. */
@@ -78,18 +84,17 @@ export class State {
     return this.entries.find((e) => e.urn === urn && (e.phase === "live" || e.phase === "updating"));
   }
 
-  /** Remembers an entry as it is now; `save` makes it last. */
+  /** Remembers an entry; `save` makes it last. */
   put(entry: Entry): Entry {
-    const line = JSON.stringify({ entry } satisfies Line);
-    this.byName.set(entry.physicalName, { entry, line });
-    this.added.push(line);
+    this.byName.set(entry.physicalName, entry);
+    this.changed.add(entry.physicalName);
     return entry;
   }
 
   remove({ physicalName }: Entry): void {
     this.byName.delete(physicalName);
     delete this.ports[physicalName];
-    this.added.push(JSON.stringify({ removed: physicalName } satisfies Line));
+    this.changed.add(physicalName);
   }
 
   /** Returns once everything remembered until now is on disk. Calls that come during a write share the next one. */
@@ -104,26 +109,23 @@ export class State {
   }
 
   private async write(): Promise<void> {
-    const { finished, ports } = this;
-    const rest = JSON.stringify({ finished, ports } satisfies Rest);
-    const added = rest === this.rest ? this.added : [...this.added, rest];
-    const append = this.appendable && !finished;
-    this.added = [];
-    this.rest = rest;
+    const { finished, ports, appendable, changed, byName } = this;
+    this.changed = new Set();
     this.appendable = false; // where it fails, the next write leaves nothing out
-    if (append) await appendDurably(this.file, textOf(added));
-    else await writeDurably(this.file, textOf([JSON.stringify({ version, root: this.root }), ...this.lines(), rest]));
+    const lines: Line[] = [...(appendable && !finished ? changed : byName.keys())].map((name) => {
+      const entry = byName.get(name);
+      return entry ? { entry } : { removed: name };
+    });
+    lines.push({ finished, ports });
+    if (appendable && !finished) await appendDurably(this.file, textOf(lines));
+    else await writeDurably(this.file, textOf([{ version, root: this.root }, ...lines]));
     this.appendable = true;
-  }
-
-  private lines(): string[] {
-    return [...this.byName.values()].map(({ line }) => line);
   }
 }
 
-const textOf = (lines: readonly string[]): string => lines.map((line) => `${line}\n`).join("");
+const textOf = (lines: readonly object[]): string => lines.map((line) => `${JSON.stringify(line)}\n`).join("");
 
-function parse(text: string, file: string): [{ root: string }, ...Line[]] {
+function parse(text: string, file: string): [Head, ...Line[]] {
   const found = Number(/^\{"version":(\d+)[,}]/.exec(text)?.[1]);
   if (found < version || found > version) {
     const age = found < version ? "an older" : "a newer";
