@@ -1,16 +1,30 @@
 import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
 
-// Tests wait for servers more than they compute: the default, one CPU less than there are, would leave one of two idle.
-const workers = Math.max(2, availableParallelism() - 1);
+/** The longest files, which wait most of their time: for alarms, for rollouts, for what hangs. */
+const longest = ["alarms", "deployment", "rollouts", "hungPooler", "pointInTime"].map(
+  (name) => `local/${name}.test.ts`,
+);
 
-/**
- * Three rooms, one after the other: pure logic over mocks, SQL against servers of its own, and the local cloud. Their
- * order is that of what they cost, and two CPUs are not asked to time-out one room while another fills them.
- */
+/** Begins with what takes longest, so that everything else is done meanwhile, and nothing is waited for at the end. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const place = ({ moduleId }: TestSpecification) => {
+      const found = longest.findIndex((file) => moduleId.endsWith(file));
+      return found < 0 ? longest.length : found;
+    };
+    // Within a room, its own: what took longest the last time, or else the largest file.
+    return (await super.sort(files)).sort((a, b) => place(a) - place(b));
+  }
+}
+
+/** Three rooms: pure logic over mocks, SQL against servers of its own, and the local cloud. */
 export default defineConfig({
   test: {
-    maxWorkers: workers,
+    // Tests wait for servers and for time more than they compute.
+    maxWorkers: availableParallelism() + 1,
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {
@@ -22,7 +36,6 @@ export default defineConfig({
           hookTimeout: 120_000,
           // Loading Pulumi's AWS package anew for each of the files took 40 % of the CPU time of this room.
           isolate: false,
-          sequence: { groupOrder: 0 },
         },
       },
       {
@@ -31,7 +44,6 @@ export default defineConfig({
           include: ["test/sql/**/*.test.ts"],
           testTimeout: 60_000,
           hookTimeout: 120_000,
-          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -40,9 +52,6 @@ export default defineConfig({
           include: ["test/local/**/*.test.ts"],
           testTimeout: 120_000,
           hookTimeout: 180_000,
-          // One more: alarms.test.ts waits for three minutes, as alarms do, and computes for seconds.
-          maxWorkers: workers + 1,
-          sequence: { groupOrder: 2 },
         },
       },
     ],
