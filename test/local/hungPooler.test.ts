@@ -15,7 +15,7 @@ afterAll(() => cloud.remove());
 
 const poolers = () => cloud.pids("kubernetes:apps/v1:Deployment", "-pgbouncer");
 /** Together longer than a connection lives: every one is made anew once, to either of the two. */
-const [windows, windowSeconds] = [4, 10];
+const [windows, windowSeconds] = [3, 10];
 
 test("one of two PgBouncers that answers nothing stops no decisions but those it holds, and those get an answer too", async () => {
   const outputs = cloud.outputs();
