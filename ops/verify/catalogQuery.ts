@@ -155,7 +155,8 @@ const parts: readonly string[] = [
   `select '', 'database', concat_ws('; ', 'owner ' || pg_get_userbyid(datdba), pg_encoding_to_char(encoding),
           nullif(${flags(["datistemplate", "template"], ["not datallowconn", "no connections"])}, ''), 'connection limit ' || nullif(datconnlimit, -1), ${tablespace("nullif(dattablespace, 1663)")}, ${rights("datacl", "d", "datdba")})
      from pg_database where datname = current_database()`,
-  `select '', 'tablespace ' || spcname, '' from pg_tablespace where ${made("oid")}`,
+  `select '', 'tablespace ' || spcname, concat_ws('; ', 'owner ' || pg_get_userbyid(spcowner), 'location ' || pg_tablespace_location(oid),
+          'options ' || array_to_string(spcoptions, ' '), ${rights("spcacl", "t", "spcowner")}) from pg_tablespace where ${made("oid")}`,
   `select '', 'schema ' || nspname, concat_ws('; ', 'owner ' || pg_get_userbyid(nspowner), ${rights("nspacl", "n", "nspowner")})
      from pg_namespace where (${made("oid")} or nspname = 'public') and nspname !~ '^pg_(toast_)?temp_\\d+$'`,
   `select '', format('default privileges of %s for %s%s', pg_get_userbyid(defaclrole), defaclobjtype, coalesce(' in ' || nullif(defaclnamespace, 0)::regnamespace::text, '')),

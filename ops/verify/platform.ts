@@ -25,6 +25,11 @@ const brought: readonly Brought[] = [
   { key: new RegExp(`^membership of (?!(${logins}) )(${rds}) in (?!(${logins})$)(${rds}|pg_\\w+)$`), fact: /^/ },
   { key: /^membership of authensor_owner in rds_superuser$/, fact: /^/ },
   { key: new RegExp(`^setting of (${rds})( in every database)?: `), fact: /^/ },
+  // As dumps of 15 and 17 show it. Nothing of ours may be in it: the relation that is has another fact.
+  {
+    key: /^tablespace rds_temp_tablespace$/,
+    fact: /^owner rds_superuser; location \/rdsdbdata\/tmp\/rds_temp_tablespace; everyone may CREATE$/,
+  },
   // From PostgreSQL 16 on, whoever creates a role may pass it on, and no more.
   { key: /^membership of authensor_owner in authensor_\w+$/, fact: /^admin noinherit noset$/ },
 

@@ -1,9 +1,11 @@
+import { chownSync, mkdirSync, statSync } from "node:fs";
+import { join } from "node:path";
 import fc from "fast-check";
 import type pg from "pg";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { roles } from "../../ops/roles";
 import { builtInFindings } from "../../ops/verify/builtIns";
-import { compareCatalog, readCatalog } from "../../ops/verify/catalog";
+import { type CatalogRow, compareCatalog, readCatalog } from "../../ops/verify/catalog";
 import type { Finding } from "../../ops/verify/findings";
 import { partitionFindings } from "../../ops/verify/partitions";
 import { inSnapshot, sessionSettings } from "../../ops/verify/session";
@@ -80,4 +82,39 @@ it("the extension that the monitor reads is no finding; a view called like its o
   expect(await findingsAfter("create view public.pg_stat_statements as select 1 as one")).toMatchObject([
     { kind: "guard-off", message: expect.stringContaining("public.pg_stat_statements") as string },
   ]);
+});
+
+describe("a tablespace", () => {
+  let directory: string;
+  let rows: CatalogRow[];
+  beforeAll(async () => {
+    directory = join(server.dir, "elsewhere");
+    mkdirSync(directory);
+    const { uid, gid } = statSync(server.dataDir);
+    chownSync(directory, uid, gid);
+    await admin.query(`create tablespace elsewhere owner rds_superuser location '${directory}'`);
+    await admin.query("grant all on tablespace elsewhere to public");
+    rows = await inSnapshot(admin, readCatalog);
+  });
+  afterAll(() => admin.query("drop tablespace elsewhere"));
+
+  it("of RDS' for temporary files is no finding, in its own place and with its own owner", () => {
+    // RDS' directory cannot be made here.
+    const onRds = (from: string, to: string) =>
+      rows.map(({ scope, key, fact }) => ({
+        scope,
+        key: key.replace("tablespace elsewhere", "tablespace rds_temp_tablespace"),
+        fact: fact.replace(directory, "/rdsdbdata/tmp/rds_temp_tablespace").replace(from, to),
+      }));
+    expect(compareCatalog(onRds("", ""))).toEqual([]);
+    expect(compareCatalog(onRds("/rdsdbdata/tmp/", "/rdsdbdata/db/"))).toHaveLength(1);
+    expect(compareCatalog(onRds("owner rds_superuser", "owner authensor_owner"))).toHaveLength(1);
+  });
+
+  it("that somebody made is a finding that says where it is", () => {
+    expect(compareCatalog(rows)).toMatchObject([
+      { kind: "guard-off", message: expect.stringContaining(`tablespace elsewhere`) as string },
+    ]);
+    expect(compareCatalog(rows)[0]?.message).toContain(`location ${directory}; everyone may CREATE`);
+  });
 });
