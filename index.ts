@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { awsProvider } from "./components/stack/accountAccess";
+import { acknowledgements } from "./components/programs/acknowledgements";
 import { AdminToken } from "./components/controlPlane/adminToken";
 import { BackupBucket } from "./components/backup/backupBucket";
 import { daysOfMonths } from "./components/backup/backupRules";
@@ -42,6 +43,7 @@ async function program() {
   // First of all: what is wrong with a file is said before anything is made.
   const trusted = [regions.primary, ...(replicaRegion ? [replicaRegion] : []), ...(drilled ? [regions.backup] : [])];
   const trustedCa = databaseCa(trusted, database.caFile);
+  const acknowledged = acknowledgements(settings.verification.acknowledgedFile);
 
   const cloud = awsProvider(regions.primary, account);
   const lookUp = { provider: cloud };
@@ -167,6 +169,7 @@ async function program() {
       ...identity,
       bundles,
       schedules: settings.schedules,
+      acknowledgements: acknowledged,
       connections: urls,
       inputs: {
         environment,

@@ -24,13 +24,15 @@ Environment:
   REPLICA_URL        the same of a replica (or REPLICA_URL_FILE): used where it answers and is not out of date
   REPLICA_MAX_AGE_SECONDS  how old the newest that it shows may be (default 300)
 
+  ACKNOWLEDGED_FILE  findings that were looked into, in place of --acknowledged
+
   BACKUP_BUCKET, BACKUP_REGION  for --archived: the locked bucket and its region
   ARCHIVE_KNOWN_FLAWS           for --archived: flaws in the archive that were looked into (default 0)
 
 Prints a JSON report on standard output and progress on standard error.
 Exit codes: 0 the trail is whole, 1 something was found or nothing could be verified, 2 wrong usage,
-3 nothing was found, but not all could be verified: months were archived, and their manifests not given; or the oldest part of
-the archive has left the bucket by its age.
+3 nothing was found, but not all could be verified: months were archived, and their manifests not given; the oldest part of
+the archive has left the bucket by its age; or PostgreSQL is of a minor version that is not known here.
 
 Examples:
   verify                                      the whole trail
@@ -91,6 +93,7 @@ async function run(options: Options, { signal }: Context): Promise<void> {
   if (options.restored && !options.archived)
     throw new Failure("--restored compares a restored database with the archive: combine it with --archived", [], 2);
   const archived = options.archived ? await readArchive(signal, options.restored) : undefined;
+  const acknowledged = options.acknowledged ?? process.env["ACKNOWLEDGED_FILE"];
   const report = await verify({
     url: await verifiableUrl(signal, archived),
     signal,
@@ -101,7 +104,7 @@ async function run(options: Options, { signal }: Context): Promise<void> {
     archived,
     from,
     manifests: readManifests(options.manifests ?? []),
-    acknowledgements: options.acknowledged === undefined ? [] : readAcknowledgements(options.acknowledged),
+    acknowledgements: acknowledged === undefined ? [] : readAcknowledgements(acknowledged),
     resumeFile: options.resume,
     connections: count("connections", options.connections, 32),
     chunk: count("chunk", options.chunk, 1_000_000),

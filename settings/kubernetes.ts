@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { isCron } from "../components/programs/cron";
 import { isTimed, scheduledNames, scheduledPrograms, type TimedName } from "../components/programs/scheduledPrograms";
-import { checked, flag, image, integer, map, object, type Setting, text } from "./kinds";
+import { checked, flag, image, integer, map, object, optional, type Setting, text } from "./kinds";
 import { podOverrides } from "./podOverrides";
 
 export const namespace = text("namespace", /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, {
@@ -95,6 +95,15 @@ export const schedules = Object.fromEntries(
     ];
   }),
 ) as Record<TimedName, Setting<string>>;
+
+export const verification = {
+  acknowledgedFile: optional("acknowledgedFile", /./, {
+    description:
+      "JSON file of the verification's findings that were looked into, which count no more (docs/verification.md, Acknowledging a finding)",
+    rule: "the path of a JSON file",
+    example: "acknowledged.json",
+  }),
+};
 
 export const monitor = {
   podMonitorLabels: map(

@@ -3,7 +3,17 @@ import { backup, drill, replica } from "./copies";
 import { database } from "./database";
 import type { Setting } from "./kinds";
 import { ingress } from "./ingress";
-import { controlPlane, createNamespace, monitor, namespace, ops, partitions, pgbouncer, schedules } from "./kubernetes";
+import {
+  controlPlane,
+  createNamespace,
+  monitor,
+  namespace,
+  ops,
+  partitions,
+  pgbouncer,
+  schedules,
+  verification,
+} from "./kubernetes";
 import { placement } from "./placement";
 
 /**
@@ -24,6 +34,7 @@ const table = {
   ingress,
   partitions,
   schedules,
+  verification,
   ops,
   monitor,
   alarms,

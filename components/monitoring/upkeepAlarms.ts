@@ -52,7 +52,7 @@ export function upkeep({ monthsAhead, thresholds: { archiveMinutes } }: AlarmInp
       comparison: "above",
       threshold: 0,
       datapoints: [5, 5],
-      says: "The last verification could not verify all: at least 1 archived month or place is missing its manifest.",
+      says: "The last verification could not verify all: an archived month is missing its manifest, or the minor version of PostgreSQL is unknown.",
     }),
     watched("VerificationAgeHours", {
       name: "verification-overdue",

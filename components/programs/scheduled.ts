@@ -14,6 +14,9 @@ import {
   type TimedName,
 } from "./scheduledPrograms";
 
+const acknowledgedPath = "/app/acknowledged";
+const acknowledgedFile = "findings.json";
+
 interface EveryScheduled
   extends
     Pick<OpsProgramArgs, "namespace" | "image" | "trustSecret" | "pod" | "transform">,
@@ -40,6 +43,7 @@ export class Scheduled extends pulumi.ComponentResource {
     super("authensor:kubernetes:Scheduled", name, {}, opts);
     const { program, entry, schedule, inputs, connections } = args;
     const { region, eksClusterName, permissionsBoundaryArn, tags } = args;
+    const acknowledged = entry.knowsAcknowledged ? inputs.acknowledged : undefined;
     const { labels, metadata, template } = opsProgram(
       name,
       {
@@ -52,7 +56,11 @@ export class Scheduled extends pulumi.ComponentResource {
         databases: Object.fromEntries(
           Object.entries(entry.databases ?? {}).map(([which, connection]) => [which, connections[connection]]),
         ),
-        env: entry.env(inputs),
+        env: {
+          ...entry.env(inputs),
+          ...(acknowledged !== undefined && { ACKNOWLEDGED_FILE: `${acknowledgedPath}/${acknowledgedFile}` }),
+        },
+        ...(acknowledged !== undefined && { volumes: { [acknowledgedPath]: { configMap: { name: acknowledged } } } }),
         egress: entry.egress?.(inputs),
         aws: entry.aws && { region, eksClusterName, permissionsBoundaryArn, tags, ...entry.aws(inputs) },
       },
@@ -91,12 +99,32 @@ export class Scheduled extends pulumi.ComponentResource {
   }
 }
 
+interface ScheduleAllArgs extends Omit<EveryScheduled, "inputs"> {
+  inputs: Omit<ScheduledInputs, "acknowledged">;
+  schedules: Record<TimedName, string>;
+  /** Findings that were looked into, as JSON. Default: there are none. */
+  acknowledgements: string | undefined;
+}
+
 /** A CronJob of each program in the table that this deployment has. */
 export function scheduleAll(
   name: string,
-  { schedules, ...args }: EveryScheduled & { schedules: Record<TimedName, string> },
+  { schedules, acknowledgements, ...rest }: ScheduleAllArgs,
   opts: pulumi.ComponentResourceOptions,
 ): Scheduled[] {
+  const acknowledged =
+    acknowledgements === undefined
+      ? undefined
+      : new k8s.core.v1.ConfigMap(
+          `${name}-acknowledged`,
+          {
+            metadata: { namespace: rest.namespace },
+            immutable: true,
+            data: { [acknowledgedFile]: acknowledgements },
+          },
+          opts,
+        ).metadata.name;
+  const args = { ...rest, inputs: { ...rest.inputs, acknowledged } };
   const wanted = scheduledNames.filter((program) => {
     const { when }: ScheduledProgram = scheduledPrograms[program];
     return when === undefined || when(args.inputs);

@@ -18,6 +18,8 @@ export interface ScheduledInputs {
   archiveKnownFlaws: number;
   /** What drills restore into, and where that is reached. Default: there are no drills. */
   drill?: (DrillTarget & { blocks: readonly string[] }) | undefined;
+  /** ConfigMap with the findings that were looked into, in findings.json. Default: there are none. */
+  acknowledged?: Input<string> | undefined;
 }
 
 export interface ScheduledProgram {
@@ -44,6 +46,8 @@ export interface ScheduledProgram {
   /** Connections to the primary, beside PgBouncer's, that a run holds. */
   connections: number;
   env: (inputs: ScheduledInputs) => Record<string, Input<string>>;
+  /** Whether it is told which findings were looked into. */
+  knowsAcknowledged?: boolean;
   /** What it may reach beside names, its databases and, with an identity, AWS. */
   egress?: (inputs: ScheduledInputs) => readonly EgressRule[];
   /** Its identity on AWS: what for, and the statements of its policy. Default: none. */
@@ -59,6 +63,7 @@ const verification = {
   connection: "verifier",
   connections: 1,
   retries: 0,
+  knowsAcknowledged: true,
   databases: { REPLICA: "verifierReplica" },
   env: () => ({}),
 } as const;

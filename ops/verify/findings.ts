@@ -21,6 +21,7 @@ export type FindingKind =
   | "not-compared"
   | "unreadable"
   | "guard-off"
+  | "unknown-release"
   | "nothing-verified";
 
 export interface Finding {

@@ -14,7 +14,7 @@ export type Reported = Finding & { id: string };
 export interface Report {
   /** Nothing was found, or all that was found is acknowledged. */
   ok: boolean;
-  /** What could not be verified: archived months without their manifest, anchored places in them, what has left the bucket. */
+  /** What could not be verified: archived months without their manifest, anchored places in them, what has left the bucket, an unknown release. */
   unverified: string[];
   asOf: string;
   standby: boolean;
@@ -58,10 +58,16 @@ export function makeReport(
     ...finding,
   }));
   const known = new Map((request.acknowledgements ?? []).map((one) => [one.finding, one]));
-  const sorted = all.filter(({ id }) => !known.has(id));
+  const open = all.filter(({ id }) => !known.has(id));
+  const sorted = open.filter(({ kind }) => kind !== "unknown-release");
+  const unknown = open.filter(({ kind }) => kind === "unknown-release");
   return {
     ok: sorted.length === 0 && progress.uncounted === 0,
-    unverified: [...progress.unverified, ...(archived?.unverified ?? [])].sort(),
+    unverified: [
+      ...progress.unverified,
+      ...(archived?.unverified ?? []),
+      ...unknown.map(({ id, message }) => `${message}: finding ${id}, to be acknowledged once it was looked into`),
+    ].sort(),
     asOf: snapshot?.asOf ?? new Date(started).toISOString(),
     standby: snapshot?.standby ?? false,
     scope: scope(request),

@@ -12,9 +12,11 @@ async function main(): Promise<void> {
   const server = await startPostgres();
   try {
     const client = await (await server.createDatabase()).connect();
-    const { version, kinds } = await inSnapshot(client, describeBuiltIns);
-    const released = (known[version] ??= {});
-    for (const { noun, digest } of kinds) released[noun] = [...new Set([...(released[noun] ?? []), digest])].sort();
+    const { version, minor, kinds } = await inSnapshot(client, describeBuiltIns);
+    const released = (known[version] ??= { lastMinor: minor, digests: {} });
+    released.lastMinor = Math.max(released.lastMinor, minor);
+    for (const { noun, digest } of kinds)
+      released.digests[noun] = [...new Set([...(released.digests[noun] ?? []), digest])].sort();
   } finally {
     await server.stop();
   }

@@ -1,6 +1,9 @@
-import { existsSync } from "node:fs";
+import { existsSync, mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { RunError } from "@pulumi/pulumi/errors";
 import { describe, expect, test } from "vitest";
+import { acknowledgements } from "../../components/programs/acknowledgements";
 import { isCron } from "../../components/programs/cron";
 import type { DatabaseConnections } from "../../components/programs/databaseConnection";
 import { Migrations, type MigrationsArgs } from "../../components/programs/migrations";
@@ -293,6 +296,30 @@ describe("a program on schedule", () => {
       MONTHS_AHEAD: "4",
       LOCK_PATIENCE_SECONDS: "1200",
     });
+  });
+
+  test("verifies with the findings that were looked into; no other program is told of them", async () => {
+    const inputs = { ...scheduledInputs, acknowledged: "acknowledged-1" };
+    for (const [program, entry] of Object.entries(scheduledPrograms)) {
+      const cronJob = await cronJobOf(entry, { inputs, program, entry });
+      const { containers, volumes } = cronJob.spec.jobTemplate.spec.template.spec;
+      const told = containers[0]!.env.find(({ name }) => name === "ACKNOWLEDGED_FILE")?.value;
+      const verifies = program.startsWith("verify-");
+      expect([program, told]).toEqual([program, verifies ? "/app/acknowledged/findings.json" : undefined]);
+      expect(JSON.stringify(volumes).includes("acknowledged-1")).toBe(verifies);
+    }
+  });
+
+  test("is not made with findings that nobody could read: the preview says what is wrong with the file", () => {
+    const file = join(mkdtempSync(join(tmpdir(), "acknowledged-")), "findings.json");
+    const finding = { finding: "0123456789abcdef", by: "Ana", at: "2026-11-28", reason: "17.11" };
+    writeFileSync(file, JSON.stringify([finding]));
+    expect(JSON.parse(acknowledgements(file)!)).toEqual([finding]);
+    writeFileSync(file, JSON.stringify([{ ...finding, reason: "" }]));
+    expect(() => acknowledgements(file)).toThrow(RunError);
+    expect(() => acknowledgements(file)).toThrow(/^acknowledgedFile: .* is no list of acknowledgements; expected \[/);
+    expect(() => acknowledgements("/nowhere")).toThrow(/cannot read acknowledgements from \/nowhere/);
+    expect(acknowledgements(undefined)).toBeUndefined();
   });
 
   const egressOf = async (entry: Partial<ScheduledProgram>, changed?: Partial<ScheduledArgs>) => {

@@ -84,6 +84,7 @@ describe("defaults", () => {
       controlPlane: { image: "ghcr.io/authensor/control-plane:0.0.1", minPods: 2, maxPods: 6, env: {}, pod: {} },
       ingress: undefined,
       partitions: { monthsAhead: 3 },
+      verification: { acknowledgedFile: undefined },
       schedules: {
         partitions: "17 3 * * *",
         archive: "*/5 * * * *",
