@@ -26,6 +26,7 @@ import { lookUpDrillPlace, lookUpReplicaPlace } from "./components/network/repli
 import { scheduleAll } from "./components/programs/scheduled";
 import { scheduledSources } from "./components/programs/scheduledPrograms";
 import { logRetentionOf } from "./components/database/serverLogs";
+import { StoredPasswords } from "./components/database/storedPasswords";
 import { Tenancy } from "./components/pods/tenancy";
 import { stackOutputs } from "./outputs";
 import { readSettings } from "./settings";
@@ -161,6 +162,11 @@ async function program() {
       parameterWaitMinutes: database.parameterWaitMinutes,
     },
     { providers, dependsOn: [tenancy, ...(reboots ? [reboots] : [])] },
+  );
+  new StoredPasswords(
+    `${name}-roles`,
+    { region: regions.primary, secrets, inForce: { owner: primary, others: migrations } },
+    { providers },
   );
   const scheduled = scheduleAll(
     name,

@@ -1,10 +1,9 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
-import { databaseName, loginOf, roles, type RoleKey } from "../../ops/roles";
+import { loginOf, roles, type RoleKey } from "../../ops/roles";
 import { createdRoleKeys, type CreatedRoleKey, type Credentials, type Generations } from "./credentials";
 import { encryptionKey } from "../aws/encryptionKey";
-import { passwordVersion } from "./passwordVersion";
 
 export interface DatabaseSecretsArgs {
   primaryRegion: string;
@@ -20,13 +19,13 @@ export interface DatabaseSecretsArgs {
 }
 
 /**
- * A login for each role of the database. The current one is kept in Secrets Manager in both regions under keys of their own, so that
- * who may read backups may not thereby read passwords. The generation before is made too: it works until the next one comes.
+ * A login for each role of the database, and a place for the current one in Secrets Manager in both regions under keys of their own, so
+ * that who may read backups may not thereby read passwords. The generation before is made too: it works until the next one comes.
  */
 export class DatabaseSecrets extends pulumi.ComponentResource {
   /** Passwords are alphanumeric, so that they need no escaping in a URL, an INI file or a .pgpass. */
   readonly credentials: Generations;
-  /** Secrets Manager ARNs in the primary region; each holds JSON with `username`, `password` and `dbname`. */
+  /** Secrets Manager ARNs in the primary region; `StoredPasswords` fills them. */
   readonly secretArns: Record<RoleKey, pulumi.Output<string>>;
 
   constructor(name: string, args: DatabaseSecretsArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -61,7 +60,6 @@ export class DatabaseSecrets extends pulumi.ComponentResource {
     });
     const made = (Object.keys(roles) as RoleKey[]).map((role) => {
       const current = make(role, generation);
-      const { user: username, password } = current;
       const secret = new aws.secretsmanager.Secret(
         `${name}-${role}`,
         {
@@ -70,17 +68,6 @@ export class DatabaseSecrets extends pulumi.ComponentResource {
           kmsKeyId: key.arn,
           ...(replicaRegion !== undefined && { replicas: [{ region: replicaRegion, kmsKeyId: replicaKey?.arn }] }),
           tags,
-        },
-        parent,
-      );
-      new aws.secretsmanager.SecretVersion(
-        `${name}-${role}`,
-        {
-          region: primaryRegion,
-          secretId: secret.id,
-          // Write-only: AWS' copy is never read back into the state.
-          secretStringWo: pulumi.secret(pulumi.jsonStringify({ username, password, dbname: databaseName })),
-          secretStringWoVersion: passwordVersion(password),
         },
         parent,
       );

@@ -1,7 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
+import * as random from "@pulumi/random";
 import { describe, expect, test } from "vitest";
 import type { Credentials } from "../../components/database/credentials";
 import { DatabaseSecrets } from "../../components/database/databaseSecrets";
+import { StoredPasswords } from "../../components/database/storedPasswords";
 import { passwordVersion } from "../../components/database/passwordVersion";
 import { record, valueOf } from "./mocks";
 
@@ -23,7 +25,7 @@ const createdRoles = ["app", "archiver", "auditor", "maintenance", "monitor", "t
 const rolesByName = ["app", "archiver", "auditor", "maintenance", "monitor", "owner", "telemetry", "verifier"];
 
 describe("the database's secrets", () => {
-  test("are a secret and its version for each of the six roles, under a key in each region, and passwords of two generations", async () => {
+  test("are a secret for each of the six roles, under a key in each region, and passwords of two generations", async () => {
     const world = await build();
     const each = (type: string) => rolesByName.map((role) => `${type} s-${role}`);
     expect(world.census).toEqual(
@@ -36,7 +38,6 @@ describe("the database's secrets", () => {
         ...rolesByName.map((role) => `${password} s-${role}-1`),
         ...createdRoles.map((role) => `${password} s-${role}-0`),
         ...each(secret),
-        ...each(version),
       ].sort(),
     );
   });
@@ -78,20 +79,6 @@ describe("the database's secrets", () => {
     for (const key of world.all("aws:kms/key:Key")) expect(key.inputs).toMatchObject({ enableKeyRotation: true });
   });
 
-  test("are written write-only, as JSON with the role's name, in a version that follows the password", async () => {
-    const world = await build(3);
-    const owner = world.one(version, "s-owner");
-    const follows = await valueOf(passwordVersion("Generated32Forsowner3"));
-    expect(owner.inputs).toMatchObject({ region: "eu-central-1", secretStringWoVersion: follows });
-    expect(owner.inputs).not.toHaveProperty("secretString");
-    expect(owner.secrets).toEqual(["secretStringWo"]);
-    expect(JSON.parse(String(owner.inputs.secretStringWo))).toEqual({
-      username: "authensor_owner",
-      password: "Generated32Forsowner3",
-      dbname: "authensor",
-    });
-  });
-
   test("change their version with the password, whatever its generation, and with nothing else", async () => {
     const [one, same, other] = await Promise.all(["a", "a", "b"].map((text) => valueOf(passwordVersion(text))));
     expect(one).toBe(same);
@@ -106,5 +93,44 @@ describe("the database's secrets", () => {
     const texts = await Promise.all(logins.map(({ password: secret }) => valueOf(pulumi.output(secret))));
     expect(new Set(texts).size).toBe(15);
     world.expectNothingSecretInPlain();
+  });
+});
+
+describe("the passwords in Secrets Manager", () => {
+  const store = () =>
+    record(() => {
+      const made = (id: string) => new random.RandomId(id, { byteLength: 1 });
+      const inForce = { owner: made("server"), others: made("job") };
+      const secrets = new DatabaseSecrets("s", { primaryRegion: "eu-central-1", generation: 3 });
+      new StoredPasswords("p", { region: "eu-central-1", secrets, inForce });
+    });
+
+  test("are written write-only, as JSON with the role's name, in a version that follows the password", async () => {
+    const world = await store();
+    const owner = world.one(version, "p-owner");
+    const follows = await valueOf(passwordVersion("Generated32Forsowner3"));
+    expect(owner.inputs).toMatchObject({
+      region: "eu-central-1",
+      secretId: world.idOf(secret, "s-owner"),
+      secretStringWoVersion: follows,
+    });
+    expect(owner.inputs).not.toHaveProperty("secretString");
+    expect(owner.secrets).toEqual(["secretStringWo"]);
+    expect(JSON.parse(String(owner.inputs.secretStringWo))).toEqual({
+      username: "authensor_owner",
+      password: "Generated32Forsowner3",
+      dbname: "authensor",
+    });
+  });
+
+  test("are written once they work: the owner's after the server, all others after the migrations", async () => {
+    const world = await store();
+    const inForce = (role: string) =>
+      ["server", "job"].filter((id) =>
+        world.one(version, `p-${role}`).dependencies.some((urn) => urn.endsWith(`::${id}`)),
+      );
+    expect(rolesByName.map((role) => [role, inForce(role)])).toEqual(
+      rolesByName.map((role) => [role, [role === "owner" ? "server" : "job"]]),
+    );
   });
 });
