@@ -228,6 +228,7 @@ async function program() {
       ...settings.monitor,
       controlPlaneUrl: controlPlaneUrl(namespace),
       monthsAhead: settings.partitions.monthsAhead,
+      drills: drilled,
       storageGib: database.storageGib,
       primary: { server: primary, region: regions.primary, instanceClass: database.instanceClass },
       replica: replica &&

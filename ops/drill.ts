@@ -66,7 +66,7 @@ async function run({ log, signal }: Context): Promise<void> {
     const summary = summaryOf(report);
     process.stdout.write(render(report, key));
     await reportDrill(primary, { rtoSeconds, rpoSeconds, problems: problems.length, summary });
-    if (!report.ok) throw new Failure(summary);
+    if (!report.ok) throw new Failure(summary, ["docs/runbooks/drill-failed.md says how to go on."]);
   });
 }
 

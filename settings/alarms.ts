@@ -43,6 +43,26 @@ export const alarms = {
       example: "100",
       default: "250",
     }),
+    drillDays: integer("alarmDrillDays", 1, 400, {
+      description:
+        "Days since a drill has proven the backups before an alarm tells of it, 1 to 400; longer than drillSchedule says",
+      rule: "1 to 400 days",
+      example: "40",
+      default: "100",
+    }),
+    drillRtoMinutes: integer("alarmDrillRtoMinutes", 5, 2880, {
+      description:
+        "Minutes that a drill's restored server may take to its first receipt (RTO) before an alarm tells of it, 5 to 2880",
+      rule: "5 to 2880 minutes; AWS names up to a few hours for a restore from copies",
+      example: "120",
+      default: "240",
+    }),
+    drillRpoMinutes: integer("alarmDrillRpoMinutes", 1, 1440, {
+      description: "Minutes that what a drill restores may be old (RPO) before an alarm tells of it, 1 to 1440",
+      rule: "1 to 1440 minutes; AWS names 5 to 30 for copies in another region",
+      example: "30",
+      default: "60",
+    }),
     archiveMinutes: integer("alarmArchiveMinutes", 3, 1440, {
       description:
         "Minutes by which the locked bucket may be behind the database before an alarm wakes someone, 3 to 1440; at least three times what archiveSchedule says",

@@ -11,7 +11,15 @@ export interface AlarmInputs {
     statementMilliseconds: number;
     /** Minutes by which the locked bucket may be behind the database. */
     archiveMinutes: number;
+    /** Days since a drill has proven the backups. */
+    drillDays: number;
+    /** Minutes that a restored server may take until it takes a receipt. */
+    drillRtoMinutes: number;
+    /** Minutes by which the newest write that is restored may be older than the restore. */
+    drillRpoMinutes: number;
   };
+  /** Whether there are drills. */
+  drills: boolean;
   primary: ServerFacts;
   /** Default: there is none. */
   replica?: ServerFacts | undefined;

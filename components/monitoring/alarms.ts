@@ -13,7 +13,9 @@ interface Server extends ServerFacts {
 }
 
 export interface AlarmsArgs
-  extends Pick<AlarmTopicsArgs, "emails" | "topicArns" | "tags">, Pick<AlarmInputs, "thresholds" | "monthsAhead"> {
+  extends
+    Pick<AlarmTopicsArgs, "emails" | "topicArns" | "tags">,
+    Pick<AlarmInputs, "thresholds" | "monthsAhead" | "drills"> {
   /** The deployment's name: the metrics' dimension. */
   environment: string;
   primary: Server;

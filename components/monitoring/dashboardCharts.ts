@@ -58,6 +58,13 @@ export const charts = {
   partitionsRun: { question: "upkeep", title: "Since partitions were made", unit: "hours" },
   archive: { question: "upkeep", title: "Locked bucket behind the database", unit: "minutes" },
   archiveProblems: { question: "upkeep", title: "Problems that the archiver found" },
+  drillAge: { question: "upkeep", title: "Since a drill has proven the backups", unit: "days" },
+  drillTimes: {
+    question: "upkeep",
+    title: "Last drill: until a receipt was taken (RTO), and lost (RPO)",
+    unit: "minutes",
+  },
+  drillProblems: { question: "upkeep", title: "What the last drill found wrong" },
   certificates: { question: "upkeep", title: "Until a certificate ends", unit: "days" },
   sources: { question: "upkeep", title: "Sources of the monitor that fail" },
 } as const satisfies Record<string, Chart>;
@@ -104,6 +111,10 @@ export const chartOf: Readonly<Record<MetricName, ChartName>> = {
   VerificationAgeHours: "verification",
   ArchiveAgeMinutes: "archive",
   ArchiveProblems: "archiveProblems",
+  DrillAgeDays: "drillAge",
+  DrillRtoMinutes: "drillTimes",
+  DrillRpoMinutes: "drillTimes",
+  DrillProblems: "drillProblems",
   SourcesFailing: "sources",
 };
 

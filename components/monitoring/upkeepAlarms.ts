@@ -3,7 +3,49 @@ import { type Alarm, watched } from "./alarm";
 import type { AlarmInputs } from "./alarmInputs";
 
 /** Is the trail verified, is what runs on schedule done, and good for the weeks to come? */
-export function upkeep({ monthsAhead, thresholds: { archiveMinutes } }: AlarmInputs): Alarm[] {
+export function upkeep(inputs: AlarmInputs): Alarm[] {
+  return [...scheduled(inputs), ...(inputs.drills ? drills(inputs) : [])];
+}
+
+/** Are the backups proven? */
+function drills({ thresholds: { drillDays, drillRtoMinutes, drillRpoMinutes } }: AlarmInputs): Alarm[] {
+  return [
+    watched("DrillAgeDays", {
+      name: "drill-overdue",
+      severity: "ticket",
+      comparison: "above",
+      threshold: drillDays,
+      datapoints: [5, 5],
+      says: `No drill has proven the backups for more than ${drillDays} days.`,
+    }),
+    watched("DrillProblems", {
+      name: "drill-failed",
+      severity: "ticket",
+      comparison: "above",
+      threshold: 0,
+      datapoints: [5, 5],
+      says: "The last drill failed, found something wrong in what it restored, or was killed: the backups are not proven.",
+    }),
+    watched("DrillRtoMinutes", {
+      name: "drill-slow",
+      severity: "ticket",
+      comparison: "above",
+      threshold: drillRtoMinutes,
+      datapoints: [5, 5],
+      says: `The server that the last drill restored took its first receipt after more than ${drillRtoMinutes} minutes (RTO).`,
+    }),
+    watched("DrillRpoMinutes", {
+      name: "drill-stale",
+      severity: "ticket",
+      comparison: "above",
+      threshold: drillRpoMinutes,
+      datapoints: [5, 5],
+      says: `What the last drill restored was more than ${drillRpoMinutes} minutes old (RPO).`,
+    }),
+  ];
+}
+
+function scheduled({ monthsAhead, thresholds: { archiveMinutes } }: AlarmInputs): Alarm[] {
   const leastMonths = Math.min(2, monthsAhead);
   return [
     watched("MonthsAhead", {

@@ -153,6 +153,23 @@ export const metrics = {
     statistic: "Maximum",
   },
 
+  DrillAgeDays: { what: "Days since a drill has proven the backups", unit: "Count", statistic: "Maximum" },
+  DrillProblems: {
+    what: "What the last drill found wrong; 1 where it was killed",
+    unit: "Count",
+    statistic: "Maximum",
+  },
+  DrillRtoMinutes: {
+    what: "Minutes until the server that the last drill restored took a receipt",
+    unit: "Count",
+    statistic: "Maximum",
+  },
+  DrillRpoMinutes: {
+    what: "Minutes by which the newest write that the last drill restored was older than the restore",
+    unit: "Count",
+    statistic: "Maximum",
+  },
+
   SourcesFailing: { what: "Sources of the monitor that failed or hung", unit: "Count", statistic: "Maximum" },
 } as const satisfies Record<string, Metric>;
 

@@ -5,6 +5,7 @@ import { certificates } from "./sources/certificates";
 import { checkpoints } from "./sources/checkpoints";
 import { connections } from "./sources/connections";
 import { controlPlane } from "./sources/controlPlane";
+import { drill } from "./sources/drill";
 import { partitions } from "./sources/partitions";
 import { pools } from "./sources/pools";
 import { programs } from "./sources/programs";
@@ -28,6 +29,7 @@ export const sourcesFor = (urls: readonly string[]): Source[] => [
   programs,
   verifications,
   archive,
+  drill,
   pools,
   controlPlane,
   certificates(urls),

@@ -15,6 +15,7 @@ import { createPage } from "../../local/page/server/server";
 import { roles } from "../../ops/roles";
 import { startPostgres, type TestDatabase } from "../postgres";
 import { insertReceipts, newReceipt } from "../receipts";
+import { alarmThresholds } from "../alarmThresholds";
 
 export const token = "the token of a test";
 
@@ -24,7 +25,8 @@ export const hostile = `<img src=x onerror="document.title='owned'"><script>docu
 const region = "eu-central-1";
 const server = { capacity: { vcpus: 2, memoryGib: 4, burstable: true }, storageGib: 100 };
 const rows = alarmsFor({
-  thresholds: { lagSeconds: 10, poolWaitSeconds: 5, statementMilliseconds: 250, archiveMinutes: 15 },
+  thresholds: alarmThresholds,
+  drills: true,
   primary: server,
   replica: server,
   monthsAhead: 3,

@@ -12,6 +12,7 @@ import { metricNames, metrics, namespace, type Metric, type MetricName } from ".
 import { roles } from "../../ops/roles";
 import { FakeCloud } from "../local/fakeCloud";
 import { record } from "./mocks";
+import { alarmThresholds } from "../alarmThresholds";
 
 const server = { capacity: { vcpus: 2, memoryGib: 4, burstable: true }, storageGib: 100 };
 const places = {
@@ -20,7 +21,8 @@ const places = {
 };
 const args: AlarmsArgs = {
   environment: "prod",
-  thresholds: { lagSeconds: 10, poolWaitSeconds: 5, statementMilliseconds: 250, archiveMinutes: 15 },
+  thresholds: alarmThresholds,
+  drills: true,
   monthsAhead: 3,
   emails: { page: [], ticket: [] },
   topicArns: { page: [], ticket: [] },
@@ -78,6 +80,10 @@ const idle: Record<MetricName, Value> = {
   ControlPlaneReady: 1,
   ArchiveAgeMinutes: 4,
   ArchiveProblems: 0,
+  DrillAgeDays: 40,
+  DrillProblems: 0,
+  DrillRtoMinutes: 35,
+  DrillRpoMinutes: 12,
   CertificateDaysLeft: 300,
   ProgramsFailed: 0,
   PartitionsRunAgeHours: 12,

@@ -10,10 +10,12 @@ import type { Alarm as LocalAlarm } from "../../cloud/aws/cloudwatch/definitions
 import { reportAlarms } from "../../local/alarms";
 import { metrics } from "../../ops/monitor/metrics";
 import { record } from "./mocks";
+import { alarmThresholds } from "../alarmThresholds";
 
 const capacity = { vcpus: 2, memoryGib: 4, burstable: true };
 const inputs: AlarmInputs = {
-  thresholds: { lagSeconds: 10, poolWaitSeconds: 5, statementMilliseconds: 250, archiveMinutes: 20 },
+  thresholds: alarmThresholds,
+  drills: true,
   primary: { capacity, storageGib: 100 },
   replica: { capacity: { ...capacity, burstable: false }, storageGib: 100 },
   monthsAhead: 3,
@@ -68,7 +70,7 @@ describe("the table", () => {
   test("follows the settings", () => {
     const changed = alarmsFor({
       ...inputs,
-      thresholds: { lagSeconds: 30, poolWaitSeconds: 2, statementMilliseconds: 99, archiveMinutes: 9 },
+      thresholds: { ...alarmThresholds, lagSeconds: 30, poolWaitSeconds: 2, statementMilliseconds: 99, drillDays: 7 },
     });
     expect(row("replication-lag", changed)).toMatchObject({
       threshold: 30,
@@ -76,6 +78,7 @@ describe("the table", () => {
     });
     expect(row("pool-waiting", changed).threshold).toBe(2);
     expect(row("statements-slow", changed).threshold).toBe(99);
+    expect(row("drill-overdue", changed).threshold).toBe(7);
     expect(row("months-missing", alarmsFor({ ...inputs, monthsAhead: 1 })).threshold).toBe(1);
   });
 
@@ -90,6 +93,13 @@ describe("the table", () => {
     expect(alone.filter(({ name, place }) => place === "replica" || name.includes("replica"))).toEqual([]);
   });
 
+  test("has nothing of drills where there are none", () => {
+    const none = alarmsFor({ ...inputs, drills: false });
+    expect(rows.filter((one) => !row(one.name, none)).map(({ name }) => name)).toEqual([
+      ...["drill-overdue", "drill-failed", "drill-slow", "drill-stale"],
+    ]);
+  });
+
   test("takes missing data as trouble where nothing else would tell of it, and there alone", () => {
     expect(rows.filter(({ missing }) => missing === "breaching").map(({ name }) => name)).toEqual(["monitor-silent"]);
   });
@@ -98,6 +108,7 @@ describe("the table", () => {
 const args: AlarmsArgs = {
   environment: "prod",
   thresholds: inputs.thresholds,
+  drills: true,
   monthsAhead: 3,
   emails: { page: ["oncall@example.com"], ticket: [] },
   topicArns: { page: [], ticket: ["arn:aws:sns:eu-west-1:123456789012:tickets"] },

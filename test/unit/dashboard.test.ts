@@ -14,10 +14,12 @@ import { chartOfRow, dashboardBody, type DashboardInputs } from "../../component
 import { charts, questions } from "../../components/monitoring/dashboardCharts";
 import { metricNames, metrics, type Metric } from "../../ops/monitor/metrics";
 import { record } from "./mocks";
+import { alarmThresholds } from "../alarmThresholds";
 
 const server = { capacity: { vcpus: 2, memoryGib: 4, burstable: true }, storageGib: 100 };
 const rows = alarmsFor({
-  thresholds: { lagSeconds: 10, poolWaitSeconds: 5, statementMilliseconds: 250, archiveMinutes: 20 },
+  thresholds: alarmThresholds,
+  drills: true,
   primary: server,
   replica: server,
   monthsAhead: 3,
@@ -90,7 +92,8 @@ describe("the dashboard", () => {
 
   test("has nothing of a replica where there is none", () => {
     const alone = alarmsFor({
-      thresholds: { lagSeconds: 10, poolWaitSeconds: 5, statementMilliseconds: 250, archiveMinutes: 20 },
+      thresholds: alarmThresholds,
+      drills: true,
       primary: server,
       monthsAhead: 3,
     });

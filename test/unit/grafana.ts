@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { alarmsFor } from "../../components/monitoring/alarmTable";
 import { grafanaDashboard } from "../../components/monitoring/grafana";
+import { alarmThresholds } from "../alarmThresholds";
 
 export const grafanaFile = join(__dirname, "../../docs/grafana/authensor-database.json");
 
@@ -10,7 +11,8 @@ const server = { capacity: { vcpus: 2, memoryGib: 4, burstable: true }, storageG
 
 export const grafanaText = (): string => {
   const rows = alarmsFor({
-    thresholds: { lagSeconds: 10, poolWaitSeconds: 5, statementMilliseconds: 250, archiveMinutes: 20 },
+    thresholds: alarmThresholds,
+    drills: true,
     primary: server,
     replica: server,
     monthsAhead: 3,

@@ -98,7 +98,15 @@ describe("defaults", () => {
       alarms: {
         emails: { page: [], ticket: [] },
         topicArns: { page: [], ticket: [] },
-        thresholds: { lagSeconds: 10, poolWaitSeconds: 5, statementMilliseconds: 250, archiveMinutes: 20 },
+        thresholds: {
+          lagSeconds: 10,
+          poolWaitSeconds: 5,
+          statementMilliseconds: 250,
+          archiveMinutes: 20,
+          drillDays: 100,
+          drillRtoMinutes: 240,
+          drillRpoMinutes: 60,
+        },
       },
     });
   });

@@ -1,6 +1,10 @@
+import type { Identity } from "../../iam/roles";
+
 /** What an operation is asked. */
 export interface Call {
   region: string;
+  /** Who asks. */
+  accessKeyId: string;
   /** "DBInstanceIdentifier", "Filters.Filter.1.Name", … */
   parameters: ReadonlyMap<string, string>;
 }
@@ -13,6 +17,8 @@ export interface Rds {
   reboots: Set<string>;
   /** Restores that are under way, by ARN. */
   restores: Map<string, { ending: AbortController; done: Promise<void> }>;
+  /** Whose key it is; nobody is denied anything where nobody is known. */
+  identityOf?: (accessKeyId: string) => Identity | undefined;
   /** Ends what is under way. */
   signal: AbortSignal;
 }

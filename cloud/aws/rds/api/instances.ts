@@ -38,7 +38,7 @@ export function describe(instance: Known, rds: Rds): object {
     // RDS tells no address before there is a server.
     ...(restored?.status !== "creating" && { Endpoint: { Address: "localhost", Port: instance.port } }),
     ...(restored && { MasterUsername: restored.master, DeletionProtection: restored.deletionProtection }),
-    TagList: { Tag: Object.entries(restored?.tags ?? {}).map(([Key, Value]) => ({ Key, Value })) },
+    TagList: { Tag: Object.entries(instance.tags).map(([Key, Value]) => ({ Key, Value })) },
     DBParameterGroups: {
       DBParameterGroup: {
         DBParameterGroupName: instance.parameterGroup,

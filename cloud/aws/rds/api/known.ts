@@ -20,6 +20,7 @@ export interface Known {
   directory: string;
   major: number;
   memoryGib: number;
+  tags: Record<string, string>;
   /** Of an instance that this API made; the others are the program's. */
   restored?: Restored;
 }
@@ -31,7 +32,6 @@ export interface Restored {
   moment: string;
   master: string;
   deletionProtection: boolean;
-  tags: Record<string, string>;
   /** What became of it, the newest last. */
   events: { at: string; message: string }[];
 }
@@ -64,6 +64,7 @@ export function announce(
     directory: server.directory,
     major: server.binaries.major,
     memoryGib,
+    tags: outputs["tagsAll"] as Record<string, string>,
   };
   write(rds, known, owner);
 }

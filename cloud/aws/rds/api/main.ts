@@ -1,5 +1,7 @@
 /** RDS on this machine: its API, and who looks after the backups; one process for the instances of all regions. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { dirname } from "node:path";
+import { identityOf } from "../../iam/roles";
 import { keepBackups } from "../backups/keeper";
 import { resume } from "./restored";
 import { serve } from "./server";
@@ -7,7 +9,13 @@ import { serve } from "./server";
 const [directory = "", port = ""] = process.argv.slice(2);
 const ending = new AbortController();
 const { signal } = ending;
-const rds = { directory, reboots: new Set<string>(), restores: new Map(), signal };
+const rds = {
+  directory,
+  reboots: new Set<string>(),
+  restores: new Map(),
+  identityOf: (accessKeyId: string) => identityOf(dirname(directory), accessKeyId),
+  signal,
+};
 
 const server = serve(rds);
 server.listen(Number(port), "127.0.0.1", () => console.log("listening"));

@@ -2,6 +2,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { XMLBuilder } from "fast-xml-parser";
 import { AwsError } from "../../account";
+import { demand } from "./access";
 import type { Rds } from "./call";
 import { operations } from "./operations";
 
@@ -15,13 +16,17 @@ export interface Answer {
 
 export function answer({ headers, body }: { headers: IncomingHttpHeaders; body: string }, rds: Rds): Answer {
   try {
-    const region = /Credential=[^/]+\/\d{8}\/([a-z0-9-]+)\/rds\/aws4_request/.exec(headers.authorization ?? "")?.[1];
-    if (region === undefined) throw new AwsError("MissingAuthenticationToken", "the request is not signed");
+    const signed = /Credential=([^/]+)\/\d{8}\/([a-z0-9-]+)\/rds\/aws4_request/.exec(headers.authorization ?? "");
+    const [, accessKeyId, region] = signed ?? [];
+    if (accessKeyId === undefined || region === undefined)
+      throw new AwsError("MissingAuthenticationToken", "the request is not signed");
     const parameters = new Map(new URLSearchParams(body));
     const action = parameters.get("Action") ?? "";
     const operation = Object.hasOwn(operations, action) ? operations[action] : undefined;
     if (operation === undefined) throw new AwsError("InvalidAction", `the local cloud does not know ${action} of RDS`);
-    const result = { [`${action}Result`]: operation({ region, parameters }, rds) };
+    const call = { region, accessKeyId, parameters };
+    demand(action, call, rds);
+    const result = { [`${action}Result`]: operation(call, rds) };
     return { status: 200, xml: builder.build({ [`${action}Response`]: { "@_xmlns": xmlns, ...result } }) };
   } catch (error) {
     const known = error instanceof AwsError;

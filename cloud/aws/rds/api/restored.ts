@@ -13,6 +13,7 @@ import { describe, instanceOf, requireAvailable } from "./instances";
 import { find, forget, list, write, type Known, type Restored } from "./known";
 import type { Call, Rds } from "./call";
 import { serverBehind } from "./servers";
+import { tagsOf } from "./tags";
 
 const isTrue = (value: string | undefined) => value === "true";
 
@@ -38,13 +39,13 @@ export function restoreInstance(call: Call, rds: Rds): object {
     directory: join(rds.directory, "restored", `${region}.${identifier}`),
     major,
     memoryGib,
+    tags: tagsOf(parameters),
     restored: {
       status: "creating",
       from: { region, id: backup.id },
       moment: momentOf(call, rds),
       master: username,
       deletionProtection: isTrue(parameters.get("DeletionProtection")),
-      tags: tagsOf(parameters),
       events: [],
     },
   };
@@ -69,13 +70,6 @@ function momentOf(call: Call, rds: Rds): string {
     );
   }
   return moment.toISOString();
-}
-
-/** "Tags.Tag.1.Key", "Tags.Tag.1.Value", … */
-function tagsOf(parameters: ReadonlyMap<string, string>): Record<string, string> {
-  const numbers = [...parameters.keys()].flatMap((name) => /^Tags\.Tag\.(\d+)\.Key$/.exec(name)?.[1] ?? []);
-  const of = (n: string, what: string) => parameters.get(`Tags.Tag.${n}.${what}`) ?? "";
-  return Object.fromEntries(numbers.map((n) => [of(n, "Key"), of(n, "Value")]));
 }
 
 /** Writes down what has become of an instance, unless it was deleted meanwhile. */
