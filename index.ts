@@ -23,6 +23,7 @@ import { bundleMigrations, bundleOps } from "./components/programs/opsBundle";
 import { Reboots } from "./components/programs/reboots";
 import { Pgbouncer, pgbouncerNames, pgbouncerPods } from "./components/pooling/pgbouncer";
 import { lookUpDrillPlace, lookUpReplicaPlace } from "./components/network/replicaPlace";
+import { untold } from "./components/monitoring/untold";
 import { scheduleAll } from "./components/programs/scheduled";
 import { scheduledSources } from "./components/programs/scheduledPrograms";
 import { logRetentionOf } from "./components/database/serverLogs";
@@ -40,9 +41,11 @@ async function program() {
   const tags = { ...settings.tags, "authensor:environment": environment };
   // Without a replica nothing of its region is looked up, made or trusted.
   const replicaRegion = standby.wanted ? regions.replica : undefined;
-  if (database.deletionProtection) for (const warning of unpinnedImages(settings)) await pulumi.log.warn(warning);
+  const serverRegions = [regions.primary, ...(replicaRegion ? [replicaRegion] : [])];
+  const warnings = [...unpinnedImages(settings), ...untold(settings.alarms, serverRegions)];
+  if (database.deletionProtection) for (const warning of warnings) await pulumi.log.warn(warning);
   // First of all: what is wrong with a file is said before anything is made.
-  const trusted = [regions.primary, ...(replicaRegion ? [replicaRegion] : []), ...(drilled ? [regions.backup] : [])];
+  const trusted = [...serverRegions, ...(drilled ? [regions.backup] : [])];
   const trustedCa = databaseCa(trusted, database.caFile);
   const acknowledged = acknowledgements(settings.verification.acknowledgedFile);
 

@@ -5,7 +5,7 @@ const longestWait = queryWait - 1;
 
 const emails = (severity: string, who: string) =>
   list(`${severity}Emails`, /^[^\s@,]+@[^\s@,]+\.[^\s@,]+$/, {
-    description: `E-mail addresses for alarms that ${who}; each must confirm once`,
+    description: `E-mail addresses for alarms that ${who}; each must confirm one mail per region with a server`,
     rule: "e-mail addresses, as a JSON array or divided by commas",
     example: "oncall@example.com",
   });

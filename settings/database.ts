@@ -68,7 +68,7 @@ export const database = {
   keepAfterDestroy: flag("keepAfterDestroy", {
     description:
       "Whether a destroy keeps a final snapshot, the backup bucket, the keys of the data and the servers' logs; if not, it keeps nothing that lasts",
-    defaultFrom: "deletionProtection",
+    default: "true",
   }),
   applyImmediately: flag("applyImmediately", {
     description:

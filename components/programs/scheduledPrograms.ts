@@ -156,6 +156,7 @@ export const scheduledPrograms = {
     // A failed one is to be looked at; its instance is gone either way.
     retries: 0,
     helpers: ["verify"],
+    knowsAcknowledged: true,
     // A session of its own: as long as that lives, no other drill begins.
     connection: "verifier",
     connections: 1,

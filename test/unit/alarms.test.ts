@@ -1,4 +1,5 @@
 /** Every alarm, row by row; and what the deployment makes of them. */
+import { untold } from "../../components/monitoring/untold";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -217,4 +218,17 @@ describe("make status", () => {
   test("says nothing of alarms where there are none", () => {
     expect(reportAlarms([], {}, [])).toEqual({ lines: [], pages: false });
   });
+});
+
+test("a severity whose alarms reach nobody is told in the preview, with the regions and what to set", () => {
+  const regions = ["eu-central-1", "eu-west-1"];
+  const nobody = { page: [], ticket: [] };
+  const topic = "arn:aws:sns:eu-central-1:123456789012:oncall";
+  expect(untold({ emails: { page: ["a@b.c"], ticket: ["a@b.c"] }, topicArns: nobody }, regions)).toEqual([]);
+  expect(
+    untold({ emails: { ...nobody, page: ["a@b.c"] }, topicArns: { ...nobody, ticket: [topic] } }, regions),
+  ).toEqual([
+    "Nobody is told of alarms that can wait for the morning in eu-west-1: set ticketEmails, or ticketTopicArns with a topic of each of these regions.",
+  ]);
+  expect(untold({ emails: nobody, topicArns: nobody }, regions)).toHaveLength(2);
 });

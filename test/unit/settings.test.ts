@@ -586,17 +586,17 @@ describe("what only shows in combination", () => {
     expect(settings).toMatchObject({ regions: { replica: undefined }, replica: { wanted: false } });
   });
 
-  test("what stays after a destroy follows the protection, and the copies' retention the backups', unless each is said", () => {
-    const of = (raw: Record<string, string>) => {
-      const { database, backup } = parseSettings({ ...required, ...raw });
-      return [database.keepAfterDestroy, backup.copyRetentionDays];
-    };
-    expect(of({})).toEqual([true, 7]);
-    expect(of({ deletionProtection: "false", backupRetentionDays: "3" })).toEqual([false, 3]);
-    expect(of({ deletionProtection: "false", keepAfterDestroy: "true", backupCopyRetentionDays: "35" })).toEqual([
-      true,
-      35,
-    ]);
+  test("whoever turns the protection off to destroy a stack loses nothing by that: what stays is a setting of its own", () => {
+    const kept = (raw: Record<string, string>) => parseSettings({ ...required, ...raw }).database.keepAfterDestroy;
+    expect(kept({})).toBe(true);
+    expect(kept({ deletionProtection: "false" })).toBe(true);
+    expect(kept({ deletionProtection: "false", keepAfterDestroy: "false" })).toBe(false);
+  });
+
+  test("the copies' retention follows the backups' unless it is said", () => {
+    const days = (raw: Record<string, string>) => parseSettings({ ...required, ...raw }).backup.copyRetentionDays;
+    expect(days({ backupRetentionDays: "3" })).toBe(3);
+    expect(days({ backupRetentionDays: "3", backupCopyRetentionDays: "35" })).toBe(35);
   });
 
   test("the smallest reserve there may be holds all direct connections and the monitor's through two PgBouncer pods", () => {
