@@ -12,6 +12,7 @@ import { readManifests } from "./manifest";
 import { readAcknowledgements } from "./verify/acknowledgements";
 import { verifyArchive, type Archived } from "./verify/archived";
 import { newestMoment, Restored } from "./verify/restored";
+import { archiveBounds } from "./verify/fromArchive";
 import { record, scopeNamed } from "./verify/record";
 import { failure, summary } from "./verify/report";
 import type { Counts } from "./verify/request";
@@ -26,7 +27,7 @@ Environment:
 
   ACKNOWLEDGED_FILE  findings that were looked into, in place of --acknowledged
 
-  BACKUP_BUCKET, BACKUP_REGION  for --archived: the locked bucket and its region
+  BACKUP_BUCKET, BACKUP_REGION  for --archived and --from-archive: the locked bucket and its region
   ARCHIVE_KNOWN_FLAWS           for --archived: flaws in the archive that were looked into (default 0)
 
 Prints a JSON report on standard output and progress on standard error.
@@ -40,6 +41,7 @@ Examples:
   verify --archived                           … and the archive in the bucket, and both against each other
   verify --archived --restored                … of a database that was restored to an earlier moment
   verify --from-anchor anchor-2.json          only what came after that anchor
+  verify --from-archive 8d                    what the last 8 days wrote, from where the locked bucket's anchor of then stands
   verify --since 2026-11-01 --until 2026-12-01  receipts made in November (UTC)
   verify --agent billing-bot                  one agent ("" for receipts of none)`;
 
@@ -49,6 +51,7 @@ interface Options {
   agent?: string;
   anchors?: string[];
   fromAnchor?: string;
+  fromArchive?: string;
   manifests?: string[];
   archived?: boolean;
   restored?: string | true;
@@ -81,11 +84,23 @@ async function run(options: Options, { signal }: Context): Promise<void> {
     );
   if (options.agent !== undefined && options.fromAnchor !== undefined)
     throw new Failure("--from-anchor checks all agents: do not combine it with --agent", [], 2);
+  const lastDays = time("from-archive", options.fromArchive);
+  const bounded = [since, until, options.agent, options.anchors, options.fromAnchor, options.archived];
+  if (lastDays !== undefined && bounded.some((option) => option !== undefined))
+    throw new Failure(
+      "--from-archive says itself what is verified: do not combine it with --since, --until, --agent, anchors or --archived",
+      [],
+      2,
+    );
   const recorded = options.record === undefined ? undefined : scopeNamed(options.record);
-  const parts = [options.agent, options.until, ...(recorded === "whole" ? [options.since, options.fromAnchor] : [])];
+  const parts = [
+    options.agent,
+    options.until,
+    ...(recorded === "whole" ? [options.since, options.fromAnchor, lastDays] : []),
+  ];
   if (recorded !== undefined && parts.some((part) => part !== undefined))
     throw new Failure(
-      `--record ${recorded} would tell the monitor more than was verified: do not combine it with --agent, --until${recorded === "whole" ? ", --since or --from-anchor" : ""}`,
+      `--record ${recorded} would tell the monitor more than was verified: do not combine it with --agent, --until${recorded === "whole" ? ", --since, --from-anchor or --from-archive" : ""}`,
       [],
       2,
     );
@@ -94,15 +109,21 @@ async function run(options: Options, { signal }: Context): Promise<void> {
     throw new Failure("--restored compares a restored database with the archive: combine it with --archived", [], 2);
   const archived = options.archived ? await readArchive(signal, options.restored) : undefined;
   const acknowledged = options.acknowledged ?? process.env["ACKNOWLEDGED_FILE"];
+  const bounds = lastDays === undefined ? undefined : await archiveBounds(backupBucket(signal), lastDays);
   const report = await verify({
-    url: await verifiableUrl(signal, archived),
+    url: await verifiableUrl(signal, (archived ?? bounds)?.lsn),
     signal,
-    since,
+    since: since ?? (bounds ? undefined : lastDays),
     until,
     agent: options.agent,
-    anchors: [...others, ...readAnchors(options.anchors ?? []), ...(archived?.anchors ?? [])],
+    anchors: [
+      ...others,
+      ...readAnchors(options.anchors ?? []),
+      ...(archived?.anchors ?? []),
+      ...(bounds ? [bounds.newest] : []),
+    ],
     archived,
-    from,
+    from: from ?? bounds?.from,
     manifests: readManifests(options.manifests ?? []),
     acknowledgements: acknowledged === undefined ? [] : readAcknowledgements(acknowledged),
     resumeFile: options.resume,
@@ -119,13 +140,16 @@ async function run(options: Options, { signal }: Context): Promise<void> {
   if (failed) throw failed;
 }
 
-/** What the database says of the archive is asked for first: the archiver may go on while the bucket is read. */
-async function readArchive(signal: AbortSignal, restoredTo: Options["restored"]): Promise<Archived> {
-  const bucket = connectBucket(
+const backupBucket = (signal: AbortSignal) =>
+  connectBucket(
     textSetting("BACKUP_BUCKET", "authensor-prod-backups-1a2b3c4"),
     textSetting("BACKUP_REGION", "eu-west-1"),
     signal,
   );
+
+/** What the database says of the archive is asked for first: the archiver may go on while the bucket is read. */
+async function readArchive(signal: AbortSignal, restoredTo: Options["restored"]): Promise<Archived> {
+  const bucket = backupBucket(signal);
   const from = { url: await verifiableUrl(signal), applicationName: "authensor-verify", signal };
   const known = integerSetting("ARCHIVE_KNOWN_FLAWS", 0);
   const told = await withConnection(from, toldManifest);
@@ -141,8 +165,8 @@ async function readArchive(signal: AbortSignal, restoredTo: Options["restored"])
 }
 
 /** A replica that has not replayed what is in the bucket would look like one that has lost it. */
-const verifiableUrl = (signal: AbortSignal, archived?: Archived): Promise<string> =>
-  readableUrl("authensor-verify", signal, (client) => assertReplayed(client, archived?.lsn));
+const verifiableUrl = (signal: AbortSignal, lsn?: string): Promise<string> =>
+  readableUrl("authensor-verify", signal, (client) => assertReplayed(client, lsn));
 
 /** A line every few seconds; on a terminal one that is written over. */
 function progress(): (counts: Counts) => void {
@@ -167,6 +191,10 @@ void runProgram("verify", "Verifies the audit trail.", (command: Command, contex
     .option("--agent <name>", "this agent's chain only")
     .option("--anchors <files...>", "anchors to verify against (JSON, one or several per file; - is standard input)")
     .option("--from-anchor <file>", "begin where this anchor was made")
+    .option(
+      "--from-archive <time>",
+      "begin where the archive's newest manifest from before this time was made, and reach its newest; without one as --since",
+    )
     .option("--manifests <files...>", "manifests of archived months (ops/anchor --month), one or several per file")
     .option("--archived", "the archive in the bucket too, and that the database has not lost or changed what is in it")
     .option(

@@ -68,6 +68,19 @@ const verification = {
   env: () => ({}),
 } as const;
 
+/** Its own copy of the trail, and anchors that no owner of the database can change. */
+const readsArchive = {
+  env: ({ backups, archiveKnownFlaws }: ScheduledInputs) => ({
+    BACKUP_BUCKET: backups.bucketName,
+    BACKUP_REGION: backups.region,
+    ARCHIVE_KNOWN_FLAWS: String(archiveKnownFlaws),
+  }),
+  aws: ({ backups }: ScheduledInputs) => ({
+    description: "Authensor: who verifies reads the backup bucket",
+    statements: archiveReaderStatements(backups),
+  }),
+};
+
 const byHand = {
   connection: "auditor",
   connections: 0,
@@ -114,14 +127,16 @@ export const scheduledPrograms = {
       statements: archiverStatements(backups),
     }),
   },
-  // As far back as the last run of the whole trail, and a day more. Neither run has an anchor: docs/verification.md says what that means.
+  // As far back as the last run of the whole trail, and a day more, from an anchor to an anchor of the locked bucket.
   "verify-recent": {
+    ...verification,
+    ...readsArchive,
     what: "what the last 8 days wrote is verified",
     schedule: "47 5 * * *",
     deadline: 2 * 3600,
-    args: ["--since", "8d", "--record", "recent", "--allow-empty", "--connections", "1"],
-    ...verification,
+    args: ["--from-archive", "8d", "--record", "recent", "--allow-empty", "--connections", "1"],
   },
+  // Without an anchor: docs/verification.md says what that means.
   "verify-whole": {
     what: "the whole trail is verified",
     schedule: "17 6 * * 0",
@@ -132,19 +147,11 @@ export const scheduledPrograms = {
   // All of the bucket is read, from another region and partly from cold storage: it costs more than the database's own verification.
   "verify-archived": {
     ...verification,
+    ...readsArchive,
     what: "the whole trail and the archive in the bucket are verified against each other",
     schedule: "17 8 1 * *",
     deadline: 12 * 3600,
     args: ["--archived", "--allow-empty", "--connections", "1"],
-    env: ({ backups, archiveKnownFlaws }) => ({
-      BACKUP_BUCKET: backups.bucketName,
-      BACKUP_REGION: backups.region,
-      ARCHIVE_KNOWN_FLAWS: String(archiveKnownFlaws),
-    }),
-    aws: ({ backups }) => ({
-      description: "Authensor: who verifies reads the backup bucket",
-      statements: archiveReaderStatements(backups),
-    }),
   },
   // Every quarter: what an alarm allows is 100 days.
   drill: {

@@ -193,16 +193,64 @@ describe("what has left the bucket by its age", () => {
   });
 });
 
-describe("ops/verify --archived", () => {
-  const run = (more: Record<string, string> = {}) =>
-    runOps("verify", ["--archived"], {
-      ...s3.environment,
-      AWS_ENDPOINT_URL_S3: s3.url,
-      BACKUP_BUCKET: bucket.name,
-      BACKUP_REGION: testRegion,
-      DATABASE_URL: database.url(roles.auditor),
-      ...more,
+const verify = (args: string[], more: Record<string, string> = {}) =>
+  runOps("verify", args, {
+    ...s3.environment,
+    AWS_ENDPOINT_URL_S3: s3.url,
+    BACKUP_BUCKET: bucket.name,
+    BACKUP_REGION: testRegion,
+    DATABASE_URL: database.url(roles.auditor),
+    ...more,
+  });
+
+describe("ops/verify --from-archive", () => {
+  it("begins where the newest manifest from before then was made, and reaches the newest", async () => {
+    const { code, lines, stderr } = await verify(["--from-archive", manifests[2]!.as_of]);
+    expect(stderr).toContain(`the trail after the anchor of ${manifests[1]!.as_of} is whole: `);
+    expect(lines[0]).toMatchObject({ ok: true, scope: { from: manifests[1]!.as_of } });
+    expect(code).toBe(0);
+  });
+
+  it("begins with the newest where nothing was archived since, and compares what it says", async () => {
+    const { code, stderr } = await verify(["--from-archive", "0m", "--allow-empty"]);
+    expect(stderr).toContain(`the trail after the anchor of ${manifests[3]!.as_of} is whole: `);
+    expect(code).toBe(0);
+  });
+
+  it.each([
+    ["is younger than that", () => Promise.resolve(manifests[0]!.as_of)],
+    [
+      "has lost by its age what is older",
+      async () => {
+        await Promise.all([remove(manifestKey(1)), remove(manifestKey(2))]);
+        return manifests[2]!.as_of;
+      },
+    ],
+    [
+      "is empty",
+      () => {
+        bucket = new Bucket(bucket.client, "empty", signal);
+        makeBucket(s3.root, bucket.name, lockedBucket);
+        return Promise.resolve(manifests[2]!.as_of);
+      },
+    ],
+  ])("is as --since where the archive %s", async (_why, prepare) => {
+    const since = await prepare();
+    const { code, lines } = await verify(["--from-archive", since]);
+    expect(lines[0]).toMatchObject({ ok: true, scope: { since: new Date(since).toISOString() } });
+    expect(code).toBe(0);
+  });
+
+  it.each([["--since", "1d"], ["--agent", "a"], ["--archived"]])("is not combined with %s", async (...option) => {
+    expect(await verify(["--from-archive", "8d", ...option])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("do not combine it with --since, --until, --agent") as string,
     });
+  });
+});
+
+describe("ops/verify --archived", () => {
+  const run = (more: Record<string, string> = {}) => verify(["--archived"], more);
 
   it("says that the trail and the archive are whole, and what it has read; without the bucket's name it does nothing", async () => {
     await superuser.query("update audit.archive set manifest = 4");
@@ -227,6 +275,13 @@ describe("ops/verify --archived", () => {
     const cut = await run();
     expect(cut).toMatchObject({ code: 1, lines: [{ first: { kind: "cut-off-tail", seq: 4 } }] });
     expect(cut.stderr).toContain(manifestKey(4));
+    const lastDays = (option: string) => verify([option, manifests[2]!.as_of]);
+    expect(await lastDays("--from-archive")).toMatchObject({
+      code: 1,
+      lines: [{ first: { kind: "cut-off-tail", seq: 4 } }],
+    });
+    // What the daily run was before.
+    expect(await lastDays("--since")).toMatchObject({ code: 0 });
     await insertReceipts(app, [newReceipt()]);
     expect(await run()).toMatchObject({ code: 1, lines: [{ first: { kind: "rewritten", seq: 4 } }] });
   });
