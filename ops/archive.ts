@@ -1,4 +1,4 @@
-/** Writes what each chain gained since the last run into the locked bucket. Safe to run anywhere, any number of times, several at once. */
+/** Writes what each chain gained since the last run into the locked bucket, and a dump of what is in no chain. Safe to run anywhere, any number of times, several at once. */
 import type { Command } from "commander";
 import type pg from "pg";
 import type { Acceptance } from "./archive/acceptFork";
@@ -8,6 +8,8 @@ import { assertReplayed } from "./archive/position";
 import { reportArchive, toldManifest } from "./archive/report";
 import { archive, type Outcome } from "./archive/run";
 import { databaseUrl, readableUrl, withConnection } from "./database";
+import { reportDump, toldDump } from "./dump/report";
+import { dump, type Dumped } from "./dump/run";
 import { Failure, integerSetting, runProgram, textSetting, type Context } from "./program";
 
 const environment = `
@@ -58,12 +60,26 @@ async function run(options: Options, { log, signal }: Context): Promise<void> {
   const onPrimary = <T>(work: (client: pg.Client) => Promise<T>, options = {}) =>
     withConnection({ ...from, ...options, url: databaseUrl() }, work);
   let outcome: Outcome;
+  let dumped: Dumped | Error;
   try {
-    const told = await onPrimary(toldManifest);
+    const told = await onPrimary(async (client) => ({
+      manifest: await toldManifest(client),
+      dump: await toldDump(client),
+    }));
     const stored = (await newestManifest(bucket))?.manifest.archive.lsn;
     // Spares the primary where there is a replica that shows what is in the bucket already.
     const url = await readableUrl(from.applicationName, signal, (client) => assertReplayed(client, stored));
-    outcome = await withConnection({ ...from, url }, (client) => archive({ ...settings, told, client, bucket }));
+    [outcome, dumped] = await withConnection({ ...from, url }, async (client) => {
+      const of = { ...settings, client, bucket };
+      const archived = await archive({ ...of, told: told.manifest });
+      // What stands in a dump's way does not keep segments from counting.
+      return [
+        archived,
+        await dump({ ...of, told: told.dump, manifest: archived.number ?? 0 }).catch(
+          (error: unknown) => error as Error,
+        ),
+      ];
+    });
   } catch (error) {
     // Where no connection is to be had, the next run's report is awaited: an alarm tells when it does not come.
     const failed = { summary: (error as Error).message };
@@ -81,9 +97,15 @@ async function run(options: Options, { log, signal }: Context): Promise<void> {
     problems: problem?.count ?? 0,
     summary: problem?.failure.message ?? summary,
   };
-  await onPrimary((client) => reportArchive(client, report));
+  await onPrimary(async (client) => {
+    await reportArchive(client, report);
+    if (!(dumped instanceof Error)) await reportDump(client, dumped);
+  });
   log.info(summary, { until });
   if (problem) throw problem.failure;
+  if (dumped instanceof Error) throw dumped;
+  if (dumped.touched !== undefined)
+    throw new Failure(dumped.touched, ["docs/runbooks/archive-flawed.md says how to go on."]);
 }
 
 /** What is archived is not whole where rows were altered or are missing: said by every run until somebody has looked into it. */
@@ -105,13 +127,17 @@ function problemOf(
   };
 }
 
-void runProgram("archive", "Writes what each chain gained into the locked bucket.", (command: Command, context) => {
-  command
-    .addHelpText("after", environment)
-    .option("--accept-fork <agent>", "go on with this agent's chain past a fork (docs/runbooks/archive-flawed.md)")
-    .option("--changes", "the fork is in the chain of the agent's changes, not of its receipts")
-    .option("--at <place>", "the last place that both branches have")
-    .option("--by <name>", "who has looked into it")
-    .option("--reason <text>", "what was found, for whoever verifies the archive later")
-    .action((options: Options) => run(options, context));
-});
+void runProgram(
+  "archive",
+  "Writes what each chain gained into the locked bucket, and dumps what is in no chain.",
+  (command: Command, context) => {
+    command
+      .addHelpText("after", environment)
+      .option("--accept-fork <agent>", "go on with this agent's chain past a fork (docs/runbooks/archive-flawed.md)")
+      .option("--changes", "the fork is in the chain of the agent's changes, not of its receipts")
+      .option("--at <place>", "the last place that both branches have")
+      .option("--by <name>", "who has looked into it")
+      .option("--reason <text>", "what was found, for whoever verifies the archive later")
+      .action((options: Options) => run(options, context));
+  },
+);

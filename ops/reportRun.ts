@@ -10,6 +10,7 @@ const reporters = {
   report_archive: roles.archiver,
   begin_drill: roles.verifier,
   report_drill: roles.verifier,
+  report_dump: roles.archiver,
 } as const;
 
 /** @returns what the function answers */

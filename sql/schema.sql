@@ -1389,6 +1389,22 @@ begin
 end
 $$;
 
+CREATE FUNCTION audit.report_dump(dumped_until timestamp with time zone, number bigint) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if (isfinite(dumped_until) and dumped_until <= clock_timestamp() + audit.max_earliness() and number > 0) is not true
+  then
+    raise 'no dump % shows the state of %: it is now %', number, dumped_until, clock_timestamp()
+      using errcode = 'invalid_parameter_value', hint = 'Is the clock of the server that was read right?';
+  end if;
+  update audit.dumps d
+     set dumped_until = least(report_dump.dumped_until, clock_timestamp()),
+         number       = greatest(report_dump.number, d.number);
+end
+$$;
+
 CREATE FUNCTION audit.report_run(program text, succeeded boolean, summary text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1860,6 +1876,13 @@ CREATE TABLE audit.drill (
     CONSTRAINT drill_only_row_check CHECK (only_row)
 );
 
+CREATE TABLE audit.dumps (
+    only_row boolean DEFAULT true NOT NULL,
+    dumped_until timestamp with time zone DEFAULT now() NOT NULL,
+    number bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT dumps_only_row_check CHECK (only_row)
+);
+
 CREATE TABLE audit.heartbeat (
     only_row boolean DEFAULT true NOT NULL,
     at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
@@ -2150,6 +2173,9 @@ ALTER TABLE ONLY audit.drain_targets
 
 ALTER TABLE ONLY audit.drill
     ADD CONSTRAINT drill_pkey PRIMARY KEY (only_row);
+
+ALTER TABLE ONLY audit.dumps
+    ADD CONSTRAINT dumps_pkey PRIMARY KEY (only_row);
 
 ALTER TABLE ONLY audit.heartbeat
     ADD CONSTRAINT heartbeat_pkey PRIMARY KEY (only_row);
@@ -2516,6 +2542,9 @@ GRANT ALL ON FUNCTION audit.report_archive(archived_until timestamp with time zo
 REVOKE ALL ON FUNCTION audit.report_drill(rto_seconds bigint, rpo_seconds bigint, problems bigint, summary text) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.report_drill(rto_seconds bigint, rpo_seconds bigint, problems bigint, summary text) TO authensor_verifier;
 
+REVOKE ALL ON FUNCTION audit.report_dump(dumped_until timestamp with time zone, number bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.report_dump(dumped_until timestamp with time zone, number bigint) TO authensor_archiver;
+
 REVOKE ALL ON FUNCTION audit.report_run(program text, succeeded boolean, summary text) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.report_run(program text, succeeded boolean, summary text) TO authensor_maintenance;
 
@@ -2553,8 +2582,13 @@ GRANT SELECT ON TABLE audit.archive TO authensor_auditor;
 GRANT SELECT ON TABLE audit.checkpoints TO authensor_auditor;
 GRANT SELECT ON TABLE audit.checkpoints TO authensor_monitor;
 
+GRANT SELECT ON TABLE audit.connection_limits TO authensor_archiver;
+
 GRANT SELECT ON TABLE audit.drill TO authensor_monitor;
 GRANT SELECT ON TABLE audit.drill TO authensor_auditor;
+
+GRANT SELECT ON TABLE audit.dumps TO authensor_monitor;
+GRANT SELECT ON TABLE audit.dumps TO authensor_auditor;
 
 GRANT SELECT ON TABLE audit.heartbeat TO authensor_monitor;
 GRANT SELECT ON TABLE audit.heartbeat TO authensor_auditor;
@@ -2562,6 +2596,8 @@ GRANT SELECT ON TABLE audit.heartbeat TO authensor_auditor;
 GRANT UPDATE(at) ON TABLE audit.heartbeat TO authensor_monitor;
 
 GRANT SELECT ON TABLE audit.history_heads TO authensor_auditor;
+
+GRANT SELECT ON SEQUENCE audit.imports_id_seq TO authensor_archiver;
 
 GRANT SELECT ON TABLE audit.migrations TO authensor_auditor;
 
@@ -2571,6 +2607,8 @@ GRANT SELECT ON TABLE audit.partitions TO authensor_maintenance;
 
 GRANT SELECT ON TABLE audit.program_runs TO authensor_monitor;
 GRANT SELECT ON TABLE audit.program_runs TO authensor_auditor;
+
+GRANT SELECT ON TABLE audit.programs TO authensor_archiver;
 
 GRANT SELECT ON TABLE audit.receipt_history TO authensor_auditor;
 
@@ -2590,6 +2628,7 @@ GRANT SELECT,INSERT ON TABLE public.aegis_scans TO authensor_app;
 GRANT SELECT ON TABLE public.aegis_scans TO authensor_auditor;
 
 GRANT SELECT,INSERT ON TABLE public.api_keys TO authensor_app;
+GRANT SELECT ON TABLE public.api_keys TO authensor_archiver;
 
 GRANT SELECT(id) ON TABLE public.api_keys TO authensor_auditor;
 
@@ -2683,5 +2722,7 @@ GRANT INSERT(receipt_id) ON TABLE public.telemetry_events TO authensor_telemetry
 GRANT INSERT(value) ON TABLE public.telemetry_events TO authensor_telemetry;
 
 GRANT INSERT(attributes) ON TABLE public.telemetry_events TO authensor_telemetry;
+
+GRANT SELECT ON SEQUENCE public.telemetry_events_id_seq TO authensor_archiver;
 
 ALTER DEFAULT PRIVILEGES FOR ROLE authensor_owner REVOKE ALL ON FUNCTIONS  FROM PUBLIC;

@@ -8,7 +8,8 @@ export interface BackupBucket {
 
 const allow = { Effect: "Allow" };
 
-const objectsOf = (arn: Input<string>) => [interpolate`${arn}/manifests/*`, interpolate`${arn}/segments/*`];
+const objectsOf = (arn: Input<string>) =>
+  ["manifests", "segments", "dumps", "parts"].map((folder) => interpolate`${arn}/${folder}/*`);
 
 const throughS3 = (region: string) => ({ StringEquals: { "kms:ViaService": `s3.${region}.amazonaws.com` } });
 

@@ -110,6 +110,7 @@ export const chartOf: Readonly<Record<MetricName, ChartName>> = {
   VerificationUnverified: "verified",
   VerificationAgeHours: "verification",
   ArchiveAgeMinutes: "archive",
+  DumpAgeMinutes: "archive",
   ArchiveProblems: "archiveProblems",
   DrillAgeDays: "drillAge",
   DrillRtoMinutes: "drillTimes",

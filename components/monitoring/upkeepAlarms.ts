@@ -122,6 +122,15 @@ function scheduled({ monthsAhead, thresholds: { archiveMinutes } }: AlarmInputs)
       datapoints: [3, 3],
       says: `The locked bucket lacks what was sealed in the last ${archiveMinutes} minutes or more.`,
     }),
+    watched("DumpAgeMinutes", {
+      name: "dump-overdue",
+      severity: "ticket",
+      comparison: "above",
+      // A change waits for an hour; the rest is for runs that fail.
+      threshold: archiveMinutes + 160,
+      datapoints: [5, 5],
+      says: `The locked bucket lacks what changed in policies, keys and budgets in the last ${archiveMinutes + 160} minutes or more.`,
+    }),
     watched("ArchiveProblems", {
       name: "archive-flawed",
       severity: "page",

@@ -1,7 +1,7 @@
 /** Reads the bucket from its first manifest to its newest, and checks all of it: without the database, by what is in the bucket alone. */
 import { ofEachChain } from "../verify/chainKinds";
 import { wrongForks } from "./acceptFork";
-import { checkSegment } from "./checkSegment";
+import { checkSegment, type Taker } from "./checkSegment";
 import type { Bucket } from "./bucket";
 import { chainsOf, endsOf } from "./ends";
 import type { Place } from "./follow";
@@ -20,11 +20,8 @@ export interface Checked {
   expired: "segment" | "marked" | undefined;
 }
 
-/**
- * Manifest by manifest. Where older ones have expired it begins with the oldest there is, and takes from it where chains stood.
- * @param onLines called with the lines of each segment, as they are read
- */
-export async function* checkArchive(bucket: Bucket, onLines?: (lines: Buffer[]) => void): AsyncGenerator<Checked> {
+/** Manifest by manifest. Where older ones have expired it begins with the oldest there is, and takes from it where chains stood. */
+export async function* checkArchive(bucket: Bucket, taker?: Taker): AsyncGenerator<Checked> {
   /** Where chains stand, and the hash of the manifest before; undefined where that is not known. */
   let [ends, before]: [Ends | undefined, string | undefined] = [undefined, undefined];
   let [last, marked, segments]: [number | undefined, boolean, boolean] = [undefined, false, false];
@@ -59,13 +56,9 @@ export async function* checkArchive(bucket: Bucket, onLines?: (lines: Buffer[]) 
     for (const { chain, agent, seq, seal } of manifest.archive.forks ?? [])
       ends?.[chain].set(agent, { seq, seal: Buffer.from(seal, "hex"), hash: seq === 0 ? null : undefined });
     if (previous === null) ends ??= ofEachChain(() => new Map<string, Place>());
-    const segment = await checkSegment(
-      bucket,
-      manifest,
-      ends,
-      { key, version: found.version, first: !segments },
-      onLines,
-    );
+    await taker?.manifest?.(manifest);
+    const of = { key, version: found.version, first: !segments };
+    const segment = await checkSegment(bucket, manifest, ends, of, taker);
     segments ||= segment.followers !== undefined;
     problems.push(...segment.problems);
 

@@ -8,7 +8,12 @@ import { nameOf, type Ends } from "./plan";
 import { readSegment } from "./segment";
 import { isUnreadable } from "./unreadable";
 
-type OnLines = ((lines: Buffer[]) => void) | undefined;
+/** Who takes what is read, as it is read: what is wrong with it is known at the segment's end only. */
+export interface Taker {
+  /** Of the segment whose lines come next. */
+  manifest?: (manifest: Manifest) => Promise<void> | void;
+  lines: (lines: Buffer[]) => Promise<void> | void;
+}
 
 interface Seen {
   /** Undefined where it could not be read. */
@@ -29,26 +34,26 @@ export async function checkSegment(
   manifest: Manifest,
   ends: Ends | undefined,
   of: { key: string; version: string | undefined; first: boolean },
-  onLines: OnLines,
+  taker: Taker | undefined,
 ): Promise<Seen> {
   const { key } = manifest.archive.segment;
-  try {
-    return judge(manifest, await follow(bucket, manifest, ends, undefined, onLines), []);
-  } catch (error) {
-    if (!isUnreadable(error)) throw error;
-    const [entry] = await bucket.list(key);
-    const first = entry && firstVersion(entry);
-    if (!first) return gone(bucket, key, of);
-    const wrong = (what: unknown) => `${key} cannot be read as what its manifest names: ${(what as Error).message}`;
-    if (first.touched === undefined) return { followers: undefined, problems: [wrong(error)], expired: false };
-    const touched = `${key} was ${first.touched} after it was written`;
+  const read = async (version: string | undefined, problems: string[]): Promise<Seen> => {
     try {
-      return judge(manifest, await follow(bucket, manifest, ends, first.version, onLines), [touched]);
-    } catch (other) {
-      if (!isUnreadable(other)) throw other;
-      return { followers: undefined, problems: [touched, wrong(other)], expired: false };
+      return judge(manifest, await follow(bucket, manifest, ends, version, taker), problems);
+    } catch (error) {
+      if (!isUnreadable(error)) throw error;
+      const wrong = `${key} cannot be read as what its manifest names: ${(error as Error).message}`;
+      return { followers: undefined, problems: [...problems, wrong], expired: false };
     }
-  }
+  };
+  // Who takes lines must not get those of a version that was put on top first.
+  const asItIs = taker ? undefined : await read(undefined, []);
+  if (asItIs?.followers) return asItIs;
+  const [entry] = await bucket.list(key);
+  const first = entry && firstVersion(entry);
+  if (!first) return gone(bucket, key, of);
+  if (asItIs && first.touched === undefined) return asItIs;
+  return read(first.version, first.touched === undefined ? [] : [`${key} was ${first.touched} after it was written`]);
 }
 
 /** What expires goes in order of its age, and not before its lock has ended: its manifest's, which was written right after it. */
@@ -76,7 +81,7 @@ async function follow(
   { archive: { segment, pieces } }: Manifest,
   ends: Ends | undefined,
   version: string | undefined,
-  onLines: OnLines,
+  taker: Taker | undefined,
 ): Promise<Follower[]> {
   const followers = pieces.map(({ chain, agent, first, last, from, elsewhere = [] }) => {
     const start: Place = { seq: first - 1, seal: Buffer.from(from, "hex"), hash: first === 1 ? null : undefined };
@@ -90,7 +95,7 @@ async function follow(
       const { chain, line } = readLine(bytes);
       byName.get(nameOf({ chain, agent: line.agent }))?.take(line);
     }
-    onLines?.(lines);
+    await taker?.lines(lines);
   }
   for (const follower of followers) follower.finish();
   return followers;

@@ -1,5 +1,5 @@
 /**
- * Where things are in the bucket. Manifests are numbered, a thousand to a folder at each level, so that the newest is found by
+ * Where things are in the bucket. Manifests and dumps are numbered, a thousand to a folder at each level, so that the newest is found by
  * listing three short folders, however many there are; no clock has a part in it, and no object that is ever written again.
  */
 
@@ -9,16 +9,25 @@ const groups = (number: number): string =>
     .replace(/(\d{3})(?=\d)/g, "$1/");
 
 export const manifestFolder = "manifests/";
+export const dumpFolder = "dumps/";
 
 /** `manifests/000/012/345.json` */
-export const manifestKey = (number: number): string => `${manifestFolder}${groups(number)}.json`;
+export const numberedKey = (folder: string, number: number): string => `${folder}${groups(number)}.json`;
+export const manifestKey = (number: number): string => numberedKey(manifestFolder, number);
+export const dumpKey = (number: number): string => numberedKey(dumpFolder, number);
 
-/** The number in a manifest's key; undefined in any other key. */
-export function manifestNumber(key: string): number | undefined {
-  const parts = /^manifests\/(\d{3})\/(\d{3})\/(\d{3})\.json$/.exec(key);
+/** The number in the key of something that is numbered; undefined in any other key. */
+export function numberIn(key: string): number | undefined {
+  const parts = /^\w+\/(\d{3})\/(\d{3})\/(\d{3})\.json$/.exec(key);
   return parts ? Number(parts.slice(1).join("")) : undefined;
 }
 
+const dayFolder = (day: string): string => day.replaceAll("-", "/");
+
 /** A segment's, by day and by the manifest that it was written for; what makes it unlike another run's is random. */
 export const segmentKey = (day: string, number: number, random: string): string =>
-  `segments/${day.replaceAll("-", "/")}/${String(number).padStart(9, "0")}-${random}.ndjson.gz`;
+  `segments/${dayFolder(day)}/${String(number).padStart(9, "0")}-${random}.ndjson.gz`;
+
+/** A part of a dump, by day and by the dump that it was written for. */
+export const partKey = (day: string, number: number, random: string): string =>
+  `parts/${dayFolder(day)}/${String(number).padStart(9, "0")}-${random}.copy.gz`;

@@ -7,6 +7,7 @@ import * as z from "zod/mini";
 import { anchorDigest, anchorSchema } from "../anchorFormat";
 import { Failure } from "../program";
 import { chainNames } from "../verify/chainKinds";
+import { compressedSchema } from "./stored";
 
 const count = z.int().check(z.minimum(0));
 const place = z.int().check(z.minimum(1));
@@ -27,13 +28,7 @@ const archiveSchema = z.object({
   lsn: z.string(),
   /** Whether the segment reaches every head. */
   complete: z.boolean(),
-  segment: z.object({
-    key: z.string(),
-    rows: count,
-    bytes: count,
-    sha256,
-    compressed: z.object({ bytes: count, sha256 }),
-  }),
+  segment: compressedSchema,
   /** What is in the segment, in its order: rows `first` to `last` of a chain, which follow from the seal `from` and end with `to`. */
   pieces: z.array(
     z.object({

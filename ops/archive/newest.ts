@@ -1,8 +1,17 @@
-/** Which manifests there are: found by listing, never by a pointer that could be turned back. */
+/** Which manifests there are, of segments or of dumps: found by listing, never by a pointer that could be turned back. */
 import { Failure } from "../program";
 import type { Bucket, Entry } from "./bucket";
-import { manifestFolder, manifestKey, manifestNumber } from "./keys";
+import { manifestFolder, numberedKey, numberIn } from "./keys";
 import { decodeManifest, sha256Of, type Manifest } from "./manifest";
+
+/** Manifests that are numbered from 1 on, each with the hash of the one before it. */
+export interface Series<M> {
+  folder: string;
+  /** Reads one, and checks what it says of itself. */
+  decode: (bytes: Buffer, number: number, where: string) => M;
+}
+
+export const segmentManifests: Series<Manifest> = { folder: manifestFolder, decode: decodeManifest };
 
 /** A manifest's object: the first version is the one that counts. */
 export interface Found {
@@ -12,24 +21,32 @@ export interface Found {
   touched: "hidden" | "overwritten" | undefined;
 }
 
-export interface Newest {
-  manifest: Manifest;
+export interface Newest<M = Manifest> {
+  manifest: M;
   /** Of its bytes: what the next one names. */
   sha256: string;
   /** What was done to it since it was written, in a sentence. */
   touched: string | undefined;
 }
 
+export const newestManifest = (bucket: Bucket) => newestOf(bucket, segmentManifests);
+export const readManifest = (bucket: Bucket, found: Found) => readOf(bucket, segmentManifests, found);
+export const allManifests = (bucket: Bucket) => allIn(bucket, manifestFolder);
+
 /** Undefined where there is none. */
-export async function newestManifest(bucket: Bucket): Promise<Newest | undefined> {
-  const found = await lastIn(bucket, manifestFolder);
-  return found && readManifest(bucket, found);
+export async function newestOf<M>(bucket: Bucket, series: Series<M>): Promise<Newest<M> | undefined> {
+  const found = await lastIn(bucket, series.folder);
+  return found && readOf(bucket, series, found);
 }
 
-export async function readManifest(bucket: Bucket, { number, version, touched }: Found): Promise<Newest> {
-  const key = manifestKey(number);
+export async function readOf<M>(
+  bucket: Bucket,
+  { folder, decode }: Series<M>,
+  { number, version, touched }: Found,
+): Promise<Newest<M>> {
+  const key = numberedKey(folder, number);
   const bytes = await bucket.read(key, version);
-  const manifest = decodeManifest(bytes, number, `${key} in the bucket ${bucket.name}`);
+  const manifest = decode(bytes, number, `${key} in the bucket ${bucket.name}`);
   return { manifest, sha256: sha256Of(bytes), touched: touched && `${key} was ${touched} after it was written` };
 }
 
@@ -37,21 +54,25 @@ export async function readManifest(bucket: Bucket, { number, version, touched }:
  * Nothing is built on a manifest that somebody else wrote, with chains that no segment holds or a number far ahead. Where the one
  * before has expired, so has every older one.
  */
-export async function assertFollows(bucket: Bucket, { number, previous }: Manifest["archive"]): Promise<void> {
-  const before = manifestKey(number - 1);
+export async function assertFollows(
+  bucket: Bucket,
+  folder: string,
+  { number, previous }: { number: number; previous: string | null },
+): Promise<void> {
+  const before = numberedKey(folder, number - 1);
   const [entry] = number === 1 ? [] : await bucket.list(before);
   const first = entry && firstVersion(entry);
   const expected = first ? sha256Of(await bucket.read(before, first.version)) : null;
-  if (previous === expected || (!first && number > 1 && (await firstIn(bucket))?.number === number)) return;
+  if (previous === expected || (!first && number > 1 && (await firstIn(bucket, folder))?.number === number)) return;
   throw new Failure(
-    `${manifestKey(number)} in the bucket ${bucket.name} does not follow from the manifest before it: this program did not write it, and archives nothing on top of it`,
+    `${numberedKey(folder, number)} in the bucket ${bucket.name} does not follow from the manifest before it: this program did not write it, and archives nothing on top of it`,
     ["docs/runbooks/archive-flawed.md says how to go on."],
   );
 }
 
 /** The oldest that has not expired. */
-async function firstIn(bucket: Bucket): Promise<Found | undefined> {
-  for await (const found of allManifests(bucket)) return found;
+async function firstIn(bucket: Bucket, folder: string): Promise<Found | undefined> {
+  for await (const found of allIn(bucket, folder)) return found;
   return undefined;
 }
 
@@ -64,10 +85,10 @@ async function lastIn(bucket: Bucket, folder: string): Promise<Found | undefined
 }
 
 /** All that are there, oldest first. */
-export async function* allManifests(bucket: Bucket, folder = manifestFolder): AsyncGenerator<Found, undefined> {
+async function* allIn(bucket: Bucket, folder: string): AsyncGenerator<Found, undefined> {
   for (const entry of await bucket.list(folder)) {
     if (entry.folder) {
-      yield* allManifests(bucket, entry.key);
+      yield* allIn(bucket, entry.key);
       continue;
     }
     const found = foundIn(entry, bucket);
@@ -78,7 +99,7 @@ export async function* allManifests(bucket: Bucket, folder = manifestFolder): As
 
 /** Undefined where only a marker is left: it has expired, and every one before it. */
 function foundIn(entry: Entry, bucket: Bucket): Found | undefined {
-  const number = manifestNumber(entry.key);
+  const number = numberIn(entry.key);
   if (number === undefined)
     throw new Failure(`${entry.key} in the bucket ${bucket.name} is not what this program writes there`);
   const first = firstVersion(entry);

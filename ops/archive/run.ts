@@ -12,7 +12,7 @@ import { acceptFork, type Acceptance } from "./acceptFork";
 import { isTaken, type Bucket } from "./bucket";
 import { chainsOf, endsOf, pieceOf } from "./ends";
 import type { Flaw } from "./follow";
-import { manifestKey, segmentKey } from "./keys";
+import { manifestFolder, manifestKey, segmentKey } from "./keys";
 import { encodeManifest, type Manifest } from "./manifest";
 import { assertFollows, newestManifest, type Newest } from "./newest";
 import { nameOf, planSegment } from "./plan";
@@ -58,7 +58,7 @@ export async function archive(archiver: Archiver): Promise<Outcome> {
   for (;;) {
     bucket.signal.throwIfAborted();
     const newest = await newestManifest(bucket);
-    if (newest) await assertFollows(bucket, newest.manifest.archive);
+    if (newest) await assertFollows(bucket, manifestFolder, newest.manifest.archive);
     if (newest && newest.manifest.archive.number < archiver.told)
       throw new Failure(
         `the newest manifest in the bucket ${bucket.name} is ${newest.manifest.archive.number}, and ${archiver.told} had been written: what came later was removed; nothing is archived on top of it`,

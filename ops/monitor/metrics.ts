@@ -147,6 +147,11 @@ export const metrics = {
     unit: "Count",
     statistic: "Maximum",
   },
+  DumpAgeMinutes: {
+    what: "Minutes since the moment up to which all that is in no chain is in the locked bucket",
+    unit: "Count",
+    statistic: "Maximum",
+  },
   ArchiveProblems: {
     what: "What the archiver found wrong in the trail or in the bucket",
     unit: "Count",

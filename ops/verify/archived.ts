@@ -46,7 +46,7 @@ export async function verifyArchive(
   const expired = { segment: [] as Manifest[], marked: [] as Manifest[] };
   let [oldest, newest]: [Manifest | undefined, Manifest | undefined] = [undefined, undefined];
   let [manifests, rows] = [0, 0];
-  for await (const checked of checkArchive(bucket, restored && ((lines) => restored.take(lines)))) {
+  for await (const checked of checkArchive(bucket, restored && { lines: (lines) => restored.take(lines) })) {
     bucket.signal.throwIfAborted();
     checked.problems.forEach(wrong);
     const { manifest } = checked;

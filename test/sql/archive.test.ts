@@ -58,7 +58,9 @@ const run = (more: { client?: pg.Client; mostRows?: number; told?: number; accep
 async function readAll(of = bucket): Promise<{ manifests: Manifest[]; lines: string[] }> {
   const manifests: Manifest[] = [];
   const lines: string[] = [];
-  for await (const { manifest, problems } of checkArchive(of, (some) => lines.push(...some.map(String)))) {
+  for await (const { manifest, problems } of checkArchive(of, {
+    lines: (some) => void lines.push(...some.map(String)),
+  })) {
     if (problems.length > 0) throw new Error(problems.join("; "));
     if (manifest) manifests.push(manifest);
   }

@@ -57,7 +57,7 @@ async function run(signal = new AbortController().signal) {
 async function linesThatCount(): Promise<string[]> {
   const bucket = new Bucket(s3.client({ forcePathStyle: true }), name, new AbortController().signal);
   const lines: string[] = [];
-  for await (const { problems } of checkArchive(bucket, (some) => lines.push(...some.map(String))))
+  for await (const { problems } of checkArchive(bucket, { lines: (some) => void lines.push(...some.map(String)) }))
     expect(problems).toEqual([]);
   return lines;
 }

@@ -16,6 +16,7 @@ import { tables } from "../../ops/monitor/sources/tables";
 import { transactions } from "../../ops/monitor/sources/transactions";
 import { archive } from "../../ops/monitor/sources/archive";
 import { reportArchive, toldManifest } from "../../ops/archive/report";
+import { reportDump, toldDump } from "../../ops/dump/report";
 import { verifications } from "../../ops/monitor/sources/verifications";
 import { createdRoles, roles, secondLogin } from "../../ops/roles";
 import { startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
@@ -168,6 +169,7 @@ describe("a source finds", () => {
     expect((await collect(archive)).samples).toEqual({
       ArchiveAgeMinutes: expect.closeTo(0, 0) as number,
       ArchiveProblems: 0,
+      DumpAgeMinutes: expect.closeTo(0, 0) as number,
     });
     const archiver = await database.connect(secondLogin(roles.archiver));
     await reportArchive(archiver, { until: "2020-01-01T00:00:00Z", manifest: 7, problems: 2, summary: "found" });
@@ -180,6 +182,7 @@ describe("a source finds", () => {
     expect((await collect(archive)).samples).toEqual({
       ArchiveAgeMinutes: expect.closeTo(0, 0) as number,
       ArchiveProblems: 0,
+      DumpAgeMinutes: expect.closeTo(0, 0) as number,
     });
     // One that had been written is not forgotten: the next run would take a cut archive for a whole one.
     expect(await toldManifest(archiver)).toBe(7);
@@ -231,6 +234,19 @@ describe("a source finds", () => {
       told.push({ role, denies });
     }
     expect(told).toEqual(createdRoles.map((role) => ({ role, denies: role === may ? undefined : "42501" })));
+  });
+
+  it("how far the newest dump is behind", async () => {
+    const archiver = await database.connect(roles.archiver);
+    await reportDump(archiver, { until: "2020-01-01T00:00:00Z", number: 3 });
+    expect((await collect(archive)).samples["DumpAgeMinutes"]).toBeGreaterThan(5 * 365 * 24 * 60);
+    expect(await toldDump(archiver)).toBe(3);
+    await reportDump(archiver, { until: new Date().toISOString(), number: 2 });
+    expect((await collect(archive)).samples["DumpAgeMinutes"]).toBeCloseTo(0, 0);
+    expect(await toldDump(archiver)).toBe(3);
+    for (const values of ["'infinity', 4", "now() + interval '1 hour', 4", "now(), -1", "null, 4", "now(), null"])
+      await expect(archiver.query(`begin read write; select audit.report_dump(${values})`)).rejects.toThrow("no dump");
+    await expect(monitor.query("select audit.report_dump(now(), 1)")).rejects.toThrow(denied);
   });
 
   it("what verifications found and could not verify, and which is overdue; before the first it awaits one since the migration", async () => {

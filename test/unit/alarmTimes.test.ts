@@ -79,6 +79,7 @@ const idle: Record<MetricName, Value> = {
   Receipts: {},
   ControlPlaneReady: 1,
   ArchiveAgeMinutes: 4,
+  DumpAgeMinutes: 40,
   ArchiveProblems: 0,
   DrillAgeDays: 40,
   DrillProblems: 0,

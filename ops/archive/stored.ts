@@ -1,0 +1,122 @@
+/** Compressed objects of any length, written and read as streams, each with the hashes that its manifest names. */
+import { createHash } from "node:crypto";
+import { pipeline } from "node:stream/promises";
+import { createGunzip, createGzip } from "node:zlib";
+import * as z from "zod/mini";
+import { Failure } from "../program";
+import type { Bucket } from "./bucket";
+import { upload, type Stored } from "./upload";
+
+/** Measured (docs/performance.md): what higher levels gain in size they cost many times over in time. */
+const level = 1;
+
+const count = z.int().check(z.minimum(0));
+const sha256 = z.string().check(z.regex(/^[0-9a-f]{64}$/));
+
+/** Of an object, in its manifest. */
+export const compressedSchema = z.object({
+  key: z.string(),
+  rows: count,
+  bytes: count,
+  sha256,
+  compressed: z.object({ bytes: count, sha256 }),
+});
+
+export type Compressed = z.infer<typeof compressedSchema>;
+
+/** Some of an object's bytes, which end so many rows. */
+export interface Block {
+  bytes: Buffer;
+  rows: number;
+}
+
+/** Stores what comes; undefined where nothing comes: nothing is stored then. */
+export async function storeCompressed(
+  bucket: Bucket,
+  key: string,
+  blocks: AsyncGenerator<Block, undefined>,
+): Promise<Compressed | undefined> {
+  const plain = createHash("sha256");
+  const count = { rows: 0, bytes: 0 };
+  const first = await blocks.next();
+  if (first.done) return undefined;
+  const seen = ({ bytes, rows }: Block) => {
+    plain.update(bytes);
+    count.bytes += bytes.length;
+    count.rows += rows;
+    return bytes;
+  };
+  const source = async function* () {
+    yield seen(first.value);
+    for await (const block of blocks) yield seen(block);
+  };
+  let compressed: Stored | undefined;
+  await pipeline(
+    source,
+    createGzip({ level }),
+    async (stream: AsyncIterable<Buffer>) => {
+      compressed = await upload(bucket, key, stream, "application/gzip");
+    },
+    { signal: bucket.signal },
+  );
+  if (!compressed) throw new Error("the upload has ended without a result");
+  return { key, ...count, sha256: plain.digest("hex"), compressed };
+}
+
+const newline = 0x0a;
+
+/** Its rows, each ended by LF, some whole ones at a time. @throws at its end at the latest where it is not the one that its manifest names. */
+export async function* readCompressed(bucket: Bucket, stored: Compressed, version?: string): AsyncGenerator<Block> {
+  const found = {
+    rows: 0,
+    bytes: 0,
+    plain: createHash("sha256"),
+    compressed: createHash("sha256"),
+    compressedBytes: 0,
+  };
+  const object = await bucket.open(stored.key, version);
+  const gunzip = createGunzip();
+  object.on("data", (chunk: Buffer) => {
+    found.compressed.update(chunk);
+    found.compressedBytes += chunk.length;
+  });
+  const fed = pipeline(object, gunzip, { signal: bucket.signal });
+  fed.catch(() => undefined);
+  let rest: Buffer = Buffer.alloc(0);
+  for await (const chunk of readable(gunzip, stored.key)) {
+    found.plain.update(chunk);
+    found.bytes += chunk.length;
+    const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    const end = bytes.lastIndexOf(newline) + 1;
+    rest = bytes.subarray(end);
+    if (end === 0) continue;
+    const block = { bytes: bytes.subarray(0, end), rows: rowsIn(bytes, end) };
+    found.rows += block.rows;
+    yield block;
+  }
+  await fed;
+  const same =
+    found.rows === stored.rows &&
+    found.bytes === stored.bytes &&
+    found.compressedBytes === stored.compressed.bytes &&
+    found.plain.digest("hex") === stored.sha256 &&
+    found.compressed.digest("hex") === stored.compressed.sha256;
+  if (!same || rest.length > 0)
+    throw new Failure(`${stored.key} in the bucket ${bucket.name} is not what its manifest names: it was altered`);
+}
+
+async function* readable(gunzip: AsyncIterable<Buffer>, key: string): AsyncGenerator<Buffer> {
+  try {
+    yield* gunzip;
+  } catch (error) {
+    if (!/^Z_/.test(String((error as { code?: string }).code))) throw error;
+    throw new Failure(`${key} cannot be read, it was altered: ${(error as Error).message}`);
+  }
+}
+
+/** Rows that end before a place. */
+export function rowsIn(bytes: Buffer, end: number): number {
+  let rows = 0;
+  for (let at = bytes.indexOf(newline); at >= 0 && at < end; at = bytes.indexOf(newline, at + 1)) rows++;
+  return rows;
+}

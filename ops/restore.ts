@@ -1,0 +1,55 @@
+/** Puts a database together from the locked bucket alone, and verifies it: the way back, and the way out of AWS. */
+import type { Command } from "commander";
+import { connectBucket } from "./archive/bucket";
+import { databaseUrl } from "./database";
+import { Failure, integerSetting, runProgram, textSetting, type Context } from "./program";
+import { restoreFromBucket } from "./restore/run";
+
+const environment = `
+Environment:
+  DATABASE_URL     the owner's URL of an empty database, straight to the server (or DATABASE_URL_FILE: a file with it)
+  BACKUP_BUCKET    the bucket's name
+  BACKUP_REGION    its region
+  MIGRATIONS_DIR   directory of the NNN_slug.sql files (default ./sql)
+  MONTHS_AHEAD     months of partitions to have ahead of today (default 3)
+  AWS_…            credentials, as every program on the AWS SDK reads them; AWS_ENDPOINT_URL_S3 for another S3 than AWS'
+
+The database is not to be used until this has ended. docs/backups.md says what a server needs, and what comes after.
+
+Exit codes: 0 restored and verified whole, 1 failed, or restored and something is wrong with it, 2 wrong usage or settings,
+3 restored, and not all could be verified.`;
+
+async function run({ log, signal }: Context): Promise<void> {
+  const bucket = connectBucket(
+    textSetting("BACKUP_BUCKET", "authensor-prod-backups-1a2b3c4"),
+    textSetting("BACKUP_REGION", "eu-west-1"),
+    signal,
+  );
+  const restored = await restoreFromBucket({
+    url: databaseUrl(),
+    bucket,
+    migrationsDir: process.env["MIGRATIONS_DIR"] ?? "./sql",
+    monthsAhead: integerSetting("MONTHS_AHEAD", 3),
+    log,
+    signal,
+  });
+  const { receipts, changes, dump, manifests, newestReceipt, findings, unverified, seconds } = restored;
+  log.info("restored", {
+    receipts,
+    changes,
+    rowsOfDump: dump.rows,
+    dump: dump.number,
+    manifests: `${manifests.oldest} to ${manifests.newest.archive.number}`,
+    newestReceipt,
+    until: manifests.newest.as_of,
+    seconds,
+  });
+  if (findings.length > 0)
+    throw new Failure("everything in the bucket was restored, and the trail in it is not whole", findings);
+  if (unverified.length > 0)
+    throw new Failure("restored; nothing wrong was found, and not all could be verified", unverified, 3);
+}
+
+void runProgram("restore", "Restores a database from the locked bucket alone.", (command: Command, context) => {
+  command.addHelpText("after", environment).action(() => run(context));
+});

@@ -1,0 +1,96 @@
+/** Puts every segment into the chains, in their order, checked as it passes; then what follows from them. */
+import type pg from "pg";
+import type { Bucket } from "../archive/bucket";
+import { checkArchive } from "../archive/check";
+import type { Manifest } from "../archive/manifest";
+import type { Log } from "../log";
+import { Failure } from "../program";
+import { chainKinds, chainNames } from "../verify/chainKinds";
+import type { CopyIn } from "./copyIn";
+import { copyOf, rowOf } from "./rows";
+import { applyChanges, dropBranch, makeHeads } from "./settle";
+import { withoutTriggers } from "./triggers";
+
+export interface Loaded {
+  receipts: number;
+  changes: number;
+  /** Manifests read, oldest first. */
+  manifests: { count: number; oldest: number; newest: Manifest };
+}
+
+/** In one transaction: all of it, or nothing. @param upTo what came to the bucket later belongs to no dump that was chosen before */
+export async function loadSegments(client: pg.Client, bucket: Bucket, upTo: number, log: Log): Promise<Loaded> {
+  const statusOf = await statuses(client);
+  let [count, oldest, last]: [number, number, Manifest | undefined] = [0, 0, undefined];
+  const stored = { receipts: 0, changes: 0 };
+  const say = every(10_000, () => log.info("segments", { manifest: last?.archive.number, of: upTo }));
+  await withoutTriggers(
+    client,
+    chainNames.map((name) => chainKinds[name].table),
+    async (copy) => {
+      const archive = checkArchive(bucket, {
+        async manifest({ archive: { forks = [] } }) {
+          if (forks.length === 0) return;
+          await copy.end();
+          for (const fork of forks) await dropBranch(client, fork);
+        },
+        async lines(lines) {
+          const rows: Record<string, string[]> = {};
+          for (const line of lines) {
+            const { chain, row } = rowOf(line, statusOf);
+            (rows[chain] ??= []).push(row);
+          }
+          for (const chain of chainNames)
+            if (rows[chain]) await copy.write(copyOf[chain], Buffer.from(`${rows[chain].join("\n")}\n`));
+          say();
+        },
+      });
+      for await (const { manifest, problems, expired } of archive) {
+        bucket.signal.throwIfAborted();
+        const [problem, ...others] = problems.filter((one) => !isHarmless(one));
+        if (problem !== undefined) throw new Failure(problem, others);
+        if (!manifest) throw new Failure("a manifest cannot be read");
+        if (expired === "segment") continue;
+        count++;
+        oldest ||= manifest.archive.number;
+        last = manifest;
+        if (manifest.archive.number >= upTo) break;
+      }
+      await copy.end();
+      if (!last) throw new Failure(`there is no segment in the bucket ${bucket.name}`);
+      Object.assign(stored, counts(copy));
+      log.info("segments are stored", stored);
+      await applyChanges(client);
+      await makeHeads(client, last);
+    },
+  );
+  if (!last) throw new Error("a restore has ended without a manifest");
+  return { ...stored, manifests: { count, oldest, newest: last } };
+}
+
+const counts = ({ stored }: CopyIn) => ({
+  receipts: stored.get(copyOf.receipts) ?? 0,
+  changes: stored.get(copyOf.history) ?? 0,
+});
+
+/** What was hidden or overwritten is read as it was first written. */
+const isHarmless = (problem: string): boolean => / was (hidden|overwritten) after it was written$/.test(problem);
+
+/** What a receipt is born with, by its decision: asked for once, since the database says it (sql/011). */
+async function statuses(client: pg.Client): Promise<(outcome: string) => string> {
+  const { rows } = await client.query<{ outcome: string; status: string }>(
+    `select outcome, audit.birth_state(outcome, now()) ->> 'status' as status
+       from unnest(array['allow', 'require_approval', 'deny', 'rate_limited', 'any other']) outcome`,
+  );
+  const known = new Map(rows.map(({ outcome, status }) => [outcome, status]));
+  return (outcome) => known.get(outcome) ?? known.get("any other") ?? "";
+}
+
+function every(milliseconds: number, work: () => void): () => void {
+  let last = Date.now();
+  return () => {
+    if (Date.now() - last < milliseconds) return;
+    last = Date.now();
+    work();
+  };
+}
