@@ -2582,8 +2582,6 @@ GRANT SELECT ON TABLE audit.archive TO authensor_auditor;
 GRANT SELECT ON TABLE audit.checkpoints TO authensor_auditor;
 GRANT SELECT ON TABLE audit.checkpoints TO authensor_monitor;
 
-GRANT SELECT ON TABLE audit.connection_limits TO authensor_archiver;
-
 GRANT SELECT ON TABLE audit.drill TO authensor_monitor;
 GRANT SELECT ON TABLE audit.drill TO authensor_auditor;
 

@@ -8,6 +8,7 @@ export const leftOut: Readonly<Record<string, string>> = {
   "audit.receipt_history": "its rows are in the segments",
   "audit.chains": "follows from the heads",
   "audit.migrations": "written by the migrations",
+  "audit.connection_limits": "written by each deployment",
   "audit.maintenance_run": "whose run holds the lock of migrations",
   "audit.heartbeat": "written each second",
   "audit.archive": "written by each run of the archive",

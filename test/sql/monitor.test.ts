@@ -245,7 +245,11 @@ describe("a source finds", () => {
     expect((await collect(archive)).samples["DumpAgeMinutes"]).toBeCloseTo(0, 0);
     expect(await toldDump(archiver)).toBe(3);
     for (const values of ["'infinity', 4", "now() + interval '1 hour', 4", "now(), -1", "null, 4", "now(), null"])
-      await expect(archiver.query(`begin read write; select audit.report_dump(${values})`)).rejects.toThrow("no dump");
+      await expect(
+        archiver
+          .query(`begin read write; select audit.report_dump(${values})`)
+          .finally(() => archiver.query("rollback")),
+      ).rejects.toThrow("no dump");
     await expect(monitor.query("select audit.report_dump(now(), 1)")).rejects.toThrow(denied);
   });
 
