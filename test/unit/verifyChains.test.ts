@@ -214,6 +214,14 @@ it("a head that went back while it was verified is told", () => {
   ]);
 });
 
+it("what an anchor vouches for is not gone through again, also where a stretch begins with the anchored row", () => {
+  const rows = sealed(5);
+  const progress = new Progress(false, { ...anchorOf(3, rows[2]?.seal.toString("hex") ?? ""), source: "anchor.json" });
+  progress.take("receipts", asQueried(rows.slice(2)));
+  expect(progress.suspects).toEqual([]);
+  expect(progress.chain("receipts", "a").stretches).toMatchObject([{ first: 0, last: 5 }]);
+});
+
 it("two anchors that disagree on a place are told, whatever the database holds", () => {
   const progress = new Progress(true);
   for (const [source, byte] of [
