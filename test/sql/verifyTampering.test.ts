@@ -50,7 +50,7 @@ const check = (database: TestDatabase) =>
 // What a role is or has belongs to the server: taken back after each.
 const undo = `
   alter role authensor_app nobypassrls; alter role all reset session_replication_role; alter role authensor_app reset session_replication_role;
-  revoke pg_write_all_data from authensor_telemetry; revoke authensor_owner from authensor_app;
+  revoke pg_write_all_data from authensor_telemetry; revoke authensor_maintenance from authensor_app;
   alter role all reset session_preload_libraries; select pg_drop_replication_slot(slot_name) from pg_replication_slots;
   drop role if exists back_door, rds_ad, rdstopmgr; revoke set on parameter session_replication_role from authensor_app`;
 
