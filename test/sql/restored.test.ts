@@ -88,7 +88,8 @@ async function attack(database: TestDatabase, role: string, bait: Bait): Promise
   });
   const call = (sql: string, args: unknown[] = []) => client.query(sql, args).catch(() => undefined);
   const functions = (await definers(client)).filter(({ trigger }) => !trigger);
-  await client.query("set default_transaction_read_only = off");
+  // What its role is limited by, a session may lift: the time that laying all baits takes on a busy machine, too.
+  await client.query("set default_transaction_read_only = off; set statement_timeout = 0");
   await client.query(layBaits("pg_temp", bait));
   await call(layBaits("public", bait));
   // The attacker's own statements are to succeed; what is attacked has a search path of its own.
