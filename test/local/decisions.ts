@@ -35,7 +35,7 @@ export interface Load {
 }
 
 /** What an agent does before it asks again. Without it, sixteen take the machine from what is being rolled. */
-const thinkingMs = 50;
+const thinkingMs = 100;
 
 /** Sixteen agents that ask one thing after the other, all under one id: with pauses, and without once an end is in sight. */
 export function load(outputs: LocalOutputs, id: string): Load {
