@@ -32,10 +32,15 @@ async function bundle(program: string): Promise<string> {
   return path;
 }
 
+/** Where a program is, bundled. */
+export function bundled(program: string): Promise<string> {
+  if (!bundles.has(program)) bundles.set(program, bundle(program));
+  return bundles.get(program)!;
+}
+
 /** Starts a program; of this process' environment it inherits PATH alone. */
 export async function startOps(program: string, args: string[], env: Record<string, string>): Promise<Running> {
-  if (!bundles.has(program)) bundles.set(program, bundle(program));
-  const file = await bundles.get(program)!;
+  const file = await bundled(program);
   const started = Date.now();
   const child = spawn(process.execPath, [file, ...args], {
     env: { PATH: process.env["PATH"], MIGRATIONS_DIR: migrationsDir, ...env },

@@ -1,0 +1,369 @@
+/** A drill on real servers: what it proves, what it finds, and that it removes what it has made and touches nothing else. */
+import { existsSync, renameSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import {
+  DeleteDBInstanceCommand,
+  DescribeDBInstancesCommand,
+  ModifyDBInstanceCommand,
+  RDSClient,
+  RebootDBInstanceCommand,
+  RestoreDBInstanceToPointInTimeCommand,
+  type RestoreDBInstanceToPointInTimeMessage,
+} from "@aws-sdk/client-rds";
+import { DeleteObjectCommand } from "@aws-sdk/client-s3";
+import { output } from "@pulumi/pulumi";
+import { Client } from "pg";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { readPolicy } from "../../cloud/aws/iam/policy";
+import { find } from "../../cloud/aws/rds/api/known";
+import { serverBehind } from "../../cloud/aws/rds/api/servers";
+import { serve } from "../../cloud/aws/rds/api/server";
+import { rdsRoot } from "../../cloud/aws/rds/api/service";
+import { stopRestored } from "../../cloud/aws/rds/api/restored";
+import { listBackups, placeOf } from "../../cloud/aws/rds/backups/automated";
+import { keepBackups } from "../../cloud/aws/rds/backups/keeper";
+import { listSegments } from "../../cloud/aws/rds/backups/segments";
+import { sleep, waitUntil } from "../../cloud/host/wait";
+import { drillStatements } from "../../components/backup/drillRights";
+import { Bucket } from "../../ops/archive/bucket";
+import { archive } from "../../ops/archive/run";
+import { drillTag } from "../../ops/drill/name";
+import type { DrillReport } from "../../ops/drill/report";
+import { silentLog } from "../../ops/log";
+import { roles } from "../../ops/roles";
+import { newReceipt, storeReceipts } from "../receipts";
+import { lockedBucket, testRegion, testS3, type TestS3 } from "../s3";
+import { bundled, runOps, startOps, type Result } from "../sql/programs";
+import { FakeCloud } from "./fakeCloud";
+
+const cloud = new FakeCloud();
+const rds = rdsRoot(cloud.root);
+const [home, elsewhere] = ["eu-central-1", testRegion];
+const { signal } = new AbortController();
+/** Of the drill's role. */
+const key = "ASIADRILL";
+const scratch = "authensor-test-drill";
+let statements: object[] = [];
+const api = serve({
+  directory: rds,
+  reboots: new Set(),
+  restores: new Map(),
+  identityOf: (accessKeyId) => ({
+    principal: `arn:aws:iam::000000000000:role/${accessKeyId}`,
+    statements: accessKeyId === key ? readPolicy(JSON.stringify({ Statement: statements })) : undefined,
+  }),
+  signal,
+});
+let s3: TestS3;
+let bucket: Bucket;
+let environment: Record<string, string>;
+let [asOwner, asDrill, atHome]: RDSClient[] = [];
+let owner: Client;
+
+const url = async (user: string) =>
+  `postgresql://${user}:password@localhost:${String(cloud.get("primary").outputs.port)}/authensor?sslmode=verify-full&sslrootcert=${await cloud.ca()}`;
+
+async function connect(user: string): Promise<Client> {
+  const client = new Client({ connectionString: await url(user) });
+  client.on("error", () => undefined);
+  await client.connect();
+  return client;
+}
+const primaryId = () => String(cloud.get("primary").outputs.identifier);
+const primary = () => serverBehind(find(rds, home, primaryId())!);
+const copies = () =>
+  placeOf(
+    rds,
+    listBackups(rds).find(({ copyOf }) => copyOf !== undefined)!,
+  );
+
+/** Has what was written by now in the copies; returns the segment of the log. */
+async function copied(): Promise<string> {
+  const [row] = await primary().query<{ name: string }>("select pg_walfile_name(pg_switch_wal()) as name");
+  const source = placeOf(
+    rds,
+    listBackups(rds).find(({ copyOf }) => copyOf === undefined)!,
+  );
+  await waitUntil("archived", () => listSegments(source.wal).some(({ name }) => name === row!.name));
+  await keepBackups(rds, signal);
+  return row!.name;
+}
+
+beforeAll(async () => {
+  await new Promise<void>((resolve) => api.listen(0, "127.0.0.1", resolve));
+  const instance = await cloud.create("aws:rds/instance:Instance", "primary", {
+    region: home,
+    instanceClass: "db.t4g.micro",
+    engine: "postgres",
+    engineVersion: "17", // the machine may run an older one in its place
+    username: roles.owner,
+    passwordWo: "password",
+    passwordWoVersion: 1,
+    dbName: "authensor",
+    allocatedStorage: 20,
+    backupRetentionPeriod: 2,
+    skipFinalSnapshot: true,
+  });
+  const made = { region: elsewhere, family: "postgres17", parameters: [] };
+  const group = await cloud.create("aws:rds/parameterGroup:ParameterGroup", "group", made);
+  const type = "aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication";
+  const inputs = { region: elsewhere, sourceDbInstanceArn: instance.outputs.arn, retentionPeriod: 1 };
+  const copiesArn = String((await cloud.create(type, "copies", inputs)).outputs.arn);
+  const target = {
+    region: elsewhere,
+    copiesArn,
+    copiesKeyArn: "arn:aws:kms:eu-west-1:000000000000:key/1",
+    subnetGroup: "subnets",
+    securityGroup: "sg-1",
+    parameterGroup: String(group.outputs.name),
+  };
+  const locked = { arn: "arn:aws:s3:::backups", region: elsewhere, keyArn: "arn:aws:kms:eu-west-1:000000000000:key/2" };
+  statements = await new Promise((resolve) => output(drillStatements("test", locked, target)).apply(resolve));
+  s3 = await testS3({ backups: lockedBucket }, { [key]: statements });
+  bucket = new Bucket(s3.client({ forcePathStyle: true }), "backups", signal);
+
+  const migrated = await runOps("migrate", ["up"], { DATABASE_URL: await url(roles.owner) });
+  expect(migrated.code, migrated.stderr).toBe(0);
+  owner = await connect(roles.owner);
+  for (const role of [roles.app, roles.verifier, roles.auditor])
+    await owner.query(`alter role ${role} password 'password'`);
+  const app = await connect(roles.app);
+  await storeReceipts(app, [newReceipt(), newReceipt({ decision_outcome: "deny" }), newReceipt({ actor_id: "b" })]);
+  const auditor = await connect(roles.auditor);
+  await archive({ client: auditor, bucket, environment: "test", told: 0, log: silentLog, mostRows: 1000 });
+  const archivedAt = Date.now();
+  await keepBackups(rds, signal);
+  // A restore is compared with manifests that are a little older than it.
+  await sleep(Math.max(0, 5500 - (Date.now() - archivedAt)));
+  await storeReceipts(app, [newReceipt({ actor_id: "b" })]);
+  await Promise.all([app.end(), auditor.end()]);
+  await copied();
+
+  const endpoint = `http://127.0.0.1:${(api.address() as AddressInfo).port}`;
+  const client = (accessKeyId: string, region: string) =>
+    new RDSClient({ region, endpoint, credentials: { accessKeyId, secretAccessKey: "secret" } });
+  [asOwner, asDrill, atHome] = [client("AKIA", elsewhere), client(key, elsewhere), client(key, home)];
+  environment = {
+    AWS_ACCESS_KEY_ID: key,
+    AWS_SECRET_ACCESS_KEY: "secret",
+    AWS_ENDPOINT_URL_RDS: endpoint,
+    AWS_ENDPOINT_URL_S3: s3.url,
+    DATABASE_URL: await url(roles.verifier),
+    ENVIRONMENT: "test",
+    COPIES_ARN: copiesArn,
+    SUBNET_GROUP: target.subnetGroup,
+    SECURITY_GROUP: target.securityGroup,
+    PARAMETER_GROUP: target.parameterGroup,
+    CA_FILE: await cloud.ca(),
+    BACKUP_BUCKET: "backups",
+    BACKUP_REGION: elsewhere,
+    VERIFY_PROGRAM: await bundled("verify"),
+    POLL_MILLISECONDS: "50",
+  };
+});
+afterAll(async () => {
+  await owner.end();
+  api.close();
+  await stopRestored(rds);
+  await Promise.all([cloud.destroy(), s3.close()]);
+});
+
+const drill = (more: Record<string, string> = {}) => runOps("drill", [], { ...environment, ...more });
+
+/** Starts one, and does something once it has asked for the restore. */
+async function drillUntilRestoring(then: (kill: (signal: NodeJS.Signals) => void) => void): Promise<Result> {
+  const { child, result } = await startOps("drill", [], environment);
+  let told = false;
+  child.stdout!.on("data", (text: Buffer) => {
+    if (told || !text.toString().includes("is restored")) return;
+    told = true;
+    then((wanted) => child.kill(wanted));
+  });
+  return result;
+}
+
+const isThere = () =>
+  asOwner!
+    .send(new DescribeDBInstancesCommand({ DBInstanceIdentifier: scratch }))
+    .then(() => true)
+    .catch((error: Error) => !error.name.startsWith("DBInstanceNotFound"));
+
+async function reportOf({ stdout }: Result): Promise<DrillReport> {
+  const stored = /report\s+(drills\/\S+\.json)/.exec(stdout)?.[1];
+  return JSON.parse((await bucket.read(stored ?? "none")).toString()) as DrillReport;
+}
+const told = async () =>
+  (
+    await owner.query<Record<string, unknown>>(
+      "select problems::int, rto_seconds is not null as rto, rpo_seconds is not null as rpo, succeeded_at is not null as succeeded, summary from audit.drill",
+    )
+  ).rows[0]!;
+
+describe("a drill", () => {
+  test("proves the copies, measures RTO and RPO, reports into the bucket and to the monitor, and removes its instance", async () => {
+    const result = await drill();
+    expect(result.code, result.stderr).toBe(0);
+    expect(result.stdout).toMatch(/result +passed/);
+    const report = await reportOf(result);
+    expect(report).toMatchObject({
+      ok: true,
+      problems: [],
+      instance: { identifier: scratch, region: elsewhere, removed: true, leftOverRemoved: false },
+      verification: {
+        ok: true,
+        // Its own among them.
+        verified: { receipts: 5 },
+        archive: { restored: { manifest: 1, archivedLater: 0 } },
+      },
+    });
+    const months = report.verification!.archive!.restored!.months;
+    expect(months.map(({ inBucket, restored }) => [inBucket, restored])).toEqual([[3, 3]]);
+    expect(report.rpoSeconds).toBeGreaterThan(0);
+    expect(report.rtoSeconds).toBeGreaterThan(report.seconds.available!);
+    expect(await told()).toMatchObject({ problems: 0, rto: true, rpo: true, succeeded: true });
+    expect(await isThere()).toBe(false);
+    const { rows } = await owner.query("select from receipts where actor_id = 'authensor-drill'");
+    expect(rows).toEqual([]);
+  });
+
+  test("that is killed leaves its instance to the next one, which removes it first", async () => {
+    expect((await drillUntilRestoring((kill) => kill("SIGKILL"))).signal).toBe("SIGKILL");
+    expect(await isThere()).toBe(true);
+    const result = await drill();
+    expect(result.code, result.stderr).toBe(0);
+    expect((await reportOf(result)).instance).toMatchObject({ removed: true, leftOverRemoved: true });
+    expect(await isThere()).toBe(false);
+  });
+
+  test("refuses a second one while it goes on, and removes its instance when it is asked to end", async () => {
+    let second: Promise<Result> | undefined;
+    const first = await drillUntilRestoring((kill) => {
+      second = drill().finally(() => kill("SIGTERM"));
+    });
+    expect(await second).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^drill: another drill goes on since .*: this one does nothing/m) as string,
+    });
+    expect(first.code).toBe(1);
+    expect(first.stdout).toMatch(/problem +stopped by SIGTERM/);
+    expect(await told()).toMatchObject({ problems: 1, summary: "the drill failed: stopped by SIGTERM" });
+    await waitUntil("the instance is gone", async () => !(await isThere()), { timeoutMs: 10_000 });
+  });
+
+  test.each([
+    ["a segment of the log is missing", /WAL segment (\w+) is missing from/],
+    ["the copies cannot be asked for", /ECONNREFUSED/],
+    ["the bucket does not answer", /the restored database could not be verified/],
+  ])("fails where %s, says so, and leaves no instance", async (what, message) => {
+    const segments = listSegments(copies().wal);
+    const hidden = join(copies().wal, `${segments.at(-1)!.name}.gz`);
+    const later = what.includes("segment") ? await copied().then(() => hidden) : undefined;
+    if (later) renameSync(later, `${later}.hidden`);
+    const nowhere = "http://127.0.0.1:9";
+    const result = await drill({
+      ...(what.includes("copies") && { AWS_ENDPOINT_URL_RDS: nowhere }),
+      ...(what.includes("bucket") && { AWS_ENDPOINT_URL_S3: nowhere }),
+    });
+    if (later) renameSync(`${later}.hidden`, later);
+    expect(result.code).toBe(1);
+    expect(result.stderr).toMatch(message);
+    expect(await isThere()).toBe(false);
+  });
+
+  test("leaves an instance of its name alone that no drill has made", async () => {
+    const from = { SourceDBInstanceAutomatedBackupsArn: environment.COPIES_ARN, UseLatestRestorableTime: true };
+    await asOwner!.send(new RestoreDBInstanceToPointInTimeCommand({ ...from, TargetDBInstanceIdentifier: scratch }));
+    const result = await drill();
+    expect(result.stderr).toMatch(/without the tag authensor:drill=test: no drill has made it/);
+    expect(await isThere()).toBe(true);
+    const removal = { DBInstanceIdentifier: scratch, SkipFinalSnapshot: true };
+    await expect(asDrill!.send(new DeleteDBInstanceCommand(removal))).rejects.toThrow(/not authorized/);
+    await asOwner!.send(new DeleteDBInstanceCommand(removal));
+    await waitUntil("the instance is gone", async () => !(await isThere()), { timeoutMs: 10_000 });
+  });
+});
+
+describe("the drill's role", () => {
+  const refusal = {
+    name: "AccessDenied",
+    message: expect.stringMatching(/is not authorized to perform: rds:/) as string,
+  };
+
+  test("may neither change, reboot, delete nor even look at the primary", async () => {
+    const DBInstanceIdentifier = primaryId();
+    for (const command of [
+      new DeleteDBInstanceCommand({ DBInstanceIdentifier, SkipFinalSnapshot: true }),
+      new ModifyDBInstanceCommand({ DBInstanceIdentifier, MasterUserPassword: "another-password" }),
+      new RebootDBInstanceCommand({ DBInstanceIdentifier }),
+      new DescribeDBInstancesCommand({ DBInstanceIdentifier }),
+      new DescribeDBInstancesCommand({}),
+    ])
+      await expect(atHome!.send(command as DescribeDBInstancesCommand)).rejects.toMatchObject(refusal);
+  });
+
+  const allowed = (): RestoreDBInstanceToPointInTimeMessage => ({
+    SourceDBInstanceAutomatedBackupsArn: environment.COPIES_ARN,
+    TargetDBInstanceIdentifier: scratch,
+    UseLatestRestorableTime: true,
+    PubliclyAccessible: false,
+    DBSubnetGroupName: environment.SUBNET_GROUP,
+    DBParameterGroupName: environment.PARAMETER_GROUP,
+    Tags: [{ Key: drillTag, Value: "test" }],
+  });
+  test.each([
+    ["under another name", { TargetDBInstanceIdentifier: "authensor-test-primary" }],
+    ["without its tag", { Tags: [] }],
+    ["with another deployment's tag", { Tags: [{ Key: drillTag, Value: "prod" }] }],
+    ["with a public address", { PubliclyAccessible: true }],
+    ["without saying that it has none", { PubliclyAccessible: undefined }],
+    [
+      "from another backup",
+      { SourceDBInstanceAutomatedBackupsArn: "arn:aws:rds:eu-west-1:000000000000:auto-backup:ab-1" },
+    ],
+    ["into other subnets", { DBSubnetGroupName: "others" }],
+    ["with another parameter group", { DBParameterGroupName: "another" }],
+  ])("may not restore %s", async (_how, change) => {
+    const command = new RestoreDBInstanceToPointInTimeCommand({ ...allowed(), ...change });
+    await expect(asDrill!.send(command)).rejects.toMatchObject(refusal);
+    expect(await isThere()).toBe(false);
+  });
+});
+
+// Last: what is altered stays altered.
+describe("a drill finds, and says where,", () => {
+  test("that the restored database lacks a receipt that the bucket has", async () => {
+    await primary().query(
+      "set session_replication_role = replica; delete from receipts where actor_id = 'agent-1' and chain_seq = 1",
+      [],
+      "authensor",
+    );
+    await copied();
+    const result = await drill();
+    expect(result.code).toBe(1);
+    expect(result.stderr).toMatch(
+      /not-restored: of agent "agent-1" the bucket has 2 receipts of \d{4}-\d\d up to manifests\/000\/000\/001.json, and the restored database 1/,
+    );
+    expect(result.stderr).toMatch(/removed-row/);
+    expect(await told()).toMatchObject({
+      succeeded: true,
+      summary: expect.stringMatching(/^the drill failed: /) as string,
+    });
+    expect(existsSync(join(rds, "restored", `${elsewhere}.${scratch}`))).toBe(false);
+  });
+
+  test("that a segment was taken out of the bucket", async () => {
+    const [folder] = await bucket.list("segments/");
+    const keys = async (prefix: string): Promise<string[]> =>
+      (await Promise.all((await bucket.list(prefix)).map((one) => (one.folder ? keys(one.key) : [one.key])))).flat();
+    const [segment = ""] = await keys(folder!.key);
+    const [entry] = await bucket.list(segment);
+    for (const { id: VersionId } of entry!.versions)
+      await bucket.client.send(
+        new DeleteObjectCommand({ Bucket: "backups", Key: segment, VersionId, BypassGovernanceRetention: true }),
+      );
+    const result = await drill();
+    expect(result.stderr).toMatch(/altered-archive: segments\/.*is gone, and has not expired/);
+    expect(await isThere()).toBe(false);
+  });
+});
