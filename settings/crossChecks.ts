@@ -148,6 +148,16 @@ export const crossChecks: readonly CrossCheck[] = [
     },
   })),
   {
+    key: "ingress",
+    // A load balancer takes a certificate of its own region only; the Ingress would wait for its address in vain.
+    broken: ({ ingress, regions }) => {
+      const region = ingress?.certificateArn?.split(":")[3];
+      return region !== undefined && region !== regions.primary
+        ? `certificateArn must be of primaryRegion ${regions.primary}, where the load balancer is; it is of ${region}`
+        : undefined;
+    },
+  },
+  {
     key: "logRetentionDays",
     broken: ({ database: { logRetentionDays } }) => {
       if (logRetentionDays === undefined) return undefined;

@@ -104,6 +104,11 @@ export function readSettings(): Settings {
     const { namespace, key } = mistyped;
     throw new RunError(`${namespace}:${key}: unknown namespace ${namespace}; did you mean ${project}:${key}?`);
   }
+  const ofProvider = all.filter(({ namespace }) => namespace === "aws").map(({ key }) => `aws:${key}`);
+  if (ofProvider.length > 0)
+    void pulumi.log.warn(
+      `${ofProvider.join(", ")}: not used, since the program makes its AWS provider itself; set primaryRegion, awsAccountId, deployRoleArn or tags instead, or the environment (AWS_PROFILE).`,
+    );
   const own = all.filter(({ namespace }) => namespace === project);
   return parseSettings(Object.fromEntries(own.map(({ key, value }) => [key, value])));
 }

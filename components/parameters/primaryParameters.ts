@@ -7,6 +7,9 @@ import { vacuumParameters } from "./vacuumParameters";
 const wal = manual("runtime-config-wal");
 const standby = manual("hot-standby");
 
+/** What an integer parameter of PostgreSQL holds: in kB nearly 2 TiB. */
+const largestInteger = 2 ** 31 - 1;
+
 /** WAL between two checkpoints, MB: by memory, since dirty pages wait there for them, and never more than a fifth of the disk. */
 function maxWalSizeMb({ memoryGib }: InstanceCapacity, storageGib: number): number {
   return clamp(1024, Math.min(memoryGib * 1024, (storageGib * 1024) / 5), 32_768);
@@ -103,7 +106,7 @@ export function primaryParameters(input: TuningInput): Parameter[] {
     },
     {
       name: "temp_file_limit",
-      value: String(Math.floor((storageGib * 1024 * 1024) / 10)),
+      value: String(Math.min(Math.floor((storageGib * 1024 * 1024) / 10), largestInteger)),
       unit: "kB",
       reason:
         "Any role may sort what does not fit into memory: no session fills more than a tenth of the disk with it. Only here: " +

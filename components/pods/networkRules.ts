@@ -26,12 +26,13 @@ export function databaseEgress(blocks: readonly string[], port: Input<number>): 
   return blocks.length === 0 ? { ports } : { to: peersOf(blocks), ports };
 }
 
-/** Whoever has a certificate for what they say they are. Not the node's credentials, nor anything else that is link-local. */
+/**
+ * Whoever has a certificate for what they say they are. No exception for the node's credentials: they are served on port 80 alone. And
+ * the VPC CNI denies what is excepted on every port, by the longest prefix (aws-network-policy-agent, addDenyAllL4Entry): without
+ * 169.254.0.0/16, a pod that asks NodeLocal DNSCache at 169.254.20.10 would have no names.
+ */
 export const httpsEgress: EgressRule = {
-  to: [
-    { ipBlock: { cidr: "0.0.0.0/0", except: ["169.254.0.0/16"] } },
-    { ipBlock: { cidr: "::/0", except: ["fd00:ec2::/32", "fe80::/10"] } },
-  ],
+  to: [{ ipBlock: { cidr: "0.0.0.0/0" } }, { ipBlock: { cidr: "::/0" } }],
   ports: [{ protocol: "TCP", port: 443 }],
 };
 

@@ -210,10 +210,8 @@ describe("the control plane", () => {
         ports: [{ protocol: "TCP", port: 6432 }],
       },
       {
-        to: [
-          { ipBlock: { cidr: "0.0.0.0/0", except: ["169.254.0.0/16"] } },
-          { ipBlock: { cidr: "::/0", except: ["fd00:ec2::/32", "fe80::/10"] } },
-        ],
+        // With an exception the VPC CNI denies it on every port: also names, which NodeLocal DNSCache has at such an address.
+        to: [{ ipBlock: { cidr: "0.0.0.0/0" } }, { ipBlock: { cidr: "::/0" } }],
         ports: [{ protocol: "TCP", port: 443 }],
       },
     ]);

@@ -139,7 +139,7 @@ describe("the policy for whoever deploys", () => {
       DefaultGroups: "of RDS",
       RdsOwnRole: "of RDS",
       AlarmsWithoutName: "CloudWatch and SNS ask for them on everything",
-      PodIdentity: "the cluster is not ours, and an association has an id of EKS'",
+      PodIdentity: "the cluster is not ours, and an association has an id of EKS': of that cluster alone",
     };
     expect(unlimited.map(({ Sid }) => Sid).sort()).toEqual(Object.keys(why).sort());
   });
@@ -176,6 +176,38 @@ describe("the policy for whoever deploys", () => {
     expect(bySid["MonitoringPolicy"]?.Condition?.ArnEquals?.["iam:PolicyARN"]).toBe(
       "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole",
     );
+  });
+
+  test("changes the associations of the one cluster alone", () => {
+    const { Resource } = statements.find(({ Sid }) => Sid === "PodIdentity")!;
+    const cluster = configOf("prod")["authensor-database:eksClusterName"];
+    expect(Resource).toEqual([
+      `arn:aws:eks:*:*:cluster/${cluster}`,
+      `arn:aws:eks:*:*:podidentityassociation/${cluster}/*`,
+    ]);
+  });
+
+  test("opens a security group only where the group carries the environment's tag", () => {
+    const opens = statements.filter(({ Action }) => Action.includes("ec2:AuthorizeSecurityGroupIngress"));
+    for (const { Sid, Resource, Condition } of opens.filter((one) =>
+      listed(one.Resource).some((pattern) =>
+        covers(pattern, "arn:aws:ec2:eu-central-1:111122223333:security-group/sg-1"),
+      ),
+    ))
+      expect([Sid, Resource, Condition?.StringEquals]).toMatchObject([
+        ...["ChangeNetwork", "arn:aws:ec2:*:*:*/*"],
+        { "aws:ResourceTag/authensor:environment": "prod" },
+      ]);
+  });
+
+  test("has what gives a role rights in one statement, for the documented condition that a boundary is on it", () => {
+    const gives = ["iam:CreateRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy"];
+    for (const { Sid, Action } of statements)
+      expect([Sid, listed(Action).filter((action) => gives.includes(action))]).toEqual([
+        Sid,
+        Sid === "GiveRolesRights" ? gives : [],
+      ]);
+    expect(statements.find(({ Sid }) => Sid === "GiveRolesRights")?.Action).toEqual(gives);
   });
 
   test("fits into a role's inline policies, 10,240 characters, and that of alarms into a managed one, 6,144", () => {

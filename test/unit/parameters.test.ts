@@ -56,6 +56,11 @@ describe("the primary's parameters", () => {
     });
   });
 
+  test("fit into PostgreSQL's integers on the largest disk that RDS has", () => {
+    const { temp_file_limit } = values(primaryParameters({ ...large, storageGib: 65_536 }));
+    expect(temp_file_limit).toBe("2147483647");
+  });
+
   // A change that waits for a reboot fails the check after the migrations until there was one.
   test("that take a reboot are the same for every class: only maxConnections asks for one", () => {
     const waiting = (instanceClass: string, postgresVersion: string) =>

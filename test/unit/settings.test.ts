@@ -1,12 +1,14 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import * as pulumi from "@pulumi/pulumi";
+import { describe, expect, test, vi } from "vitest";
 import { parse } from "yaml";
 import { parseSettings, readSettings, SettingsError, type Problem } from "../../settings";
 import { ownVariables } from "../../settings/crossChecks";
 import { pulumiYaml, readme } from "../../settings/files";
 import { entries } from "../../settings/table";
 import { record } from "./mocks";
+import { configOf } from "./stacks";
 
 const required = {
   environment: "test",
@@ -359,6 +361,16 @@ describe("a single key", () => {
       expect(ingress).toEqual({ ...alb, public: false, annotations: {}, from: [] });
     });
 
+    test("has a certificate of the primary's region: its load balancer takes no other, and the deployment would wait in vain", () => {
+      const elsewhere = { ...alb, certificateArn: alb.certificateArn.replace("eu-central-1", "us-east-1") };
+      expect(problemsOf({ ingress: JSON.stringify(elsewhere) })).toMatchObject([
+        {
+          key: "ingress",
+          rule: "certificateArn must be of primaryRegion eu-central-1, where the load balancer is; it is of us-east-1",
+        },
+      ]);
+    });
+
     test("takes the boolean as text, and an annotation's number as text", () => {
       const given = { ...alb, public: "true", annotations: { "alb.ingress.kubernetes.io/group.order": 7 } };
       expect(parseSettings({ ...required, ingress: JSON.stringify(given) }).ingress).toMatchObject({
@@ -640,6 +652,18 @@ describe("the report", () => {
     const failed = record(readSettings, { config: { "authensor-database:environment": "NO", "aws:region": "x" } });
     await expect(failed).rejects.toThrow(/^5 problems in the configuration:\n {2}environment = NO\n/);
     await expect(failed).rejects.toMatchObject({ __pulumiRunError: true });
+  });
+
+  test("says that configuration of the AWS provider is not used", async () => {
+    const warned = vi.spyOn(pulumi.log, "warn").mockResolvedValue(undefined);
+    const config = { ...configOf("dev"), "aws:region": "eu-west-3", "aws:profile": "ops" };
+    await record(readSettings, { config });
+    expect(warned.mock.calls.map(([text]) => text)).toContainEqual(
+      expect.stringMatching(
+        /^aws:region, aws:profile: not used, since the program makes its AWS provider itself; set /,
+      ),
+    );
+    warned.mockRestore();
   });
 
   test("refuses a key whose namespace is mistyped: Pulumi would ignore it in silence", async () => {
