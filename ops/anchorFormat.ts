@@ -15,6 +15,7 @@ export const anchorSchema = z.object({
   changes: place,
   server: z.object({ system: z.string(), timeline: place }),
   checkpoint: z.object({ seq: place, seal }),
+  imports: z.object({ seq: place, seal }),
   chains: z.array(z.object({ agent: z.string(), seq: place, seal, history_seq: place, history_seal: seal })),
   digest: seal,
 });
@@ -22,10 +23,16 @@ export const anchorSchema = z.object({
 export type Anchor = z.infer<typeof anchorSchema> & { source: string };
 
 /** The digest over what an anchor says (docs/chain.md). */
-export function anchorDigest({ server, checkpoint, chains }: Pick<Anchor, "server" | "checkpoint" | "chains">): string {
+export function anchorDigest({
+  server,
+  checkpoint,
+  imports,
+  chains,
+}: Pick<Anchor, "server" | "checkpoint" | "imports" | "chains">): string {
   const hash = createHash("sha256")
     .update(`${jsonString(server.system)} ${server.timeline}\n`)
-    .update(`${checkpoint.seq} ${checkpoint.seal}\n`);
+    .update(`${checkpoint.seq} ${checkpoint.seal}\n`)
+    .update(`${imports.seq} ${imports.seal}\n`);
   for (const { agent, seq, seal, history_seq, history_seal } of chains) {
     hash.update(`${jsonString(agent)} ${seq} ${seal} ${history_seq} ${history_seal}\n`);
   }

@@ -16,16 +16,18 @@ type Chains = Anchor["chains"];
 
 /** Where chains end, together with what else an anchor says of the server. In the order of the agents' bytes. */
 export async function anchorOf(client: pg.Client, chains: Chains): Promise<Omit<Anchor, "source">> {
-  const { rows: checkpoints } = await client.query<Omit<Head, "agent">>(
-    "select seq, seal from audit.checkpoints order by seq desc limit 1",
-  );
+  const lastOf = async (table: string) => {
+    const sql = `select seq, seal from ${table} order by seq desc limit 1`;
+    const [last] = (await client.query<Omit<Head, "agent">>(sql)).rows;
+    return { seq: Number(last?.seq ?? 0), seal: last?.seal.toString("hex") ?? "" };
+  };
   const { rows: about } = await client.query<{ database: string; as_of: string }>(
     `select current_database() as database, to_char(now(), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as as_of`,
   );
-  const [last] = checkpoints;
   const content = {
     server: await readServer(client),
-    checkpoint: { seq: Number(last?.seq ?? 0), seal: last?.seal.toString("hex") ?? "" },
+    checkpoint: await lastOf("audit.checkpoints"),
+    imports: await lastOf("audit.imports"),
     chains: chains.toSorted((a, b) => Buffer.compare(Buffer.from(a.agent), Buffer.from(b.agent))),
   };
   const sum = (of: (chain: Chains[number]) => number) => chains.reduce((total, chain) => total + of(chain), 0);

@@ -88,34 +88,31 @@ begin
 end
 $$;
 
--- Transactions in which the owner brought receipts that were made at another time.
-create table audit.imports (
-  id          bigint      generated always as identity primary key,
-  reason      text        not null constraint reason_given check (length(btrim(reason)) between 10 and 1000),
-  opened_by   text        not null default session_user,
-  application text        not null default coalesce(current_setting('application_name', true), ''),
+-- Imports that are being made: the door, and which agents' receipts came by it. Each transaction sees its own, and
+-- takes them away as it ends: what remains are rows of audit.imports (010).
+create table audit.open_imports (
+  transaction xid8        not null default pg_current_xact_id(),
   opened_at   timestamptz not null default now(),                    -- the transaction's start
-  transaction xid8        not null default pg_current_xact_id()
+  reason      text        not null constraint reason_given check (length(btrim(reason)) between 10 and 1000),
+  agent       text        collate "C",                               -- null: the door itself
+  first_seq   bigint,
+  unique nulls not distinct (transaction, agent)
 );
-
-comment on table audit.imports is
-  'Transactions that were allowed to store receipts dated long before or after they were sealed, and why.';
 
 -- The door for imports, for this transaction only, as the owner:
 --   begin; select audit.open_import('receipts of 2025 from the old system'); insert …; commit
-create function audit.open_import(reason text) returns bigint
+create function audit.open_import(reason text) returns void
   language sql
 as $$
-  insert into audit.imports (reason) values (open_import.reason) returning id
+  insert into audit.open_imports (reason) values (open_import.reason)
 $$;
 
 -- Transaction numbers begin anew in a restored copy; together with the time they do not come again.
 create function audit.is_importing() returns boolean
   language sql stable
   return exists (
-    select from audit.imports where transaction = pg_current_xact_id_if_assigned() and opened_at = now());
-
-grant select on audit.imports to authensor_auditor;
+    select from audit.open_imports
+     where transaction = pg_current_xact_id_if_assigned() and opened_at = now() and agent is null);
 
 -- Called by audit.seal_receipt for a receipt that it cannot pass at a glance.
 create function audit.check_date(r receipts, at timestamptz) returns void

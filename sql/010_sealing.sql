@@ -1,4 +1,4 @@
--- What the chains of receipts (012) and of their changes (011) are made of.
+-- What the chains of receipts (012), of their changes (011) and of imports are made of.
 
 -- A chain's end. Its row is locked from the moment a receipt is sealed until its transaction ends, so that seq has no
 -- gaps. Narrow rows and half-empty pages: each receipt rewrites one, in place (HOT), without touching the index.
@@ -85,3 +85,110 @@ create function audit.remembered_head(heads text, agent text) returns tid
 
 -- Only the sealing function, which runs as the owner, writes heads.
 grant select on audit.chain_heads to authensor_auditor;
+
+-- Why receipts are dated long before or after they were sealed: a row for each agent of an import. Imports are one
+-- chain, sealed as the transaction ends, so that no reason is changed, added or taken away afterwards.
+create table audit.imports (
+  seq         bigint      primary key,
+  reason      text        not null,
+  opened_by   text        not null,
+  application text        not null,
+  opened_at   timestamptz not null,                                  -- the transaction's start
+  agent       text        not null collate "C",
+  first_seq   bigint      not null,
+  last_seq    bigint      not null,
+  sealed_at   timestamptz not null,
+  seal        bytea       not null,
+  constraint some_places check (first_seq <= last_seq)
+);
+
+comment on table audit.imports is
+  'Which receipts are dated long before or after they were sealed, and why.';
+
+create index on audit.imports (agent, first_seq);
+
+create function audit.import_seal(
+  previous_seal bytea, seq bigint, reason text, opened_by text, application text, opened_at timestamptz,
+  agent text, first_seq bigint, last_seq bigint, sealed_at timestamptz
+) returns bytea
+  language sql stable parallel safe
+  return sha256(record_send(row(
+    previous_seal, seq, convert_to(reason, 'UTF8'), convert_to(opened_by, 'UTF8'), convert_to(application, 'UTF8'),
+    opened_at, convert_to(agent, 'UTF8'), first_seq, last_seq, sealed_at)));
+
+-- Whoever inserts, only reason, agent and first_seq are theirs: a row added later says itself that it came later than
+-- the receipts. The transaction holds the agent's head since first_seq, so all that came since is its own.
+create function audit.seal_import() returns trigger
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  last audit.imports;
+  head audit.chain_heads;
+begin
+  lock table audit.imports in share row exclusive mode;
+  select * into last from audit.imports order by seq desc limit 1;
+  select * into head from audit.chain_heads h where h.agent = new.agent;
+  new.seq         := coalesce(last.seq, 0) + 1;
+  new.opened_by   := session_user;
+  new.application := coalesce(current_setting('application_name', true), '');
+  new.opened_at   := now();
+  new.last_seq    := head.seq;
+  new.sealed_at   := greatest(last.sealed_at, head.sealed_at, clock_timestamp());
+  new.seal        := audit.import_seal(coalesce(last.seal, ''), new.seq, new.reason, new.opened_by, new.application,
+                                       new.opened_at, new.agent, new.first_seq, new.last_seq, new.sealed_at);
+  return new;
+end
+$$;
+
+create trigger seal before insert on audit.imports for each row execute function audit.seal_import();
+
+create function audit.refuse_change() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise '% of %.% is refused: what was recorded stays', tg_op, tg_table_schema, tg_table_name
+    using errcode = 'integrity_constraint_violation';
+end
+$$;
+
+create trigger refuse_change before update or delete or truncate on audit.imports
+  for each statement execute function audit.refuse_change();
+
+-- Called by audit.seal_receipt (012) for a receipt that it could not pass at a glance.
+create function audit.record_import(r receipts) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not (r.created_at >= r.sealed_at - audit.max_lateness() and r.created_at <= r.sealed_at + audit.max_earliness())
+  then
+    insert into audit.open_imports (transaction, opened_at, reason, agent, first_seq)
+    select transaction, opened_at, reason, coalesce(r.actor_id, ''), r.chain_seq from audit.open_imports
+     where transaction = pg_current_xact_id_if_assigned() and opened_at = now() and agent is null
+    on conflict do nothing;
+  end if;
+end
+$$;
+
+create function audit.close_import() returns trigger
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  delete from audit.open_imports o where o.transaction = new.transaction and o.agent is not distinct from new.agent;
+  if new.agent is not null then
+    insert into audit.imports (reason, agent, first_seq) values (new.reason, new.agent, new.first_seq);
+  end if;
+  return null;
+end
+$$;
+
+create constraint trigger close_import after insert on audit.open_imports
+  deferrable initially deferred for each row execute function audit.close_import();
+
+grant select on audit.imports to authensor_auditor;
+grant execute on function
+  audit.import_seal(bytea, bigint, text, text, text, timestamptz, text, bigint, bigint, timestamptz)
+  to authensor_auditor;

@@ -118,7 +118,7 @@ begin
         new.receipt_hash      := advanced.receipt_hash;
         new.prev_receipt_hash := advanced.prev_receipt_hash;
         if plain is not true then
-          perform audit.record_birth(new);
+          perform audit.record_birth(new), audit.record_import(new);
         end if;
         return new;
       end if;
@@ -149,7 +149,7 @@ begin
     perform audit.remember_head('chain_heads', coalesce(new.actor_id, ''), place);
   end if;
   if plain is not true then
-    perform audit.record_birth(new);
+    perform audit.record_birth(new), audit.record_import(new);
   end if;
   return new;
 end

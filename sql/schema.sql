@@ -527,6 +527,19 @@ CREATE FUNCTION audit.checkpoint_seal(previous_seal bytea, seq bigint, chain tex
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN sha256(record_send(ROW(previous_seal, seq, convert_to(chain, 'UTF8'::name), convert_to(agent, 'UTF8'::name), first_seq, last_seq, last_seal, convert_to(last_hash, 'UTF8'::name), convert_to(source, 'UTF8'::name), made_at)));
 
+CREATE FUNCTION audit.close_import() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  delete from audit.open_imports o where o.transaction = new.transaction and o.agent is not distinct from new.agent;
+  if new.agent is not null then
+    insert into audit.imports (reason, agent, first_seq) values (new.reason, new.agent, new.first_seq);
+  end if;
+  return null;
+end
+$$;
+
 CREATE FUNCTION audit.commit_durably() RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -885,6 +898,10 @@ begin
 end
 $$;
 
+CREATE FUNCTION audit.import_seal(previous_seal bytea, seq bigint, reason text, opened_by text, application text, opened_at timestamp with time zone, agent text, first_seq bigint, last_seq bigint, sealed_at timestamp with time zone) RETURNS bytea
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN sha256(record_send(ROW(previous_seal, seq, convert_to(reason, 'UTF8'::name), convert_to(opened_by, 'UTF8'::name), convert_to(application, 'UTF8'::name), opened_at, convert_to(agent, 'UTF8'::name), first_seq, last_seq, sealed_at)));
+
 CREATE FUNCTION audit.insert_receipts(batch jsonb) RETURNS SETOF public.receipts
     LANGUAGE sql
     AS $$
@@ -908,21 +925,18 @@ CREATE FUNCTION audit.is_chained(parent regclass) RETURNS boolean
     LANGUAGE sql STABLE
     RETURN COALESCE((((parent)::oid = (to_regclass('public.receipts'::text))::oid) OR ((parent)::oid = (to_regclass('audit.receipt_history'::text))::oid)), false);
 
-CREATE TABLE audit.imports (
-    id bigint NOT NULL,
-    reason text NOT NULL,
-    opened_by text DEFAULT SESSION_USER NOT NULL,
-    application text DEFAULT COALESCE(current_setting('application_name'::text, true), ''::text) NOT NULL,
-    opened_at timestamp with time zone DEFAULT now() NOT NULL,
+CREATE TABLE audit.open_imports (
     transaction xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    opened_at timestamp with time zone DEFAULT now() NOT NULL,
+    reason text NOT NULL,
+    agent text COLLATE pg_catalog."C",
+    first_seq bigint,
     CONSTRAINT reason_given CHECK (((length(btrim(reason)) >= 10) AND (length(btrim(reason)) <= 1000)))
 );
 
-COMMENT ON TABLE audit.imports IS 'Transactions that were allowed to store receipts dated long before or after they were sealed, and why.';
-
 CREATE FUNCTION audit.is_importing() RETURNS boolean
     LANGUAGE sql STABLE
-    RETURN (EXISTS (SELECT FROM audit.imports WHERE ((imports.transaction = pg_current_xact_id_if_assigned()) AND (imports.opened_at = now()))));
+    RETURN (EXISTS (SELECT FROM audit.open_imports WHERE ((open_imports.transaction = pg_current_xact_id_if_assigned()) AND (open_imports.opened_at = now()) AND (open_imports.agent IS NULL))));
 
 CREATE FUNCTION audit.key_columns(parent regclass) RETURNS text[]
     LANGUAGE sql STABLE STRICT
@@ -1094,10 +1108,10 @@ CREATE FUNCTION audit.month_start(month date) RETURNS timestamp with time zone
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN ((month)::timestamp without time zone AT TIME ZONE 'UTC'::text);
 
-CREATE FUNCTION audit.open_import(reason text) RETURNS bigint
+CREATE FUNCTION audit.open_import(reason text) RETURNS void
     LANGUAGE sql
     AS $$
-  insert into audit.imports (reason) values (open_import.reason) returning id
+  insert into audit.open_imports (reason) values (open_import.reason)
 $$;
 
 CREATE FUNCTION audit.partition_by_month(parent regclass, first_month date DEFAULT audit.month_of(now()), options text[] DEFAULT ARRAY['autovacuum_vacuum_insert_scale_factor=0.05'::text, 'autovacuum_analyze_scale_factor=0.02'::text]) RETURNS void
@@ -1242,6 +1256,31 @@ begin
     end if;
   end loop;
   return null;
+end
+$$;
+
+CREATE FUNCTION audit.record_import(r public.receipts) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if not (r.created_at >= r.sealed_at - audit.max_lateness() and r.created_at <= r.sealed_at + audit.max_earliness())
+  then
+    insert into audit.open_imports (transaction, opened_at, reason, agent, first_seq)
+    select transaction, opened_at, reason, coalesce(r.actor_id, ''), r.chain_seq from audit.open_imports
+     where transaction = pg_current_xact_id_if_assigned() and opened_at = now() and agent is null
+    on conflict do nothing;
+  end if;
+end
+$$;
+
+CREATE FUNCTION audit.refuse_change() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  raise '% of %.% is refused: what was recorded stays', tg_op, tg_table_schema, tg_table_name
+    using errcode = 'integrity_constraint_violation';
 end
 $$;
 
@@ -1636,6 +1675,29 @@ begin
 end
 $$;
 
+CREATE FUNCTION audit.seal_import() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  last audit.imports;
+  head audit.chain_heads;
+begin
+  lock table audit.imports in share row exclusive mode;
+  select * into last from audit.imports order by seq desc limit 1;
+  select * into head from audit.chain_heads h where h.agent = new.agent;
+  new.seq         := coalesce(last.seq, 0) + 1;
+  new.opened_by   := session_user;
+  new.application := coalesce(current_setting('application_name', true), '');
+  new.opened_at   := now();
+  new.last_seq    := head.seq;
+  new.sealed_at   := greatest(last.sealed_at, head.sealed_at, clock_timestamp());
+  new.seal        := audit.import_seal(coalesce(last.seal, ''), new.seq, new.reason, new.opened_by, new.application,
+                                       new.opened_at, new.agent, new.first_seq, new.last_seq, new.sealed_at);
+  return new;
+end
+$$;
+
 CREATE FUNCTION audit.seal_receipt() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1681,7 +1743,7 @@ begin
         new.receipt_hash      := advanced.receipt_hash;
         new.prev_receipt_hash := advanced.prev_receipt_hash;
         if plain is not true then
-          perform audit.record_birth(new);
+          perform audit.record_birth(new), audit.record_import(new);
         end if;
         return new;
       end if;
@@ -1712,7 +1774,7 @@ begin
     perform audit.remember_head('chain_heads', coalesce(new.actor_id, ''), place);
   end if;
   if plain is not true then
-    perform audit.record_birth(new);
+    perform audit.record_birth(new), audit.record_import(new);
   end if;
   return new;
 end
@@ -1898,14 +1960,21 @@ CREATE TABLE audit.history_heads (
 )
 WITH (fillfactor='40', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='5000');
 
-ALTER TABLE audit.imports ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
-    SEQUENCE NAME audit.imports_id_seq
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1
+CREATE TABLE audit.imports (
+    seq bigint NOT NULL,
+    reason text NOT NULL,
+    opened_by text NOT NULL,
+    application text NOT NULL,
+    opened_at timestamp with time zone NOT NULL,
+    agent text NOT NULL COLLATE pg_catalog."C",
+    first_seq bigint NOT NULL,
+    last_seq bigint NOT NULL,
+    sealed_at timestamp with time zone NOT NULL,
+    seal bytea NOT NULL,
+    CONSTRAINT some_places CHECK ((first_seq <= last_seq))
 );
+
+COMMENT ON TABLE audit.imports IS 'Which receipts are dated long before or after they were sealed, and why.';
 
 CREATE TABLE audit.migrations (
     number integer NOT NULL,
@@ -2181,13 +2250,16 @@ ALTER TABLE ONLY audit.heartbeat
     ADD CONSTRAINT heartbeat_pkey PRIMARY KEY (only_row);
 
 ALTER TABLE ONLY audit.imports
-    ADD CONSTRAINT imports_pkey PRIMARY KEY (id);
+    ADD CONSTRAINT imports_pkey PRIMARY KEY (seq);
 
 ALTER TABLE ONLY audit.maintenance_run
     ADD CONSTRAINT maintenance_run_pkey PRIMARY KEY (only_row);
 
 ALTER TABLE ONLY audit.migrations
     ADD CONSTRAINT migrations_pkey PRIMARY KEY (number);
+
+ALTER TABLE ONLY audit.open_imports
+    ADD CONSTRAINT open_imports_transaction_agent_key UNIQUE NULLS NOT DISTINCT (transaction, agent);
 
 ALTER TABLE ONLY audit.program_runs
     ADD CONSTRAINT program_runs_pkey PRIMARY KEY (program);
@@ -2253,6 +2325,8 @@ CREATE INDEX chain_heads_agent_idx ON audit.chain_heads USING btree (agent);
 
 CREATE INDEX history_heads_agent_idx ON audit.history_heads USING btree (agent);
 
+CREATE INDEX imports_agent_first_seq_idx ON audit.imports USING btree (agent, first_seq);
+
 CREATE INDEX receipt_history_agent_seq_idx ON ONLY audit.receipt_history USING btree (agent, seq);
 
 CREATE INDEX aegis_scans_created_at_idx ON ONLY public.aegis_scans USING btree (created_at);
@@ -2290,6 +2364,12 @@ CREATE INDEX shadow_evaluations_differing ON ONLY public.shadow_evaluations USIN
 CREATE INDEX telemetry_events_created_at_idx ON ONLY public.telemetry_events USING brin (created_at);
 
 CREATE INDEX telemetry_events_name_created_at_idx ON ONLY public.telemetry_events USING btree (name, created_at);
+
+CREATE CONSTRAINT TRIGGER close_import AFTER INSERT ON audit.open_imports DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION audit.close_import();
+
+CREATE TRIGGER refuse_change BEFORE DELETE OR UPDATE OR TRUNCATE ON audit.imports FOR EACH STATEMENT EXECUTE FUNCTION audit.refuse_change();
+
+CREATE TRIGGER seal BEFORE INSERT ON audit.imports FOR EACH ROW EXECUTE FUNCTION audit.seal_import();
 
 CREATE TRIGGER stamp_heartbeat BEFORE UPDATE ON audit.heartbeat FOR EACH ROW EXECUTE FUNCTION audit.stamp_heartbeat();
 
@@ -2414,6 +2494,8 @@ REVOKE ALL ON FUNCTION audit.checkpoint(partition regclass) FROM PUBLIC;
 REVOKE ALL ON FUNCTION audit.checkpoint_seal(previous_seal bytea, seq bigint, chain text, agent text, first_seq bigint, last_seq bigint, last_seal bytea, last_hash text, source text, made_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.checkpoint_seal(previous_seal bytea, seq bigint, chain text, agent text, first_seq bigint, last_seq bigint, last_seal bytea, last_hash text, source text, made_at timestamp with time zone) TO authensor_auditor;
 
+REVOKE ALL ON FUNCTION audit.close_import() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION audit.commit_durably() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.count_receipts(since timestamp with time zone, until timestamp with time zone) FROM PUBLIC;
@@ -2460,12 +2542,13 @@ GRANT ALL ON FUNCTION audit.history_seal(previous_seal bytea, seq bigint, agent 
 
 REVOKE ALL ON FUNCTION audit.hold_off_vacuum(relation regclass) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION audit.import_seal(previous_seal bytea, seq bigint, reason text, opened_by text, application text, opened_at timestamp with time zone, agent text, first_seq bigint, last_seq bigint, sealed_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.import_seal(previous_seal bytea, seq bigint, reason text, opened_by text, application text, opened_at timestamp with time zone, agent text, first_seq bigint, last_seq bigint, sealed_at timestamp with time zone) TO authensor_auditor;
+
 REVOKE ALL ON FUNCTION audit.insert_receipts(batch jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.insert_receipts(batch jsonb) TO authensor_app;
 
 REVOKE ALL ON FUNCTION audit.is_chained(parent regclass) FROM PUBLIC;
-
-GRANT SELECT ON TABLE audit.imports TO authensor_auditor;
 
 REVOKE ALL ON FUNCTION audit.is_importing() FROM PUBLIC;
 
@@ -2526,6 +2609,10 @@ REVOKE ALL ON FUNCTION audit.record_change() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.record_changes() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION audit.record_import(r public.receipts) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.refuse_change() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION audit.relieve_lock_table(OUT used_percent double precision, OUT ended text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.relieve_lock_table(OUT used_percent double precision, OUT ended text[]) TO authensor_monitor;
 
@@ -2556,6 +2643,8 @@ GRANT ALL ON FUNCTION audit.role_differences() TO authensor_maintenance;
 
 REVOKE ALL ON FUNCTION audit.rows_outside_months() FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.rows_outside_months() TO authensor_monitor;
+
+REVOKE ALL ON FUNCTION audit.seal_import() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.seal_receipt() FROM PUBLIC;
 
@@ -2595,7 +2684,7 @@ GRANT UPDATE(at) ON TABLE audit.heartbeat TO authensor_monitor;
 
 GRANT SELECT ON TABLE audit.history_heads TO authensor_auditor;
 
-GRANT SELECT ON SEQUENCE audit.imports_id_seq TO authensor_archiver;
+GRANT SELECT ON TABLE audit.imports TO authensor_auditor;
 
 GRANT SELECT ON TABLE audit.migrations TO authensor_auditor;
 

@@ -4,6 +4,7 @@ import { anchorFindings } from "./againstAnchors";
 import { againstAnchors } from "./checkpoints";
 import { closeGaps } from "./closeGaps";
 import { named, type Finding } from "./findings";
+import { importFindings } from "./imports";
 import type { Progress } from "./progress";
 import type { HeadsAround } from "./heads";
 import { isRanged, type Request } from "./request";
@@ -20,6 +21,7 @@ export async function conclude(
   request: Request,
 ): Promise<Finding[]> {
   const ranged = isRanged(request);
+  const anchors = request.from ? [...request.anchors, request.from] : request.anchors;
   const gaps = await closeGaps(client, progress, around, snapshot, {
     upTo: request.until === undefined ? "head" : "next",
     everyAgent: !ranged,
@@ -36,7 +38,8 @@ export async function conclude(
   const findings = [
     ...progress.findings,
     ...snapshot.findings,
-    ...againstAnchors(snapshot, request.from ? [...request.anchors, request.from] : request.anchors),
+    ...againstAnchors(snapshot, anchors),
+    ...(await importFindings(client, anchors)),
     ...gaps.filter(
       ({ kind, agent, seq, lastSeq }) =>
         kind === "altered-history" || lastSeq !== undefined || !places.has(`${agent}\n${seq}`),

@@ -11,6 +11,8 @@ export type FindingKind =
   | "altered-history"
   | "altered-head"
   | "altered-checkpoint"
+  | "altered-import"
+  | "misdated"
   | "altered-anchor"
   | "altered-archive"
   | "flawed-archive"

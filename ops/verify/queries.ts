@@ -22,7 +22,7 @@ export const agentIs = (name: ChainName, agent: string | undefined, parameter: n
 const mostContent = 1_048_576;
 
 /** By how much a clock may be set back, as at the start of a machine, before it is a finding. */
-const clockMayStep = "interval '1 second'";
+export const clockMayStep = "interval '1 second'";
 
 // A missing seq reads as 0, a missing seal as an empty one, and neither is ever right.
 const rowsWhere = (name: ChainName, where: string) => {

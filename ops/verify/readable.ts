@@ -1,12 +1,16 @@
 /** Whether the tables of the trail are what they must be for their rows to mean anything: asked before any row is read. */
 import type pg from "pg";
 import list from "../../sql/catalog.json";
-import { Failure } from "../program";
 import { chainKinds, chainNames } from "./chainKinds";
 import type { Finding } from "./findings";
 
 const partitioned = chainNames.map((name) => chainKinds[name].table);
-const trailTables = [...partitioned, ...chainNames.map((name) => chainKinds[name].heads), "audit.checkpoints"];
+export const trailTables = [
+  ...partitioned,
+  ...chainNames.map((name) => chainKinds[name].heads),
+  "audit.checkpoints",
+  "audit.imports",
+];
 
 /** Each column's type, by oid: a type may be called as another one is. */
 const expected = trailTables.flatMap((table) =>
@@ -24,6 +28,7 @@ interface Row {
   oid: number;
 }
 
+/** A moved or renamed table is not looked for: what answers by another name is no trail. */
 export async function structureFindings(client: pg.Client): Promise<Finding[]> {
   const { rows } = await client.query<Row>(
     `with recursive part as (
@@ -36,22 +41,28 @@ export async function structureFindings(client: pg.Client): Promise<Finding[]> {
        from part p join pg_attribute a on a.attrelid = p.oid where a.attnum > 0 and not a.attisdropped`,
     [trailTables],
   );
-  for (const table of trailTables) {
+  const off = (message: string): Finding => ({ kind: "guard-off", message });
+  const unfit = trailTables.flatMap((table) => {
     const kinds = new Set(rows.filter((row) => row.table === table).map(({ kind }) => kind));
-    if (kinds.size === 0) throw new Failure(`the trail cannot be verified: there is no table ${table} here`);
+    if (kinds.size === 0) return [off(`there is no table ${table} here: none of its rows can be read`)];
     const allowed = partitioned.includes(table) ? ["p", "r"] : ["r"];
-    if ((partitioned.includes(table) && !kinds.has("p")) || [...kinds].some((kind) => !allowed.includes(kind)))
-      throw new Failure(
-        `the trail cannot be verified: ${table} is not the ${partitioned.includes(table) ? "partitioned " : ""}table it should be`,
-      );
-  }
+    if ((!partitioned.includes(table) || kinds.has("p")) && [...kinds].every((kind) => allowed.includes(kind)))
+      return [];
+    const wanted = partitioned.includes(table) ? "partitioned table" : "table";
+    return [off(`${table} is not the ${wanted} it should be: what its rows say cannot be read`)];
+  });
   const wrong = new Set<string>();
   for (const { table, column, oid } of expected) {
     const found = rows.filter((row) => row.table === table && row.column === column);
-    if (found.length === 0 || found.some((row) => row.oid !== oid)) wrong.add(`${table}.${column}`);
+    if (unfit.length === 0 && (found.length === 0 || found.some((row) => row.oid !== oid)))
+      wrong.add(`${table}.${column}`);
   }
-  return [...wrong].map((column) => ({
-    kind: "guard-off",
-    message: `the column ${column} is missing or of another type than the migrations give it: what its rows say cannot be read`,
-  }));
+  return [
+    ...unfit,
+    ...[...wrong].map((column) =>
+      off(
+        `the column ${column} is missing or of another type than the migrations give it: what its rows say cannot be read`,
+      ),
+    ),
+  ];
 }

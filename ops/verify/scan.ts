@@ -6,6 +6,7 @@ import { sqlState } from "../database";
 import { Chunks, timeAfter } from "./chunks";
 import { inOrder } from "./orderedPool";
 import type { Finding } from "./findings";
+import { misdatedReceipts } from "./imports";
 import { mostSuspects, type Progress } from "./progress";
 import { stretches, type Range } from "./queries";
 import type { Request } from "./request";
@@ -37,7 +38,8 @@ export async function scan(
     take: (results, chunk) => {
       for (const name of chainNames) progress.counted[name] += progress.take(name, results.rows[name]);
       progress.addMismatches(results.mismatches);
-      progress.findings.push(...results.unreadable);
+      progress.findings.push(...results.findings);
+      progress.uncounted += results.more;
       progress.doneUntil = chunk.until;
       const { counted } = progress;
       resumeFile?.write(() => progress.save(chunk.until));
@@ -49,7 +51,9 @@ export async function scan(
 interface Results {
   rows: Record<ChainName, StretchRow[]>;
   mismatches: StateMismatch[];
-  unreadable: Finding[];
+  findings: Finding[];
+  /** Further ones, not listed. */
+  more: number;
 }
 
 /**
@@ -78,7 +82,8 @@ async function readOrNarrow(
       return {
         rows: ofEachChain(() => []),
         mismatches: [],
-        unreadable: [{ kind: "unreadable", message, at: range.since }],
+        findings: [{ kind: "unreadable", message, at: range.since }],
+        more: 0,
       };
     }
     const first = await readOrNarrow(client, { since: range.since, until: at }, half, request, progress);
@@ -86,7 +91,8 @@ async function readOrNarrow(
     return {
       rows: ofEachChain((name) => [...first.rows[name], ...second.rows[name]]),
       mismatches: [...first.mismatches, ...second.mismatches],
-      unreadable: [...first.unreadable, ...second.unreadable],
+      findings: [...first.findings, ...second.findings],
+      more: first.more + second.more,
     };
   }
 }
@@ -109,5 +115,5 @@ async function read(client: pg.Client, range: Range, progress: Progress, { agent
     `${stateMismatches(agent)} limit ${mostSuspects + 1}`,
     [range.since, range.until, ...only],
   );
-  return { rows, mismatches, unreadable: [] };
+  return { rows, mismatches, ...(await misdatedReceipts(client, range, agent)) };
 }

@@ -26,10 +26,16 @@ beforeEach(async () => {
 
 const anchor = () => takeAnchor(auditor);
 
-const digest = ({ server: { system, timeline }, checkpoint, chains }: Awaited<ReturnType<typeof takeAnchor>>): string =>
+const digest = ({
+  server: { system, timeline },
+  checkpoint,
+  imports,
+  chains,
+}: Awaited<ReturnType<typeof takeAnchor>>): string =>
   createHash("sha256")
     .update(`"${system}" ${timeline}\n`)
     .update(`${checkpoint.seq} ${checkpoint.seal}\n`)
+    .update(`${imports.seq} ${imports.seal}\n`)
     .update(
       chains.map((c) => `${JSON.stringify(c.agent)} ${c.seq} ${c.seal} ${c.history_seq} ${c.history_seal}\n`).join(""),
     )
@@ -72,7 +78,13 @@ const thisMonth = async (): Promise<string> =>
 describe("an anchor", () => {
   it("of an empty trail is an anchor too", async () => {
     const empty = await anchor();
-    expect(empty).toMatchObject({ receipts: 0, changes: 0, chains: [], checkpoint: { seq: 0, seal: "" } });
+    expect(empty).toMatchObject({
+      receipts: 0,
+      changes: 0,
+      chains: [],
+      checkpoint: { seq: 0, seal: "" },
+      imports: { seq: 0, seal: "" },
+    });
     expect(empty.digest).toBe(digest(empty));
   });
 

@@ -136,7 +136,8 @@ describe("an import", () => {
 
   it("is the owner's, is recorded with its reason, and ends with its transaction", async () => {
     await owner.query(`begin; ${open}`);
-    await storeReceipts(owner, [old(), newReceipt({ created_at: "2199-01-01T00:00:00Z" })]);
+    const other = newReceipt({ created_at: "2199-01-01T00:00:00Z" });
+    await storeReceipts(owner, [old(), other]);
     await owner.query("savepoint s");
     await storeReceipts(owner, [old()]);
     // Another's transaction is another's.
@@ -144,10 +145,15 @@ describe("an import", () => {
     await owner.query("commit");
     await expect(storeReceipts(owner, [old()])).rejects.toMatchObject({ code: "23514" });
     const { rows } = await auditor.query(
-      "select reason, opened_by, opened_at > now() - interval '1 minute' as now from audit.imports",
+      "select seq, reason, opened_by, opened_at > now() - interval '1 minute' as now, agent, first_seq, last_seq from audit.imports",
     );
-    expect(rows).toEqual([{ reason: "receipts of the old system", opened_by: roles.owner, now: true }]);
+    const all = { reason: "receipts of the old system", opened_by: roles.owner, now: true };
+    expect(rows).toEqual([
+      { seq: "1", ...all, agent: "old", first_seq: "1", last_seq: "2" },
+      { seq: "2", ...all, agent: other.actor_id, first_seq: "1", last_seq: "1" },
+    ]);
     expect(await count()).toBe(3);
+    expect((await owner.query("select from audit.open_imports")).rowCount).toBe(0);
     expect(await chainFaults(auditor)).toEqual([]);
   });
 
@@ -156,7 +162,7 @@ describe("an import", () => {
     await expect(storeReceipts(owner, [old()])).rejects.toMatchObject({ code: "23514" });
     await owner.query("begin");
     await owner.query(
-      "insert into audit.imports (reason, opened_at) values ('one of another server', now() - interval '1 us')",
+      "insert into audit.open_imports (reason, opened_at) values ('one of another server', now() - interval '1 us')",
     );
     await expect(storeReceipts(owner, [old()])).rejects.toMatchObject({ code: "23514" });
     await owner.query("rollback");
@@ -178,12 +184,54 @@ describe("an import", () => {
         code: expect.stringMatching(/^(42501|25006)$/) as unknown,
       });
       await expect(
-        client.query("insert into audit.imports (reason) values ('a door of my own')"),
+        client.query("insert into audit.open_imports (reason) values ('a door of my own')"),
+      ).rejects.toMatchObject({
+        code: expect.stringMatching(/^(42501|25006)$/) as unknown,
+      });
+      await expect(
+        client.query("insert into audit.imports (reason, agent, first_seq) values ('one of my own', 'old', 1)"),
       ).rejects.toMatchObject({
         code: expect.stringMatching(/^(42501|25006)$/) as unknown,
       });
     },
   );
+
+  it.each(["update audit.imports set reason = 'another'", "delete from audit.imports", "truncate audit.imports"])(
+    "stays as it was recorded, for the owner too: %s",
+    async (sql) => {
+      await expect(owner.query(sql)).rejects.toMatchObject({
+        code: "23000",
+        message: expect.stringMatching(/of audit.imports is refused: what was recorded stays/) as unknown,
+      });
+    },
+  );
+
+  it("names what a savepoint left of it, each agent once", async () => {
+    await owner.query(`begin; ${open}; savepoint s`);
+    await storeReceipts(owner, [old(), old()]);
+    await owner.query("rollback to s");
+    await storeReceipts(owner, [newReceipt({ ...old(), actor_id: null })]);
+    await owner.query("savepoint s");
+    await storeReceipts(owner, [old()]);
+    await owner.query("release s");
+    await storeReceipts(owner, [old(), newReceipt({ actor_id: "old" })]);
+    await owner.query("commit");
+    const { rows } = await auditor.query("select agent, first_seq, last_seq from audit.imports order by seq");
+    expect(rows).toEqual([
+      { agent: "", first_seq: "1", last_seq: "1" },
+      { agent: "old", first_seq: "1", last_seq: "3" },
+    ]);
+  });
+
+  it("is closed by what closes the transaction's other promises early, and cannot be opened twice", async () => {
+    await owner.query(`begin; ${open}`);
+    await storeReceipts(owner, [old()]);
+    await owner.query("set constraints all immediate");
+    await expect(storeReceipts(owner, [old()])).rejects.toMatchObject({ code: "23514" });
+    await owner.query(`rollback; begin; ${open}`);
+    await expect(owner.query(open)).rejects.toMatchObject({ code: "23505" });
+    await owner.query("rollback");
+  });
 
   it("does not take dates that Authensor's hash cannot hold", async () => {
     for (const created_at of ["infinity", "-infinity", "10000-01-01 00:00+00", "0001-12-31 00:00+00 BC"]) {

@@ -32,6 +32,17 @@ const lastChange = (
 /** With the month of now, as names have it, in the place of MONTH. */
 const thisMonth = (sql: string) =>
   `do $do$ begin execute replace($sql$${sql}$sql$, 'MONTH', to_char(audit.month_of(now()), 'YYYY_MM')); end $do$`;
+const insertDated = (age: string) =>
+  `insert into receipts (id, envelope_id, status, decision_outcome, actor_id, envelope, decision, created_at, updated_at)
+     select gen_random_uuid(), gen_random_uuid(), 'pending', 'allow', 'a', '{}', '{}', t, t from (select now() - interval '${age}' as t) x;`;
+const imported = `set session_replication_role = origin; begin; select audit.open_import('receipts of a test');
+  ${insertDated("3 months")} commit; set session_replication_role = replica;`;
+const lateness = (bound: string) =>
+  `create or replace function audit.max_lateness() returns interval language sql immutable parallel safe return '${bound}'::interval;`;
+const datedBack = `begin; ${lateness("60 days")} ${insertDated("40 days")} ${lateness("15 minutes")} commit;`;
+const forgedImport = (values: string) =>
+  `insert into audit.imports select i.*, audit.import_seal('', i.seq, i.reason, i.opened_by, i.application, i.opened_at, i.agent, i.first_seq, i.last_seq, i.sealed_at)
+     from (select 1::int8 as seq, 'receipts of a test' as reason, 'x' as opened_by, '' as application, ${values}) i;`;
 const archived = "select audit.archive_month(audit.month_of(now()));";
 const helper = "create function public.f() returns event_trigger language plpgsql as 'begin end';";
 
@@ -154,13 +165,49 @@ export const tamperings: readonly Tampering[] = [
   {
     what: "a result of an imported receipt altered, and its month said to be archived",
     by: "superuser",
-    sql: `set session_replication_role = origin; select audit.open_import('receipts of a test');
-      insert into receipts (id, envelope_id, status, decision_outcome, actor_id, envelope, decision, created_at, updated_at)
-        select gen_random_uuid(), gen_random_uuid(), 'pending', 'allow', 'a', '{}', '{}', t, t from (select now() - interval '3 months' as t) x;
-      set session_replication_role = replica; update receipts set result = '{"forged": true}' where created_at < now() - interval '2 months';
+    sql: `${imported} update receipts set result = '{"forged": true}' where created_at < now() - interval '2 months';
       insert into audit.checkpoints select 1, 'history', 'z', 1, 1, sha256(''), null, source, now(), audit.checkpoint_seal('', 1, 'history', 'z', 1, 1, sha256(''), null, source, now())
         from to_char(now() - interval '3 months', '"receipt_history_"YYYY_MM') source`,
     caught: "altered-column",
+  },
+  {
+    what: "a receipt dated back, by a bound that was opened and closed again",
+    by: "owner",
+    sql: datedBack,
+    caught: "misdated",
+  },
+  {
+    what: "the record of an import removed",
+    by: "superuser",
+    sql: `${imported} delete from audit.imports`,
+    caught: "misdated",
+  },
+  {
+    what: "the reason of an import altered",
+    by: "superuser",
+    sql: `${imported} update audit.imports set reason = 'something harmless'`,
+    caught: "altered-import",
+  },
+  {
+    what: "an import pointed to other receipts",
+    by: "superuser",
+    sql: `${imported} update audit.imports set first_seq = 1, last_seq = 1`,
+    caught: "misdated",
+  },
+  {
+    what: "an import pointed to all receipts, with a right seal",
+    by: "superuser",
+    sql: `${imported} update audit.imports set first_seq = 1;
+      update audit.imports i set seal = audit.import_seal('', i.seq, i.reason, i.opened_by, i.application, i.opened_at, i.agent, i.first_seq, i.last_seq, i.sealed_at)`,
+    caught: "altered-import",
+  },
+  {
+    what: "an import of receipts that are not there",
+    by: "superuser",
+    sql: forgedImport(
+      "now() as opened_at, 'a' as agent, 7::int8 as first_seq, 9::int8 as last_seq, now() as sealed_at",
+    ),
+    caught: "altered-import",
   },
   {
     what: "the hash in a head altered",
@@ -702,11 +749,12 @@ export const tamperings: readonly Tampering[] = [
     caught: { not: "it is written anew with the next receipt, before it is read, and says nothing of any receipt" },
   },
   {
-    what: "the record of an import removed",
+    what: "a receipt dated back, and an import made up for it with right seals and times",
     by: "superuser",
-    sql: "set session_replication_role = origin; select audit.open_import('receipts of a test'); delete from audit.imports",
+    sql: `set session_replication_role = origin; ${datedBack} set session_replication_role = replica;
+      ${forgedImport("now() - interval '1 minute' as opened_at, 'a' as agent, 7::int8 as first_seq, 7::int8 as last_seq, now() as sealed_at")}`,
     caught: {
-      not: "it is not sealed; that a receipt was imported is seen by its sealed_at, which is, long after its created_at",
+      not: "it follows, and is what an import leaves; an anchor taken an hour or more after the time that it claims, and before it was made up, shows it (`altered-import`)",
     },
   },
   {

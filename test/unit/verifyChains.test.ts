@@ -47,6 +47,7 @@ const anchorOf = (seq: number, seal: string) => ({
   changes: 0,
   server: { system: "", timeline: 1 },
   checkpoint: { seq: 0, seal: "" },
+  imports: { seq: 0, seal: "" },
   chains: [{ agent: "a", seq, seal, history_seq: 0, history_seal: "" }],
   digest: "",
 });

@@ -1,0 +1,147 @@
+/**
+ * Whether what is recorded of imports is what was recorded, and whether every receipt that is dated far from when it was sealed came by
+ * one. As queries.ts: PostgreSQL's own functions only.
+ */
+import type pg from "pg";
+import type { Anchor } from "../anchorFormat";
+import { named, type Finding } from "./findings";
+import { agentIs, clockMayStep, type Range } from "./queries";
+
+/** The bounds of sql/009_bounds.sql: no function of the database's is asked for them. */
+export const [lateness, earliness] = ["15 minutes", "5 minutes"];
+
+/**
+ * A receipt whose clock was behind its predecessor's has the predecessor's `sealed_at`: it waited for its head, or the clock was set
+ * back. By so much it may seem to be late.
+ */
+const mostWait = "1 day";
+
+const mostFindings = 100;
+
+const receiptAt = (agent: string, of: string) => `from public.receipts p where ${agent} and p.chain_seq = ${of}`;
+
+const misdated = (agent: string | undefined): string => `
+  select coalesce(r.actor_id, '') as agent, r.chain_seq as seq, r.id as receipt, r.created_at::text as at, r.sealed_at::text as sealed,
+         r.created_at > r.sealed_at as ahead, count(*) over () as count
+    from public.receipts r
+   where r.created_at >= $1 and r.created_at < $2${agentIs("receipts", agent, 3)}
+     and (r.created_at < r.sealed_at - interval '${lateness}' or r.created_at > r.sealed_at + interval '${earliness}')
+     and not exists (select from audit.imports i
+                      where i.agent = coalesce(r.actor_id, '') and r.chain_seq between i.first_seq and i.last_seq)
+     and (r.created_at < r.sealed_at - interval '${mostWait}' or r.created_at > r.sealed_at or
+          r.sealed_at is distinct from case when r.actor_id <> ''
+            then (select max(p.sealed_at) ${receiptAt("p.actor_id = r.actor_id", "r.chain_seq - 1")})
+            else (select max(p.sealed_at) ${receiptAt("(p.actor_id is null or p.actor_id = '')", "r.chain_seq - 1")}) end)
+   order by agent, seq limit ${mostFindings}`;
+
+interface Misdated {
+  agent: string;
+  seq: string;
+  receipt: string;
+  at: string;
+  sealed: string;
+  ahead: boolean;
+  /** Of all, those that are not listed too. */
+  count: string;
+}
+
+/** Receipts of a range of time that no import brought. */
+export async function misdatedReceipts(
+  client: pg.Client,
+  { since, until }: Range,
+  agent: string | undefined,
+): Promise<{ findings: Finding[]; more: number }> {
+  const { rows } = await client.query<Misdated>(misdated(agent), [
+    since,
+    until,
+    ...(agent === undefined ? [] : [agent]),
+  ]);
+  const findings = rows.map(({ agent: of, seq, receipt, at, sealed, ahead }): Finding => ({
+    kind: "misdated",
+    message: `receipt ${seq} of ${named(of)} is dated ${at}, more than ${ahead ? `${earliness} after` : `${lateness} before`} it was sealed, at ${sealed}, and no import is recorded that brought it`,
+    agent: of,
+    seq: Number(seq),
+    receipt,
+    at,
+  }));
+  return { findings, more: Number(rows[0]?.count ?? 0) - rows.length };
+}
+
+const importsThatDiffer = `
+  with import as (
+    select i.*, seq = row_number() over chain and seal = sha256(record_send(row(
+             coalesce(lag(seal) over chain, ''::bytea), seq, textsend(reason), textsend(opened_by), textsend(application), opened_at,
+             textsend(agent), first_seq, last_seq, sealed_at))) is true as follows,
+           sealed_at < lag(sealed_at) over chain - ${clockMayStep} as runs_back,
+           (select max(h.seq) from audit.chain_heads h where h.agent = i.agent) as head,
+           case when i.agent <> ''
+             then (select min(p.sealed_at) ${receiptAt("p.actor_id = i.agent", "i.first_seq")})
+             else (select min(p.sealed_at) ${receiptAt("(p.actor_id is null or p.actor_id = '')", "i.first_seq")}) end as first_sealed
+      from audit.imports i window chain as (order by seq)
+  )
+  select seq, agent, first_seq, last_seq, opened_at::text as opened, first_sealed::text as first, follows, runs_back,
+         coalesce(head, 0) as head, first_sealed < opened_at - ${clockMayStep} as later
+    from import
+   where not follows or runs_back or coalesce(head, 0) < last_seq or first_sealed < opened_at - ${clockMayStep}
+   order by seq limit ${mostFindings}`;
+
+interface ImportRow {
+  seq: string;
+  agent: string;
+  first_seq: string;
+  last_seq: string;
+  opened: string;
+  /** When the first receipt was sealed; null where it is not here. */
+  first: string | null;
+  follows: boolean;
+  runs_back: boolean | null;
+  head: string;
+  later: boolean | null;
+}
+
+function wrongWith({ agent, first_seq, last_seq, opened, first, follows, runs_back, head, later }: ImportRow): string {
+  if (!follows) return "does not follow from the one before it";
+  if (runs_back) return "says that it was recorded before the one it follows";
+  if (later) return `began at ${opened}, after receipt ${first_seq} of ${named(agent)} was sealed, at ${first}`;
+  return `says that it brought receipt ${last_seq} of ${named(agent)}, whose head has place ${head}`;
+}
+
+/** What anchors name of it: the import at a place, and that there was none beyond it. */
+const anchoredImports = `
+  select a.n, i.seal is distinct from decode(a.seal, 'hex') as differs, i.seq is null as gone,
+         (select min(l.seq) from audit.imports l where l.seq > a.seq and l.sealed_at < a.as_of - interval '1 hour') as later
+    from unnest($1::int8[], $2::text[], $3::timestamptz[]) with ordinality a (seq, seal, as_of, n)
+    left join audit.imports i on i.seq = a.seq and a.seq > 0`;
+
+/** What is wrong with the chain of imports, by itself and against anchors. */
+export async function importFindings(client: pg.Client, anchors: readonly Anchor[]): Promise<Finding[]> {
+  const altered = (message: string): Finding => ({ kind: "altered-import", message });
+  const { rows } = await client.query<ImportRow>(importsThatDiffer);
+  const compared = await client.query<{ n: string; differs: boolean; gone: boolean; later: string | null }>(
+    anchoredImports,
+    [
+      anchors.map(({ imports }) => imports.seq),
+      anchors.map(({ imports }) => imports.seal),
+      anchors.map(({ as_of }) => as_of),
+    ],
+  );
+  return [
+    ...rows.map((row) => altered(`import ${row.seq} ${wrongWith(row)}`)),
+    ...compared.rows.flatMap(({ n, differs, gone, later }) => {
+      const { imports, as_of, source } = anchors[Number(n) - 1]!;
+      const what = gone ? "is gone" : "is not the one";
+      return [
+        ...(imports.seq > 0 && differs
+          ? [altered(`import ${imports.seq} ${what} that was anchored at ${as_of} (${source})`)]
+          : []),
+        ...(later === null
+          ? []
+          : [
+              altered(
+                `import ${later} says that it was recorded before ${as_of}, when an anchor was made that does not know it (${source})`,
+              ),
+            ]),
+      ];
+    }),
+  ];
+}
