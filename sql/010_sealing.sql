@@ -179,6 +179,8 @@ as $$
 begin
   delete from audit.open_imports o where o.transaction = new.transaction and o.agent is not distinct from new.agent;
   if new.agent is not null then
+    -- Before the lock that an INSERT takes: two that hold it already would wait for each other.
+    lock table audit.imports in share row exclusive mode;
     insert into audit.imports (reason, agent, first_seq) values (new.reason, new.agent, new.first_seq);
   end if;
   return null;

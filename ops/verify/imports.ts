@@ -18,7 +18,11 @@ const mostWait = "1 day";
 
 const mostFindings = 100;
 
-const receiptAt = (agent: string, of: string) => `from public.receipts p where ${agent} and p.chain_seq = ${of}`;
+/** SQL: when the receipt at a place was sealed; NULL where there is none. */
+const sealedAt = (agent: string, seq: string) =>
+  `case when ${agent} <> ''
+     then (select max(p.sealed_at) from public.receipts p where p.actor_id = ${agent} and p.chain_seq = ${seq})
+     else (select max(p.sealed_at) from public.receipts p where (p.actor_id is null or p.actor_id = '') and p.chain_seq = ${seq}) end`;
 
 const misdated = (agent: string | undefined): string => `
   select coalesce(r.actor_id, '') as agent, r.chain_seq as seq, r.id as receipt, r.created_at::text as at, r.sealed_at::text as sealed,
@@ -29,9 +33,7 @@ const misdated = (agent: string | undefined): string => `
      and not exists (select from audit.imports i
                       where i.agent = coalesce(r.actor_id, '') and r.chain_seq between i.first_seq and i.last_seq)
      and (r.created_at < r.sealed_at - interval '${mostWait}' or r.created_at > r.sealed_at or
-          r.sealed_at is distinct from case when r.actor_id <> ''
-            then (select max(p.sealed_at) ${receiptAt("p.actor_id = r.actor_id", "r.chain_seq - 1")})
-            else (select max(p.sealed_at) ${receiptAt("(p.actor_id is null or p.actor_id = '')", "r.chain_seq - 1")}) end)
+          r.sealed_at is distinct from ${sealedAt("r.actor_id", "r.chain_seq - 1")})
    order by agent, seq limit ${mostFindings}`;
 
 interface Misdated {
@@ -74,15 +76,15 @@ const importsThatDiffer = `
              textsend(agent), first_seq, last_seq, sealed_at))) is true as follows,
            sealed_at < lag(sealed_at) over chain - ${clockMayStep} as runs_back,
            (select max(h.seq) from audit.chain_heads h where h.agent = i.agent) as head,
-           case when i.agent <> ''
-             then (select min(p.sealed_at) ${receiptAt("p.actor_id = i.agent", "i.first_seq")})
-             else (select min(p.sealed_at) ${receiptAt("(p.actor_id is null or p.actor_id = '')", "i.first_seq")}) end as first_sealed
+           ${sealedAt("i.agent", "i.first_seq")} as first_sealed, ${sealedAt("i.agent", "i.last_seq")} as last_sealed
       from audit.imports i window chain as (order by seq)
   )
   select seq, agent, first_seq, last_seq, opened_at::text as opened, first_sealed::text as first, follows, runs_back,
-         coalesce(head, 0) as head, first_sealed < opened_at - ${clockMayStep} as later
+         coalesce(head, 0) as head, first_sealed < opened_at - ${clockMayStep} as later,
+         sealed_at::text as sealed, last_sealed::text as last, last_sealed > sealed_at + ${clockMayStep} as earlier
     from import
-   where not follows or runs_back or coalesce(head, 0) < last_seq or first_sealed < opened_at - ${clockMayStep}
+   where not follows or runs_back or coalesce(head, 0) < last_seq and last_sealed is null
+      or first_sealed < opened_at - ${clockMayStep} or last_sealed > sealed_at + ${clockMayStep}
    order by seq limit ${mostFindings}`;
 
 interface ImportRow {
@@ -97,13 +99,18 @@ interface ImportRow {
   runs_back: boolean | null;
   head: string;
   later: boolean | null;
+  sealed: string;
+  last: string | null;
+  earlier: boolean | null;
 }
 
-function wrongWith({ agent, first_seq, last_seq, opened, first, follows, runs_back, head, later }: ImportRow): string {
-  if (!follows) return "does not follow from the one before it";
-  if (runs_back) return "says that it was recorded before the one it follows";
-  if (later) return `began at ${opened}, after receipt ${first_seq} of ${named(agent)} was sealed, at ${first}`;
-  return `says that it brought receipt ${last_seq} of ${named(agent)}, whose head has place ${head}`;
+function wrongWith(row: ImportRow): string {
+  const whose = `of ${named(row.agent)}`;
+  if (!row.follows) return "does not follow from the one before it";
+  if (row.runs_back) return "says that it was recorded before the one it follows";
+  if (row.later) return `began at ${row.opened}, after receipt ${row.first_seq} ${whose} was sealed, at ${row.first}`;
+  if (row.earlier) return `ended at ${row.sealed}, before receipt ${row.last_seq} ${whose} was sealed, at ${row.last}`;
+  return `says that it brought receipt ${row.last_seq} ${whose}, whose head has place ${row.head}`;
 }
 
 /** What anchors name of it: the import at a place, and that there was none beyond it. */

@@ -223,6 +223,19 @@ describe("an import", () => {
     ]);
   });
 
+  it("waits for another that ends at the same moment, and neither fails", async () => {
+    const other = await database.connect(roles.owner);
+    const importers = [owner, other];
+    for (let round = 0; round < 10; round++) {
+      for (const [i, importer] of importers.entries()) {
+        await importer.query(`begin; ${open}`);
+        await storeReceipts(importer, [newReceipt({ ...old(), actor_id: `importer-${i}` })]);
+      }
+      await Promise.all(importers.map((importer) => importer.query("commit")));
+    }
+    expect((await auditor.query("select from audit.imports")).rowCount).toBe(20);
+  });
+
   it("is closed by what closes the transaction's other promises early, and cannot be opened twice", async () => {
     await owner.query(`begin; ${open}`);
     await storeReceipts(owner, [old()]);

@@ -210,6 +210,13 @@ export const tamperings: readonly Tampering[] = [
     caught: "altered-import",
   },
   {
+    what: "an import recorded in advance, for a receipt that is then dated back",
+    by: "superuser",
+    sql: `${forgedImport("now() - interval '1 minute' as opened_at, 'a' as agent, 7::int8 as first_seq, 7::int8 as last_seq, now() - interval '1 minute' as sealed_at")}
+      set session_replication_role = origin; ${datedBack}`,
+    caught: "altered-import",
+  },
+  {
     what: "the hash in a head altered",
     by: "superuser",
     sql: "update audit.chain_heads set receipt_hash = 'x' where agent = 'b'",
