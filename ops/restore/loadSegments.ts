@@ -23,7 +23,8 @@ export async function loadSegments(client: pg.Client, bucket: Bucket, upTo: numb
   const statusOf = await statuses(client);
   let [count, oldest, last]: [number, number, Manifest | undefined] = [0, 0, undefined];
   const stored = { receipts: 0, changes: 0 };
-  const say = every(10_000, () => log.info("segments", { manifest: last?.archive.number, of: upTo }));
+  let rows = 0;
+  const say = every(10_000, () => log.info("segments", { rows, manifest: last?.archive.number ?? 0, of: upTo }));
   await withoutTriggers(
     client,
     chainNames.map((name) => chainKinds[name].table),
@@ -35,13 +36,14 @@ export async function loadSegments(client: pg.Client, bucket: Bucket, upTo: numb
           for (const fork of forks) await dropBranch(client, fork);
         },
         async lines(lines) {
-          const rows: Record<string, string[]> = {};
+          rows += lines.length;
+          const byChain: Record<string, string[]> = {};
           for (const line of lines) {
             const { chain, row } = rowOf(line, statusOf);
-            (rows[chain] ??= []).push(row);
+            (byChain[chain] ??= []).push(row);
           }
           for (const chain of chainNames)
-            if (rows[chain]) await copy.write(copyOf[chain], Buffer.from(`${rows[chain].join("\n")}\n`));
+            if (byChain[chain]) await copy.write(copyOf[chain], Buffer.from(`${byChain[chain].join("\n")}\n`));
           say();
         },
       });
