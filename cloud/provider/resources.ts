@@ -70,8 +70,14 @@ export class Resources {
     const fresh = { id: "", outputs: {}, phase: "creating" } as const;
     const entry = state.put({ ...named, ...fresh, ...engines, inputs, physicalName });
     await state.save();
-    const { id, outputs } = await this.handler(named.type).create(inputs, this.context(entry));
-    return this.made({ ...entry, id }, outputs);
+    try {
+      const { id, outputs } = await this.handler(named.type).create(inputs, this.context(entry));
+      return await this.made({ ...entry, id }, outputs);
+    } catch (error) {
+      // The engine knows of none, and would never have it deleted.
+      await this.clear(entry);
+      throw error;
+    }
   }
 
   async update(existing: Existing, inputs: Properties): Promise<Properties> {
@@ -99,10 +105,15 @@ export class Resources {
     state.put({ ...current, phase: "condemned" });
     await state.save();
     await this.handler(existing.type).delete?.(current, this.context(current));
-    const directory = join(state.root, current.physicalName);
+    await this.clear(current);
+  }
+
+  private async clear(entry: Entry): Promise<void> {
+    const { state } = this.options;
+    const directory = join(state.root, entry.physicalName);
     await stopAll(directory);
     rmSync(directory, { recursive: true, force: true });
-    state.remove(current);
+    state.remove(entry);
     await state.save();
   }
 

@@ -1,12 +1,12 @@
 /** The local cloud as providers of Pulumi's own engine, asked as that one asks. The engine itself: test/engine. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as grpc from "@grpc/grpc-js";
 import * as rpc from "@pulumi/pulumi/proto/provider_pb";
 import { ResourceProviderClient } from "@pulumi/pulumi/proto/provider_grpc_pb";
 import { Struct, type JavaScriptValue } from "google-protobuf/google/protobuf/struct_pb";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { State } from "../../cloud/engine/state";
 import { unknownValue, type Handler, type Properties } from "../../cloud/handler";
 import { planned } from "../../cloud/kubernetes/objects";
@@ -135,12 +135,26 @@ describe("a resource", () => {
     expect(calls).toEqual(["create a"]);
   });
 
+  test("that could not be made leaves nothing: the engine would never have it deleted", async () => {
+    handler.create = (_, context) => {
+      writeFileSync(join(context.directory, "half"), "");
+      return Promise.reject(new Error("no room"));
+    };
+    await expect(create({ size: 1 })).rejects.toThrow("no room");
+    expect(readdirSync(join(directory, "data"))).toEqual([]);
+    expect(State.load(join(directory, "state.json"), "").entries).toEqual([]);
+  });
+
   test("that was begun by a run that was cut off is gone on with, in the same directory", async () => {
     const directories: string[] = [];
-    handler.create = (_, { physicalName }) => (directories.push(physicalName), Promise.reject(new Error("cut off")));
-    await expect(create({ size: 1 })).rejects.toThrow("cut off");
-    handler.create = make;
-    expect((await create({ size: 1 })).id).toBe(directories[0]);
+    handler.create = ({ size }, { physicalName }) => {
+      directories.push(physicalName);
+      return size === 1 ? new Promise(() => undefined) : Promise.resolve({ id: "x", outputs: {} });
+    };
+    void create({ size: 1 }).catch(() => undefined);
+    await vi.waitFor(() => expect(directories).toHaveLength(1));
+    await create({ size: 2 });
+    expect(directories[1]).toBe(directories[0]);
   });
 
   test("that died is made real again by a refresh, as a cloud would by itself", async () => {
