@@ -7,6 +7,7 @@ import { roles } from "./roles";
 /** Which role may tell of what. */
 const reporters = {
   report_verification: roles.verifier,
+  report_run: roles.verifier,
   report_archive: roles.archiver,
   begin_drill: roles.verifier,
   report_drill: roles.verifier,

@@ -5,7 +5,7 @@ import { connectBucket } from "./archive/bucket";
 import { assertReplayed } from "./archive/position";
 import { toldManifest } from "./archive/report";
 import { readableUrl, withConnection } from "./database";
-import { Failure, integerSetting, runProgram, textSetting, type Context } from "./program";
+import { integerSetting, runProgram, textSetting, type Context } from "./program";
 import { parseTime } from "./times";
 import { readAnchors } from "./anchorFormat";
 import { readManifests } from "./manifest";
@@ -13,8 +13,9 @@ import { readAcknowledgements } from "./verify/acknowledgements";
 import { verifyArchive, type Archived } from "./verify/archived";
 import { newestMoment, Restored } from "./verify/restored";
 import { archiveBounds } from "./verify/fromArchive";
-import { record, scopeNamed } from "./verify/record";
-import { failure, summary } from "./verify/report";
+import { count, type Options, read } from "./verify/options";
+import { record, recordFailure } from "./verify/record";
+import { failure, type Report, summary } from "./verify/report";
 import type { Counts } from "./verify/request";
 import { verify } from "./verify/verification";
 
@@ -45,72 +46,33 @@ Examples:
   verify --since 2026-11-01 --until 2026-12-01  receipts made in November (UTC)
   verify --agent billing-bot                  one agent ("" for receipts of none)`;
 
-interface Options {
-  since?: string;
-  until?: string;
-  agent?: string;
-  anchors?: string[];
-  fromAnchor?: string;
-  fromArchive?: string;
-  manifests?: string[];
-  archived?: boolean;
-  restored?: string | true;
-  acknowledged?: string;
-  resume?: string;
-  report?: string;
-  record?: string;
-  connections: string;
-  chunk: string;
-  allowEmpty?: boolean;
-}
-
-const time = (option: string, text: string | undefined) => (text === undefined ? undefined : parseTime(option, text));
-
-function count(option: string, text: string, most: number): number {
-  if (!/^\d+$/.test(text) || Number(text) < 1 || Number(text) > most)
-    throw new Failure(`--${option} must be a whole number from 1 to ${most}, not "${text}"`, [], 2);
-  return Number(text);
-}
-
 async function run(options: Options, { signal }: Context): Promise<void> {
-  const [since, until] = [time("since", options.since), time("until", options.until)];
-  if (since !== undefined && until !== undefined && since >= until)
-    throw new Failure(`--since ${since} must be before --until ${until}`, [], 2);
-  if ((since ?? until) !== undefined && (options.anchors || options.fromAnchor !== undefined || options.archived))
-    throw new Failure(
-      "anchors and the archive are about whole chains: do not combine them with --since or --until",
-      [],
-      2,
-    );
-  if (options.agent !== undefined && options.fromAnchor !== undefined)
-    throw new Failure("--from-anchor checks all agents: do not combine it with --agent", [], 2);
-  const lastDays = time("from-archive", options.fromArchive);
-  const bounded = [since, until, options.agent, options.anchors, options.fromAnchor, options.archived];
-  if (lastDays !== undefined && bounded.some((option) => option !== undefined))
-    throw new Failure(
-      "--from-archive says itself what is verified: do not combine it with --since, --until, --agent, anchors or --archived",
-      [],
-      2,
-    );
-  const recorded = options.record === undefined ? undefined : scopeNamed(options.record);
-  const parts = [
-    options.agent,
-    options.until,
-    ...(recorded === "whole" ? [options.since, options.fromAnchor, lastDays] : []),
-  ];
-  if (recorded !== undefined && parts.some((part) => part !== undefined))
-    throw new Failure(
-      `--record ${recorded} would tell the monitor more than was verified: do not combine it with --agent, --until${recorded === "whole" ? ", --since, --from-anchor or --from-archive" : ""}`,
-      [],
-      2,
-    );
+  const asked = read(options);
+  let report: Report;
+  try {
+    report = await verified(options, asked, signal);
+  } catch (error) {
+    if (asked.recorded !== undefined) await recordFailure(error, asked.recorded);
+    throw error;
+  }
+  process.stdout.write(`${JSON.stringify(report, null, process.stdout.isTTY ? 2 : 0)}\n`);
+  if (options.report !== undefined) writeFileSync(options.report, `${JSON.stringify(report, null, 2)}\n`);
+  process.stderr.write(`${summary(report)}\n`);
+  if (asked.recorded !== undefined) await record(report, asked.recorded, signal);
+  const failed = failure(report);
+  if (failed) throw failed;
+}
+
+async function verified(
+  options: Options,
+  { since, until, lastDays }: ReturnType<typeof read>,
+  signal: AbortSignal,
+): Promise<Report> {
   const [from, ...others] = options.fromAnchor === undefined ? [] : readAnchors([options.fromAnchor]);
-  if (options.restored && !options.archived)
-    throw new Failure("--restored compares a restored database with the archive: combine it with --archived", [], 2);
   const archived = options.archived ? await readArchive(signal, options.restored) : undefined;
   const acknowledged = options.acknowledged ?? process.env["ACKNOWLEDGED_FILE"];
   const bounds = lastDays === undefined ? undefined : await archiveBounds(backupBucket(signal), lastDays);
-  const report = await verify({
+  return verify({
     url: await verifiableUrl(signal, (archived ?? bounds)?.lsn),
     signal,
     since: since ?? (bounds ? undefined : lastDays),
@@ -132,12 +94,6 @@ async function run(options: Options, { signal }: Context): Promise<void> {
     allowEmpty: options.allowEmpty ?? false,
     onProgress: progress(),
   });
-  process.stdout.write(`${JSON.stringify(report, null, process.stdout.isTTY ? 2 : 0)}\n`);
-  if (options.report !== undefined) writeFileSync(options.report, `${JSON.stringify(report, null, 2)}\n`);
-  process.stderr.write(`${summary(report)}\n`);
-  if (recorded !== undefined) await record(report, recorded, signal);
-  const failed = failure(report);
-  if (failed) throw failed;
 }
 
 const backupBucket = (signal: AbortSignal) =>

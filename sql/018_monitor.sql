@@ -46,7 +46,11 @@ create table audit.programs (
   role    name not null
 );
 
-insert into audit.programs values ('partitions', 'authensor_maintenance');
+insert into audit.programs values
+  ('partitions',      'authensor_maintenance'),
+  ('verify-recent',   'authensor_verifier'),
+  ('verify-whole',    'authensor_verifier'),
+  ('verify-archived', 'authensor_verifier');
 
 create function audit.report_run(program text, succeeded boolean, summary text) returns void
   language plpgsql
@@ -69,7 +73,7 @@ begin
 end
 $$;
 
-grant execute on function audit.report_run(text, boolean, text) to authensor_maintenance;
+grant execute on function audit.report_run(text, boolean, text) to authensor_maintenance, authensor_verifier;
 
 -- Rows that are in no month, 10,001 of a partition at most: receipts that are dated back or ahead, or months that are
 -- missing.

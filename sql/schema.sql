@@ -2636,6 +2636,7 @@ GRANT ALL ON FUNCTION audit.report_dump(dumped_until timestamp with time zone, n
 
 REVOKE ALL ON FUNCTION audit.report_run(program text, succeeded boolean, summary text) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.report_run(program text, succeeded boolean, summary text) TO authensor_maintenance;
+GRANT ALL ON FUNCTION audit.report_run(program text, succeeded boolean, summary text) TO authensor_verifier;
 
 REVOKE ALL ON FUNCTION audit.report_verification(scope text, receipts bigint, findings bigint, unverified bigint, summary text) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.report_verification(scope text, receipts bigint, findings bigint, unverified bigint, summary text) TO authensor_verifier;

@@ -151,7 +151,7 @@ export const scheduledPrograms = {
     what: "the whole trail and the archive in the bucket are verified against each other",
     schedule: "17 8 1 * *",
     deadline: 12 * 3600,
-    args: ["--archived", "--allow-empty", "--connections", "1"],
+    args: ["--archived", "--record", "archived", "--allow-empty", "--connections", "1"],
   },
   // Every quarter: what an alarm allows is 100 days.
   drill: {

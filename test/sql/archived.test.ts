@@ -283,6 +283,16 @@ describe("ops/verify --archived", () => {
     // What the daily run was before.
     expect(await lastDays("--since")).toMatchObject({ code: 0 });
     await insertReceipts(app, [newReceipt()]);
-    expect(await run()).toMatchObject({ code: 1, lines: [{ first: { kind: "rewritten", seq: 4 } }] });
+    const onSchedule = ["--archived", "--record", "archived"];
+    expect(await verify(onSchedule, { DATABASE_URL: database.url(roles.verifier) })).toMatchObject({
+      code: 1,
+      lines: [{ first: { kind: "rewritten", seq: 4 } }],
+    });
+    const { rows } = await superuser.query(
+      "select succeeded_at, summary from audit.program_runs where program = 'verify-archived'",
+    );
+    expect(rows).toEqual([
+      { succeeded_at: null, summary: expect.stringMatching(/^\d+ findings?; the first: rewritten/) as string },
+    ]);
   });
 });

@@ -107,6 +107,33 @@ describe("ops/anchor and ops/verify", () => {
     expect(await runOps("verify", ["--record", "all"], verifier)).toMatchObject({ code: 2 });
   });
 
+  it("tell the monitor of a run that did not come to its end, as of one that did, and of the archive's findings", async () => {
+    const owner = await database.connect(roles.owner);
+    const told = async (scope: string) =>
+      (
+        await owner.query<{ succeeded: boolean; summary: string }>(
+          "select succeeded_at is not distinct from finished_at as succeeded, summary from audit.program_runs where program = $1",
+          [`verify-${scope}`],
+        )
+      ).rows[0];
+    const verifier = env(roles.verifier);
+    const unreadable = join(dir, "no.json");
+    const broken = ["--record", "recent", "--acknowledged", unreadable];
+    expect((await runOps("verify", broken, verifier)).code).toBeGreaterThan(0);
+    expect(await told("recent")).toMatchObject({
+      succeeded: false,
+      summary: expect.stringContaining(unreadable) as string,
+    });
+    expect(await runOps("verify", ["--record", "recent", "--since", "1d"], verifier)).toMatchObject({ code: 0 });
+    expect(await told("recent")).toMatchObject({ succeeded: true });
+    // As the CronJob does, where the bucket's name is missing.
+    await runOps("verify", ["--record", "archived", "--archived"], verifier);
+    expect(await told("archived")).toMatchObject({
+      succeeded: false,
+      summary: expect.stringContaining("BACKUP_BUCKET") as string,
+    });
+  });
+
   it("exit 1 where nothing could be verified, 2 for wrong usage, each with one clear line", async () => {
     for (const [args, reason, expected] of [
       [["--agent", "nobody"], /no receipt of agent "nobody"/, 1],
