@@ -22,7 +22,8 @@ export function grafanaDashboard(rows: readonly Alarm[]) {
     const drawn = (Object.keys(charts) as ChartName[]).filter(
       (chart) => charts[chart].question === question && metricsOf(chart).length > 0,
     );
-    panels.push({ id: ++id, type: "row", title, collapsed: false, gridPos: { x: 0, y: y++, w: columns, h: 1 } });
+    const gridPos = { x: 0, y: y++, w: columns, h: 1 };
+    panels.push({ id: ++id, type: "row", title, collapsed: false, gridPos, panels: [] });
     for (const [place, chart] of drawn.entries()) {
       const at = { x: (place * width) % columns, y: y + height * Math.floor((place * width) / columns) };
       panels.push({ id: ++id, ...panel(chart, rows), gridPos: { ...at, w: width, h: height } });
@@ -37,6 +38,7 @@ export function grafanaDashboard(rows: readonly Alarm[]) {
     timezone: "utc",
     refresh: "30s",
     time: { from: "now-3h", to: "now" },
+    annotations: { list: [] },
     templating: {
       list: [
         { name: "datasource", type: "datasource", query: "prometheus", label: "Data source" },

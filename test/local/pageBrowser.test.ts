@@ -1,6 +1,7 @@
 /** The page in a browser: on a desk, on a phone, in the dark, by keyboard, with hostile text, and when nothing answers any more. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import axe from "axe-core";
 import { chromium, type Browser, type BrowserContextOptions, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { findChromium } from "../../local/install";
@@ -34,6 +35,15 @@ async function open(options: BrowserContextOptions = {}, hash = ""): Promise<Pag
 }
 
 const shot = (tab: Page, name: string) => tab.screenshot({ path: join(screenshots, `${name}.png`), fullPage: true });
+/** What axe-core has against it: of every rule that it knows, best practices among them. */
+async function barriers(tab: Page): Promise<string[]> {
+  await tab.evaluate(axe.source);
+  const { violations } = await tab.evaluate<axe.AxeResults>("axe.run()");
+  return violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ html, failureSummary }) => `${id}: ${html}: ${failureSummary}`),
+  );
+}
+
 const overflow = (tab: Page) => tab.evaluate<number>("document.documentElement.scrollWidth - innerWidth");
 
 test("the token leaves the address at once, and a later visit needs none; without either the page says what to do", async () => {
@@ -88,6 +98,7 @@ describe.each<[string, BrowserContextOptions]>([
     const tab = await open(options);
     await tab.getByRole("table", { name: "Fullest pool in use: the latest values" }).waitFor();
     expect(await overflow(tab)).toBeLessThanOrEqual(0);
+    expect(await barriers(tab)).toEqual([]);
     await shot(tab, `now-${name}`);
   });
 
@@ -104,6 +115,7 @@ describe.each<[string, BrowserContextOptions]>([
     expect(await tab.title()).not.toContain("owned");
     expect(strange).toEqual([]);
     expect(await overflow(tab)).toBeLessThanOrEqual(0);
+    expect(await barriers(tab)).toEqual([]);
     await shot(tab, `receipt-${name}`);
   });
 });
@@ -112,6 +124,7 @@ test("the trail is verified from the page, and the end is said", async () => {
   const tab = await open({}, "#trail");
   await tab.getByRole("button", { name: "Verify the whole trail" }).click();
   await tab.getByText(/The trail is whole: 21 receipts/).waitFor({ timeout: 30_000 });
+  expect(await barriers(tab)).toEqual([]);
   await shot(tab, "verified-light");
 });
 
