@@ -6,6 +6,7 @@ import { expectedSeal, ofEachChain } from "../../ops/verify/chainKinds";
 import type { Head } from "../../ops/verify/chainHeads";
 import { closeGaps } from "../../ops/verify/closeGaps";
 import { gapsOf } from "../../ops/verify/gaps";
+import { goneBeforeRange } from "../../ops/verify/heads";
 import { Progress } from "../../ops/verify/progress";
 import type { Snapshot } from "../../ops/verify/snapshot";
 import { explainSuspects } from "../../ops/verify/suspects";
@@ -89,6 +90,29 @@ it("missing rows are looked for once more in 2000 chains; those of further chain
   expect(new Set(asked)).toEqual(new Set(agents(2000)));
   expect(findings.filter(({ kind }) => kind === "cut-off-tail").map(({ agent }) => agent)).toEqual(agents(2002));
   expect(findings[2001]?.message).toBe('receipts 1 to 3 of agent "agent 2001" are missing: its head has place 3');
+});
+
+it("where one agent is asked for, nobody else's receipts are missed", async () => {
+  const head = (agent: string): [string, Head] => [
+    agent,
+    { agent, seq: 3, seal: Buffer.alloc(32, 1), hash: "", clock: undefined },
+  ];
+  const heads = { receipts: new Map(["a", "b"].map(head)), history: new Map<string, Head>() };
+  // A server that has nobody's.
+  const query = (_text: string, [asked]: [string[]]) =>
+    Promise.resolve({ rows: asked.map((agent) => ({ agent, seq: "3" })) });
+  const missed = async (only?: string) =>
+    (
+      await goneBeforeRange(
+        { query } as unknown as pg.Client,
+        "receipts",
+        new Progress(false),
+        { before: heads, after: heads },
+        snapshot.checkpoints,
+        only,
+      )
+    ).map(({ agent }) => agent);
+  expect([await missed(), await missed("b")]).toEqual([["a", "b"], ["b"]]);
 });
 
 it("a thousand broken places are kept, all further ones counted", () => {

@@ -1,12 +1,16 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
+import type pg from "pg";
 import { describe, expect, it } from "vitest";
 import { findingId } from "../../ops/verify/acknowledgements";
 import { diagnose, type ChainRow } from "../../ops/verify/diagnose";
 import { sortFindings, type Finding } from "../../ops/verify/findings";
-import { expectedSeal } from "../../ops/verify/chainKinds";
+import { expectedSeal, ofEachChain } from "../../ops/verify/chainKinds";
+import { closeGaps } from "../../ops/verify/closeGaps";
 import { headFindings } from "../../ops/verify/heads";
 import { Progress } from "../../ops/verify/progress";
+import type { Snapshot } from "../../ops/verify/snapshot";
+import { explainSuspects } from "../../ops/verify/suspects";
 import { makeReport } from "../../ops/verify/report";
 import type { Head } from "../../ops/verify/chainHeads";
 import { Chain, genesis, toStretches, type End, type StretchRow, type Suspect } from "../../ops/verify/chain";
@@ -51,6 +55,10 @@ const anchorOf = (seq: number, seal: string) => ({
   chains: [{ agent: "a", seq, seal, history_seq: 0, history_seal: "" }],
   digest: "",
 });
+
+/** A server that has these rows and no other, whatever it is asked. */
+const answering = (rows: unknown[]) => ({ query: () => Promise.resolve({ rows }) }) as unknown as pg.Client;
+const noCheckpoints = { checkpoints: ofEachChain(() => new Map()) } as unknown as Snapshot;
 
 /** What the query would say of some rows: where stretches start and end. */
 function asQueried(rows: ChainRow[]): StretchRow[] {
@@ -221,6 +229,28 @@ it("what an anchor vouches for is not gone through again, also where a stretch b
   progress.take("receipts", asQueried(rows.slice(2)));
   expect(progress.suspects).toEqual([]);
   expect(progress.chain("receipts", "a").stretches).toMatchObject([{ first: 0, last: 5 }]);
+});
+
+it("a suspect that follows from the anchor's seal is not told as altered, but as unexplained", async () => {
+  const rows = sealed(4);
+  const progress = new Progress(false, { ...anchorOf(3, rows[2]?.seal.toString("hex") ?? ""), source: "anchor.json" });
+  progress.suspect({ chain: "receipts", agent: "a", seq: 4, at: "t" });
+  const findings = await explainSuspects(answering(rows.slice(3)), progress, noCheckpoints);
+  expect(findings).toMatchObject([
+    { seq: 4, message: 'receipt 4 of agent "a" does not follow from the one before it' },
+  ]);
+});
+
+it("the row in front of a time range is looked for, and not the one in front of that", async () => {
+  const rows = sealed(5);
+  const progress = new Progress(false);
+  progress.take("receipts", asQueried(rows.slice(4)));
+  const head: Head = { agent: "a", seq: 5, seal: Buffer.alloc(32), hash: null, clock: undefined };
+  const heads = { receipts: new Map([["a", head]]), history: new Map<string, Head>() };
+  const how = { upTo: "next", everyAgent: false, manifests: [], agent: undefined } as const;
+  const client = answering(asQueried(rows.slice(3, 4)));
+  expect(await closeGaps(client, progress, { before: heads, after: heads }, noCheckpoints, how)).toEqual([]);
+  expect(progress.suspects).toEqual([]);
 });
 
 it("two anchors that disagree on a place are told, whatever the database holds", () => {
