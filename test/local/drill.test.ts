@@ -27,6 +27,7 @@ import { listSegments } from "../../cloud/aws/rds/backups/segments";
 import { sleep, waitUntil } from "../../cloud/host/wait";
 import { drillStatements } from "../../components/backup/drillRights";
 import { Bucket } from "../../ops/archive/bucket";
+import { newestManifest } from "../../ops/archive/newest";
 import { archive } from "../../ops/archive/run";
 import { drillTag } from "../../ops/drill/name";
 import type { DrillReport } from "../../ops/drill/report";
@@ -353,14 +354,11 @@ describe("a drill finds, and says where,", () => {
   });
 
   test("that a segment was taken out of the bucket", async () => {
-    const [folder] = await bucket.list("segments/");
-    const keys = async (prefix: string): Promise<string[]> =>
-      (await Promise.all((await bucket.list(prefix)).map((one) => (one.folder ? keys(one.key) : [one.key])))).flat();
-    const [segment = ""] = await keys(folder!.key);
-    const [entry] = await bucket.list(segment);
+    const { segment } = (await newestManifest(bucket))!.manifest.archive;
+    const [entry] = await bucket.list(segment.key);
     for (const { id: VersionId } of entry!.versions)
       await bucket.client.send(
-        new DeleteObjectCommand({ Bucket: "backups", Key: segment, VersionId, BypassGovernanceRetention: true }),
+        new DeleteObjectCommand({ Bucket: "backups", Key: segment.key, VersionId, BypassGovernanceRetention: true }),
       );
     const result = await drill();
     expect(result.stderr).toMatch(/altered-archive: segments\/.*is gone, and has not expired/);

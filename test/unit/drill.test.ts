@@ -1,0 +1,118 @@
+/** What the program makes for drills: a place in the copies' region, a CronJob, and a role that may touch nothing else. */
+import { beforeAll, describe, expect, test } from "vitest";
+import program from "../..";
+import { networkProblems } from "../../components/network/networkProblems";
+import type { PodTemplate } from "./kubernetesTypes";
+import { record, type World } from "./mocks";
+import { configOf } from "./stacks";
+
+interface Statement {
+  Sid: string;
+  Action: string | string[];
+  Resource: string | string[];
+  Condition?: Record<string, Record<string, string>>;
+}
+
+const name = "authensor-prod-drill";
+let world: World<unknown>;
+let statements: Statement[];
+let template: PodTemplate;
+beforeAll(async () => {
+  world = await record<unknown>(program, { stack: "prod", config: configOf("prod") });
+  const policy = world.one("aws:iam/rolePolicy:RolePolicy", name).inputs.policy as string;
+  statements = (JSON.parse(policy) as { Statement: Statement[] }).Statement;
+  const { spec } = world.one("kubernetes:batch/v1:CronJob", name).inputs as {
+    spec: { jobTemplate: { spec: { template: PodTemplate } } };
+  };
+  template = spec.jobTemplate.spec.template;
+});
+const statement = (sid: string) => statements.find(({ Sid }) => Sid === sid)!;
+
+describe("the place that drills restore into", () => {
+  test("is in the copies' region, peered with the cluster's VPC alone, and has the primary's parameters", () => {
+    const { inputs: group } = world.one("aws:rds/parameterGroup:ParameterGroup", name);
+    const { inputs: primary } = world.one("aws:rds/parameterGroup:ParameterGroup", "authensor-prod-primary");
+    expect(group).toMatchObject({ region: "eu-north-1", family: primary.family, parameters: primary.parameters });
+    expect(world.one("aws:rds/subnetGroup:SubnetGroup", name).inputs.region).toBe("eu-north-1");
+    expect(world.one("aws:ec2/vpc:Vpc", name).inputs).toMatchObject({
+      region: "eu-north-1",
+      cidrBlock: "10.91.0.0/24",
+    });
+    const rules = world.all("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule");
+    expect(rules.filter((rule) => rule.name.startsWith(name)).map(({ inputs }) => inputs)).toEqual([
+      expect.objectContaining({ cidrIpv4: "10.0.0.0/16", fromPort: 5432, toPort: 5432 }),
+    ]);
+    expect(world.all("aws:ec2/internetGateway:InternetGateway")).toEqual([]);
+  });
+
+  const cluster = {
+    name: "c",
+    vpcId: "vpc-1",
+    cidrBlocks: ["10.0.0.0/16"],
+    privateSubnets: ["a", "b"].map((zone) => ({ id: `subnet-${zone}`, zone })),
+    routeTableIds: [],
+  } as unknown as Parameters<typeof networkProblems>[0];
+  test.each([
+    ["the cluster's", "10.0.3.0/24", /drillCidr 10.0.3.0\/24 overlaps 10.0.0.0\/16 of vpc-1/],
+    ["the replica's", "10.90.1.0/24", /drillCidr 10.90.1.0\/24 overlaps 10.90.0.0\/20 of the replica's VPC/],
+  ])("must have other addresses than %s VPC", (_whose, cidr, message) => {
+    expect(networkProblems(cluster, { cidr: "10.90.0.0/20" }, cidr)).toEqual([expect.stringMatching(message)]);
+    expect(networkProblems(cluster, { cidr: "10.90.0.0/20" }, "10.91.0.0/24")).toEqual([]);
+  });
+});
+
+describe("the drill", () => {
+  test("is given what it restores and into what, and the verifier beside it; no password of the database but its own", () => {
+    const [container] = template.spec.containers;
+    const env = Object.fromEntries(container!.env.map(({ name, value }) => [name, value]));
+    expect(env).toMatchObject({
+      ENVIRONMENT: "prod",
+      COPIES_ARN: expect.stringMatching(/^arn:aws:rds:eu-north-1:\d+:auto-backup:/) as string,
+      BACKUP_REGION: "eu-north-1",
+      CA_FILE: "/etc/authensor/trust/database-ca.pem",
+      VERIFY_PROGRAM: "/app/verify/verify.js",
+      DATABASE_URL_FILE: "/etc/authensor/database/url",
+    });
+    const bundles = world.all("kubernetes:core/v1:ConfigMap").filter((map) => map.name.startsWith(name));
+    expect(bundles.flatMap(({ inputs }) => Object.keys(inputs.data as object)).sort()).toEqual([
+      "drill.js",
+      "verify.js",
+    ]);
+  });
+
+  test("may make, change and delete one instance, by its name and its tag", () => {
+    const scratch = expect.stringMatching(/^arn:aws:rds:eu-north-1:\d{12}:db:authensor-prod-drill$/) as string;
+    const { Resource, Condition } = statement("RestoreTheCopies");
+    expect([Resource].flat().filter((arn) => arn.includes(":db:"))).toEqual([scratch]);
+    expect(Condition).toEqual({
+      StringEquals: { "aws:RequestTag/authensor:drill": "prod" },
+      Bool: { "rds:PubliclyAccessible": "false" },
+    });
+    expect(statement("UseAndRemoveIt")).toMatchObject({
+      Action: ["rds:ModifyDBInstance", "rds:RebootDBInstance", "rds:DeleteDBInstance"],
+      Resource: scratch,
+      Condition: { StringEquals: { "aws:ResourceTag/authensor:drill": "prod" } },
+    });
+    const everywhere = statements.filter(({ Resource }) => [Resource].flat().some((arn) => arn === "*"));
+    expect(everywhere.map(({ Action }) => Action)).toEqual(["rds:DescribeEvents"]);
+  });
+
+  test("may read the bucket, and add to it only reports", () => {
+    const written = statements.filter(({ Action }) => [Action].flat().includes("s3:PutObject"));
+    expect(written.map(({ Resource, Condition }) => [Resource, Condition])).toEqual([
+      [expect.stringMatching(/\/drills\/\*$/), { Null: { "s3:if-none-match": "false" } }],
+    ]);
+    expect(
+      statements.flatMap(({ Action }) => Action).filter((action) => /s3:(Delete|Bypass|PutObject\w)/.test(action)),
+    ).toEqual([]);
+  });
+});
+
+test.each([
+  ["there are no copies", { "authensor-database:backupCopies": "false" }],
+  ["drill is false", { "authensor-database:drill": "false" }],
+])("nothing is made for drills where %s", async (_why, changed) => {
+  const config = { ...configOf("local"), ...changed };
+  const { resources } = await record<unknown>(program, { stack: "local", config });
+  expect(resources.filter((resource) => /-drill\b/.test(resource.name)).map(({ type }) => type)).toEqual([]);
+});
