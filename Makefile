@@ -1,6 +1,6 @@
 # Every command of this project. "./authensor <command>" is the same as the local ones, with exit codes of its own:
 # make itself ends with 2 whatever went wrong.
-.PHONY: help local status down clean cron drill psql verify anchor search test bench lint format
+.PHONY: help local status down clean cron drill psql verify anchor search test test-engine bench lint format
 
 # A mistyped variable would be ignored in silence.
 variables := SET NAME ROLE Q ARGS
@@ -42,6 +42,9 @@ search: ## find receipts (Q="refund stripe", or an id; ARGS="--since 7d", ARGS=-
 
 test: ## every test there is, linting first
 	@./authensor prepare && npm run --silent lint && npm test --silent
+
+test-engine: ## this program under Pulumi's own engine; needs its command line (docs/engine.md)
+	@./authensor prepare && npm run --silent test-engine
 
 bench: ## measurements, side by side (ARGS="--quick inserts reads …")
 	@./authensor packages && npx tsx bench/index.ts $(ARGS)

@@ -54,6 +54,15 @@ export default defineConfig({
           hookTimeout: 180_000,
         },
       },
+      {
+        test: {
+          // Not part of make test: the command line that it needs is not on every machine.
+          name: "engine",
+          include: ["test/engine/**/*.test.ts"],
+          testTimeout: 900_000,
+          hookTimeout: 300_000,
+        },
+      },
     ],
   },
 });
