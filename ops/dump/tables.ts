@@ -14,6 +14,7 @@ export const leftOut: Readonly<Record<string, string>> = {
   "audit.archive": "written by each run of the archive",
   "audit.dumps": "written by each run of the archive",
   "audit.drain_targets": "empty but while months are moved",
+  "audit.open_imports": "empty but within an import's transaction",
 };
 
 /** Months that left their table, and what is filled while months are moved (sql/004, 014): not part of any table. */
