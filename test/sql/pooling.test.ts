@@ -352,7 +352,7 @@ describe("the lock table, filled through the pooler again and again", () => {
       client ??= await attacked.connect(attacked.url("app", pooledDatabase.controlPlane));
       await client.query(receipt);
     };
-    for (const until = Date.now() + 60_000; !enough(stored) && Date.now() < until; await sleep(20)) {
+    for (const until = Date.now() + 150_000; !enough(stored) && Date.now() < until; await sleep(20)) {
       const after = guarded;
       const done = await store().then(
         () => true,
