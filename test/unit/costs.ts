@@ -203,6 +203,8 @@ ${tableOf(costsOf(prod))}
 - Growth of the storage, up to \`maxStorageGib\`; backups of the primary beyond the size of its storage.
 - Reads across the peering (${prices.transfer} a GiB), requests to KMS (one for each bucket and hour, and a few for each secret).
 - A KMS key costs one more for each of its first two yearly rotations.
+- A drill, each quarter: a server of the primary's class in one zone with its storage, for as long as it runs. Drills, and \`verify-archived\` each
+  month, read the whole bucket (${prices.transfer} a GiB from its region to the cluster's).
 - The EKS cluster and its nodes, which are there already.
 - Taxes. Reserved instances cost a third less for one year (believed).
 `;
