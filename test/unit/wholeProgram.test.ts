@@ -166,6 +166,8 @@ describe("the environments", () => {
       "aws:ec2/subnet:Subnet ·-replica-3",
       "aws:sns/topicSubscription:TopicSubscription ·-page-oncall@example.com",
       "aws:sns/topicSubscription:TopicSubscription ·-replica-page-oncall@example.com",
+      "aws:sns/topicSubscription:TopicSubscription ·-replica-ticket-platform@example.com",
+      "aws:sns/topicSubscription:TopicSubscription ·-ticket-platform@example.com",
     ]);
     // A class that is not burstable has no credits to run out of.
     expect(types("local").filter((entry) => !types("prod").includes(entry))).toEqual([
