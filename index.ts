@@ -18,6 +18,7 @@ import { unpinnedImages } from "./components/stack/imagePins";
 import { ControlPlaneIngress } from "./components/controlPlane/ingress";
 import { ingressSources } from "./components/controlPlane/ingressRules";
 import { Migrations } from "./components/programs/migrations";
+import { MonitorIdentity } from "./components/monitoring/monitorIdentity";
 import { Monitoring } from "./components/monitoring/monitoring";
 import { bundleMigrations, bundleOps } from "./components/programs/opsBundle";
 import { Reboots } from "./components/programs/reboots";
@@ -129,6 +130,8 @@ async function program() {
   const opsProgram = { namespace, ...ops, trustSecret };
   const identity = { ...account, region: regions.primary, eksClusterName: cluster.name, tags };
 
+  const monitorIdentity = new MonitorIdentity(`${name}-monitor`, { namespace, ...identity }, inNamespace);
+
   const connectionLimits = {
     ...database,
     pgbouncerPods: settings.pgbouncer.pods,
@@ -223,7 +226,8 @@ async function program() {
     {
       ...settings.alarms,
       ...opsProgram,
-      ...identity,
+      identity: monitorIdentity,
+      tags,
       environment,
       bundle: bundles.monitor,
       connections: urls,

@@ -61,6 +61,15 @@ describe.each(stacks)("the program for %s", (stack) => {
     expect(world.resources.indexOf(cronJob)).toBeGreaterThan(world.resources.indexOf(job));
   });
 
+  test("makes the monitor's identity without waiting for a server: it takes effect seconds after it was made", () => {
+    const world = worlds[stack];
+    const { dependencies } = world.one("authensor:kubernetes:MonitorIdentity");
+    const waitedFor = world.resources.filter(({ urn }) => dependencies.includes(urn)).map(({ type }) => type);
+    expect(waitedFor.filter((type) => !/Namespace|Tenancy|ResourceQuota|LimitRange|NetworkPolicy/.test(type))).toEqual(
+      [],
+    );
+  });
+
   test("uses the explicit providers for everything in AWS and in the cluster", () => {
     const world = worlds[stack];
     const [cloud, cluster] = ["aws", "kubernetes"].map((name) => world.one(`pulumi:providers:${name}`).urn);
