@@ -135,8 +135,8 @@ beforeAll(async () => {
   await archive({ client: auditor, bucket, environment: "test", told: 0, log: silentLog, mostRows: 1000 });
   const archivedAt = Date.now();
   await keepBackups(rds, signal);
-  // A restore is compared with manifests that are a little older than it.
-  await sleep(Math.max(0, 5500 - (Date.now() - archivedAt)));
+  // A restore is compared with manifests that are a little older than it; and its moment, a whole second, is after the base backup.
+  await sleep(Math.max(2500, 5500 - (Date.now() - archivedAt)));
   await storeReceipts(app, [newReceipt({ actor_id: "b" })]);
   await Promise.all([app.end(), auditor.end()]);
   await copied();
