@@ -32,8 +32,8 @@ function from({ table: { sql, key = "" }, month }: Source): string {
 }
 
 /**
- * How many rows there are, and which versions: PostgreSQL writes a row that changes to another place, by another transaction. That takes
- * a tenth of what reading their contents would (docs/performance.md), and sees what reading them would see.
+ * How many rows there are, and which versions: PostgreSQL writes a row that changes to another place, by another transaction. The rows'
+ * contents, large documents among them, are not read for that.
  */
 export async function describe(client: pg.Client, source: Source, now: string): Promise<Omit<Part, "object">> {
   const { rows } = await client.query<{ rows: string; versions: string }>(
