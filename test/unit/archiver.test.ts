@@ -44,11 +44,12 @@ describe("the archiver", () => {
     ]);
   });
 
-  test("reaches this bucket and its key, nothing else", () => {
+  test("reaches the archive and the dumps of this bucket and its key, nothing else, and no report of a drill", () => {
     const { arn } = world.one("aws:s3/bucket:Bucket").computed as { arn: string };
     const key = world.one("aws:kms/key:Key", "authensor-prod-backups-key").computed as { arn: string };
     const resources = new Set(statements.flatMap(({ Resource }) => Resource));
-    expect([...resources].sort()).toEqual([key.arn, arn, `${arn}/manifests/*`, `${arn}/segments/*`].sort());
+    const folders = ["dumps", "manifests", "parts", "segments"].map((folder) => `${arn}/${folder}/*`);
+    expect([...resources].sort()).toEqual([key.arn, arn, ...folders].sort());
   });
 
   test("reads by its own login, of the replica where there is one, and is told the bucket", () => {
