@@ -25,12 +25,12 @@ const environmentOf = (program: string, outputs: LocalOutputs) => ({
 
 /** Returns the program's exit code. */
 export function runAsAuditor(outputsFile: string, program: string, args: readonly string[]): number {
-  // Not those of somebody's shell: a URL of another deployment, a file with one.
-  const { DATABASE_URL_FILE: _, REPLICA_URL_FILE: __, ...inherited } = process.env;
+  // Not those of somebody's shell: a URL of another deployment, a file with one. What is undefined is not passed on.
+  const elsewhere = { DATABASE_URL_FILE: undefined, REPLICA_URL_FILE: undefined };
   const { status, error } = spawnSync(
     process.execPath,
     [join(__dirname, "program.cjs"), join(__dirname, `../ops/${program}.ts`), ...args],
-    { stdio: "inherit", env: { ...inherited, ...environmentOf(program, readOutputs(outputsFile)) } },
+    { stdio: "inherit", env: { ...process.env, ...elsewhere, ...environmentOf(program, readOutputs(outputsFile)) } },
   );
   if (error) throw new Error(`cannot start ${program}: ${error.message}`);
   return status ?? 1;

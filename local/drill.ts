@@ -11,7 +11,7 @@ const afterArchivingMs = 6000;
 
 /** Returns the drill's exit code. */
 export async function runDrill(environment: Environment, progress: Progress, signal: AbortSignal): Promise<number> {
-  progress.line("archive and backups are brought up to date, which takes five minutes by itself");
+  progress.line("bringing archive and backups up to date first (by themselves they are within five minutes)");
   const code = await runCron(environment, "archive");
   if (code !== 0) return code;
   await sleep(afterArchivingMs, signal);

@@ -11,12 +11,12 @@ import { Failure, integerSetting, runProgram, textSetting, type Context } from "
 
 const environment = `
 Environment:
-  DATABASE_URL        the verifier's URL of the primary itself (or DATABASE_URL_FILE): where one drill keeps off another, and is told of
+  DATABASE_URL        the verifier's URL of the primary itself (or DATABASE_URL_FILE): a row there keeps a second drill off, and tells the monitor
   ENVIRONMENT         the deployment's name: the scratch instance is authensor-<environment>-drill, tagged authensor:drill
   COPIES_ARN          the copies of the primary's automated backups; their region is the scratch instance's
   SUBNET_GROUP, SECURITY_GROUP, PARAMETER_GROUP  what the scratch instance is given there
   CA_FILE             certificates that its server is verified by
-  BACKUP_BUCKET, BACKUP_REGION, ARCHIVE_KNOWN_FLAWS  the locked bucket: what is restored is compared with it, and the report goes there
+  BACKUP_BUCKET, BACKUP_REGION, ARCHIVE_KNOWN_FLAWS  the locked bucket: what was restored is compared with it, and the report is stored in it
   VERIFY_PROGRAM      the bundled ops/verify (default: verify.js beside this program)
   WAIT_SECONDS        how long RDS may take for one step (default 14400)
   POLL_MILLISECONDS   how often RDS is asked (default 10000)

@@ -1,8 +1,7 @@
 import type { Input } from "@pulumi/pulumi";
-import type { EgressRule } from "../pods/networkRules";
 import { archiveReaderStatements, archiverStatements } from "../backup/archiverRights";
 import { drillStatements, type DrillTarget } from "../backup/drillRights";
-import { databaseEgress } from "../pods/networkRules";
+import { databaseEgress, type EgressRule } from "../pods/networkRules";
 import { databaseCaName, trustPath } from "../pods/trust";
 import type { ConnectionName, OfReplica } from "./databaseConnection";
 
@@ -68,13 +67,15 @@ const verification = {
   env: () => ({}),
 } as const;
 
+const bucketEnv = ({ backups, archiveKnownFlaws }: ScheduledInputs) => ({
+  BACKUP_BUCKET: backups.bucketName,
+  BACKUP_REGION: backups.region,
+  ARCHIVE_KNOWN_FLAWS: String(archiveKnownFlaws),
+});
+
 /** Its own copy of the trail, and anchors that no owner of the database can change. */
 const readsArchive = {
-  env: ({ backups, archiveKnownFlaws }: ScheduledInputs) => ({
-    BACKUP_BUCKET: backups.bucketName,
-    BACKUP_REGION: backups.region,
-    ARCHIVE_KNOWN_FLAWS: String(archiveKnownFlaws),
-  }),
+  env: bucketEnv,
   aws: ({ backups }: ScheduledInputs) => ({
     description: "Authensor: who verifies reads the backup bucket",
     statements: archiveReaderStatements(backups),
@@ -116,12 +117,7 @@ export const scheduledPrograms = {
     connection: "archiver",
     databases: { REPLICA: "archiverReplica" },
     connections: 1,
-    env: ({ environment, backups, archiveKnownFlaws }) => ({
-      ENVIRONMENT: environment,
-      BACKUP_BUCKET: backups.bucketName,
-      BACKUP_REGION: backups.region,
-      ARCHIVE_KNOWN_FLAWS: String(archiveKnownFlaws),
-    }),
+    env: (inputs) => ({ ENVIRONMENT: inputs.environment, ...bucketEnv(inputs) }),
     aws: ({ backups }) => ({
       description: "Authensor: the archiver writes to the backup bucket, and reads what is there",
       statements: archiverStatements(backups),
@@ -167,15 +163,13 @@ export const scheduledPrograms = {
     // A session of its own: as long as that lives, no other drill begins.
     connection: "verifier",
     connections: 1,
-    env: ({ environment, backups, archiveKnownFlaws, drill }) => ({
-      ENVIRONMENT: environment,
-      BACKUP_BUCKET: backups.bucketName,
-      BACKUP_REGION: backups.region,
-      ARCHIVE_KNOWN_FLAWS: String(archiveKnownFlaws),
-      COPIES_ARN: drill!.copiesArn,
-      SUBNET_GROUP: drill!.subnetGroup,
-      SECURITY_GROUP: drill!.securityGroup,
-      PARAMETER_GROUP: drill!.parameterGroup,
+    env: (inputs) => ({
+      ENVIRONMENT: inputs.environment,
+      ...bucketEnv(inputs),
+      COPIES_ARN: inputs.drill!.copiesArn,
+      SUBNET_GROUP: inputs.drill!.subnetGroup,
+      SECURITY_GROUP: inputs.drill!.securityGroup,
+      PARAMETER_GROUP: inputs.drill!.parameterGroup,
       CA_FILE: `${trustPath}/${databaseCaName}`,
     }),
     egress: ({ drill }) => [databaseEgress(drill!.blocks, 5432)],

@@ -8,7 +8,7 @@ export async function beginDrill(primary: pg.Client): Promise<void> {
   if (await reportRun(primary, "begin_drill", [])) return;
   const { rows } = await primary.query<{ pid: number; began_at: Date }>("select pid, began_at from audit.drill");
   throw new Failure(
-    `another drill goes on since ${rows[0]?.began_at.toISOString()} (server process ${rows[0]?.pid} of the primary): this one does nothing`,
+    `another drill has been running since ${rows[0]?.began_at.toISOString()} (server process ${rows[0]?.pid} on the primary); this one does nothing`,
   );
 }
 

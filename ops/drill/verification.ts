@@ -40,16 +40,10 @@ export interface Verifier {
 
 /** What the verifier reports; a Failure where it came to no report. Settings of the bucket are those of this process. */
 export async function verifyRestored({ program, url, moment, signal }: Verifier): Promise<Verification> {
-  // Not those of the primary.
-  const {
-    DATABASE_URL: _,
-    DATABASE_URL_FILE: __,
-    REPLICA_URL: ___,
-    REPLICA_URL_FILE: ____,
-    ...inherited
-  } = process.env;
+  // Not the primary's: what is undefined is not passed on.
+  const elsewhere = { DATABASE_URL_FILE: undefined, REPLICA_URL: undefined, REPLICA_URL_FILE: undefined };
   const child = spawn(process.execPath, [program, "--archived", "--restored", moment], {
-    env: { ...inherited, DATABASE_URL: url },
+    env: { ...process.env, ...elsewhere, DATABASE_URL: url },
     stdio: ["ignore", "pipe", "pipe"],
     signal,
   });

@@ -244,7 +244,9 @@ describe("a drill", () => {
     });
     expect(await second).toMatchObject({
       code: 1,
-      stderr: expect.stringMatching(/^drill: another drill goes on since .*: this one does nothing/m) as string,
+      stderr: expect.stringMatching(
+        /^drill: another drill has been running since .*; this one does nothing/m,
+      ) as string,
     });
     expect(first.code).toBe(1);
     expect(first.stdout).toMatch(/problem +stopped by SIGTERM/);
