@@ -3,7 +3,7 @@ import type { Bucket } from "./bucket";
 import { Follower, genesis, type Place } from "./follow";
 import { readLine } from "./lines";
 import type { Manifest } from "./manifest";
-import { firstVersion } from "./newest";
+import { firstVersion, sayTouched } from "./newest";
 import { nameOf, type Ends } from "./plan";
 import { readSegment } from "./segment";
 import { isUnreadable } from "./unreadable";
@@ -53,7 +53,7 @@ export async function checkSegment(
   const first = entry && firstVersion(entry);
   if (!first) return gone(bucket, key, of);
   if (asItIs && first.touched === undefined) return asItIs;
-  return read(first.version, first.touched === undefined ? [] : [`${key} was ${first.touched} after it was written`]);
+  return read(first.version, first.touched === undefined ? [] : [sayTouched(key, first.touched)]);
 }
 
 /** What expires goes in order of its age, and not before its lock has ended: its manifest's, which was written right after it. */

@@ -24,10 +24,18 @@ export function numberIn(key: string): number | undefined {
 
 const dayFolder = (day: string): string => day.replaceAll("-", "/");
 
-/** A segment's, by day and by the manifest that it was written for; what makes it unlike another run's is random. */
-export const segmentKey = (day: string, number: number, random: string): string =>
-  `segments/${dayFolder(day)}/${String(number).padStart(9, "0")}-${random}.ndjson.gz`;
+/** By day and number; what makes it unlike another run's is random. */
+const dated = (day: string, number: number, random: string): string =>
+  `${dayFolder(day)}/${String(number).padStart(9, "0")}-${random}`;
 
-/** A part of a dump, by day and by the dump that it was written for. */
+/** A segment's, by the manifest that it was written for. */
+export const segmentKey = (day: string, number: number, random: string): string =>
+  `segments/${dated(day, number, random)}.ndjson.gz`;
+
+/** A part of a dump, by the dump that it was written for. */
 export const partKey = (day: string, number: number, random: string): string =>
-  `parts/${dayFolder(day)}/${String(number).padStart(9, "0")}-${random}.copy.gz`;
+  `parts/${dated(day, number, random)}.copy.gz`;
+
+/** A drill's report, by its start: `drills/2026/11/28/20261128T210000Z-9f1c3a5b.json` */
+export const drillKey = (startedAt: string, random: string): string =>
+  `drills/${dayFolder(startedAt.slice(0, 10))}/${startedAt.replaceAll(/[-:]|\.\d+/g, "")}-${random}.json`;

@@ -7,11 +7,10 @@ import * as z from "zod/mini";
 import { anchorDigest, anchorSchema } from "../anchorFormat";
 import { Failure } from "../program";
 import { chainNames } from "../verify/chainKinds";
+import { count, decode, sha256 } from "./decode";
 import { compressedSchema } from "./stored";
 
-const count = z.int().check(z.minimum(0));
 const place = z.int().check(z.minimum(1));
-const sha256 = z.string().check(z.regex(/^[0-9a-f]{64}$/));
 const seal = z.string().check(z.regex(/^([0-9a-f]{64})?$/));
 const chain = z.enum(chainNames);
 
@@ -88,19 +87,7 @@ export const sha256Of = (bytes: Buffer): string => createHash("sha256").update(b
 
 /** Reads one, and checks what it says of itself. */
 export function decodeManifest(bytes: Buffer, number: number, where: string): Manifest {
-  let value: unknown;
-  try {
-    value = JSON.parse(bytes.toString("utf8"));
-  } catch {
-    throw new Failure(`${where} is no manifest: it is not JSON`);
-  }
-  const parsed = schema.safeParse(value);
-  if (!parsed.success)
-    throw new Failure(
-      `${where} is no manifest that this program reads`,
-      z.prettifyError(parsed.error).split("\n").slice(0, 5),
-    );
-  const manifest = parsed.data;
+  const manifest = decode(schema, bytes, "manifest", where);
   if (manifest.archive.number !== number)
     throw new Failure(`${where} says that it is manifest ${manifest.archive.number}: it is not where it was written`);
   if (anchorDigest(manifest) !== manifest.digest)

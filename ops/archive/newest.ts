@@ -11,7 +11,7 @@ export interface Series<M> {
   decode: (bytes: Buffer, number: number, where: string) => M;
 }
 
-export const segmentManifests: Series<Manifest> = { folder: manifestFolder, decode: decodeManifest };
+const segmentManifests: Series<Manifest> = { folder: manifestFolder, decode: decodeManifest };
 
 /** A manifest's object: the first version is the one that counts. */
 export interface Found {
@@ -20,6 +20,13 @@ export interface Found {
   /** What was done to it since it was written. */
   touched: "hidden" | "overwritten" | undefined;
 }
+
+/** It is read as it was first written, whatever was done to it since. */
+export const sayTouched = (key: string, touched: NonNullable<Found["touched"]>): string =>
+  `${key} was ${touched} after it was written`;
+/** Whether a sentence says that, and no more. */
+export const saysTouched = (problem: string): boolean =>
+  / was (hidden|overwritten) after it was written$/.test(problem);
 
 export interface Newest<M = Manifest> {
   manifest: M;
@@ -39,7 +46,7 @@ export async function newestOf<M>(bucket: Bucket, series: Series<M>): Promise<Ne
   return found && readOf(bucket, series, found);
 }
 
-export async function readOf<M>(
+async function readOf<M>(
   bucket: Bucket,
   { folder, decode }: Series<M>,
   { number, version, touched }: Found,
@@ -47,7 +54,7 @@ export async function readOf<M>(
   const key = numberedKey(folder, number);
   const bytes = await bucket.read(key, version);
   const manifest = decode(bytes, number, `${key} in the bucket ${bucket.name}`);
-  return { manifest, sha256: sha256Of(bytes), touched: touched && `${key} was ${touched} after it was written` };
+  return { manifest, sha256: sha256Of(bytes), touched: touched && sayTouched(key, touched) };
 }
 
 /**

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import type pg from "pg";
 import type { Log } from "../log";
-import { readLedger } from "../migrate/ledger";
+import { newestMigration } from "../migrate/ledger";
 import { Failure } from "../program";
 import { anchorOf } from "../takeAnchor";
 import { ofEachChain } from "../verify/chainKinds";
@@ -128,7 +128,6 @@ async function writeNext(
   if (!segment) return { manifest: undefined, flaws, complete, asOf };
 
   for (const { piece, at } of taken) ends[piece.chain].set(piece.agent, at);
-  const migration = (await readLedger(client)).at(-1);
   const manifest: Manifest = {
     ...(await anchorOf(client, chainsOf(ends))),
     archive: {
@@ -136,7 +135,7 @@ async function writeNext(
       number,
       previous: newest?.sha256 ?? null,
       environment,
-      schema: { number: migration?.number ?? 0, sha256: migration?.sha256 ?? "" },
+      schema: await newestMigration(client),
       lsn,
       complete,
       segment,

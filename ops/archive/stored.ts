@@ -5,13 +5,11 @@ import { createGunzip, createGzip } from "node:zlib";
 import * as z from "zod/mini";
 import { Failure } from "../program";
 import type { Bucket } from "./bucket";
+import { count, sha256 } from "./decode";
 import { upload, type Stored } from "./upload";
 
 /** Measured (docs/performance.md): what higher levels gain in size they cost many times over in time. */
 const level = 1;
-
-const count = z.int().check(z.minimum(0));
-const sha256 = z.string().check(z.regex(/^[0-9a-f]{64}$/));
 
 /** Of an object, in its manifest. */
 export const compressedSchema = z.object({
@@ -37,13 +35,13 @@ export async function storeCompressed(
   blocks: AsyncGenerator<Block, undefined>,
 ): Promise<Compressed | undefined> {
   const plain = createHash("sha256");
-  const count = { rows: 0, bytes: 0 };
+  const written = { rows: 0, bytes: 0 };
   const first = await blocks.next();
   if (first.done) return undefined;
   const seen = ({ bytes, rows }: Block) => {
     plain.update(bytes);
-    count.bytes += bytes.length;
-    count.rows += rows;
+    written.bytes += bytes.length;
+    written.rows += rows;
     return bytes;
   };
   const source = async function* () {
@@ -60,7 +58,7 @@ export async function storeCompressed(
     { signal: bucket.signal },
   );
   if (!compressed) throw new Error("the upload has ended without a result");
-  return { key, ...count, sha256: plain.digest("hex"), compressed };
+  return { key, ...written, sha256: plain.digest("hex"), compressed };
 }
 
 const newline = 0x0a;

@@ -1,6 +1,7 @@
 /** What a drill has shown: kept in the locked bucket as JSON, and printed for people. */
 import { randomBytes } from "node:crypto";
 import type { Bucket } from "../archive/bucket";
+import { drillKey } from "../archive/keys";
 import type { Verification } from "./verification";
 
 export interface DrillReport {
@@ -24,19 +25,15 @@ export interface DrillReport {
   verification?: Verification;
 }
 
-/** `drills/2026/11/28/20261128T210000Z-9f1c3a5b.json` */
-const keyOf = (startedAt: string): string =>
-  `drills/${startedAt.slice(0, 10).replaceAll("-", "/")}/${startedAt.replaceAll(/[-:]|\.\d+/g, "")}-${randomBytes(4).toString("hex")}.json`;
-
 /** Returns its key. */
 export async function storeReport(bucket: Bucket, report: DrillReport): Promise<string> {
-  const key = keyOf(report.startedAt);
+  const key = drillKey(report.startedAt, randomBytes(4).toString("hex"));
   await bucket.putNew(key, Buffer.from(`${JSON.stringify(report, undefined, 2)}\n`), "application/json");
   return key;
 }
 
 /** 75 s, 12 min, 3 h 20 min */
-export function duration(seconds: number): string {
+function duration(seconds: number): string {
   const minutes = Math.round(seconds / 60);
   if (seconds < 120) return `${Math.round(seconds * 10) / 10} s`;
   return minutes < 120 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;

@@ -1,12 +1,11 @@
 /** A dump's manifest: every part, in which object it is, and with which segments it goes. */
 import * as z from "zod/mini";
 import { Failure } from "../program";
+import { count, decode, sha256 } from "../archive/decode";
 import { dumpFolder } from "../archive/keys";
 import type { Series } from "../archive/newest";
 import { compressedSchema } from "../archive/stored";
 
-const count = z.int().check(z.minimum(0));
-const sha256 = z.string().check(z.regex(/^[0-9a-f]{64}$/));
 const time = z.string().check(z.refine((text) => !Number.isNaN(Date.parse(text))));
 
 const partSchema = z.object({
@@ -56,20 +55,9 @@ export const encodeDump = (dump: Dump): Buffer => Buffer.from(`${JSON.stringify(
 export const dumps: Series<Dump> = {
   folder: dumpFolder,
   decode(bytes, number, where) {
-    let value: unknown;
-    try {
-      value = JSON.parse(bytes.toString("utf8"));
-    } catch {
-      throw new Failure(`${where} is no dump's manifest: it is not JSON`);
-    }
-    const parsed = schema.safeParse(value);
-    if (!parsed.success)
-      throw new Failure(
-        `${where} is no dump's manifest that this program reads`,
-        z.prettifyError(parsed.error).split("\n").slice(0, 5),
-      );
-    if (parsed.data.number !== number)
-      throw new Failure(`${where} says that it is dump ${parsed.data.number}: it is not where it was written`);
-    return parsed.data;
+    const dump = decode(schema, bytes, "manifest of a dump", where);
+    if (dump.number !== number)
+      throw new Failure(`${where} says that it is dump ${dump.number}: it is not where it was written`);
+    return dump;
   },
 };

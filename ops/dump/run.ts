@@ -7,7 +7,7 @@ import { assertFollows, newestOf, type Newest } from "../archive/newest";
 import { assertNotBehind, logPosition } from "../archive/position";
 import { storeCompressed } from "../archive/stored";
 import type { Log } from "../log";
-import { readLedger } from "../migrate/ledger";
+import { newestMigration } from "../migrate/ledger";
 import { Failure } from "../program";
 import { inSnapshot } from "../verify/session";
 import { dueBy, isCompared, isOld, type Due } from "./due";
@@ -51,8 +51,7 @@ export async function dump(dumper: Dumper): Promise<Dumped> {
     );
   await assertNotBehind(client, newest?.manifest.lsn);
   return inSnapshot(client, async () => {
-    const migration = (await readLedger(client)).at(-1);
-    const schema = { number: migration?.number ?? 0, sha256: migration?.sha256 ?? "" };
+    const schema = await newestMigration(client);
     const due = dueBy(now(), newest?.manifest, schema.number);
     const unchanged = (until: string): Dumped => ({ until, number, written: 0, touched: newest?.touched });
     if (newest && !due.any) return unchanged(newest.manifest.as_of);

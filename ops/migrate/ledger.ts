@@ -42,6 +42,12 @@ export async function readLedger(client: ClientBase): Promise<LedgerRow[]> {
   return (await client.query<LedgerRow>("select * from audit.migrations order by number")).rows;
 }
 
+/** The newest migration that was applied, as manifests name the schema; number 0 where there is none. */
+export async function newestMigration(client: ClientBase): Promise<Pick<LedgerRow, "number" | "sha256">> {
+  const { number = 0, sha256 = "" } = (await readLedger(client)).at(-1) ?? {};
+  return { number, sha256 };
+}
+
 /** The migrations still to run. A Failure, naming every disagreement, if files and ledger do not belong together. */
 export function pendingMigrations(migrations: readonly Migration[], ledger: readonly LedgerRow[]): Migration[] {
   const problems: string[] = [];

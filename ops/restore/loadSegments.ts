@@ -3,6 +3,7 @@ import type pg from "pg";
 import type { Bucket } from "../archive/bucket";
 import { checkArchive } from "../archive/check";
 import type { Manifest } from "../archive/manifest";
+import { saysTouched } from "../archive/newest";
 import type { Log } from "../log";
 import { Failure } from "../program";
 import { chainKinds, chainNames } from "../verify/chainKinds";
@@ -49,7 +50,7 @@ export async function loadSegments(client: pg.Client, bucket: Bucket, upTo: numb
       });
       for await (const { manifest, problems, expired } of archive) {
         bucket.signal.throwIfAborted();
-        const [problem, ...others] = problems.filter((one) => !isHarmless(one));
+        const [problem, ...others] = problems.filter((one) => !saysTouched(one));
         if (problem !== undefined) throw new Failure(problem, others);
         if (!manifest) throw new Failure("a manifest cannot be read");
         if (expired === "segment") continue;
@@ -74,9 +75,6 @@ const counts = ({ stored }: CopyIn) => ({
   receipts: stored.get(copyOf.receipts) ?? 0,
   changes: stored.get(copyOf.history) ?? 0,
 });
-
-/** What was hidden or overwritten is read as it was first written. */
-const isHarmless = (problem: string): boolean => / was (hidden|overwritten) after it was written$/.test(problem);
 
 /** What a receipt is born with, by its decision: asked for once, since the database says it (sql/011). */
 async function statuses(client: pg.Client): Promise<(outcome: string) => string> {
