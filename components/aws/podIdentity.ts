@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import * as aws from "@pulumi/aws";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
@@ -67,6 +68,15 @@ export function podIdentity(name: string, args: PodIdentityArgs, parent: pulumi.
     { region, clusterName: eksClusterName, namespace, serviceAccount, roleArn: role.arn, tags },
     { parent, dependsOn: [policy] },
   );
-  // A pod that starts before the association gets no credentials, however long it lives.
-  return { serviceAccountName: pulumi.all([account.metadata.name, association.id]).apply(([made]) => made) };
+  const made = pulumi.all([account.metadata.name, role.createDate, association.id]);
+  return { serviceAccountName: made.apply(async ([name, created]) => sleep(untilInForce(created), name)) };
+}
+
+/**
+ * Milliseconds to wait before a pod may use an identity whose role was made then. An association takes effect "several seconds" after
+ * EKS has answered (CreatePodIdentityAssociation), and whoever admits a pod before that leaves it without credentials for as long as
+ * it lives. A role of some minutes ago was made by an earlier run, however the clocks differ.
+ */
+export function untilInForce(roleCreated: string | undefined, now = Date.now()): number {
+  return now - Date.parse(roleCreated ?? "") < 600_000 ? 20_000 : 0;
 }

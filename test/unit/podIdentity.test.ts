@@ -1,0 +1,55 @@
+import * as pulumi from "@pulumi/pulumi";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { podIdentity, untilInForce } from "../../components/aws/podIdentity";
+import { record } from "./mocks";
+
+const waited: number[] = [];
+vi.mock("node:timers/promises", () => ({
+  setTimeout: (milliseconds: number, value: unknown) => {
+    waited.push(milliseconds);
+    return Promise.resolve(value);
+  },
+}));
+afterEach(() => waited.splice(0));
+
+class Pods extends pulumi.ComponentResource {
+  constructor() {
+    super("test:index:Pods", "p");
+    const place = { region: "eu-central-1", eksClusterName: "platform", namespace: "ns", serviceAccount: "reboot" };
+    const { serviceAccountName } = podIdentity("p", { ...place, description: "it reboots", statements: [] }, this);
+    this.registerOutputs({ serviceAccountName });
+  }
+}
+
+/** With the role as the cloud would have made it then. */
+const make = (createDate: string, preview = false) =>
+  record(() => new Pods(), { preview, computed: { "aws:iam/role:Role": () => ({ createDate }) } });
+
+describe("an identity", () => {
+  test("that was just made is given to a pod only once its association is in force", async () => {
+    const world = await make(new Date().toISOString());
+    expect(world.one("test:index:Pods").outputs).toEqual({ serviceAccountName: "reboot" });
+    expect(waited).toEqual([20_000]);
+  });
+
+  test("of an earlier run is given at once", async () => {
+    await make("2026-01-01T00:00:00Z");
+    expect(waited).toEqual([0]);
+  });
+
+  test("is waited for by no preview", async () => {
+    await make(new Date().toISOString(), true);
+    expect(waited).toEqual([]);
+  });
+
+  const now = Date.parse("2026-11-28T12:00:00Z");
+  test.each([
+    ["just now", "2026-11-28T12:00:00Z", 20_000],
+    ["a minute ahead of this clock", "2026-11-28T12:01:00Z", 20_000],
+    ["nine minutes ago", "2026-11-28T11:51:00Z", 20_000],
+    ["eleven minutes ago", "2026-11-28T11:49:00Z", 0],
+    ["nobody knows when", undefined, 0],
+  ])("whose role was made %s is in force after so long", (_when, created, wanted) => {
+    expect(untilInForce(created, now)).toBe(wanted);
+  });
+});
