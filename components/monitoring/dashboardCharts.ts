@@ -27,6 +27,7 @@ export const charts = {
   heartbeats: { question: "trail", title: "Heartbeats a minute on the primary" },
   controlPlane: { question: "trail", title: "Control plane ready (1) or not (0)" },
   statements: { question: "trail", title: "Time of statements", unit: "ms" },
+  statementsP95: { question: "trail", title: "Time of 95 of 100 statements, by the means of their kinds", unit: "ms" },
   months: { question: "trail", title: "Months ahead" },
   outside: { question: "trail", title: "Rows outside any month" },
 
@@ -92,6 +93,7 @@ export const chartOf: Readonly<Record<MetricName, ChartName>> = {
   CheckpointsTimed: "checkpoints",
   CheckpointsRequested: "checkpoints",
   StatementMilliseconds: "statements",
+  StatementP95OfMeansMilliseconds: "statementsP95",
   SlowestStatementMilliseconds: "statements",
   DeadTuplesPercent: "used",
   PoolUsedPercent: "poolUsed",

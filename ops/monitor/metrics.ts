@@ -71,6 +71,12 @@ export const metrics = {
     statistic: "Average",
     by: "Role",
   },
+  StatementP95OfMeansMilliseconds: {
+    what: "What 95 of 100 statements of each role take at most, each taken as the minute's mean of its kind: the spread within a kind is not in it",
+    unit: "Milliseconds",
+    statistic: "Maximum",
+    by: "Role",
+  },
   SlowestStatementMilliseconds: {
     what: "Mean time of the slowest kind of statement that the control plane sent",
     unit: "Milliseconds",

@@ -117,7 +117,24 @@ describe("a source finds", () => {
     await (await database.connect(roles.app)).query("select pg_sleep(0.05) from controls");
     const { samples } = await collect(source);
     expect(samples.StatementMilliseconds?.[roles.app]).toBeGreaterThan(20);
+    expect(samples.StatementP95OfMeansMilliseconds?.[roles.app]).toBeGreaterThan(20);
     expect(samples.SlowestStatementMilliseconds).toBeGreaterThan(20);
+  });
+
+  it("what 95 of 100 statements take at most: one slow call of thirty is not in it, three are", async () => {
+    const app = await database.connect(roles.app);
+    const [source, withThree] = [statements(), statements()];
+    await collect(source);
+    await collect(withThree);
+    const slow = "select pg_sleep(0.2) as slow_of_thirty from (values (1)) v";
+    await app.query(slow);
+    for (let call = 0; call < 29; call++) await app.query("select 1 as quick_of_thirty");
+    expect((await collect(source)).samples.StatementP95OfMeansMilliseconds?.[roles.app]).toBeLessThan(50);
+    for (let call = 0; call < 2; call++) await app.query(slow);
+    const { samples } = await collect(withThree);
+    expect(samples.StatementP95OfMeansMilliseconds?.[roles.app]).toBeGreaterThan(150);
+    // The mean of all says of neither what the slow ones take.
+    expect(samples.StatementMilliseconds?.[roles.app]).toBeLessThan(100);
   });
 
   it("dead rows only of tables that are worth a vacuum", async () => {

@@ -11,6 +11,7 @@ import { counter, counters, type Access, type Source } from "../../ops/monitor/s
 import { sourcesFor } from "../../ops/monitor/sources";
 import { daysLeft } from "../../ops/monitor/sources/certificates";
 import { saturation } from "../../ops/monitor/sources/pools";
+import { p95OfMeans } from "../../ops/monitor/sources/statements";
 
 const access = {} as Access;
 const never = new AbortController().signal;
@@ -236,6 +237,21 @@ describe("pools", () => {
 
   test("of no pod are empty, not a crash", () => {
     expect(saturation([])).toEqual({ usedPercent: 0, waiting: 0, longestWaitSeconds: 0 });
+  });
+});
+
+describe("the time that 95 of 100 statements take at most, by the means of their kinds,", () => {
+  const kinds = (...spent: [calls: number, mean: number][]) =>
+    spent.map(([calls, mean], id) => ({ id: `${id}`, role: "app", calls, milliseconds: calls * mean }));
+
+  test.each([
+    ["is the mean of the only kind, however far its calls differ", kinds([100, 3]), 3],
+    ["leaves out 5 of 100 calls that are slow", kinds([5, 900], [95, 2]), 2],
+    ["does not leave out 6 of 100", kinds([6, 900], [94, 2]), 900],
+    ["goes by calls and not by kinds: one call of many kinds counts little", kinds([1, 50], [1, 60], [998, 2]), 2],
+    ["is the slowest kind's of a few calls", kinds([1, 4], [1, 8]), 8],
+  ])("%s", (_, spent, expected) => {
+    expect(p95OfMeans(spent)).toBe(expected);
   });
 });
 

@@ -1,59 +1,45 @@
 /** How long statements take, by role, from what pg_stat_statements has counted since the last reading. */
+import { roles } from "../../roles";
 import type { Source } from "../source";
-import { roleOf, roles } from "../../roles";
-
-interface Row extends Record<string, unknown> {
-  id: string;
-  role: string;
-  calls: number;
-  milliseconds: number;
-}
+import { meanOf, type Spent, statementCounts } from "../statementCounts";
 
 export function statements(): Source {
-  let before: Map<string, Row> | undefined;
+  const count = statementCounts();
   return {
     name: "statements",
     everySeconds: 60,
     timeoutSeconds: 8,
     async collect({ primary }, signal) {
-      // Without the texts, which would have to be read from a file each time.
-      const rows = await primary.query<Row>(
-        `select concat_ws('/', s.userid, s.queryid, s.toplevel) as id, r.rolname as role,
-                s.calls::float8 as calls, s.total_exec_time as milliseconds
-           from pg_stat_statements(false) s
-           join pg_roles r on r.oid = s.userid
-          where s.dbid = (select oid from pg_database where datname = current_database()) and s.toplevel`,
-        signal,
-      );
-      const now = new Map(rows.map((row) => [row.id, row]));
-      const known = before;
-      before = now;
-      if (known === undefined) return { samples: {} };
-      const spent = rows.flatMap((row) => {
-        const earlier = known.get(row.id);
-        // Fewer calls than before: it was forgotten meanwhile, and counts from nothing.
-        const from = earlier !== undefined && earlier.calls <= row.calls ? earlier : { calls: 0, milliseconds: 0 };
-        const calls = row.calls - from.calls;
-        return calls > 0 ? [{ role: roleOf(row.role), calls, milliseconds: row.milliseconds - from.milliseconds }] : [];
-      });
-      const ofApp = spent
-        .filter(({ role }) => role === roles.app)
-        .map(({ calls, milliseconds }) => milliseconds / calls);
+      const spent = await count(primary, signal);
+      if (spent === undefined) return { samples: {} };
+      const ofRole = new Map<string, Spent[]>();
+      for (const kind of spent) ofRole.set(kind.role, [...(ofRole.get(kind.role) ?? []), kind]);
+      const byRole = (value: (ofOne: readonly Spent[]) => number) =>
+        Object.fromEntries([...ofRole].map(([role, ofOne]) => [role, value(ofOne)]));
+      const ofApp = ofRole.get(roles.app)?.map(meanOf);
       return {
         samples: {
-          StatementMilliseconds: meanByRole(spent),
-          ...(ofApp.length > 0 && { SlowestStatementMilliseconds: Math.max(...ofApp) }),
+          StatementMilliseconds: byRole(mean),
+          StatementP95OfMeansMilliseconds: byRole(p95OfMeans),
+          ...(ofApp && { SlowestStatementMilliseconds: Math.max(...ofApp) }),
         },
       };
     },
   };
 }
 
-function meanByRole(spent: readonly { role: string; calls: number; milliseconds: number }[]): Record<string, number> {
-  const totals = new Map<string, { calls: number; milliseconds: number }>();
-  for (const { role, calls, milliseconds } of spent) {
-    const total = totals.get(role) ?? { calls: 0, milliseconds: 0 };
-    totals.set(role, { calls: total.calls + calls, milliseconds: total.milliseconds + milliseconds });
-  }
-  return Object.fromEntries([...totals].map(([role, { calls, milliseconds }]) => [role, milliseconds / calls]));
+const sum = (numbers: readonly number[]) => numbers.reduce((total, one) => total + one, 0);
+const callsOf = (spent: readonly Spent[]) => sum(spent.map(({ calls }) => calls));
+
+const mean = (spent: readonly Spent[]) => sum(spent.map(({ milliseconds }) => milliseconds)) / callsOf(spent);
+
+/**
+ * The mean that 95 of 100 calls' kinds do not exceed. pg_stat_statements keeps no time of a single call: each counts as its kind's mean
+ * of this minute, so how far the calls of one kind differ from each other is not in it.
+ */
+export function p95OfMeans(spent: readonly Spent[]): number {
+  const byMean = spent.toSorted((a, b) => meanOf(a) - meanOf(b));
+  const enough = 0.95 * callsOf(spent);
+  let calls = 0;
+  return meanOf(byMean.find((kind) => (calls += kind.calls) >= enough) ?? byMean.at(-1)!);
 }
