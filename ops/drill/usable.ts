@@ -11,14 +11,14 @@ import { scramVerifier } from "../../postgres/scramVerifier";
 /** Letters and digits: nothing to be escaped in a URL. */
 export const newPassword = (): string => randomBytes(24).toString("hex");
 
-export interface Place {
+interface Server {
   host: string;
   port: number;
-  /** File with the certificates that its server's is verified by. */
+  /** File with the certificates that its own is verified by. */
   caFile: string;
 }
 
-export const urlOf = ({ host, port, caFile }: Place, user: string, password: string): string =>
+const urlOf = ({ host, port, caFile }: Server, user: string, password: string): string =>
   `postgresql://${user}:${password}@${host}:${port}/${databaseName}?sslmode=verify-full&sslrootcert=${encodeURIComponent(caFile)}`;
 
 export interface Using {
@@ -36,11 +36,11 @@ export interface TakenOver {
 
 /** Gives the roles that the drill logs in as passwords of its own. */
 export async function takeOver(
-  place: Place,
+  server: Server,
   master: { user: string; password: string },
   using: Using,
 ): Promise<TakenOver> {
-  const url = urlOf(place, master.user, master.password);
+  const url = urlOf(server, master.user, master.password);
   const passwords = { app: newPassword(), auditor: newPassword() };
   const moment = await once(using, () =>
     withConnection({ ...using, url, timeoutSeconds: using.waitSeconds }, async (client) => {
@@ -52,8 +52,8 @@ export async function takeOver(
     }),
   );
   const urls = {
-    app: urlOf(place, roles.app, passwords.app),
-    auditor: urlOf(place, roles.auditor, passwords.auditor),
+    app: urlOf(server, roles.app, passwords.app),
+    auditor: urlOf(server, roles.auditor, passwords.auditor),
   };
   return { moment, urls };
 }
