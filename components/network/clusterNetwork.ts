@@ -12,7 +12,7 @@ export interface VpcNetwork {
   cidrBlocks: string[];
   /** Where a database server goes: those that were named, or those that carry the tag of private ones. */
   privateSubnets: { id: string; zone: string }[];
-  /** Tables that serve these subnets and the cluster's: all that must know the way to the other VPC. */
+  /** Tables that must know the way to the other VPC: those of these subnets, and beside a cluster those of all subnets of its VPC. */
   routeTableIds: string[];
 }
 
@@ -73,17 +73,18 @@ export async function lookUpCluster(
       ),
     );
   const { vpcId } = cluster.vpcConfig;
-  const filters = [
-    { name: "vpc-id", values: [vpcId] },
-    { name: "tag-key", values: [privateSubnetTag] },
-  ];
-  const tagged = (await aws.ec2.getSubnets({ region, filters }, opts)).ids;
+  const ofVpc = { name: "vpc-id", values: [vpcId] };
+  const subnets = async (...filters: { name: string; values: string[] }[]) =>
+    (await aws.ec2.getSubnets({ region, filters }, opts)).ids;
   const network = await lookUpVpc(
     {
       vpcId,
       region,
-      subnetIds: subnetIds.length > 0 ? subnetIds : tagged,
-      routedSubnetIds: [...tagged, ...cluster.vpcConfig.subnetIds],
+      subnetIds:
+        subnetIds.length > 0 ? subnetIds : await subnets(ofVpc, { name: "tag-key", values: [privateSubnetTag] }),
+      // Nothing that EKS knows of a cluster tells where its pods are: node groups, Karpenter's node classes and ENIConfigs each name
+      // subnets of their own, and a pod without the route would take the replica for gone.
+      routedSubnetIds: await subnets(ofVpc),
       keys: { vpc: keys.cluster, subnets: keys.subnets },
     },
     opts,

@@ -69,18 +69,38 @@ describe("looking the cluster up", () => {
     expect(regional.map((invoked) => invoked.inputs.region)).toEqual(regional.map(() => "eu-central-1"));
   });
 
-  test("finds each subnet's route table once, and the main one for a subnet that has none", async () => {
-    const world = await record(() => lookUpCluster(platform), {
+  /** Where the cluster's own subnets are not all that pods may be in. */
+  const subnetsOfVpc = (inputs: Values) => ({
+    id: "x",
+    ids: ["subnet-private-a", "subnet-private-b", ...("tag-key" in filtersOf(inputs) ? [] : ["subnet-pods"])],
+  });
+
+  test("finds the route table of a subnet that only pods use, and has neither a tag nor a name in the cluster", async () => {
+    const { result } = await record(() => lookUpCluster(platform), {
       invokes: {
+        "aws:ec2/getSubnets:getSubnets": subnetsOfVpc,
         "aws:ec2/getRouteTables:getRouteTables": routeTables({
           "subnet-private-a": "rtb-a",
-          "subnet-private-b": "rtb-shared",
-          "subnet-private-c": "rtb-shared",
-          "subnet-cluster-a": "rtb-a",
+          "subnet-private-b": "rtb-a",
+          "subnet-pods": "rtb-pods",
         }),
       },
     });
-    expect(world.result.routeTableIds).toEqual(["rtb-a", "rtb-main", "rtb-shared"]);
+    expect(result.routeTableIds).toEqual(["rtb-a", "rtb-pods"]);
+    expect(result.privateSubnets.map(({ id }) => id)).toEqual(["subnet-private-a", "subnet-private-b"]);
+  });
+
+  test("finds each subnet's route table once, and the main one for a subnet that has none", async () => {
+    const world = await record(() => lookUpCluster(platform), {
+      invokes: {
+        "aws:ec2/getSubnets:getSubnets": subnetsOfVpc,
+        "aws:ec2/getRouteTables:getRouteTables": routeTables({
+          "subnet-private-a": "rtb-shared",
+          "subnet-private-b": "rtb-shared",
+        }),
+      },
+    });
+    expect(world.result.routeTableIds).toEqual(["rtb-main", "rtb-shared"]);
   });
 
   test("with subnets named takes these for the database, and routes from the cluster's all the same", async () => {
