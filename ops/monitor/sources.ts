@@ -11,6 +11,7 @@ import { pools } from "./sources/pools";
 import { programs } from "./sources/programs";
 import { receipts } from "./sources/receipts";
 import { replication } from "./sources/replication";
+import { replicationLag } from "./sources/replicationLag";
 import { statements } from "./sources/statements";
 import { tables } from "./sources/tables";
 import { transactions } from "./sources/transactions";
@@ -18,7 +19,8 @@ import { verifications } from "./sources/verifications";
 
 /** @param urls of everything whose certificate clients verify */
 export const sourcesFor = (urls: readonly string[]): Source[] => [
-  replication(),
+  replication,
+  replicationLag(),
   connections,
   transactions(),
   checkpoints(),

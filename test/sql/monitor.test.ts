@@ -3,14 +3,16 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type pg from "pg";
+import { attempt } from "../../ops/monitor/scheduler";
 import { Server } from "../../ops/monitor/server";
 import type { Access, Source } from "../../ops/monitor/source";
+import { sourcesFor } from "../../ops/monitor/sources";
 import { checkpoints } from "../../ops/monitor/sources/checkpoints";
 import { connections } from "../../ops/monitor/sources/connections";
 import { partitions } from "../../ops/monitor/sources/partitions";
 import { programs } from "../../ops/monitor/sources/programs";
 import { receipts } from "../../ops/monitor/sources/receipts";
-import { replication } from "../../ops/monitor/sources/replication";
+import { replicationLag } from "../../ops/monitor/sources/replicationLag";
 import { statements } from "../../ops/monitor/sources/statements";
 import { tables } from "../../ops/monitor/sources/tables";
 import { transactions } from "../../ops/monitor/sources/transactions";
@@ -295,19 +297,37 @@ describe("a source finds", () => {
     ]);
   });
 
-  it("that no replica is connected where one should be, and how far the heartbeat is ahead of what a replica shows", async () => {
+  it("how far the heartbeat is ahead of what a replica shows", async () => {
     const newest = new Date(Date.now() + 30_000);
-    const { samples, findings } = await collect(replication(), { replica: primary, heartbeat: () => newest });
-    expect(samples.ReplicaConnected).toBe(0);
+    const { samples, findings } = await collect(replicationLag(), { replica: primary, heartbeat: () => newest });
     expect(samples.ReplicationLagSeconds).toBeGreaterThan(20);
     expect(findings).toEqual([
-      { part: "replica", reason: "no replica receives WAL from the primary" },
       { part: "lag", reason: expect.stringMatching(/^the replica is \d+ s behind the primary$/) as string },
     ]);
   });
 
+  it("that no replica is connected where one should be, and how much WAL waits for it, when none answers", async () => {
+    const replica = new Server("postgresql://nobody@localhost:1/none", "test");
+    const access = { primary, replica, heartbeat: () => new Date() } as unknown as Access;
+    const outcomes = await Promise.all(
+      sourcesFor([])
+        .filter(({ name }) => name.startsWith("replication"))
+        .map((source) => attempt(source, access, signal)),
+    );
+    await replica.end();
+    expect(outcomes).toEqual([
+      {
+        collected: {
+          samples: { ReplicaConnected: 0, ReplicationLagBytes: 0, SlotRetainedBytes: 0 },
+          findings: [{ part: "replica", reason: "no replica receives WAL from the primary" }],
+        },
+      },
+      { why: "ECONNREFUSED" },
+    ]);
+  });
+
   it("that a replica nobody can ask is further behind with every second, from what was last seen of it", async () => {
-    const source = replication();
+    const source = replicationLag();
     let newest = new Date(Date.now() + 1000);
     const access = { primary, replica: primary, heartbeat: () => newest } as unknown as Access;
     const lag = () => source.unanswered?.(access).ReplicationLagSeconds;
