@@ -11,6 +11,7 @@ import { Evaluator } from "../../cloud/aws/cloudwatch/evaluator";
 import { cloudWatch, cloudWatchRoot } from "../../cloud/aws/cloudwatch/service";
 import { Store } from "../../cloud/aws/cloudwatch/store";
 import { stopEndpoint, urlOf } from "../../cloud/aws/endpoint";
+import { keysOf } from "../../cloud/aws/iam/keys";
 import { rdsApi } from "../../cloud/aws/rds/api/service";
 import { readIfThere } from "../../cloud/host/files";
 import { running } from "../../cloud/host/pidFile";
@@ -22,7 +23,6 @@ import { LocalCloud } from "./commands";
 const instance = "aws:rds/instance:Instance";
 const deployment = "kubernetes:apps/v1:Deployment";
 const region = "eu-central-1";
-const credentials = { accessKeyId: "test", secretAccessKey: "local" };
 
 const cloud = new LocalCloud();
 let root: string;
@@ -99,7 +99,7 @@ async function readyAgain(part: string): Promise<void> {
 /** What CloudWatch has of a metric, by the beginning of each period. */
 async function published(metric: MetricName, period: number): Promise<Map<number, number>> {
   const endpoint = urlOf(cloudWatch, cloud.root)!;
-  const client = new CloudWatchClient({ region, endpoint, credentials, maxAttempts: 1 });
+  const client = new CloudWatchClient({ region, endpoint, credentials: keysOf(cloud.root), maxAttempts: 1 });
   const Dimensions = [{ Name: "Environment", Value: "local" }];
   const { MetricDataResults: [found] = [] } = await client.send(
     new GetMetricDataCommand({
@@ -185,7 +185,7 @@ describe.concurrent("an alarm fires at real trouble, says why, and clears:", { t
         try {
           const endpoint = urlOf(rdsApi, cloud.root)!;
           const { identifier } = cloud.outputs()["primary"] as { identifier: string };
-          const rds = new RDSClient({ region, endpoint, credentials });
+          const rds = new RDSClient({ region, endpoint, credentials: keysOf(cloud.root) });
           await rds.send(new RebootDBInstanceCommand({ DBInstanceIdentifier: identifier }));
           await logged("CloudWatch takes no metrics; they are kept");
         } finally {
