@@ -43,6 +43,7 @@ async function runSource(
       else log.warn(`source ${source.name} failed`, { reason: result.why });
       failing = result.why;
     }
+    if (result.collected?.line) log.info(result.collected.line.message, result.collected.line.fields);
     onOutcome({ source, ...(result.collected && { collected: result.collected }) });
     const rest = pause(source, result.why !== undefined) * 1000 - (performance.now() - began);
     await sleep(Math.max(100, rest), undefined, { signal }).catch(() => undefined);

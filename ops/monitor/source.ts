@@ -1,4 +1,5 @@
 /** What the monitor is made of: sources, each of which asks one part of the deployment how it is. */
+import type { Fields } from "../log";
 import type { Samples } from "./metrics";
 import type { Server } from "./server";
 
@@ -15,6 +16,8 @@ export interface Finding {
 export interface Collected {
   samples: Samples;
   findings?: Finding[];
+  /** For the log: what is no number. */
+  line?: { message: string; fields: Fields };
 }
 
 /** Where sources ask. */

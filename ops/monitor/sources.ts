@@ -12,6 +12,7 @@ import { programs } from "./sources/programs";
 import { receipts } from "./sources/receipts";
 import { replication } from "./sources/replication";
 import { replicationLag } from "./sources/replicationLag";
+import { slowStatements } from "./sources/slowStatements";
 import { statements } from "./sources/statements";
 import { tables } from "./sources/tables";
 import { transactions } from "./sources/transactions";
@@ -25,6 +26,7 @@ export const sourcesFor = (urls: readonly string[]): Source[] => [
   transactions(),
   checkpoints(),
   statements(),
+  slowStatements(),
   tables,
   partitions,
   receipts,

@@ -13,6 +13,7 @@ import { partitions } from "../../ops/monitor/sources/partitions";
 import { programs } from "../../ops/monitor/sources/programs";
 import { receipts } from "../../ops/monitor/sources/receipts";
 import { replicationLag } from "../../ops/monitor/sources/replicationLag";
+import { slowStatements } from "../../ops/monitor/sources/slowStatements";
 import { statements } from "../../ops/monitor/sources/statements";
 import { tables } from "../../ops/monitor/sources/tables";
 import { transactions } from "../../ops/monitor/sources/transactions";
@@ -355,6 +356,56 @@ describe("the monitor's role", () => {
       "update audit.heartbeat set at = 'infinity' returning at > clock_timestamp() as ahead",
     );
     expect(rows).toEqual([{ ahead: false }]);
+  });
+});
+
+describe("slow statements", () => {
+  it("are told by role and text once they were slow, and by nothing that is quick", async () => {
+    const source = slowStatements();
+    // What the monitor itself asks may be slow on a busy machine.
+    const toldOfApp = async () => {
+      const told = (await collect(source)).line?.fields["statements"] as { role: string }[] | undefined;
+      return told?.filter(({ role }) => role === roles.app) ?? [];
+    };
+    expect(await collect(source)).toEqual({ samples: {} });
+    await (await database.connect(secondLogin(roles.app))).query("select pg_sleep(0.15) as slow, 'hunter2' as secret");
+    expect(await toldOfApp()).toEqual([
+      {
+        role: roles.app,
+        queryId: expect.stringMatching(/^-?\d+$/) as string,
+        calls: 1,
+        meanMilliseconds: expect.any(Number) as number,
+        totalMilliseconds: expect.any(Number) as number,
+        text: "select pg_sleep($1) as slow, $2 as secret",
+      },
+    ]);
+    await (await database.connect(roles.app)).query("select 1 as quick");
+    expect(await toldOfApp()).toEqual([]);
+  });
+
+  it("are told without any value: no password, and no literal where PostgreSQL itself has kept it", async () => {
+    const source = slowStatements({ mean: 0, total: 0, most: 1000 });
+    await collect(source);
+    const superuser = await database.connect();
+    // The entry that was to be normalised is gone once the statement ends.
+    await superuser.query("select pg_stat_statements_reset(), 'hunter2' as literal");
+    await superuser.query(`alter role ${secondLogin(roles.telemetry)} password 'hunter2'`);
+    const kept = "select query from pg_stat_statements where query ~ $1";
+    const { rows } = await superuser.query<{ query: string }>(kept, ["hunter2"]);
+    expect(rows.map(({ query }) => query.split(" ")[0]).sort()).toEqual(["alter", "select"]);
+    const told = JSON.stringify((await collect(source)).line);
+    expect(told).toContain("not told: it holds a string or a comment");
+    expect(told).not.toMatch(/hunter2|alter role/);
+  });
+
+  it("are five by all their calls and five by the mean, at most", async () => {
+    const source = slowStatements({ mean: 0, total: 0, most: 5 });
+    await collect(source);
+    const app = await database.connect(roles.app);
+    for (let kind = 0; kind < 12; kind++) await app.query(`select 1${", 1".repeat(kind)}`);
+    const told = (await collect(source)).line?.fields["statements"];
+    expect((told as unknown[]).length).toBeGreaterThanOrEqual(5);
+    expect((told as unknown[]).length).toBeLessThanOrEqual(10);
   });
 });
 

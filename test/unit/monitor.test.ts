@@ -11,6 +11,7 @@ import { counter, counters, type Access, type Source } from "../../ops/monitor/s
 import { sourcesFor } from "../../ops/monitor/sources";
 import { daysLeft } from "../../ops/monitor/sources/certificates";
 import { saturation } from "../../ops/monitor/sources/pools";
+import { textWithoutValues } from "../../ops/monitor/statementText";
 import { p95OfMeans } from "../../ops/monitor/sources/statements";
 
 const access = {} as Access;
@@ -65,6 +66,20 @@ describe("a source", () => {
     const every = (everySeconds: number) => ({ ...good, everySeconds });
     expect([pause(every(600), false), pause(every(600), true)]).toEqual([600, 10]);
     expect([pause(every(5), false), pause(every(5), true)]).toEqual([5, 5]);
+  });
+
+  test("that has a line for the log has it written, once for each run", async () => {
+    const stop = new AbortController();
+    const lines: unknown[] = [];
+    const line = { message: "slow statements", fields: { statements: [] } };
+    await runSources({
+      sources: [source("tells", () => Promise.resolve({ samples: {}, line }))],
+      access,
+      log: { ...silentLog, info: (message, fields) => void lines.push({ message, fields }) },
+      signal: stop.signal,
+      onOutcome: () => stop.abort(),
+    });
+    expect(lines).toEqual([line]);
   });
 
   test("that throws at once, fails or hangs does not silence the others", async () => {
@@ -252,6 +267,34 @@ describe("the time that 95 of 100 statements take at most, by the means of their
     ["is the slowest kind's of a few calls", kinds([1, 4], [1, 8]), 8],
   ])("%s", (_, spent, expected) => {
     expect(p95OfMeans(spent)).toBe(expected);
+  });
+});
+
+describe("the text of a statement, as the log may have it,", () => {
+  const withheld = "not told: it holds a string or a comment";
+
+  test.each([
+    ["is one line", "select *\n  from receipts\twhere id = $1", "select * from receipts where id = $1"],
+    ["is cut", `select ${"a, ".repeat(100)} b`, `select ${"a, ".repeat(100)}`.slice(0, 200)],
+    [
+      "keeps numbers in names, and no other",
+      "select a1, .5, 1e9 from t_2 limit $12",
+      "select a1, ?, ? from t_2 limit $12",
+    ],
+    ["holds no string", "select 'hunter2'", withheld],
+    ["holds no string that begins beyond its end", `select ${"a, ".repeat(100)} 'hunter2'`, withheld],
+    ["holds no string between dollars", "select $$hunter2$$", withheld],
+    ["holds no string between named dollars", "select $a$hunter2$a$", withheld],
+    ["holds no comment", "/* hunter2 */ select 1", undefined],
+    ["holds no comment inside", "select 1 /* hunter2 */", withheld],
+    ["holds no comment to the end of the line", "select 1 -- hunter2", withheld],
+    ["is none of a password's", "alter role authensor_app password 'hunter2'", undefined],
+    ["is none of a block's", "do $$ begin perform 'hunter2'; end $$", undefined],
+    ["is none of a plan's", "explain select 'hunter2'", undefined],
+    ["is one where it begins with a bracket", "(select a) union all (select b)", "(select a) union all (select b)"],
+    ["is one in capitals", "WITH a AS (SELECT $1) SELECT * FROM a", "WITH a AS (SELECT $1) SELECT * FROM a"],
+  ])("%s", (_, query, expected) => {
+    expect(textWithoutValues(query)).toBe(expected);
   });
 });
 
