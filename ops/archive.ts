@@ -2,12 +2,13 @@
 import type { Command } from "commander";
 import type pg from "pg";
 import type { Acceptance } from "./archive/acceptFork";
-import { connectBucket, type Bucket } from "./archive/bucket";
-import { newestManifest } from "./archive/newest";
+import { Bucket, connectBucket } from "./archive/bucket";
+import { newestManifest, newestOf } from "./archive/newest";
 import { assertReplayed } from "./archive/position";
 import { reportArchive, toldManifest } from "./archive/report";
 import { archive, type Outcome } from "./archive/run";
 import { databaseUrl, readableUrl, withConnection } from "./database";
+import { dumps } from "./dump/manifest";
 import { reportDump, toldDump } from "./dump/report";
 import { dump, type Dumped } from "./dump/run";
 import { Failure, integerSetting, runProgram, textSetting, type Context } from "./program";
@@ -20,6 +21,7 @@ Environment:
   BACKUP_REGION          its region
   ENVIRONMENT            the deployment's name
   ARCHIVE_SEGMENT_ROWS   most rows of one segment (default 100000)
+  ARCHIVE_DUMP_SECONDS   how long a dump may take (default 600): the next run, and with it new receipts, waits for it
   ARCHIVE_KNOWN_FLAWS    flaws in the archive that were looked into (default 0): more fail every run
 
 Exit codes: 0 all is in the bucket, 1 something failed or was found, 2 wrong usage or settings.`;
@@ -60,26 +62,19 @@ async function run(options: Options, { log, signal }: Context): Promise<void> {
   const onPrimary = <T>(work: (client: pg.Client) => Promise<T>, options = {}) =>
     withConnection({ ...from, ...options, url: databaseUrl() }, work);
   let outcome: Outcome;
-  let dumped: Dumped | Error;
+  let url: string;
+  let told: { manifest: number; dump: number };
   try {
-    const told = await onPrimary(async (client) => ({
+    told = await onPrimary(async (client) => ({
       manifest: await toldManifest(client),
       dump: await toldDump(client),
     }));
     const stored = (await newestManifest(bucket))?.manifest.archive.lsn;
     // Spares the primary where there is a replica that shows what is in the bucket already.
-    const url = await readableUrl(from.applicationName, signal, (client) => assertReplayed(client, stored));
-    [outcome, dumped] = await withConnection({ ...from, url }, async (client) => {
-      const of = { ...settings, client, bucket };
-      const archived = await archive({ ...of, told: told.manifest });
-      // What stands in a dump's way does not keep segments from counting.
-      return [
-        archived,
-        await dump({ ...of, told: told.dump, manifest: archived.number ?? 0 }).catch(
-          (error: unknown) => error as Error,
-        ),
-      ];
-    });
+    url = await readableUrl(from.applicationName, signal, (client) => assertReplayed(client, stored));
+    outcome = await withConnection({ ...from, url }, (client) =>
+      archive({ ...settings, client, bucket, told: told.manifest }),
+    );
   } catch (error) {
     // Where no connection is to be had, the next run's report is awaited: an alarm tells when it does not come.
     const failed = { summary: (error as Error).message };
@@ -87,34 +82,65 @@ async function run(options: Options, { log, signal }: Context): Promise<void> {
     throw error;
   }
   const { segments, rows, number, until } = outcome;
-  const problem = problemOf(outcome, known, bucket);
+  // What cannot be read there fails the dump, with its reason, and keeps no segment from counting.
+  const touchedDump = (await newestOf(bucket, dumps).catch(() => undefined))?.touched;
+  const problem = problemOf(outcome, touchedDump, known, bucket);
   const newest = number === undefined ? "the bucket is empty" : `the newest manifest is ${number}`;
   const summary =
     segments === 0 ? `nothing to archive; ${newest}` : `archived ${rows} rows in ${segments} segments; ${newest}`;
-  const report = {
-    until,
-    manifest: number,
-    problems: problem?.count ?? 0,
-    summary: problem?.failure.message ?? summary,
-  };
-  await onPrimary(async (client) => {
-    await reportArchive(client, report);
-    if (!(dumped instanceof Error)) await reportDump(client, dumped);
-  });
+  // Before the dump, which may take longer than an alarm waits for this.
+  await onPrimary((client) =>
+    reportArchive(client, {
+      until,
+      manifest: number,
+      problems: problem?.count ?? 0,
+      summary: problem?.failure.message ?? summary,
+    }),
+  );
   log.info(summary, { until });
+  const dumped = await inTime(integerSetting("ARCHIVE_DUMP_SECONDS", 600), signal, (within) =>
+    withConnection({ ...from, url, signal: within }, (client) =>
+      dump({
+        ...settings,
+        client,
+        bucket: new Bucket(bucket.client, bucket.name, within),
+        told: told.dump,
+        manifest: number ?? 0,
+      }),
+    ),
+  ).catch((error: unknown) => error as Error);
+  if (!(dumped instanceof Error)) await onPrimary((client) => reportDump(client, dumped));
   if (problem) throw problem.failure;
   if (dumped instanceof Error) throw dumped;
-  if (dumped.touched !== undefined)
-    throw new Failure(dumped.touched, ["docs/runbooks/archive-flawed.md says how to go on."]);
+}
+
+async function inTime(
+  seconds: number,
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => Promise<Dumped>,
+): Promise<Dumped> {
+  const timeout = AbortSignal.timeout(1000 * seconds);
+  try {
+    return await work(AbortSignal.any([signal, timeout]));
+  } catch (error) {
+    if (!timeout.aborted || signal.aborted) throw error;
+    throw new Failure(`the dump was not done within ${seconds} s and was stopped; the segments are in the bucket`, [
+      "docs/runbooks/dump-overdue.md says how to go on.",
+    ]);
+  }
 }
 
 /** What is archived is not whole where rows were altered or are missing: said by every run until somebody has looked into it. */
 function problemOf(
   { flaws, flawsSoFar, touched, number }: Outcome,
+  touchedDump: string | undefined,
   known: number,
   { name }: Bucket,
 ): { count: number; failure: Failure } | undefined {
-  const found = [...flaws.map(({ kind, says }) => `${kind}: ${says}`), ...(touched === undefined ? [] : [touched])];
+  const found = [
+    ...flaws.map(({ kind, says }) => `${kind}: ${says}`),
+    ...[touched, touchedDump].filter((said) => said !== undefined),
+  ];
   const unknown = Math.max(0, flawsSoFar - known);
   if (found.length === 0 && unknown === 0) return undefined;
   const message =

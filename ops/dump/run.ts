@@ -34,8 +34,6 @@ export interface Dumped {
   number: number;
   /** Parts that were written. */
   written: number;
-  /** What was done to the newest manifest since it was written. */
-  touched: string | undefined;
 }
 
 /** Where it is due. */
@@ -53,7 +51,7 @@ export async function dump(dumper: Dumper): Promise<Dumped> {
   return inSnapshot(client, async () => {
     const schema = await newestMigration(client);
     const due = dueBy(now(), newest?.manifest, schema.number);
-    const unchanged = (until: string): Dumped => ({ until, number, written: 0, touched: newest?.touched });
+    const unchanged = (until: string): Dumped => ({ until, number, written: 0 });
     if (newest && !due.any) return unchanged(newest.manifest.as_of);
 
     const asOf = await snapshotTime(client);
@@ -81,7 +79,7 @@ export async function dump(dumper: Dumper): Promise<Dumped> {
       return unchanged(newest.manifest.as_of);
     }
     log.info("dumped", { number: next.number, parts: parts.length, written });
-    return { until: asOf, number: next.number, written, touched: newest?.touched };
+    return { until: asOf, number: next.number, written };
   });
 }
 

@@ -1,9 +1,11 @@
 /** ops/archive while S3, the network or the machine fails: nothing is lost, and nothing that is half done counts. */
 import { randomBytes } from "node:crypto";
+import { DeleteObjectCommand } from "@aws-sdk/client-s3";
 import type pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { Bucket } from "../../ops/archive/bucket";
 import { checkArchive } from "../../ops/archive/check";
+import { dumpKey } from "../../ops/archive/keys";
 import { archive } from "../../ops/archive/run";
 import { silentLog } from "../../ops/log";
 import { roles } from "../../ops/roles";
@@ -18,17 +20,20 @@ let database: TestDatabase;
 let s3: TestS3;
 let proxy: FaultyProxy;
 let app: pg.Client;
+let superuser: pg.Client;
 let name: string;
 let made = 0;
 
 beforeAll(async () => {
   [server, s3] = await Promise.all([startPostgres(), testS3({})]);
   [database, proxy] = await Promise.all([server.createDatabase({ migrated: true }), faultyProxy(s3.url)]);
-  app = await database.connect(roles.app);
+  [app, superuser] = await Promise.all([database.connect(roles.app), database.connect()]);
 });
 afterAll(() => Promise.all([server.stop(), proxy.close().then(() => s3.close())]));
 
-beforeEach(() => {
+beforeEach(async () => {
+  // Each test has a bucket of its own: what the database was told is of another one.
+  await superuser.query("update audit.archive set manifest = 0; update audit.dumps set number = 0");
   name = `backups-${++made}`;
   makeBucket(s3.root, name, lockedBucket);
   proxy.faults = [];
@@ -147,6 +152,39 @@ it("a run whose replica does not answer reads the primary, and says so", async (
     code: 0,
     stderr: expect.stringContaining("the replica is not used: cannot connect") as string,
   });
+  await expectAllInTheBucketOnce();
+});
+
+const told = async () => {
+  const monitor = await database.connect(roles.monitor);
+  const { rows } = await monitor.query<{ problems: string; archived_until: Date; dumped_until: Date }>(
+    "select problems, archived_until, dumped_until from audit.archive, audit.dumps",
+  );
+  return rows[0]!;
+};
+
+it("a dump's manifest that was hidden is a problem that the database is told of, as one of segments is", async () => {
+  expect(await runOps("archive", [], settings())).toMatchObject({ code: 0 });
+  const [client, Key] = [s3.client({ forcePathStyle: true }), dumpKey(1)];
+  await client.send(new DeleteObjectCommand({ Bucket: name, Key }));
+  expect(await runOps("archive", [], settings())).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining(`${Key} was hidden after it was written`) as string,
+  });
+  expect(await told()).toMatchObject({ problems: "1" });
+});
+
+it("a dump that takes too long is stopped, and keeps no receipt from counting as archived", async () => {
+  const before = await told();
+  await insertReceipts(app, some());
+  proxy.faults = [{ when: isPut("dumps"), delayMs: 60_000 }];
+  expect(await runOps("archive", [], { ...settings(), ARCHIVE_DUMP_SECONDS: "5" })).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining("the dump was not done within 5 s and was stopped") as string,
+  });
+  const after = await told();
+  expect(after.archived_until.getTime()).toBeGreaterThan(before.archived_until.getTime());
+  expect(after.dumped_until).toEqual(before.dumped_until);
   await expectAllInTheBucketOnce();
 });
 

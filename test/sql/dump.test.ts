@@ -220,7 +220,11 @@ describe("what was done to the bucket", () => {
   it("a dump that was hidden is read as it was written, and said", async () => {
     await run();
     await bucket.client.send(new DeleteObjectCommand({ Bucket: bucket.name, Key: dumpKey(1) }));
-    expect(await run(hour + 1000)).toMatchObject({ touched: "dumps/000/000/001.json was hidden after it was written" });
+    expect(await newestOf(bucket, dumps)).toMatchObject({
+      manifest: { number: 1 },
+      touched: "dumps/000/000/001.json was hidden after it was written",
+    });
+    expect(await run(hour + 1000)).toMatchObject({ number: 1 });
   });
 
   it("nothing is dumped onto a manifest that this program did not write", async () => {
