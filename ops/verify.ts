@@ -162,7 +162,7 @@ void runProgram("verify", "Verifies the audit trail.", (command: Command, contex
     .option("--report <file>", "also write the report here")
     .option(
       "--record <scope>",
-      "tell the monitor, on the primary, how it ended: as the verification of the recent or the whole trail",
+      "tell the monitor, on the primary, how it ended: as the verification of the recent trail, of the whole, or of the whole and the archive",
     )
     .option("--connections <number>", "connections, each keeping one core of the server busy", "2")
     .option("--chunk <receipts>", "receipts per step", "20000")

@@ -2,7 +2,7 @@
 -- may change this too, and a verification's own log says more.
 
 create table audit.verifications (
-  scope       text        primary key check (scope in ('recent', 'whole')),
+  scope       text        primary key check (scope in ('recent', 'whole', 'archived')),
   -- From when on one is awaited.
   since       timestamptz not null default now(),
   -- The last one that came to an end; null before the first.
@@ -16,7 +16,7 @@ create table audit.verifications (
   summary     text
 );
 
-insert into audit.verifications (scope) values ('recent'), ('whole');
+insert into audit.verifications (scope) values ('recent'), ('whole'), ('archived');
 
 grant select on audit.verifications to authensor_monitor, authensor_auditor;
 

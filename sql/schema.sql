@@ -2034,7 +2034,7 @@ CREATE TABLE audit.verifications (
     findings bigint,
     unverified bigint,
     summary text,
-    CONSTRAINT verifications_scope_check CHECK ((scope = ANY (ARRAY['recent'::text, 'whole'::text])))
+    CONSTRAINT verifications_scope_check CHECK ((scope = ANY (ARRAY['recent'::text, 'whole'::text, 'archived'::text])))
 );
 
 CREATE TABLE public.active_policies (

@@ -86,7 +86,7 @@ function scheduled({ monthsAhead, thresholds: { archiveMinutes } }: AlarmInputs)
       comparison: "above",
       threshold: 0,
       datapoints: [1, 1],
-      says: "The last verification found at least 1 broken place in the trail.",
+      says: "The last verification found at least 1 broken place in the trail or in the archive.",
     }),
     watched("VerificationUnverified", {
       name: "trail-not-all-verified",
@@ -113,6 +113,15 @@ function scheduled({ monthsAhead, thresholds: { archiveMinutes } }: AlarmInputs)
       threshold: overdueHours.whole,
       datapoints: [5, 5],
       says: `The whole trail was last verified more than ${overdueHours.whole} hours ago.`,
+    }),
+    watched("VerificationAgeHours", {
+      name: "archived-verification-overdue",
+      severity: "ticket",
+      label: "archived",
+      comparison: "above",
+      threshold: overdueHours.archived,
+      datapoints: [5, 5],
+      says: `The trail and the archive were last verified against each other more than ${overdueHours.archived} hours ago.`,
     }),
     watched("ArchiveAgeMinutes", {
       name: "archive-overdue",

@@ -132,7 +132,7 @@ export const metrics = {
   },
 
   VerificationFindings: {
-    what: "Broken places in the trail that the last verification found, of the recent or the whole trail",
+    what: "Broken places in the trail that the last verification found, of the recent trail, of the whole, or of the whole and the archive",
     unit: "Count",
     statistic: "Maximum",
   },

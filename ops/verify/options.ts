@@ -63,6 +63,8 @@ export function read(options: Options) {
       [],
       2,
     );
+  if (recorded === "archived" && !options.archived)
+    throw new Failure("--record archived tells of the archive as well: combine it with --archived", [], 2);
   if (options.restored && !options.archived)
     throw new Failure("--restored compares a restored database with the archive: combine it with --archived", [], 2);
   return { since, until, lastDays, recorded };

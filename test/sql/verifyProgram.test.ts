@@ -143,6 +143,7 @@ describe("ops/anchor and ops/verify", () => {
       [["--anchors", join(dir, "missing")], /cannot read anchors/, 2],
       [["--connections", "0"], /--connections must be/, 2],
       [["--record", "whole", "--since", "1d"], /--record whole would tell the monitor more than was verified/, 2],
+      [["--record", "archived"], /combine it with --archived/, 2],
       [["--record", "recent", "--agent", "a"], /--record recent would tell the monitor more/, 2],
       [["extra"], /too many arguments/, 2],
     ] as const) {

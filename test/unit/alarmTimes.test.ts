@@ -91,7 +91,7 @@ const idle: Record<MetricName, Value> = {
   PartitionsRunAgeHours: 12,
   VerificationFindings: 0,
   VerificationUnverified: 0,
-  VerificationAgeHours: { recent: 12, whole: 90 },
+  VerificationAgeHours: { recent: 12, whole: 90, archived: 400 },
   SourcesFailing: 0,
 };
 const idleServer = {

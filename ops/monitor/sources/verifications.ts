@@ -22,11 +22,14 @@ export const verifications: Source = {
          from audit.verifications`,
       signal,
     );
+    const named = { recent: "the recent trail", whole: "the whole trail", archived: "the trail and the archive" };
     const ended = rows.filter(({ findings }) => findings !== null);
     const most = (of: "findings" | "unverified") => Math.max(...ended.map((row) => row[of] ?? 0));
     const reasons = rows.flatMap(({ scope, age, findings }) => [
-      ...((findings ?? 0) > 0 ? [`the last verification of the ${scope} trail has ${findings} findings`] : []),
-      ...(age > overdueHours[scope] ? [`the ${scope} trail was last verified ${Math.round(age)} hours ago`] : []),
+      ...((findings ?? 0) > 0 ? [`the last verification of ${named[scope]} has ${findings} findings`] : []),
+      ...(age > overdueHours[scope]
+        ? [`${Math.round(age)} hours ago was the last verification of ${named[scope]}`]
+        : []),
     ]);
     return {
       samples: {
