@@ -8,6 +8,7 @@ import { type PodArgs, podTemplate, type PodTemplate } from "../pods/podTemplate
 import { secretVolume } from "../pods/secretKey";
 import { trustPath } from "../pods/trust";
 import type { DatabaseConnection } from "./databaseConnection";
+import { programCode, type ProgramCode } from "./programCode";
 
 /** Where a program's own file is in its container, and where those that it starts are. */
 const programPath = "/app/program";
@@ -23,13 +24,13 @@ export interface OpsProgramArgs extends PodArgs {
   namespace: string;
   /** A stock Node image. */
   image: string;
-  /** The command's name; also the bundle's: `migrate` is `migrate.js`. */
+  /** The command's name. */
   command: string;
   args?: string[];
-  /** The bundled program. */
-  bundle: string;
-  /** Programs that it starts itself, bundled, by their names: VERIFY_PROGRAM is the path of `verify`. */
-  helpers?: Readonly<Record<string, string>>;
+  /** The bundled program, or where it is already because others run it too. */
+  bundle: string | ProgramCode;
+  /** Programs that it starts itself, by their names: VERIFY_PROGRAM is the path of `verify`. */
+  helpers?: Readonly<Record<string, ProgramCode>>;
   /** Its database, whose URL is in the file that DATABASE_URL_FILE names. */
   database: DatabaseConnection;
   /** Further ones, each under a name such as REPLICA: REPLICA_URL_FILE names the file. */
@@ -63,7 +64,7 @@ export interface OpsProgram {
 }
 
 /**
- * Makes what an ops program needs — its code in an immutable ConfigMap, a policy that lets it reach DNS, its databases and
+ * Makes what an ops program needs — its code where nobody else has made that, a policy that lets it reach DNS, its databases and
  * what else it names, and nobody reach it, and its identity on AWS — and describes its pod.
  */
 export function opsProgram(name: string, args: OpsProgramArgs, parent: pulumi.Resource): OpsProgram {
@@ -74,23 +75,15 @@ export function opsProgram(name: string, args: OpsProgramArgs, parent: pulumi.Re
     args.aws && "statements" in args.aws
       ? podIdentity(name, { ...args.aws, namespace: args.namespace, serviceAccount: args.command }, parent)
       : args.aws;
-  const code = new k8s.core.v1.ConfigMap(
-    `${name}-code`,
-    { metadata, immutable: true, data: { [`${args.command}.js`]: args.bundle } },
-    { parent },
-  );
-  const helpers = Object.entries(args.helpers ?? {}).map(([helper, text]) => {
-    const { metadata: made } = new k8s.core.v1.ConfigMap(
-      `${name}-${helper}-code`,
-      { metadata, immutable: true, data: { [`${helper}.js`]: text } },
-      { parent },
-    );
-    return {
-      env: { name: `${helper.toUpperCase()}_PROGRAM`, value: `${helperPath(helper)}/${helper}.js` },
-      mount: { name: `${helper}-code`, mountPath: helperPath(helper), readOnly: true },
-      volume: { name: `${helper}-code`, configMap: { name: made.name } },
-    };
-  });
+  const code =
+    typeof args.bundle === "string"
+      ? programCode(`${name}-code`, { metadata, source: args.command, text: args.bundle }, { parent })
+      : args.bundle;
+  const helpers = Object.entries(args.helpers ?? {}).map(([helper, { configMap, file }]) => ({
+    env: { name: `${helper.toUpperCase()}_PROGRAM`, value: `${helperPath(helper)}/${file}` },
+    mount: { name: `${helper}-code`, mountPath: helperPath(helper), readOnly: true },
+    volume: { name: `${helper}-code`, configMap: { name: configMap } },
+  }));
   new k8s.networking.v1.NetworkPolicy(
     name,
     podPolicy(metadata, {
@@ -124,7 +117,7 @@ export function opsProgram(name: string, args: OpsProgramArgs, parent: pulumi.Re
       {
         name: args.command,
         image: args.image,
-        command: ["node", `${programPath}/${args.command}.js`],
+        command: ["node", `${programPath}/${code.file}`],
         args: args.args ?? [],
         env: [
           { name: "NODE_ENV", value: "production" },
@@ -146,7 +139,7 @@ export function opsProgram(name: string, args: OpsProgramArgs, parent: pulumi.Re
       },
     ],
     volumes: [
-      { name: "code", configMap: { name: code.metadata.name } },
+      { name: "code", configMap: { name: code.configMap } },
       ...helpers.map(({ volume }) => volume),
       ...urls.map(({ volume }) => volume),
       { name: "trust", secret: { secretName: args.trustSecret, defaultMode: 0o440 } },

@@ -4,6 +4,8 @@ import type { PodIdentityArgs } from "../aws/podIdentity";
 import type { DatabaseConnections } from "./databaseConnection";
 import { evictionIsNoFailure, wrongSettingsAreFinal } from "./jobFailures";
 import { opsProgram, type OpsProgramArgs } from "./opsProgram";
+import type { ProgramCode } from "./programCode";
+import { acknowledgedFile, ScheduledFiles } from "./scheduledFiles";
 import {
   type ScheduledInputs,
   isTimed,
@@ -15,14 +17,13 @@ import {
 } from "./scheduledPrograms";
 
 const acknowledgedPath = "/app/acknowledged";
-const acknowledgedFile = "findings.json";
 
 interface EveryScheduled
   extends
     Pick<OpsProgramArgs, "namespace" | "image" | "trustSecret" | "pod" | "transform">,
     Pick<PodIdentityArgs, "region" | "eksClusterName" | "permissionsBoundaryArn" | "tags"> {
-  /** Of the programs of ops/, by their names; `scheduledSources` are needed. */
-  bundles: Readonly<Record<string, string>>;
+  /** Of the programs of ops/, by their names: several entries may run one. */
+  code: Readonly<Record<string, ProgramCode>>;
   connections: DatabaseConnections;
   inputs: ScheduledInputs;
 }
@@ -50,8 +51,8 @@ export class Scheduled extends pulumi.ComponentResource {
         ...args,
         command: program,
         args: [...(entry.args ?? [])],
-        bundle: args.bundles[sourceOf(program, entry)]!,
-        helpers: Object.fromEntries((entry.helpers ?? []).map((helper) => [helper, args.bundles[helper]!])),
+        bundle: args.code[sourceOf(program, entry)]!,
+        helpers: Object.fromEntries((entry.helpers ?? []).map((helper) => [helper, args.code[helper]!])),
         database: connections[entry.connection],
         databases: Object.fromEntries(
           Object.entries(entry.databases ?? {}).map(([which, connection]) => [which, connections[connection]]),
@@ -99,7 +100,9 @@ export class Scheduled extends pulumi.ComponentResource {
   }
 }
 
-interface ScheduleAllArgs extends Omit<EveryScheduled, "inputs"> {
+interface ScheduleAllArgs extends Omit<EveryScheduled, "inputs" | "code"> {
+  /** Texts by the programs' names; `scheduledSources` are needed. */
+  bundles: Readonly<Record<string, string>>;
   inputs: Omit<ScheduledInputs, "acknowledged">;
   schedules: Record<TimedName, string>;
   /** Findings that were looked into, as JSON. Default: there are none. */
@@ -109,26 +112,27 @@ interface ScheduleAllArgs extends Omit<EveryScheduled, "inputs"> {
 /** A CronJob of each program in the table that this deployment has. */
 export function scheduleAll(
   name: string,
-  { schedules, acknowledgements, ...rest }: ScheduleAllArgs,
+  { schedules, acknowledgements, bundles, ...rest }: ScheduleAllArgs,
   opts: pulumi.ComponentResourceOptions,
 ): Scheduled[] {
-  const acknowledged =
-    acknowledgements === undefined
-      ? undefined
-      : new k8s.core.v1.ConfigMap(
-          `${name}-acknowledged`,
-          {
-            metadata: { namespace: rest.namespace },
-            immutable: true,
-            data: { [acknowledgedFile]: acknowledgements },
-          },
-          opts,
-        ).metadata.name;
-  const args = { ...rest, inputs: { ...rest.inputs, acknowledged } };
   const wanted = scheduledNames.filter((program) => {
     const { when }: ScheduledProgram = scheduledPrograms[program];
-    return when === undefined || when(args.inputs);
+    return when === undefined || when(rest.inputs);
   });
+  const run = wanted.flatMap((program) => {
+    const entry: ScheduledProgram = scheduledPrograms[program];
+    return [sourceOf(program, entry), ...(entry.helpers ?? [])];
+  });
+  const { code, acknowledged } = new ScheduledFiles(
+    name,
+    {
+      namespace: rest.namespace,
+      bundles: Object.fromEntries(run.map((source) => [source, bundles[source]!])),
+      acknowledgements,
+    },
+    opts,
+  );
+  const args = { ...rest, code, inputs: { ...rest.inputs, acknowledged } };
   return wanted.map((program) => {
     const schedule = isTimed(program) ? schedules[program] : undefined;
     const own = { program, entry: scheduledPrograms[program], schedule };

@@ -73,7 +73,12 @@ describe("the drill", () => {
       VERIFY_PROGRAM: "/app/verify/verify.js",
       DATABASE_URL_FILE: "/etc/authensor/database/url",
     });
-    const bundles = world.all("kubernetes:core/v1:ConfigMap").filter((map) => map.name.startsWith(name));
+    const mounted = template.spec.volumes.flatMap(({ configMap }) =>
+      configMap ? [(configMap as { name: string }).name] : [],
+    );
+    const bundles = world
+      .all("kubernetes:core/v1:ConfigMap")
+      .filter(({ computed }) => mounted.includes((computed.metadata as { name: string }).name));
     expect(bundles.flatMap(({ inputs }) => Object.keys(inputs.data as object)).sort()).toEqual([
       "drill.js",
       "verify.js",

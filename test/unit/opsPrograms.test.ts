@@ -63,7 +63,9 @@ const scheduledArgs: ScheduledArgs = {
   program: "partitions",
   entry: scheduledPrograms.partitions,
   schedule: "17 3 * * *",
-  bundles: Object.fromEntries(scheduledSources.map((source) => [source, `// ${source}`])),
+  code: Object.fromEntries(
+    scheduledSources.map((source) => [source, { configMap: `${source}-code-1`, file: `${source}.js` }]),
+  ),
   connections,
   inputs: scheduledInputs,
 };
@@ -255,11 +257,10 @@ describe("the migrations", () => {
 });
 
 describe("a program on schedule", () => {
-  test("is a CronJob with its code and a network policy", async () => {
+  test("is a CronJob and a network policy", async () => {
     expect((await schedule()).census).toEqual([
       "authensor:kubernetes:Scheduled p",
       "kubernetes:batch/v1:CronJob p",
-      "kubernetes:core/v1:ConfigMap p-code",
       "kubernetes:networking.k8s.io/v1:NetworkPolicy p",
     ]);
   });
@@ -337,14 +338,17 @@ describe("a program on schedule", () => {
 
   test("runs another's program with arguments of its own, where its entry says so", async () => {
     const world = await schedule({ entry: "verify", args: ["--since", "2026-11-01"] }, { program: "verify-month" });
-    expect(world.one("kubernetes:core/v1:ConfigMap").inputs.data).toEqual({ "verify-month.js": "// verify" });
     const { metadata, spec } = world.one("kubernetes:batch/v1:CronJob").inputs as unknown as Awaited<
       ReturnType<typeof cronJobOf>
     >;
     expect(metadata).toMatchObject({ name: "verify-month" });
     expect(spec.jobTemplate.spec.template.spec.containers).toMatchObject([
-      { command: ["node", "/app/program/verify-month.js"], args: ["--since", "2026-11-01"] },
+      { command: ["node", "/app/program/verify.js"], args: ["--since", "2026-11-01"] },
     ]);
+    expect(spec.jobTemplate.spec.template.spec.volumes).toContainEqual({
+      name: "code",
+      configMap: { name: "verify-code-1" },
+    });
   });
 
   test("has a file, a way and an admission for each database of its entry; without a replica nothing of one", async () => {
@@ -376,7 +380,6 @@ describe("a program on schedule", () => {
       "aws:iam/role:Role p",
       "aws:iam/rolePolicy:RolePolicy p",
       "kubernetes:batch/v1:CronJob p",
-      "kubernetes:core/v1:ConfigMap p-code",
       "kubernetes:core/v1:ServiceAccount p",
       "kubernetes:networking.k8s.io/v1:NetworkPolicy p",
     ]);

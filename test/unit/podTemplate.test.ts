@@ -147,7 +147,7 @@ describe("the pods of each component", () => {
             program: "partitions",
             entry: scheduledPrograms.partitions,
             schedule: "@daily",
-            bundles: {},
+            code: { partitions: { configMap: "partitions-code-1", file: "partitions.js" } },
             connections: { maintenance: database } as DatabaseConnections,
             inputs: scheduledInputs,
           }),

@@ -1,3 +1,6 @@
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { scheduledNames } from "../../components/programs/scheduledPrograms";
@@ -68,6 +71,31 @@ describe.each(stacks)("the program for %s", (stack) => {
     expect(waitedFor.filter((type) => !/Namespace|Tenancy|ResourceQuota|LimitRange|NetworkPolicy/.test(type))).toEqual(
       [],
     );
+  });
+
+  test("keeps each program once, however many run it, and each pod has the file that it starts", () => {
+    const world = worlds[stack];
+    const texts = world
+      .all("kubernetes:core/v1:ConfigMap")
+      .flatMap(({ inputs }) => Object.entries((inputs.data ?? {}) as Record<string, string>))
+      .filter(([file]) => file.endsWith(".js"))
+      .map(([, text]) => text);
+    expect(texts.length).toBeGreaterThan(5);
+    expect(new Set(texts).size).toBe(texts.length);
+    const files = new Map(
+      world.all("kubernetes:core/v1:ConfigMap").map(({ inputs, computed }) => {
+        const { name } = (computed.metadata ?? inputs.metadata) as { name: string };
+        return [name, Object.keys(inputs.data ?? {})];
+      }),
+    );
+    for (const { name, inputs } of world.all("kubernetes:batch/v1:CronJob")) {
+      const { spec } = (inputs as unknown as { spec: { jobTemplate: { spec: { template: PodTemplate } } } }).spec
+        .jobTemplate.spec.template;
+      const code = spec.volumes.find((volume) => volume.name === "code") as
+        { configMap?: { name: string } } | undefined;
+      const [file] = files.get(code?.configMap?.name ?? "") ?? [];
+      expect([name, spec.containers[0]!.command]).toEqual([name, ["node", `/app/program/${file}`]]);
+    }
   });
 
   test("uses the explicit providers for everything in AWS and in the cluster", () => {
@@ -307,6 +335,18 @@ describe("a changed setting", () => {
     expect(await changedBy({ "authensor-database:reservedConnections": "42" })).toEqual([
       "kubernetes:core/v1:ConfigMap authensor-dev-migrate-expectations",
       "kubernetes:core/v1:ConfigMap authensor-dev-pgbouncer-config",
+    ]);
+  });
+
+  test("of acknowledgedFile adds the findings that were looked into, and every verification reads them", async () => {
+    const file = join(mkdtempSync(join(tmpdir(), "acknowledged-")), "findings.json");
+    const finding = { finding: "0123456789abcdef", by: "Ana", at: "2026-11-28", reason: "17.11" };
+    writeFileSync(file, JSON.stringify([finding]));
+    expect((await changedBy({ "authensor-database:acknowledgedFile": file })).sort()).toEqual([
+      "kubernetes:batch/v1:CronJob authensor-dev-verify-archived",
+      "kubernetes:batch/v1:CronJob authensor-dev-verify-recent",
+      "kubernetes:batch/v1:CronJob authensor-dev-verify-whole",
+      "kubernetes:core/v1:ConfigMap authensor-dev-acknowledged",
     ]);
   });
 
