@@ -16,6 +16,8 @@ export interface Fault {
   cutRequestAfter?: number;
   /** Closes the connection once so many bytes of the answer's body have gone. */
   cutResponseAfter?: number;
+  /** Sends the answer's headers and nothing of its body, and keeps the connection open. */
+  stallResponse?: true;
   /** Has the server do it, and closes the connection instead of telling. */
   loseResponse?: true;
 }
@@ -57,6 +59,7 @@ export async function faultyProxy(target: string): Promise<FaultyProxy> {
       upstream.on("response", (answer) => {
         if (fault?.loseResponse) return void cut();
         response.writeHead(answer.statusCode ?? 502, answer.headers);
+        if (fault?.stallResponse) return void response.flushHeaders();
         pass(answer, fault?.cutResponseAfter, cut).pipe(response);
       });
       pass(request, fault?.cutRequestAfter, cut).pipe(upstream);

@@ -127,14 +127,22 @@ export class Bucket {
   }
 }
 
-/** Credentials and, on a machine that stands for AWS, the endpoint come from the environment, as the SDK reads it. */
-export function connectBucket(name: string, region: string, signal: AbortSignal): Bucket {
+/**
+ * Credentials and, on a machine that stands for AWS, the endpoint come from the environment, as the SDK reads it.
+ * @param idleMs how long nothing may come of an answer: the time for a request ends with the answer's headers
+ */
+export function connectBucket(name: string, region: string, signal: AbortSignal, idleMs = 120_000): Bucket {
   const client = new S3Client({
     region,
     maxAttempts: 4,
     // Only AWS has a host name for each bucket.
     forcePathStyle: process.env["AWS_ENDPOINT_URL_S3"] !== undefined,
-    requestHandler: { connectionTimeout: 5000, requestTimeout: 60_000, throwOnRequestTimeout: true },
+    requestHandler: {
+      connectionTimeout: 5000,
+      requestTimeout: 60_000,
+      throwOnRequestTimeout: true,
+      socketTimeout: idleMs,
+    },
   });
   return new Bucket(client, name, signal);
 }

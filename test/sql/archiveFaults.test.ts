@@ -2,8 +2,8 @@
 import { randomBytes } from "node:crypto";
 import { DeleteObjectCommand } from "@aws-sdk/client-s3";
 import type pg from "pg";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { Bucket } from "../../ops/archive/bucket";
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { Bucket, connectBucket } from "../../ops/archive/bucket";
 import { checkArchive } from "../../ops/archive/check";
 import { dumpKey } from "../../ops/archive/keys";
 import { archive } from "../../ops/archive/run";
@@ -201,6 +201,16 @@ describe("while S3", () => {
     expect(await run()).toMatchObject({ segments: 1, number: 1, flaws: [] });
     expect(proxy.befallen).toBeGreaterThan(0);
     await expectAllInTheBucketOnce();
+  });
+
+  it("sends the headers of an answer and no more, a reader gives up", async () => {
+    for (const [variable, value] of Object.entries({ ...s3.environment, AWS_ENDPOINT_URL_S3: proxy.url }))
+      vi.stubEnv(variable, value);
+    const bucket = connectBucket(name, testRegion, new AbortController().signal, 300);
+    await bucket.putNew("segments/one", Buffer.from("a".repeat(1000)), "text/plain");
+    proxy.faults = [{ when: ({ method }) => method === "GET", stallResponse: true }];
+    await expect(bucket.read("segments/one")).rejects.toThrow("timed out after 300 ms of inactivity");
+    vi.unstubAllEnvs();
   });
 
   it("refuses all the time, the run fails, and the next one does what is missing", async () => {
