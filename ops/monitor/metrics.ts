@@ -141,6 +141,11 @@ export const metrics = {
     unit: "Count",
     statistic: "Maximum",
   },
+  VerificationProgressPercent: {
+    what: "Receipts that the verification of the whole trail under way has been through, of about all; no value while none is",
+    unit: "Percent",
+    statistic: "Maximum",
+  },
   VerificationAgeHours: {
     what: "Hours since a verification came to an end",
     unit: "Count",

@@ -16,6 +16,7 @@ import { slowStatements } from "./sources/slowStatements";
 import { statements } from "./sources/statements";
 import { tables } from "./sources/tables";
 import { transactions } from "./sources/transactions";
+import { verificationProgress } from "./sources/verificationProgress";
 import { verifications } from "./sources/verifications";
 
 /** @param urls of everything whose certificate clients verify */
@@ -32,6 +33,7 @@ export const sourcesFor = (urls: readonly string[]): Source[] => [
   receipts,
   programs,
   verifications,
+  verificationProgress,
   archive,
   drill,
   pools,

@@ -12,6 +12,7 @@ import { stretches, type Range } from "./queries";
 import type { Request } from "./request";
 import type { ResumeFile } from "./resumeFile";
 import { inSnapshot } from "./session";
+import { percentOf, showProgress } from "./shownProgress";
 import { stateMismatches, type StateMismatch } from "./stateMismatch";
 
 const hour = 3_600_000;
@@ -32,7 +33,12 @@ export async function scan(
   await inOrder({
     workers: clients,
     signal: request.signal,
-    next: (client) => inSnapshot(client, () => chunks.next(client)),
+    next: (client) =>
+      inSnapshot(client, async () => {
+        const percent = percentOf(progress.counted.receipts, estimate, request);
+        if (percent !== undefined) await showProgress(client, percent);
+        return chunks.next(client);
+      }),
     work: (client, chunk) => readOrNarrow(client, chunk, request.chunk, request, progress),
     // In the order of the chunks: what the resume file holds is then all of time up to one moment.
     take: (results, chunk) => {

@@ -2,6 +2,9 @@
 import type pg from "pg";
 import { connect, sqlState } from "../database";
 
+/** What its connections are called; how far it is may follow. */
+export const sessionName = "authensor-verify";
+
 /**
  * First of all the search path: a name means what PostgreSQL made, whatever the role's or the database's settings say. In every
  * transaction anew, since a pooler may hand out another session for the next.
@@ -50,7 +53,7 @@ export async function openSession(url: string, connections: number, signal: Abor
   try {
     for (let i = 0; i < connections; i++) {
       signal.throwIfAborted();
-      clients.push(await connect({ url, applicationName: "authensor-verify", signal }));
+      clients.push(await connect({ url, applicationName: sessionName, signal }));
     }
     // One that came while the last connection was made is heard by no listener any more.
     signal.throwIfAborted();

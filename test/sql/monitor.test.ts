@@ -20,8 +20,11 @@ import { transactions } from "../../ops/monitor/sources/transactions";
 import { archive } from "../../ops/monitor/sources/archive";
 import { reportArchive, toldManifest } from "../../ops/archive/report";
 import { reportDump, toldDump } from "../../ops/dump/report";
+import { verificationProgress } from "../../ops/monitor/sources/verificationProgress";
 import { verifications } from "../../ops/monitor/sources/verifications";
 import { scopes } from "../../ops/verify/overdue";
+import { showProgress } from "../../ops/verify/shownProgress";
+import { verify } from "../../ops/verify/verification";
 import { createdRoles, roles, secondLogin } from "../../ops/roles";
 import { startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
 import { insertReceipts, newReceipt } from "../receipts";
@@ -357,6 +360,51 @@ describe("the monitor's role", () => {
       "update audit.heartbeat set at = 'infinity' returning at > clock_timestamp() as ahead",
     );
     expect(rows).toEqual([{ ahead: false }]);
+  });
+});
+
+describe("the verification of the whole trail", () => {
+  const progress = async (more: Partial<Access> = {}) =>
+    (await collect(verificationProgress, more)).samples.VerificationProgressPercent;
+
+  it("is seen while it runs, and how far it is, and not afterwards", async () => {
+    await insertReceipts(
+      await database.connect(roles.app),
+      Array.from({ length: 60 }, () => newReceipt({ actor_id: "long" })),
+    );
+    await (await database.connect(roles.owner)).query("analyze receipts");
+    expect(await progress()).toBeUndefined();
+    const asked: Promise<number | undefined>[] = [];
+    await verify({
+      url: database.url(secondLogin(roles.verifier)),
+      signal,
+      anchors: [],
+      connections: 2,
+      chunk: 2,
+      allowEmpty: false,
+      onProgress: () => void asked.push(progress()),
+    });
+    const seen = (await Promise.all(asked)).filter((percent) => percent !== undefined);
+    expect(new Set(seen).size).toBeGreaterThan(1);
+    expect(Math.max(...seen)).toBeLessThan(100);
+    await expect.poll(() => progress()).toBeUndefined();
+  });
+
+  it("is seen on the replica, and on the primary where the replica is gone", async () => {
+    const gone = new Server("postgresql://nobody@localhost:1/none", "test");
+    const client = await database.connect(roles.verifier);
+    await showProgress(client, 40);
+    expect(await progress({ replica: gone })).toBe(40);
+    const idle = { query: () => Promise.resolve([{ percent: null }]) } as unknown as Server;
+    expect(await progress({ primary: idle, replica: primary })).toBe(40);
+    await client.end();
+    await expect.poll(() => progress()).toBeUndefined();
+    await gone.end();
+  });
+
+  it("is nobody's to tell of but the verifier's", async () => {
+    await showProgress(await database.connect(roles.app), 40);
+    expect(await progress()).toBeUndefined();
   });
 });
 

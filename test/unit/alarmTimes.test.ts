@@ -92,6 +92,7 @@ const idle: Record<MetricName, Value> = {
   VerificationFindings: 0,
   VerificationUnverified: 0,
   VerificationAgeHours: { recent: 12, whole: 90, archived: 400 },
+  VerificationProgressPercent: 40,
   SourcesFailing: 0,
 };
 const idleServer = {

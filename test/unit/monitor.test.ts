@@ -10,6 +10,8 @@ import { Series, type Datum } from "../../ops/monitor/series";
 import { counter, counters, type Access, type Source } from "../../ops/monitor/source";
 import { sourcesFor } from "../../ops/monitor/sources";
 import { daysLeft } from "../../ops/monitor/sources/certificates";
+import { percentOf } from "../../ops/verify/shownProgress";
+import type { Request } from "../../ops/verify/request";
 import { saturation } from "../../ops/monitor/sources/pools";
 import { textWithoutValues } from "../../ops/monitor/statementText";
 import { p95OfMeans } from "../../ops/monitor/sources/statements";
@@ -295,6 +297,19 @@ describe("the text of a statement, as the log may have it,", () => {
     ["is one in capitals", "WITH a AS (SELECT $1) SELECT * FROM a", "WITH a AS (SELECT $1) SELECT * FROM a"],
   ])("%s", (_, query, expected) => {
     expect(textWithoutValues(query)).toBe(expected);
+  });
+});
+
+describe("how far a verification of the whole trail is", () => {
+  test.each<[string, number, number, Partial<Request>, number | undefined]>([
+    ["is a share of about all receipts", 399, 1000, {}, 39],
+    ["is never all of them: the number of all is a guess", 1200, 1000, {}, 99],
+    ["is not known where nobody has counted", 10, 0, {}, undefined],
+    ["is not told of a part: since a time", 10, 100, { since: "2026-11-01T00:00:00Z" }, undefined],
+    ["is not told of a part: after an anchor", 10, 100, { from: {} as Request["from"] }, undefined],
+    ["is not told of a part: receipts of no agent", 10, 100, { agent: "" }, undefined],
+  ])("%s", (_, receipts, estimate, asked, expected) => {
+    expect(percentOf(receipts, estimate, asked as Request)).toBe(expected);
   });
 });
 
