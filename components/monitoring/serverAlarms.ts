@@ -67,12 +67,13 @@ export function serverAlarms(place: Place, { capacity, storageGib }: ServerFacts
           native("CPUCreditBalance", {
             name: "credits-low",
             severity: "ticket",
-            statistic: "Minimum",
-            period: 300,
+            // A new server begins with none, and the smallest earns 12 an hour: two hours say nothing yet.
+            statistic: "Maximum",
+            period: 3600,
             comparison: "below",
             threshold: 20,
             datapoints: [3, 3],
-            says: `The ${place} has had fewer than 20 CPU credits for 15 minutes: what it uses beyond its share is billed.`,
+            says: `The ${place} has had fewer than 20 CPU credits for 3 hours: what it uses beyond its share is billed.`,
           }),
         ]
       : []),

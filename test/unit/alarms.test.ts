@@ -89,6 +89,13 @@ describe("the table", () => {
     expect([row("credits-low")?.place, row("replica-credits-low")]).toEqual(["primary", undefined]);
   });
 
+  test("gives a burstable server the hours in which it earns its first credits", () => {
+    const { period, statistic, threshold, datapoints } = row("credits-low");
+    const smallestEarnsAnHour = 12;
+    expect(statistic).toBe("Maximum");
+    expect((period / 3600) * datapoints[0] * smallestEarnsAnHour).toBeGreaterThan(threshold);
+  });
+
   test("has nothing of a replica where there is none", () => {
     const alone = alarmsFor({ ...inputs, replica: undefined });
     expect(alone.filter(({ name, place }) => place === "replica" || name.includes("replica"))).toEqual([]);
@@ -231,4 +238,8 @@ test("a severity whose alarms reach nobody is told in the preview, with the regi
     "Nobody is told of alarms that can wait for the morning in eu-west-1: set ticketEmails, or ticketTopicArns with a topic of each of these regions.",
   ]);
   expect(untold({ emails: nobody, topicArns: nobody }, regions)).toHaveLength(2);
+  const all = { page: ["a@b.c"], ticket: ["a@b.c"] };
+  expect(untold({ emails: all, topicArns: { ...nobody, page: [topic] } }, regions)).toEqual([
+    "pageEmails are not told of alarms in eu-central-1: the topic of pageTopicArns is used there. Subscribe the addresses to that topic, or remove it from pageTopicArns.",
+  ]);
 });
