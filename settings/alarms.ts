@@ -5,7 +5,7 @@ const longestWait = queryWait - 1;
 
 const emails = (severity: string, who: string) =>
   list(`${severity}Emails`, /^[^\s@,]+@[^\s@,]+\.[^\s@,]+$/, {
-    description: `E-mail addresses for alarms that ${who}; each must confirm one mail per region with a server`,
+    description: `E-mail addresses for alarms that ${who}; each must confirm one mail per region with a server; not told where ${severity}TopicArns has the region's topic`,
     rule: "e-mail addresses, as a JSON array or divided by commas",
     example: "oncall@example.com",
   });
