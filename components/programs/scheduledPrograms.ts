@@ -64,7 +64,8 @@ const verification = {
   retries: 0,
   knowsAcknowledged: true,
   databases: { REPLICA: "verifierReplica" },
-  env: () => ({}),
+  // Not tried again: where hours of work end during a failover, what was found waits until the primary can be told.
+  env: () => ({ CONNECT_TIMEOUT_SECONDS: "180" }),
 } as const;
 
 const bucketEnv = ({ backups, archiveKnownFlaws }: ScheduledInputs) => ({
@@ -75,7 +76,7 @@ const bucketEnv = ({ backups, archiveKnownFlaws }: ScheduledInputs) => ({
 
 /** Its own copy of the trail, and anchors that no owner of the database can change. */
 const readsArchive = {
-  env: bucketEnv,
+  env: (inputs: ScheduledInputs) => ({ ...verification.env(), ...bucketEnv(inputs) }),
   aws: ({ backups }: ScheduledInputs) => ({
     description: "Authensor: who verifies reads the backup bucket",
     statements: archiveReaderStatements(backups),

@@ -406,6 +406,13 @@ describe("the table of programs on schedule", () => {
     },
   );
 
+  test("waits for a primary that fails over when a verification ends, so that what was found is told", () => {
+    for (const program of ["verify-recent", "verify-whole", "verify-archived"] as const)
+      expect(scheduledPrograms[program].env(scheduledInputs), program).toMatchObject({
+        CONNECT_TIMEOUT_SECONDS: "180",
+      });
+  });
+
   test("verifies daily what is new and weekly all there is, on the replica where there is one, and repeats no run that found something", async () => {
     for (const program of ["verify-recent", "verify-whole"] as const) {
       const entry = scheduledPrograms[program];
