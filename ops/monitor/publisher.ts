@@ -13,6 +13,8 @@ import { isFast, type Datum } from "./series";
 const mostInOneCall = 500;
 /** About twelve hours; CloudWatch takes what is up to two weeks old. What is older than the oldest kept is lost, and said. */
 const mostKept = 50_000;
+/** A call is refused for good where a data point of it is: by its value, or older than two weeks or more than two hours ahead. */
+const isForGood = ({ name }: Error): boolean => name.startsWith("InvalidParameter");
 
 type Send = (input: PutMetricDataCommandInput) => Promise<unknown>;
 
@@ -51,21 +53,37 @@ export class Publisher {
     while (this.kept.length > 0) {
       const part = this.kept.slice(0, mostInOneCall);
       try {
-        await this.send({ Namespace: namespace, MetricData: part });
+        await this.sendOrDrop(part);
       } catch (error) {
         if (!this.refused)
           this.log.warn("CloudWatch takes no metrics; they are kept", { reason: (error as Error).name });
         this.refused = true;
         return;
       }
-      // Not by number: the oldest may have been dropped while the call was under way.
-      const sent = new Set(part);
-      this.kept = this.kept.filter((datum) => !sent.has(datum));
     }
     if (!this.refused) return;
     this.log.info("CloudWatch takes metrics again", { lost: this.lost });
     this.refused = false;
     this.lost = 0;
+  }
+
+  /** What is refused for good is halved until the data point that is to blame is alone, and dropped; the others are sent. */
+  private async sendOrDrop(part: readonly MetricDatum[]): Promise<void> {
+    try {
+      await this.send({ Namespace: namespace, MetricData: [...part] });
+    } catch (error) {
+      const { name: reason } = error as Error;
+      if (!isForGood(error as Error)) throw error;
+      if (part.length > 1) {
+        await this.sendOrDrop(part.slice(0, part.length / 2));
+        await this.sendOrDrop(part.slice(part.length / 2));
+        return;
+      }
+      this.log.warn("CloudWatch refuses a data point, which is lost", { metric: part[0]?.MetricName, reason });
+    }
+    // Not by number: the oldest may have been dropped while the call was under way.
+    const done = new Set(part);
+    this.kept = this.kept.filter((datum) => !done.has(datum));
   }
 
   private asMetricDatum({ name, label, at, values }: Datum): MetricDatum {

@@ -133,6 +133,17 @@ describe("the publisher", () => {
     expect([valuesOf(calls), publisher.waiting]).toEqual([[1, 2, 3], 0]);
   });
 
+  test("drops a data point that CloudWatch refuses for good, and sends the others", async () => {
+    const calls: Input[] = [];
+    const refused = Object.assign(new Error("too old"), { name: "InvalidParameterValueException" });
+    const send = (input: Input) =>
+      valuesOf([input]).includes(3) ? Promise.reject(refused) : Promise.resolve(calls.push(input));
+    const publisher = new Publisher("x", send, silentLog);
+    publisher.add([1, 2, 3, 4, 5].map(datum));
+    await publisher.flush();
+    expect([valuesOf(calls), publisher.waiting]).toEqual([[1, 2, 4, 5], 0]);
+  });
+
   test("keeps no more than a bounded number, the newest", async () => {
     const calls: Input[] = [];
     let refuse = true;
