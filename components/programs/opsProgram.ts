@@ -40,6 +40,10 @@ export interface OpsProgramArgs extends PodArgs {
   env?: Record<string, pulumi.Input<string>>;
   /** What it may reach beside names and its databases. */
   egress?: readonly EgressRule[] | undefined;
+  /** Its memory limit. Default: 256Mi, room for one Node process. */
+  memory?: string | undefined;
+  /** Seconds from the order to end until it is killed. Default: Kubernetes' 30. */
+  gracePeriod?: number | undefined;
   annotations?: Record<string, pulumi.Input<string>>;
   /** Further volumes by mount path, all read-only. */
   volumes?: Record<string, Omit<types.input.core.v1.Volume, "name">>;
@@ -112,6 +116,7 @@ export function opsProgram(name: string, args: OpsProgramArgs, parent: pulumi.Re
     enableServiceLinks: false,
     restartPolicy: args.stays ? "Always" : "Never",
     ...(identity && { serviceAccountName: identity.serviceAccountName }),
+    ...(args.gracePeriod !== undefined && { terminationGracePeriodSeconds: args.gracePeriod }),
     securityContext: restrictedPod(uid),
     containers: [
       {
@@ -126,7 +131,10 @@ export function opsProgram(name: string, args: OpsProgramArgs, parent: pulumi.Re
           ...(args.aws ? [{ name: "AWS_REGION", value: args.aws.region }] : []),
           ...Object.entries(args.env ?? {}).map(([key, value]) => ({ name: key, value })),
         ],
-        resources: { requests: { cpu: "50m", memory: "64Mi" }, limits: { cpu: "500m", memory: "256Mi" } },
+        resources: {
+          requests: { cpu: "50m", memory: "64Mi" },
+          limits: { cpu: "500m", memory: args.memory ?? "256Mi" },
+        },
         securityContext: restrictedContainer,
         ...args.stays,
         volumeMounts: [

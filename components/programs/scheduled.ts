@@ -53,6 +53,8 @@ export class Scheduled extends pulumi.ComponentResource {
         args: [...(entry.args ?? [])],
         bundle: args.code[sourceOf(program, entry)]!,
         helpers: Object.fromEntries((entry.helpers ?? []).map((helper) => [helper, args.code[helper]!])),
+        memory: entry.memory,
+        gracePeriod: entry.gracePeriod,
         database: connections[entry.connection],
         databases: Object.fromEntries(
           Object.entries(entry.databases ?? {}).map(([which, connection]) => [which, connections[connection]]),

@@ -38,6 +38,10 @@ export interface ScheduledProgram {
   args?: readonly string[];
   /** Programs that it starts itself; they are among the table's. */
   helpers?: readonly string[];
+  /** Its memory limit, with that of those. Default: 256Mi. */
+  memory?: string;
+  /** Seconds from the order to end until it is killed. Default: Kubernetes' 30. */
+  gracePeriod?: number;
   /** Which URL it gets as DATABASE_URL_FILE, and with it what it may do there; the way there is open to it. */
   connection: Exclude<ConnectionName, OfReplica>;
   /** Further ones by name: `{ REPLICA: "replica" }` is REPLICA_URL_FILE. Those of a replica only where there is one. */
@@ -160,6 +164,10 @@ export const scheduledPrograms = {
     // A failed one is to be looked at; its instance is gone either way.
     retries: 0,
     helpers: ["verify"],
+    // Two Node processes at once.
+    memory: "512Mi",
+    // Its instance is removed and its report stored even then: what it waits for is bounded in ops/drill.
+    gracePeriod: 120,
     knowsAcknowledged: true,
     // A session of its own: as long as that lives, no other drill begins.
     connection: "verifier",

@@ -21,7 +21,7 @@ export interface Drill {
   signal: AbortSignal;
 }
 
-/** To be over before Kubernetes loses its patience with a pod that it has asked to end: 30 s. */
+/** Once it is to end: with what follows, the report, it is over before Kubernetes kills it (the drill's gracePeriod). */
 const removalMs = 20_000;
 
 /** Whatever happens, the scratch instance is removed, and the report says what happened. */
@@ -85,16 +85,16 @@ async function restoreAndProve(options: Drill, report: DrillReport): Promise<voi
 /** Waits until it is gone, unless the program itself is to end. @returns what is wrong */
 async function remove({ scratch, log, signal }: Drill, report: DrillReport): Promise<string[]> {
   const { identifier, region } = scratch;
+  const ending = signal.aborted;
   try {
-    const soon = AbortSignal.timeout(removalMs);
-    const there = await scratch.remove(signal.aborted ? soon : undefined);
-    if (there && !signal.aborted) await scratch.removed();
+    const there = await scratch.remove(ending ? AbortSignal.timeout(removalMs) : undefined);
+    if (there && !ending) await scratch.removed();
     report.instance.removed = true;
     log.info("the scratch instance is removed", { instance: identifier });
     return [];
   } catch (error) {
     // A stop while it was waited for: it is being deleted, or is asked once more.
-    if (signal.aborted && (await scratch.remove(AbortSignal.timeout(removalMs)).catch(() => false))) {
+    if (signal.aborted && !ending && (await scratch.remove(AbortSignal.timeout(removalMs)).catch(() => false))) {
       report.instance.removed = true;
       return [];
     }

@@ -2,6 +2,10 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import program from "../..";
 import { networkProblems } from "../../components/network/networkProblems";
+import { drill } from "../../ops/drill/drill";
+import type { Scratch } from "../../ops/drill/scratch";
+import { silentLog } from "../../ops/log";
+import { Failure } from "../../ops/program";
 import type { PodTemplate } from "./kubernetesTypes";
 import { record, type World } from "./mocks";
 import { configOf } from "./stacks";
@@ -62,6 +66,37 @@ describe("the place that drills restore into", () => {
 });
 
 describe("the drill", () => {
+  test("has room for the verifier beside it, and time to remove its instance and to report when it is to end", () => {
+    const { containers, terminationGracePeriodSeconds } = template.spec;
+    expect(containers[0]!.resources).toMatchObject({ limits: { memory: "512Mi" } });
+    expect(terminationGracePeriodSeconds).toBe(120);
+  });
+
+  test("that is to end while RDS refuses to delete its instance asks once, and says that it is still there", async () => {
+    const orders: (AbortSignal | undefined)[] = [];
+    const scratch = {
+      identifier: "authensor-prod-drill",
+      region: "eu-north-1",
+      settings: { copiesArn: "arn" },
+      remove: (within?: AbortSignal) => (orders.push(within), Promise.reject(new Error("busy"))),
+    } as unknown as Scratch;
+    const report = await drill({
+      environment: "prod",
+      scratch,
+      caFile: "",
+      verifyProgram: "",
+      waitSeconds: 1,
+      now: () => Promise.resolve(new Date()),
+      log: silentLog,
+      signal: AbortSignal.abort(new Failure("stopped by SIGTERM")),
+    });
+    expect(orders.filter((within) => within !== undefined)).toHaveLength(1);
+    expect(report).toMatchObject({
+      ok: false,
+      problems: ["stopped by SIGTERM", expect.stringMatching(/could not be removed: busy.*until then it costs/)],
+    });
+  });
+
   test("is given what it restores and into what, and the verifier beside it; no password of the database but its own", () => {
     const [container] = template.spec.containers;
     const env = Object.fromEntries(container!.env.map(({ name, value }) => [name, value]));
