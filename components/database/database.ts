@@ -7,7 +7,7 @@ import { DrillGround } from "./drillGround";
 import { Network } from "../network/network";
 import { Primary, type PrimaryArgs } from "./primary";
 import { Replica } from "./replica";
-import type { ReplicaPlace } from "../network/replicaNetwork";
+import type { ReplicaPlace } from "../network/serverNetwork";
 import type { NewVpc } from "../network/replicaVpc";
 
 /** What the primary alone is told, what both servers are told alike, and where everything goes. */

@@ -1,13 +1,13 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import type { DrillTarget } from "../backup/drillRights";
-import type { ReplicaNetwork } from "../network/replicaNetwork";
+import type { ServerNetwork } from "../network/serverNetwork";
 import { parameterGroupFamily, type TuningInput } from "../parameters/parameter";
 import { primaryParameters } from "../parameters/primaryParameters";
 
 export interface DrillGroundArgs extends TuningInput {
   /** In the copies' region. */
-  network: ReplicaNetwork;
+  network: ServerNetwork;
   /** Added to every resource that takes tags. */
   tags?: Record<string, string>;
 }

@@ -4,7 +4,7 @@ import { blockName } from "./addressBlocks";
 import type { ClusterNetwork } from "./clusterNetwork";
 import { networkProblems } from "./networkProblems";
 import { postgresOnly } from "./postgresOnly";
-import { ReplicaNetwork, type ReplicaPlace } from "./replicaNetwork";
+import { ServerNetwork, type ReplicaPlace } from "./serverNetwork";
 import type { NewVpc } from "./replicaVpc";
 
 export interface NetworkArgs {
@@ -33,8 +33,8 @@ export class Network extends pulumi.ComponentResource {
   readonly primarySecurityGroup: aws.ec2.SecurityGroup;
   /** Who those are: ids of groups, or blocks of addresses. */
   readonly primaryAdmits: readonly string[];
-  readonly replica: ReplicaNetwork | undefined;
-  readonly drill: ReplicaNetwork | undefined;
+  readonly replica: ServerNetwork | undefined;
+  readonly drill: ServerNetwork | undefined;
 
   constructor(name: string, args: NetworkArgs, opts?: pulumi.ComponentResourceOptions) {
     super("authensor:network:Network", name, {}, opts);
@@ -67,9 +67,9 @@ export class Network extends pulumi.ComponentResource {
     }
 
     this.replica =
-      replica && new ReplicaNetwork(`${name}-replica`, { ...replica, cluster, primaryRegion, tags }, parent);
+      replica && new ServerNetwork(`${name}-replica`, { ...replica, cluster, primaryRegion, tags }, parent);
     this.drill =
-      drill && new ReplicaNetwork(`${name}-drill`, { ...drill, of: "drill", cluster, primaryRegion, tags }, parent);
+      drill && new ServerNetwork(`${name}-drill`, { ...drill, of: "drill", cluster, primaryRegion, tags }, parent);
 
     this.registerOutputs({
       primarySecurityGroupId: this.primarySecurityGroup.id,

@@ -1,6 +1,6 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { lookUpCluster, lookUpVpc, lookUpZones, type Keys } from "./clusterNetwork";
-import type { ReplicaPlace } from "./replicaNetwork";
+import type { ReplicaPlace } from "./serverNetwork";
 import type { NewVpc } from "./replicaVpc";
 import { replicaVpcDefaults } from "./replicaVpcDefaults";
 

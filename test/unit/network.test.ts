@@ -35,7 +35,7 @@ describe("the network", () => {
     const world = await build();
     expect(world.census).toEqual([
       "authensor:network:Network n",
-      "authensor:network:ReplicaNetwork n-replica",
+      "authensor:network:ServerNetwork n-replica",
       "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup n-replica-default",
       "aws:ec2/peeringConnectionOptions:PeeringConnectionOptions n-replica-peering-accepter",
       "aws:ec2/peeringConnectionOptions:PeeringConnectionOptions n-replica-peering-requester",

@@ -6,7 +6,7 @@ import { invokes } from "../../cloud/handlers";
 import { lookUpCluster } from "../../components/network/clusterNetwork";
 import { networkProblems } from "../../components/network/networkProblems";
 import { lookUpReplicaPlace, type ReplicaPlaceArgs } from "../../components/network/replicaPlace";
-import type { ReplicaPlace } from "../../components/network/replicaNetwork";
+import type { ReplicaPlace } from "../../components/network/serverNetwork";
 
 async function lookUp(given: Partial<ReplicaPlaceArgs>) {
   const register = () => Promise.reject(new Error("a look-up makes nothing"));

@@ -16,7 +16,7 @@ export interface ExistingVpc {
 /** Where a replica is to be. */
 export type ReplicaPlace = { region: string } & (NewVpc | ExistingVpc);
 
-export type ReplicaNetworkArgs = ReplicaPlace & {
+export type ServerNetworkArgs = ReplicaPlace & {
   /** Whose place it is. Default: the replica's; a drill's scratch instance has one alike. */
   of?: "replica" | "drill";
   /** The EKS cluster's network, from `lookUpCluster`: who may reach the replica. */
@@ -26,8 +26,8 @@ export type ReplicaNetworkArgs = ReplicaPlace & {
   tags?: Record<string, string>;
 };
 
-/** A place in another region for the replica, in a VPC of its own or in a given one, and one peering between that and the cluster's. */
-export class ReplicaNetwork extends pulumi.ComponentResource {
+/** A place in another region for the replica or for drills: a VPC of its own or a given one, and one peering with the cluster's. */
+export class ServerNetwork extends pulumi.ComponentResource {
   readonly region: string;
   readonly vpcId: pulumi.Input<string>;
   readonly subnetIds: pulumi.Input<string>[];
@@ -36,8 +36,14 @@ export class ReplicaNetwork extends pulumi.ComponentResource {
   /** Undefined where the VPCs are connected already. */
   readonly peering: aws.ec2.VpcPeeringConnection | undefined;
 
-  constructor(name: string, args: ReplicaNetworkArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("authensor:network:ReplicaNetwork", name, {}, opts);
+  constructor(name: string, args: ServerNetworkArgs, opts?: pulumi.ComponentResourceOptions) {
+    // Its name until drills had one too: a stack of then keeps its VPC and its peering.
+    super(
+      "authensor:network:ServerNetwork",
+      name,
+      {},
+      { ...opts, aliases: [{ type: "authensor:network:ReplicaNetwork" }] },
+    );
     const { region, cluster, primaryRegion, of = "replica", tags = {} } = args;
     const parent = { parent: this };
     this.region = region;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { ClusterNetwork, VpcNetwork } from "../../components/network/clusterNetwork";
 import { Network } from "../../components/network/network";
-import type { ReplicaPlace } from "../../components/network/replicaNetwork";
+import type { ReplicaPlace } from "../../components/network/serverNetwork";
 import { lookUpReplicaPlace, type ReplicaPlaceArgs } from "../../components/network/replicaPlace";
 import { record, valueOf } from "./mocks";
 
