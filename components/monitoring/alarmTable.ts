@@ -176,16 +176,17 @@ function replication({ thresholds: { lagSeconds }, primary, replica }: AlarmInpu
     }),
     {
       name: "replica-lag-by-rds",
-      severity: "ticket",
+      // Where the primary's region is lost, no other alarm is left to wake anybody.
+      severity: "page",
       place: "replica",
       measured: { of: "server", metric: "ReplicaLag" },
       statistic: "Minimum",
       period: 60,
       comparison: "above",
       threshold: Math.max(60, lagSeconds),
-      datapoints: [5, 5],
+      datapoints: [15, 15],
       missing: "missing",
-      says: `RDS sees the replica more than ${Math.max(60, lagSeconds)} s behind for 5 minutes; it says so in the replica's own region.`,
+      says: `RDS sees the replica more than ${Math.max(60, lagSeconds)} s behind for 15 minutes; it says so in the replica's own region.`,
     },
   ];
 }

@@ -222,4 +222,15 @@ describe("an alarm fires for as long as there is reason to, and then clears:", (
     time.play(60, (second) => ({ ReplicationLagSeconds: second }));
     expect(time.alarming).toEqual(["replication-lag"]);
   });
+
+  test("a primary that is gone with its region wakes somebody by the replica's region alone", () => {
+    const time = new Time();
+    time.play(1200);
+    time.play(20 * 60, (second) => ({ server: { ReplicaLag: second } }));
+    expect(time.alarming).toEqual(["replica-lag-by-rds"]);
+    expect(rows.find(({ name }) => name === "replica-lag-by-rds")).toMatchObject({
+      place: "replica",
+      severity: "page",
+    });
+  });
 });
