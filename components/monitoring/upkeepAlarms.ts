@@ -24,7 +24,7 @@ function drills({ thresholds: { drillDays, drillRtoMinutes, drillRpoMinutes } }:
       comparison: "above",
       threshold: 0,
       datapoints: [5, 5],
-      says: "The last drill failed, found something wrong in what it restored, or was killed: the backups are not proven.",
+      says: "The last drill failed, found something wrong in what it restored, or was killed: the backups are not proven, and its instance may still be there and cost money.",
     }),
     watched("DrillRtoMinutes", {
       name: "drill-slow",

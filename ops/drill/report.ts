@@ -40,9 +40,14 @@ function duration(seconds: number): string {
 }
 
 /** In one line. */
-export function summaryOf({ ok, problems, rtoSeconds, rpoSeconds }: DrillReport): string {
+export function summaryOf({ ok, problems, rtoSeconds, rpoSeconds, verification }: DrillReport): string {
   if (!ok) return `the drill failed: ${problems.join("; ")}`;
-  return `the copies are proven: RTO ${duration(rtoSeconds ?? 0)}, RPO ${duration(rpoSeconds ?? 0)}`;
+  const unverified = verification?.unverified.length ?? 0;
+  const proven =
+    unverified === 0
+      ? "the copies are proven"
+      : `the copies are proven as far as they could be verified (not verified: ${unverified}; the report has what)`;
+  return `${proven}: RTO ${duration(rtoSeconds ?? 0)}, RPO ${duration(rpoSeconds ?? 0)}`;
 }
 
 export function render(report: DrillReport, key: string | undefined): string {

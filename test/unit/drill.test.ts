@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import program from "../..";
 import { networkProblems } from "../../components/network/networkProblems";
 import { drill } from "../../ops/drill/drill";
+import { summaryOf, type DrillReport } from "../../ops/drill/report";
 import type { Scratch } from "../../ops/drill/scratch";
 import { silentLog } from "../../ops/log";
 import { Failure } from "../../ops/program";
@@ -70,6 +71,18 @@ describe("the drill", () => {
     const { containers, terminationGracePeriodSeconds } = template.spec;
     expect(containers[0]!.resources).toMatchObject({ limits: { memory: "512Mi" } });
     expect(terminationGracePeriodSeconds).toBe(120);
+  });
+
+  test.each([
+    ["without a gap", [], "the copies are proven: RTO 75 s, RPO 60 s"],
+    [
+      "that could not verify all",
+      ["2026-01"],
+      /^the copies are proven as far as they could be verified \(not verified: 1; .*\): RTO/,
+    ],
+  ])("%s says no more than it has proven", (_, unverified, says) => {
+    const report = { ok: true, problems: [], rtoSeconds: 75, rpoSeconds: 60, verification: { unverified } };
+    expect(summaryOf(report as unknown as DrillReport)).toMatch(says);
   });
 
   test("that is to end while RDS refuses to delete its instance asks once, and says that it is still there", async () => {
