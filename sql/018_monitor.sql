@@ -42,9 +42,13 @@ grant select on audit.program_runs to authensor_monitor, authensor_auditor;
 
 -- Who may tell of which: each role, by either of its logins, of the programs that run as it.
 create table audit.programs (
-  program text primary key,
-  role    name not null
+  program text        primary key,
+  role    name        not null,
+  -- From when on its runs are awaited.
+  since   timestamptz not null default now()
 );
+
+grant select on audit.programs to authensor_monitor;
 
 insert into audit.programs values
   ('partitions',      'authensor_maintenance'),

@@ -2009,7 +2009,8 @@ CREATE TABLE audit.program_runs (
 
 CREATE TABLE audit.programs (
     program text NOT NULL,
-    role name NOT NULL
+    role name NOT NULL,
+    since timestamp with time zone DEFAULT now() NOT NULL
 );
 
 CREATE TABLE audit.receipt_history (
@@ -2698,6 +2699,7 @@ GRANT SELECT ON TABLE audit.partitions TO authensor_maintenance;
 GRANT SELECT ON TABLE audit.program_runs TO authensor_monitor;
 GRANT SELECT ON TABLE audit.program_runs TO authensor_auditor;
 
+GRANT SELECT ON TABLE audit.programs TO authensor_monitor;
 GRANT SELECT ON TABLE audit.programs TO authensor_archiver;
 
 GRANT SELECT ON TABLE audit.receipt_history TO authensor_auditor;

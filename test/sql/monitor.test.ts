@@ -178,6 +178,12 @@ describe("a source finds", () => {
       code: "42501",
       message: `${roles.maintenance} does not report runs of "drill"`,
     });
+    const owner = await database.connect(roles.owner);
+    await owner.query("update audit.programs set since = now() - interval '50 hours' where program = 'partitions'");
+    expect((await collect(programs)).samples).toEqual({
+      ProgramsFailed: 0,
+      PartitionsRunAgeHours: expect.closeTo(50) as number,
+    });
     await report(true);
     expect((await collect(programs)).samples).toMatchObject({ ProgramsFailed: 0 });
     await report(false);

@@ -4,8 +4,8 @@ import type { Source } from "../source";
 interface Run extends Record<string, unknown> {
   program: string;
   failed: boolean;
-  /** Hours since it last succeeded; null where it never did. */
-  age: number | null;
+  /** Hours since it last succeeded, or since that is awaited. */
+  age: number;
 }
 
 export const programs: Source = {
@@ -15,15 +15,15 @@ export const programs: Source = {
   async collect({ primary }, signal) {
     const runs = await primary.query<Run>(
       `select program, succeeded_at is distinct from finished_at as failed,
-              (extract(epoch from now() - succeeded_at) / 3600)::float8 as age
-         from audit.program_runs`,
+              (extract(epoch from now() - coalesce(succeeded_at, since)) / 3600)::float8 as age
+         from audit.programs left join audit.program_runs using (program)`,
       signal,
     );
     const age = runs.find(({ program }) => program === "partitions")?.age;
     return {
       samples: {
         ProgramsFailed: runs.filter(({ failed }) => failed).length,
-        ...(typeof age === "number" && { PartitionsRunAgeHours: age }),
+        ...(age !== undefined && { PartitionsRunAgeHours: age }),
       },
     };
   },
