@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import * as aws from "@pulumi/aws";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
@@ -69,7 +68,10 @@ export function podIdentity(name: string, args: PodIdentityArgs, parent: pulumi.
     { parent, dependsOn: [policy] },
   );
   const made = pulumi.all([account.metadata.name, role.createDate, association.id]);
-  return { serviceAccountName: made.apply(async ([name, created]) => sleep(untilInForce(created), name)) };
+  const serviceAccountName = made.apply(
+    ([name, created]) => new Promise<string>((resolve) => setTimeout(resolve, untilInForce(created), name)),
+  );
+  return { serviceAccountName };
 }
 
 /**

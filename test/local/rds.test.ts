@@ -6,6 +6,7 @@ import { Client, type QueryResultRow } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ensureDatabaseCa } from "../../cloud/aws/databaseCa";
 import type { Properties } from "../../cloud/handler";
+import { running } from "../../cloud/host/pidFile";
 import { waitUntil } from "../../cloud/host/wait";
 import { FakeCloud } from "./fakeCloud";
 
@@ -223,10 +224,9 @@ describe("after a kill", () => {
   test("both servers come back with all that was committed", async () => {
     await query("primary", "insert into kept values ('committed')");
     for (const name of ["primary", "replica"]) process.kill(pidOf(name), "SIGKILL");
-    await waitUntil(
-      "both dead",
-      async () => !(await cloud.status("primary")).healthy && !(await cloud.status("replica")).healthy,
-    );
+    // A killed server refuses connections while its process still ends.
+    const ended = (name: string) => running(join(cloud.root, name, "postgres.pid")) === undefined;
+    await waitUntil("both dead", () => ended("primary") && ended("replica"));
 
     expect(await cloud.heal("primary")).toBe("restarted");
     expect(await cloud.heal("replica")).toBe("restarted");
