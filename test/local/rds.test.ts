@@ -202,10 +202,16 @@ describe("a replica", () => {
   test("gone with its slot's WAL is made anew from its source", async () => {
     await cloud.stop("replica");
     const client = await connectAsService("primary");
+    const { rows } = await client.query<{ needed: string }>(
+      "select pg_walfile_name(restart_lsn) as needed from pg_replication_slots",
+    );
     await client.query("select pg_drop_replication_slot(slot_name) from pg_replication_slots");
-    for (let i = 0; i < 3; i++)
-      await client.query("select pg_switch_wal(); checkpoint; insert into kept values ('meanwhile')");
-    await client.query("select pg_switch_wal(); checkpoint");
+    // Kept until it is archived, whatever the checkpoints.
+    await waitUntil("the WAL that the replica needs is gone", async () => {
+      await client.query("insert into kept values ('meanwhile'); select pg_switch_wal(); checkpoint");
+      const there = await client.query("select from pg_ls_waldir() where name = $1", [rows[0]?.needed]);
+      return there.rowCount === 0;
+    });
     await client.end();
     expect(await cloud.heal("replica")).toMatch(/made anew from its source/);
     await reaches("replica", "select exists (select from kept where note = 'meanwhile')");
