@@ -77,6 +77,15 @@ export async function assertFollows(
   );
 }
 
+/** Nothing is built on what was cut off. */
+export function assertReaches(bucket: Bucket, what: string, newest: number, told: number): void {
+  if (newest >= told) return;
+  throw new Failure(
+    `the newest ${what} in the bucket ${bucket.name} is ${newest}, and ${told} had been written: what came later was removed; nothing is written on top of it`,
+    ["docs/runbooks/archive-flawed.md says how to go on."],
+  );
+}
+
 /** The oldest that has not expired. */
 async function firstIn(bucket: Bucket, folder: string): Promise<Found | undefined> {
   for await (const found of allIn(bucket, folder)) return found;

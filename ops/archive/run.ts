@@ -14,7 +14,7 @@ import { chainsOf, endsOf, pieceOf } from "./ends";
 import type { Flaw } from "./follow";
 import { manifestFolder, manifestKey, segmentKey } from "./keys";
 import { encodeManifest, type Manifest } from "./manifest";
-import { assertFollows, newestManifest, type Newest } from "./newest";
+import { assertFollows, assertReaches, newestManifest, type Newest } from "./newest";
 import { nameOf, planSegment } from "./plan";
 import { assertNotBehind, logPosition } from "./position";
 import { inOrder, linesOf } from "./rows";
@@ -59,11 +59,7 @@ export async function archive(archiver: Archiver): Promise<Outcome> {
     bucket.signal.throwIfAborted();
     const newest = await newestManifest(bucket);
     if (newest) await assertFollows(bucket, manifestFolder, newest.manifest.archive);
-    if (newest && newest.manifest.archive.number < archiver.told)
-      throw new Failure(
-        `the newest manifest in the bucket ${bucket.name} is ${newest.manifest.archive.number}, and ${archiver.told} had been written: what came later was removed; nothing is archived on top of it`,
-        ["docs/runbooks/archive-flawed.md says how to go on."],
-      );
+    if (newest) assertReaches(bucket, "manifest", newest.manifest.archive.number, archiver.told);
     await assertNotBehind(client, newest?.manifest.archive.lsn);
     const next = await inSnapshot(client, () => writeNext({ ...archiver, accept }, newest, left));
     const { manifest, complete } = next;

@@ -3,12 +3,11 @@ import { randomBytes } from "node:crypto";
 import type pg from "pg";
 import { isTaken, type Bucket } from "../archive/bucket";
 import { dumpFolder, dumpKey, partKey } from "../archive/keys";
-import { assertFollows, newestOf, type Newest } from "../archive/newest";
+import { assertFollows, assertReaches, newestOf, type Newest } from "../archive/newest";
 import { assertNotBehind, logPosition } from "../archive/position";
 import { storeCompressed } from "../archive/stored";
 import type { Log } from "../log";
 import { newestMigration } from "../migrate/ledger";
-import { Failure } from "../program";
 import { inSnapshot } from "../verify/session";
 import { dueBy, isCompared, isOld, type Due } from "./due";
 import { dumps, encodeDump, type Dump, type Part } from "./manifest";
@@ -42,11 +41,7 @@ export async function dump(dumper: Dumper): Promise<Dumped> {
   const newest = await newestOf(bucket, dumps);
   if (newest) await assertFollows(bucket, dumpFolder, newest.manifest);
   const number = newest?.manifest.number ?? 0;
-  if (number < told)
-    throw new Failure(
-      `the newest dump in the bucket ${bucket.name} is ${number}, and ${told} had been written: what came later was removed; nothing is dumped on top of it`,
-      ["docs/runbooks/archive-flawed.md says how to go on."],
-    );
+  assertReaches(bucket, "dump", number, told);
   await assertNotBehind(client, newest?.manifest.lsn);
   return inSnapshot(client, async () => {
     const schema = await newestMigration(client);
