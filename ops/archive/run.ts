@@ -59,7 +59,7 @@ export async function archive(archiver: Archiver): Promise<Outcome> {
     bucket.signal.throwIfAborted();
     const newest = await newestManifest(bucket);
     if (newest) await assertFollows(bucket, manifestFolder, newest.manifest.archive);
-    if (newest) assertReaches(bucket, "manifest", newest.manifest.archive.number, archiver.told);
+    assertReaches(bucket, "manifest", newest?.manifest.archive.number ?? 0, archiver.told);
     await assertNotBehind(client, newest?.manifest.archive.lsn);
     const next = await inSnapshot(client, () => writeNext({ ...archiver, accept }, newest, left));
     const { manifest, complete } = next;

@@ -349,6 +349,14 @@ describe("a fork that was accepted", () => {
   });
 });
 
+it("an emptied bucket is not taken for a new one", async () => {
+  await insertReceipts(app, [newReceipt()]);
+  await expect(run({ told: 1 })).rejects.toThrow(
+    /newest manifest in the bucket backups-\d+ is 0, and 1 had been written/,
+  );
+  expect(await run({ told: 0 })).toMatchObject({ number: 1 });
+});
+
 it("a bucket whose newest manifests were removed is not archived into: what shows it would be overwritten", async () => {
   await insertReceipts(app, [newReceipt()]);
   await run();
