@@ -6,7 +6,7 @@ import { BackupBucket } from "./components/backup/backupBucket";
 import { daysOfMonths } from "./components/backup/backupRules";
 import { Certificates } from "./components/pooling/certificates";
 import { kubernetesProvider } from "./components/stack/clusterAccess";
-import { lookUpCluster, primaryBlocks, replicaBlocks } from "./components/network/clusterNetwork";
+import { lookUpCluster } from "./components/network/clusterNetwork";
 import { poolsFor, roleConnections } from "./components/pooling/connectionBudget";
 import { Connections } from "./components/connections/connections";
 import { ControlPlane, controlPlaneUrl } from "./components/controlPlane/controlPlane";
@@ -23,7 +23,7 @@ import { Monitoring } from "./components/monitoring/monitoring";
 import { bundleMigrations, bundleOps } from "./components/programs/opsBundle";
 import { Reboots } from "./components/programs/reboots";
 import { Pgbouncer, pgbouncerNames, pgbouncerPods } from "./components/pooling/pgbouncer";
-import { lookUpDrillPlace, lookUpReplicaPlace } from "./components/network/replicaPlace";
+import { lookUpDrillPlace, lookUpReplicaPlace } from "./components/network/serverPlace";
 import { untold } from "./components/monitoring/untold";
 import { scheduleAll } from "./components/programs/scheduled";
 import { scheduledSources } from "./components/programs/scheduledPrograms";
@@ -89,7 +89,7 @@ async function program() {
     },
     { providers },
   );
-  const { secrets, primary, replica } = onRds;
+  const { secrets, primary, replica, endpoints } = onRds;
   const backups = new BackupBucket(
     `${name}-backups`,
     {
@@ -110,14 +110,12 @@ async function program() {
     { providers },
   );
   const inNamespace = { providers, dependsOn: [tenancy] };
-  const onPrimary = { host: primary.address, port: primary.port, blocks: primaryBlocks(cluster) };
   const certificates = new Certificates(`${name}-pgbouncer`, { dnsNames: pgbouncerNames(namespace) });
   const { urls, trustSecret } = new Connections(
     name,
     {
       namespace,
-      primary: onPrimary,
-      replica: replica && { host: replica.address, port: replica.port, blocks: replicaBlocks(cluster, replicaPlace) },
+      ...endpoints,
       ownerOnReplica: database.rebootForParameters,
       pgbouncerHost: pgbouncerNames(namespace)[0],
       credentials: secrets.credentials.current,
@@ -188,7 +186,7 @@ async function program() {
         monthsAhead: settings.partitions.monthsAhead,
         backups: { ...backups, keyArn: backups.key.arn },
         archiveKnownFlaws: backup.archiveKnownFlaws,
-        drill: onRds.drillTarget && { ...onRds.drillTarget, blocks: replicaBlocks(cluster, drill) },
+        drill: onRds.drillTarget,
       },
     },
     { providers, dependsOn: [tenancy, migrations] },
@@ -199,7 +197,7 @@ async function program() {
       namespace,
       ...settings.pgbouncer,
       pools: poolsFor(connectionLimits),
-      database: onPrimary,
+      database: endpoints.primary,
       credentials: secrets.credentials,
       certificate: certificates,
       trustSecret,

@@ -1,5 +1,5 @@
 import { isPrivateBlock } from "../components/network/addressBlocks";
-import { replicaVpcDefaults } from "../components/network/replicaVpcDefaults";
+import { isolatedVpcDefaults } from "../components/network/isolatedVpcDefaults";
 import { eksClusterName, instanceClass, subnets } from "./awsKinds";
 import { checked, choice, flag, integer, optional, optionalInteger } from "./kinds";
 
@@ -10,12 +10,12 @@ export const replica = {
     default: "true",
   }),
   cidr: optional("replicaCidr", (value) => isPrivateBlock(value, 16, 24), {
-    description: `Private IPv4 block of the VPC that is made for the replica, /16 to /24, must not overlap the EKS cluster's VPC. Each stack on the same cluster needs a block of its own. Not set: ${replicaVpcDefaults.cidr}`,
+    description: `Private IPv4 block of the VPC that is made for the replica, /16 to /24, must not overlap the EKS cluster's VPC. Each stack on the same cluster needs a block of its own. Not set: ${isolatedVpcDefaults.cidr}`,
     rule: "a private IPv4 block from /16 to /24 without host bits, which the EKS cluster's VPC does not use",
     example: "10.90.0.0/20",
   }),
   zones: optionalInteger("replicaZones", 2, 3, {
-    description: `Availability zones of the VPC that is made for the replica, 2 or 3; not set: ${replicaVpcDefaults.zones}`,
+    description: `Availability zones of the VPC that is made for the replica, 2 or 3; not set: ${isolatedVpcDefaults.zones}`,
     rule: "2 or 3 availability zones",
     example: "3",
   }),

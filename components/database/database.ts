@@ -4,11 +4,11 @@ import type { DrillTarget } from "../backup/drillRights";
 import type { ClusterNetwork } from "../network/clusterNetwork";
 import { DatabaseSecrets } from "./databaseSecrets";
 import { DrillGround } from "./drillGround";
+import type { Endpoint } from "../connections/connections";
 import { Network } from "../network/network";
 import { Primary, type PrimaryArgs } from "./primary";
 import { Replica } from "./replica";
-import type { ReplicaPlace } from "../network/serverNetwork";
-import type { NewVpc } from "../network/replicaVpc";
+import { blocksOf, policyBlocks, type ServerPlace } from "../network/serverPlace";
 
 /** What the primary alone is told, what both servers are told alike, and where everything goes. */
 export interface DatabaseArgs extends Omit<
@@ -24,13 +24,13 @@ export interface DatabaseArgs extends Omit<
   /** Security groups that may reach the primary. Default: none is named, and the cluster's VPC may. */
   clientSecurityGroupIds?: readonly string[];
   /** Where the replica goes, and its RDS instance class. Default: there is none. */
-  replica?: { place: ReplicaPlace; instanceClass: string } | undefined;
+  replica?: { place: ServerPlace; instanceClass: string } | undefined;
   /** Raised by one, it makes new passwords and keeps those of the generation before. */
   passwordGeneration: number;
   /** Days that copies of the backups in another region can be restored to, 1 to 35. Default: none are made. */
   copyRetentionDays?: number | undefined;
-  /** The VPC in the copies' region that drills restore them into. Default: there are no drills. */
-  drill?: NewVpc | undefined;
+  /** Where drills restore the copies, in their region. Default: there are no drills. */
+  drill?: ServerPlace | undefined;
 }
 
 /**
@@ -43,8 +43,10 @@ export class Database extends pulumi.ComponentResource {
   readonly primary: Primary;
   readonly replica: Replica | undefined;
   readonly copies: BackupReplication | undefined;
-  /** What drills restore, and what they give to their instance. */
-  readonly drillTarget: DrillTarget | undefined;
+  /** Where clients find the servers. */
+  readonly endpoints: { primary: Endpoint; replica: Endpoint | undefined };
+  /** What drills restore, what they give to their instance, and where that can be found. */
+  readonly drillTarget: (DrillTarget & { blocks: readonly string[] }) | undefined;
 
   constructor(name: string, args: DatabaseArgs, opts?: pulumi.ComponentResourceOptions) {
     super("authensor:database:Database", name, {}, opts);
@@ -58,7 +60,7 @@ export class Database extends pulumi.ComponentResource {
         cluster,
         primaryRegion: regions.primary,
         replica: replica?.place,
-        drill: drill && { ...drill, region: regions.backup },
+        drill,
         clientSecurityGroupIds: args.clientSecurityGroupIds,
         tags,
       },
@@ -125,10 +127,19 @@ export class Database extends pulumi.ComponentResource {
           );
 
     const { copies, network } = this;
-    if (copies && network.drill) {
+    if (copies && network.drill && drill) {
       const ground = new DrillGround(`${name}-drill`, { ...server, network: network.drill }, child);
-      this.drillTarget = { ...ground.target, copiesArn: copies.arn, copiesKeyArn: copies.key.arn };
+      const blocks = policyBlocks(cluster, blocksOf(drill));
+      this.drillTarget = { ...ground.target, copiesArn: copies.arn, copiesKeyArn: copies.key.arn, blocks };
     }
+
+    const endpoint = ({ address: host, port }: Primary | Replica, blocks: readonly string[]): Endpoint => {
+      return { host, port, blocks: policyBlocks(cluster, blocks) };
+    };
+    this.endpoints = {
+      primary: endpoint(this.primary, cluster.cidrBlocks),
+      replica: this.replica && replica && endpoint(this.replica, blocksOf(replica.place)),
+    };
 
     this.registerOutputs({ primary: this.primary.identifier, replica: this.replica?.identifier });
   }

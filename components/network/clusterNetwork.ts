@@ -183,20 +183,3 @@ export async function lookUpZones(
   }
   return sorted(names).slice(0, count);
 }
-
-/**
- * Where pods find the primary, for their network policies: in the cluster's VPC. Pods of an IPv6 cluster reach IPv4 through an
- * address of the node's own, and policies there know IPv6 only: no block.
- */
-export function primaryBlocks({ ipFamily, cidrBlocks }: ClusterNetwork): readonly string[] {
-  return ipFamily === "ipv6" ? [] : cidrBlocks;
-}
-
-/** The same of the replica, in whatever VPC it is. */
-export function replicaBlocks(
-  { ipFamily }: Pick<ClusterNetwork, "ipFamily">,
-  place: { cidr: string } | { existing: VpcNetwork } | undefined,
-): readonly string[] {
-  if (place === undefined || ipFamily === "ipv6") return [];
-  return "existing" in place ? place.existing.cidrBlocks : [place.cidr];
-}

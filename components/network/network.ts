@@ -4,17 +4,17 @@ import { blockName } from "./addressBlocks";
 import type { ClusterNetwork } from "./clusterNetwork";
 import { networkProblems } from "./networkProblems";
 import { postgresOnly } from "./postgresOnly";
-import { ServerNetwork, type ReplicaPlace } from "./serverNetwork";
-import type { NewVpc } from "./replicaVpc";
+import { ServerNetwork } from "./serverNetwork";
+import type { ServerPlace } from "./serverPlace";
 
 export interface NetworkArgs {
   /** The EKS cluster's network, from `lookUpCluster`. */
   cluster: ClusterNetwork;
   primaryRegion: string;
   /** Where the replica is to be. Default: there is none, and nothing is made or changed for it. */
-  replica?: ReplicaPlace;
+  replica?: ServerPlace;
   /** Where drills restore to. Default: nowhere, and nothing is made or changed for it. */
-  drill?: (NewVpc & { region: string }) | undefined;
+  drill?: ServerPlace | undefined;
   /**
    * Security groups that may reach the primary. Default: none is named, and the address blocks of the cluster's VPC may. EKS gives
    * the cluster's own group only to the node groups that it makes: nodes of a custom launch template, self-managed ones, Karpenter's
@@ -39,7 +39,7 @@ export class Network extends pulumi.ComponentResource {
   constructor(name: string, args: NetworkArgs, opts?: pulumi.ComponentResourceOptions) {
     super("authensor:network:Network", name, {}, opts);
     const { cluster, primaryRegion, replica, drill, tags = {} } = args;
-    const problems = networkProblems(cluster, replica, drill?.cidr);
+    const problems = networkProblems(cluster, replica, drill);
     if (problems.length > 0) throw new pulumi.RunError(problems.join("\n"));
 
     const parent = { parent: this };

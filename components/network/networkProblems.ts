@@ -1,12 +1,9 @@
 import { overlaps } from "./addressBlocks";
 import { type ClusterNetwork, privateSubnetTag, type VpcNetwork } from "./clusterNetwork";
+import { blocksOf, type ServerPlace } from "./serverPlace";
 
 /** What is wrong with putting the database into this network, each as one sentence that says what to do. */
-export function networkProblems(
-  cluster: ClusterNetwork,
-  replica?: { cidr: string } | { existing: VpcNetwork; connected: boolean },
-  drillCidr?: string,
-): string[] {
+export function networkProblems(cluster: ClusterNetwork, replica?: ServerPlace, drill?: ServerPlace): string[] {
   const existing = replica !== undefined && "existing" in replica ? replica.existing : undefined;
   return [
     ...zoneProblems(cluster, `EKS cluster ${cluster.name}`, "databaseSubnetIds"),
@@ -14,23 +11,22 @@ export function networkProblems(
     ...(replica === undefined || ("connected" in replica && replica.connected)
       ? []
       : sharedProblems(cluster, existing)),
-    ...(existing?.cidrBlocks ?? (replica && "cidr" in replica ? [replica.cidr] : [])).flatMap((block) =>
+    ...(replica ? blocksOf(replica) : []).flatMap((block) =>
       overlapProblems(cluster, block, existing && `of the replica's VPC ${existing.vpcId}`),
     ),
-    ...(drillCidr === undefined ? [] : drillProblems(cluster, replica, drillCidr)),
+    ...(drill ? blocksOf(drill) : []).flatMap((block) => drillProblems(cluster, replica, block)),
   ];
 }
 
 /** The cluster's route tables lead to each block in one place only. */
 function drillProblems(
   { vpcId, name, cidrBlocks, sharedBy }: ClusterNetwork,
-  replica: { cidr: string } | { existing: VpcNetwork } | undefined,
+  replica: ServerPlace | undefined,
   drillCidr: string,
 ): string[] {
-  const ofReplica = replica === undefined ? [] : "existing" in replica ? replica.existing.cidrBlocks : [replica.cidr];
   const others = [
     ...cidrBlocks.map((block) => ({ block, whose: `of ${vpcId} (EKS cluster ${name})` })),
-    ...ofReplica.map((block) => ({ block, whose: "of the replica's VPC" })),
+    ...(replica ? blocksOf(replica) : []).map((block) => ({ block, whose: "of the replica's VPC" })),
   ];
   return [
     ...(sharedBy === undefined

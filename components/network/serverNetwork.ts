@@ -4,22 +4,13 @@ import { blockName } from "./addressBlocks";
 import type { ClusterNetwork, VpcNetwork } from "./clusterNetwork";
 import { peer } from "./peering";
 import { postgresOnly } from "./postgresOnly";
-import { replicaVpc, type NewVpc } from "./replicaVpc";
+import { isolatedVpc } from "./isolatedVpc";
+import type { ServerPlace } from "./serverPlace";
 
-/** A VPC that is there, from `lookUpCluster` or `lookUpVpc`. */
-export interface ExistingVpc {
-  existing: VpcNetwork;
-  /** Whether it and the cluster's VPC reach each other already (a transit gateway, a peering): then nothing connects them here. */
-  connected: boolean;
-}
-
-/** Where a replica is to be. */
-export type ReplicaPlace = { region: string } & (NewVpc | ExistingVpc);
-
-export type ServerNetworkArgs = ReplicaPlace & {
+export type ServerNetworkArgs = ServerPlace & {
   /** Whose place it is. Default: the replica's; a drill's scratch instance has one alike. */
   of?: "replica" | "drill";
-  /** The EKS cluster's network, from `lookUpCluster`: who may reach the replica. */
+  /** The EKS cluster's network, from `lookUpCluster`: who may reach the server. */
   cluster: ClusterNetwork;
   primaryRegion: string;
   /** Added to every resource that takes tags. */
@@ -47,7 +38,7 @@ export class ServerNetwork extends pulumi.ComponentResource {
     const { region, cluster, primaryRegion, of = "replica", tags = {} } = args;
     const parent = { parent: this };
     this.region = region;
-    const vpc = "existing" in args ? given(args.existing) : made(replicaVpc(name, args, this));
+    const vpc = "existing" in args ? given(args.existing) : made(of, isolatedVpc(name, args, this));
     this.vpcId = vpc.vpcId;
     this.subnetIds = vpc.subnetIds;
     this.securityGroup = new aws.ec2.SecurityGroup(
@@ -107,7 +98,7 @@ const given = ({ vpcId, cidrBlocks, privateSubnets, routeTableIds }: VpcNetwork)
   routeTables: routeTableIds.map(byId),
 });
 
-const made = ({ routeTable, ...vpc }: ReturnType<typeof replicaVpc>) => ({
+const made = (of: string, { routeTable, ...vpc }: ReturnType<typeof isolatedVpc>) => ({
   ...vpc,
-  routeTables: [{ name: "replica", id: routeTable.id }],
+  routeTables: [{ name: of, id: routeTable.id }],
 });

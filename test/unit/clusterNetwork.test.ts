@@ -213,12 +213,14 @@ describe("a cluster's network is refused", () => {
     routeTableIds: ["rtb-1"],
   };
 
+  const place = (cidr: string) => ({ region: "eu-west-1", cidr, zones: ["eu-west-1a", "eu-west-1b"] });
+
   test("not when it has two zones and other addresses", () => {
-    expect(networkProblems(cluster, { cidr: "10.90.0.0/20" })).toEqual([]);
+    expect(networkProblems(cluster, place("10.90.0.0/20"))).toEqual([]);
   });
 
   test("when the replica's block overlaps any of the VPC's, naming both", () => {
-    const problems = networkProblems(cluster, { cidr: "10.0.128.0/20" });
+    const problems = networkProblems(cluster, place("10.0.128.0/20"));
     expect(problems).toHaveLength(1);
     expect(problems[0]).toContain("replicaCidr 10.0.128.0/20 overlaps 10.0.0.0/16 of vpc-1");
   });
@@ -228,7 +230,7 @@ describe("a cluster's network is refused", () => {
       { id: "subnet-a", zone: "eu-central-1a" },
       { id: "subnet-b", zone: "eu-central-1a" },
     ];
-    const problems = networkProblems({ ...cluster, privateSubnets }, { cidr: "10.90.0.0/20" });
+    const problems = networkProblems({ ...cluster, privateSubnets }, place("10.90.0.0/20"));
     expect(problems).toHaveLength(1);
     expect(problems[0]).toContain("found: subnet-a in eu-central-1a, subnet-b in eu-central-1a");
   });
@@ -236,7 +238,7 @@ describe("a cluster's network is refused", () => {
   test("when its VPC is shared by another account and a replica's VPC is to be made, not without a replica", () => {
     const shared = { ...cluster, sharedBy: "222222222222" };
     expect(networkProblems(shared)).toEqual([]);
-    expect(networkProblems(shared, { cidr: "10.90.0.0/20" })).toEqual([
+    expect(networkProblems(shared, place("10.90.0.0/20"))).toEqual([
       expect.stringMatching(
         /^vpc-1 \(EKS cluster platform\) is shared by account 222222222222, .*or set replica to false\.$/,
       ),
@@ -244,6 +246,6 @@ describe("a cluster's network is refused", () => {
   });
 
   test("for everything at once", () => {
-    expect(networkProblems({ ...cluster, privateSubnets: [] }, { cidr: "100.64.0.0/20" })).toHaveLength(2);
+    expect(networkProblems({ ...cluster, privateSubnets: [] }, place("100.64.0.0/20"))).toHaveLength(2);
   });
 });

@@ -61,8 +61,10 @@ describe("the place that drills restore into", () => {
     ["the cluster's", "10.0.3.0/24", /drillCidr 10.0.3.0\/24 overlaps 10.0.0.0\/16 of vpc-1/],
     ["the replica's", "10.90.1.0/24", /drillCidr 10.90.1.0\/24 overlaps 10.90.0.0\/20 of the replica's VPC/],
   ])("must have other addresses than %s VPC", (_whose, cidr, message) => {
-    expect(networkProblems(cluster, { cidr: "10.90.0.0/20" }, cidr)).toEqual([expect.stringMatching(message)]);
-    expect(networkProblems(cluster, { cidr: "10.90.0.0/20" }, "10.91.0.0/24")).toEqual([]);
+    const place = (block: string) => ({ region: "eu-west-1", cidr: block, zones: [] });
+    const replica = place("10.90.0.0/20");
+    expect(networkProblems(cluster, replica, place(cidr))).toEqual([expect.stringMatching(message)]);
+    expect(networkProblems(cluster, replica, place("10.91.0.0/24"))).toEqual([]);
   });
 });
 

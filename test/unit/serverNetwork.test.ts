@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { ClusterNetwork, VpcNetwork } from "../../components/network/clusterNetwork";
 import { Network } from "../../components/network/network";
-import type { ReplicaPlace } from "../../components/network/serverNetwork";
-import { lookUpReplicaPlace, type ReplicaPlaceArgs } from "../../components/network/replicaPlace";
+import type { ServerPlace } from "../../components/network/serverPlace";
+import { lookUpReplicaPlace, type PlaceArgs } from "../../components/network/serverPlace";
 import { record, valueOf } from "./mocks";
 
 const existing: VpcNetwork = {
@@ -31,7 +31,7 @@ const cluster: ClusterNetwork = {
   routeTableIds: ["rtb-1"],
 };
 
-const build = (replica: ReplicaPlace) =>
+const build = (replica: ServerPlace) =>
   record(() => new Network("n", { cluster, primaryRegion: "eu-central-1", replica }));
 const place = { region: "eu-west-1", existing, connected: false };
 
@@ -123,8 +123,8 @@ describe("a replica in a VPC that is there", () => {
 });
 
 describe("the replica's place", () => {
-  const args: ReplicaPlaceArgs = { cidr: "10.90.0.0/20", zones: 2, subnetIds: [], connected: false };
-  const lookUp = (changes: Partial<ReplicaPlaceArgs>) =>
+  const args: PlaceArgs = { cidr: "10.90.0.0/20", zones: 2, subnetIds: [], connected: false };
+  const lookUp = (changes: Partial<PlaceArgs>) =>
     record(() => lookUpReplicaPlace("eu-west-1", { ...args, ...changes }));
 
   test("is a VPC to be made where nothing is named", async () => {

@@ -2,7 +2,7 @@ import * as aws from "@pulumi/aws";
 import type * as pulumi from "@pulumi/pulumi";
 import { quarters } from "./addressBlocks";
 
-/** A VPC to be made for the replica. */
+/** A VPC to be made for a server. */
 export interface NewVpc {
   /** Private IPv4 block, /16 to /24. */
   cidr: string;
@@ -11,7 +11,7 @@ export interface NewVpc {
 }
 
 /** A VPC that has no way to the internet, and one route table for its subnets. */
-export function replicaVpc(
+export function isolatedVpc(
   name: string,
   { region, cidr, zones, tags = {} }: NewVpc & { region: string; tags?: Record<string, string> },
   parent: pulumi.Resource,

@@ -5,10 +5,10 @@ import { Monitor } from "../../cloud/engine/monitor";
 import { invokes } from "../../cloud/handlers";
 import { lookUpCluster } from "../../components/network/clusterNetwork";
 import { networkProblems } from "../../components/network/networkProblems";
-import { lookUpReplicaPlace, type ReplicaPlaceArgs } from "../../components/network/replicaPlace";
-import type { ReplicaPlace } from "../../components/network/serverNetwork";
+import { lookUpReplicaPlace, type PlaceArgs } from "../../components/network/serverPlace";
+import type { ServerPlace } from "../../components/network/serverPlace";
 
-async function lookUp(given: Partial<ReplicaPlaceArgs>) {
+async function lookUp(given: Partial<PlaceArgs>) {
   const register = () => Promise.reject(new Error("a look-up makes nothing"));
   new Monitor({ project: "p", stack: "s", invokes, register }).install();
   const cluster = await lookUpCluster({ name: "laptop", region: "eu-central-1" });
@@ -20,7 +20,7 @@ async function lookUp(given: Partial<ReplicaPlaceArgs>) {
 test("a replica is placed beside a cluster of its region, in a VPC that can be connected with the primary's", async () => {
   const { place, problems } = await lookUp({ eksClusterName: "laptop-west" });
   expect(problems).toEqual([]);
-  const { existing } = place as Extract<ReplicaPlace, { existing: unknown }>;
+  const { existing } = place as Extract<ServerPlace, { existing: unknown }>;
   expect(existing.privateSubnets.map(({ zone }) => zone).sort()).toEqual(["eu-west-1a", "eu-west-1b", "eu-west-1c"]);
 });
 
