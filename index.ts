@@ -18,7 +18,6 @@ import { unpinnedImages } from "./components/stack/imagePins";
 import { ControlPlaneIngress } from "./components/controlPlane/ingress";
 import { ingressSources } from "./components/controlPlane/ingressRules";
 import { Migrations } from "./components/programs/migrations";
-import { MonitorIdentity } from "./components/monitoring/monitorIdentity";
 import { Monitoring } from "./components/monitoring/monitoring";
 import { bundleMigrations, bundleOps } from "./components/programs/opsBundle";
 import { Reboots } from "./components/programs/reboots";
@@ -128,8 +127,6 @@ async function program() {
   const opsProgram = { namespace, ...ops, trustSecret };
   const identity = { ...account, region: regions.primary, eksClusterName: cluster.name, tags };
 
-  const monitorIdentity = new MonitorIdentity(`${name}-monitor`, { namespace, ...identity }, inNamespace);
-
   const connectionLimits = {
     ...database,
     pgbouncerPods: settings.pgbouncer.pods,
@@ -224,8 +221,7 @@ async function program() {
     {
       ...settings.alarms,
       ...opsProgram,
-      identity: monitorIdentity,
-      tags,
+      ...identity,
       environment,
       bundle: bundles.monitor,
       connections: urls,

@@ -55,7 +55,8 @@ export function podIdentity(name: string, args: PodIdentityArgs, parent: pulumi.
       }),
       tags,
     },
-    { parent },
+    // Of one service account of one cluster: another one's is a new role, whose age says that its association is new too.
+    { parent, replaceOnChanges: ["assumeRolePolicy"] },
   );
   const policy = new aws.iam.RolePolicy(
     name,
@@ -68,9 +69,10 @@ export function podIdentity(name: string, args: PodIdentityArgs, parent: pulumi.
     { parent, dependsOn: [policy] },
   );
   const made = pulumi.all([account.metadata.name, role.createDate, association.id]);
-  const serviceAccountName = made.apply(
-    ([name, created]) => new Promise<string>((resolve) => setTimeout(resolve, untilInForce(created), name)),
-  );
+  const serviceAccountName = made.apply(([name, created]) => {
+    const wait = pulumi.runtime.isDryRun() ? 0 : untilInForce(created);
+    return new Promise<string>((resolve) => setTimeout(resolve, wait, name));
+  });
   return { serviceAccountName };
 }
 

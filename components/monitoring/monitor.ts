@@ -1,19 +1,19 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { controlPlanePort } from "../controlPlane/controlPlane";
+import { namespace as metricNamespace } from "../../ops/monitor/metrics";
+import type { PodIdentityArgs } from "../aws/podIdentity";
 import { egressToPods } from "../pods/networkRules";
 import { podStart } from "../pods/rollout";
 import type { DatabaseConnection } from "../programs/databaseConnection";
-import { type MadeIdentity, opsProgram, type OpsProgramArgs } from "../programs/opsProgram";
+import { opsProgram, type OpsProgramArgs } from "../programs/opsProgram";
 
 const port = 8080;
 
-export interface MonitorArgs extends Pick<
-  OpsProgramArgs,
-  "namespace" | "image" | "bundle" | "database" | "trustSecret" | "pod" | "transform"
-> {
-  /** What it is on AWS, made before. */
-  identity: MadeIdentity;
+export interface MonitorArgs
+  extends
+    Pick<OpsProgramArgs, "namespace" | "image" | "bundle" | "database" | "trustSecret" | "pod" | "transform">,
+    Pick<PodIdentityArgs, "region" | "eksClusterName" | "permissionsBoundaryArn" | "tags"> {
   /** The deployment's name: the metrics' dimension. */
   environment: string;
   /** Through the pool. */
@@ -34,14 +34,26 @@ export class Monitor extends pulumi.ComponentResource {
   constructor(name: string, args: MonitorArgs, opts?: pulumi.ComponentResourceOptions) {
     super("authensor:kubernetes:Monitor", name, {}, opts);
     const child = { parent: this };
-    const { pool, replica } = args;
+    const { pool, replica, region, eksClusterName, permissionsBoundaryArn, tags } = args;
     const { labels, metadata, template } = opsProgram(
       name,
       {
         ...args,
         command: "monitor",
         databases: { POOL: pool, REPLICA: replica },
-        aws: args.identity,
+        aws: {
+          ...{ region, eksClusterName, permissionsBoundaryArn, tags },
+          description: "Authensor: the monitor publishes metrics",
+          // PutMetricData knows no resource: the namespace is what it can be narrowed to.
+          statements: [
+            {
+              Effect: "Allow",
+              Action: "cloudwatch:PutMetricData",
+              Resource: "*",
+              Condition: { StringEquals: { "cloudwatch:namespace": metricNamespace } },
+            },
+          ],
+        },
         env: {
           ENVIRONMENT: args.environment,
           POOLERS: args.poolers,

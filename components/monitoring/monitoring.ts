@@ -12,7 +12,7 @@ export interface WatchedServer {
 }
 
 export interface MonitoringArgs
-  extends Omit<MonitorArgs, "database" | "pool" | "replica">, Omit<AlarmsArgs, "primary" | "replica"> {
+  extends Omit<MonitorArgs, "database" | "pool" | "replica" | "tags">, Omit<AlarmsArgs, "primary" | "replica"> {
   connections: Pick<DatabaseConnections, "monitor" | "monitorPool" | "monitorReplica">;
   /** GiB of each server. */
   storageGib: number;

@@ -1,7 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import type { types } from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { podIdentity, type PodIdentity, type PodIdentityArgs } from "../aws/podIdentity";
+import { podIdentity, type PodIdentityArgs } from "../aws/podIdentity";
 import { dnsEgress, type EgressRule, httpsEgress, podIdentityEgress, podPolicy } from "../pods/networkRules";
 import { type Labels, labelsOf, restrictedContainer, restrictedPod } from "../pods/podSecurity";
 import { type PodArgs, podTemplate, type PodTemplate } from "../pods/podTemplate";
@@ -48,16 +48,11 @@ export interface OpsProgramArgs extends PodArgs {
   /** Further volumes by mount path, all read-only. */
   volumes?: Record<string, Omit<types.input.core.v1.Volume, "name">>;
   /** What it may do on AWS, and in which region its clients are. Default: nothing. */
-  aws?: Omit<PodIdentityArgs, "namespace" | "serviceAccount"> | MadeIdentity | undefined;
+  aws?: Omit<PodIdentityArgs, "namespace" | "serviceAccount"> | undefined;
   /** Who may reach it. Default: nobody. */
   ingress?: types.input.networking.v1.NetworkPolicyIngressRule[];
   /** Of a program that stays, and is started again where it ends: its port and its probes. */
   stays?: Pick<types.input.core.v1.Container, "ports" | "livenessProbe" | "readinessProbe">;
-}
-
-/** An identity that was made before the program. */
-export interface MadeIdentity extends PodIdentity {
-  region: string;
 }
 
 /** The pod that one of our programs runs in, whoever starts it: a Job, a CronJob, a Deployment. */
@@ -76,9 +71,7 @@ export function opsProgram(name: string, args: OpsProgramArgs, parent: pulumi.Re
   const connections = Object.entries({ DATABASE: args.database, ...args.databases }).filter(isThere);
   const metadata = { namespace: args.namespace, labels };
   const identity =
-    args.aws && "statements" in args.aws
-      ? podIdentity(name, { ...args.aws, namespace: args.namespace, serviceAccount: args.command }, parent)
-      : args.aws;
+    args.aws && podIdentity(name, { ...args.aws, namespace: args.namespace, serviceAccount: args.command }, parent);
   const code =
     typeof args.bundle === "string"
       ? programCode(`${name}-code`, { metadata, source: args.command, text: args.bundle }, { parent })

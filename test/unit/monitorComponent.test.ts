@@ -1,11 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { Monitor, type MonitorArgs } from "../../components/monitoring/monitor";
-import { MonitorIdentity } from "../../components/monitoring/monitorIdentity";
 import type { Deployment, NetworkPolicy } from "./kubernetesTypes";
 import { record } from "./mocks";
 
-const args: Omit<MonitorArgs, "identity"> = {
+const args: MonitorArgs = {
   namespace: "ns",
+  region: "eu-central-1",
+  eksClusterName: "platform",
   environment: "prod",
   image: "node:22",
   bundle: "// the monitor",
@@ -20,11 +21,7 @@ const args: Omit<MonitorArgs, "identity"> = {
   controlPlaneUrl: "http://control-plane.ns.svc.cluster.local:3000",
   podMonitorLabels: {},
 };
-const build = (changed: Partial<MonitorArgs> = {}) =>
-  record(() => {
-    const place = { region: "eu-central-1", eksClusterName: "platform", namespace: "ns" };
-    return new Monitor("m", { ...args, ...changed, identity: new MonitorIdentity("m", place) });
-  });
+const build = (changed: Partial<MonitorArgs> = {}) => record(() => new Monitor("m", { ...args, ...changed }));
 const podOf = async (changed: Partial<MonitorArgs> = {}) =>
   ((await build(changed)).one("kubernetes:apps/v1:Deployment").inputs as unknown as Deployment).spec.template;
 
@@ -32,7 +29,6 @@ describe("the monitor", () => {
   test("is a deployment of one, its code, a network policy, and an identity that can publish metrics", async () => {
     expect((await build()).census).toEqual([
       "authensor:kubernetes:Monitor m",
-      "authensor:kubernetes:MonitorIdentity m",
       "aws:eks/podIdentityAssociation:PodIdentityAssociation m",
       "aws:iam/role:Role m",
       "aws:iam/rolePolicy:RolePolicy m",

@@ -41,9 +41,20 @@ describe("an identity", () => {
     expect(waited).toBe(0);
   });
 
-  test("is waited for by no preview", async () => {
+  test("is waited for by no preview, whether it is to be made or was made a minute ago", async () => {
     await make(new Date().toISOString(), true);
     expect(waited).toBe(0);
+    const preview = vi.spyOn(pulumi.runtime, "isDryRun").mockReturnValue(true);
+    await make(new Date().toISOString());
+    preview.mockRestore();
+    expect(waited).toBe(0);
+  });
+
+  test("of another cluster is one with a new role: its age is what says that the association is new", async () => {
+    const world = await make("2026-01-01T00:00:00Z");
+    const { replaceOnChanges, inputs } = world.one("aws:iam/role:Role");
+    expect(replaceOnChanges).toEqual(["assumeRolePolicy"]);
+    expect(inputs["assumeRolePolicy"]).toContain('"aws:RequestTag/eks-cluster-name":"platform"');
   });
 
   const now = Date.parse("2026-11-28T12:00:00Z");

@@ -64,15 +64,6 @@ describe.each(stacks)("the program for %s", (stack) => {
     expect(world.resources.indexOf(cronJob)).toBeGreaterThan(world.resources.indexOf(job));
   });
 
-  test("makes the monitor's identity without waiting for a server: it takes effect seconds after it was made", () => {
-    const world = worlds[stack];
-    const { dependencies } = world.one("authensor:kubernetes:MonitorIdentity");
-    const waitedFor = world.resources.filter(({ urn }) => dependencies.includes(urn)).map(({ type }) => type);
-    expect(waitedFor.filter((type) => !/Namespace|Tenancy|ResourceQuota|LimitRange|NetworkPolicy/.test(type))).toEqual(
-      [],
-    );
-  });
-
   test("keeps each program once, however many run it, and each pod has the file that it starts", () => {
     const world = worlds[stack];
     const texts = world
