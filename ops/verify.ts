@@ -17,6 +17,7 @@ import { count, type Options, read } from "./verify/options";
 import { record, recordFailure } from "./verify/record";
 import { failure, type Report, summary } from "./verify/report";
 import type { Counts } from "./verify/request";
+import { allCheckpoints } from "./verify/snapshot";
 import { verify } from "./verify/verification";
 
 const help = `
@@ -33,7 +34,7 @@ Environment:
 
 Prints a JSON report on standard output and progress on standard error.
 Exit codes: 0 the trail is whole, 1 something was found or nothing could be verified, 2 wrong usage,
-3 nothing was found, but not all could be verified: months were archived, and their manifests not given; the oldest part of
+3 nothing was found, but not all could be verified: months have left the database, and neither their manifests were given nor the bucket read; the oldest part of
 the archive has left the bucket by its age; or PostgreSQL is of a minor version that is not known here.
 
 Examples:
@@ -108,12 +109,15 @@ async function readArchive(signal: AbortSignal, restoredTo: Options["restored"])
   const bucket = backupBucket(signal);
   const from = { url: await verifiableUrl(signal), applicationName: "authensor-verify", signal };
   const known = integerSetting("ARCHIVE_KNOWN_FLAWS", 0);
-  const told = await withConnection(from, toldManifest);
-  if (restoredTo === undefined) return verifyArchive(bucket, told, known);
+  const [told, checkpoints] = await withConnection(from, async (client) => [
+    await toldManifest(client),
+    await allCheckpoints(client),
+  ]);
+  if (restoredTo === undefined) return verifyArchive(bucket, told, known, checkpoints);
   const restored = new Restored(
     restoredTo === true ? await withConnection(from, newestMoment) : parseTime("restored", restoredTo),
   );
-  const archived = await verifyArchive(bucket, told, known, restored);
+  const archived = await verifyArchive(bucket, told, known, checkpoints, restored);
   // Counts of a bucket that is not whole would say the same once more, and less clearly.
   if (archived.findings.length > 0) return archived;
   const { findings, report } = await withConnection(from, (client) => restored.compare(client));

@@ -1,7 +1,8 @@
 /** Checks one segment: its bytes, and every row of it, against its manifest and against where the chains stood before. */
+import type { ChainName } from "../verify/chainKinds";
 import type { Bucket } from "./bucket";
 import { Follower, genesis, type Place } from "./follow";
-import { readLine } from "./lines";
+import { readLine, type Line } from "./lines";
 import type { Manifest } from "./manifest";
 import { firstVersion, sayTouched } from "./newest";
 import { nameOf, type Ends } from "./plan";
@@ -12,7 +13,9 @@ import { isUnreadable } from "./unreadable";
 export interface Taker {
   /** Of the segment whose lines come next. */
   manifest?: (manifest: Manifest) => Promise<void> | void;
-  lines: (lines: Buffer[]) => Promise<void> | void;
+  lines?: (lines: Buffer[]) => Promise<void> | void;
+  /** The same, row by row. */
+  row?: (chain: ChainName, line: Line) => void;
 }
 
 interface Seen {
@@ -94,8 +97,9 @@ async function follow(
     for (const bytes of lines) {
       const { chain, line } = readLine(bytes);
       byName.get(nameOf({ chain, agent: line.agent }))?.take(line);
+      taker?.row?.(chain, line);
     }
-    await taker?.lines(lines);
+    await taker?.lines?.(lines);
   }
   for (const follower of followers) follower.finish();
   return followers;

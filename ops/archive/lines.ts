@@ -10,6 +10,8 @@ export interface Line {
   agent: string;
   seq: number;
   seal: Buffer;
+  /** In which its receipt was made, whose partition it is in: "2026-11". */
+  month: string;
   /** Authensor's hash and the one before it; null for changes. */
   hash: string | null;
   prevHash: string | null;
@@ -74,8 +76,7 @@ interface ReceiptHeader {
 /** What Authensor hashes is at the statement's beginning: two ids, the parent's, the time, the outcome. */
 const identity = /^\["([0-9a-f-]{36})", "([0-9a-f-]{36})", (?:null|"[0-9a-f-]{36}"), "([^"]*)", "([^"]*)", /;
 
-function authensorHash(statement: Buffer, prevHash: string | null): string | undefined {
-  const parts = identity.exec(statement.toString("latin1", 0, 256));
+function authensorHash(parts: RegExpExecArray | null, prevHash: string | null): string | undefined {
   if (!parts) return undefined;
   const [, id, envelopeId, createdAt = "", outcome] = parts;
   const [seconds, fraction = ""] = createdAt.split(".");
@@ -90,14 +91,16 @@ function authensorHash(statement: Buffer, prevHash: string | null): string | und
 function readReceipt(header: ReceiptHeader, statement: Buffer): Line {
   const { agent, seq, sealed_at, seal, hash, prev_hash: prevHash } = header;
   const content = () => Buffer.concat([timestamp(sealed_at), createHash("sha256").update(statement).digest()]);
+  const parts = identity.exec(statement.toString("latin1", 0, 256));
   return {
     agent,
     seq,
     seal: Buffer.from(seal, "hex"),
+    month: (parts?.[3] ?? "").slice(0, 7),
     hash,
     prevHash,
     content: unlessImpossible(content),
-    hashRight: hash !== null && hash === authensorHash(statement, prevHash),
+    hashRight: hash !== null && hash === authensorHash(parts, prevHash),
   };
 }
 
@@ -127,6 +130,7 @@ function readChange(header: ChangeHeader, before: Buffer, after: Buffer): Line {
     agent,
     seq,
     seal: Buffer.from(seal, "hex"),
+    month: String(receipt_created_at).slice(0, 7),
     hash: null,
     prevHash: null,
     content: unlessImpossible(content),
@@ -145,21 +149,11 @@ function unlessImpossible(content: () => Buffer): Buffer | undefined {
 
 type Header = { chain: ChainName } & ReceiptHeader & ChangeHeader;
 
-const readHeader = (bytes: Buffer, first: number) => JSON.parse(`${bytes.toString("utf8", 0, first)}null}`) as Header;
-
-/** Whose receipt a line of a segment is, and of which month ("2026-11"); undefined for a change. */
-export function receiptIn(bytes: Buffer): { agent: string; month: string } | undefined {
-  const first = bytes.indexOf(tab);
-  const { chain, agent } = readHeader(bytes, first);
-  const parts = identity.exec(bytes.toString("latin1", first + 1, first + 257));
-  return chain === "receipts" ? { agent, month: parts?.[3]?.slice(0, 7) ?? "" } : undefined;
-}
-
 /** Reads a line, without its LF. @throws at what no segment holds */
 export function readLine(bytes: Buffer): { chain: ChainName; line: Line } {
   const first = bytes.indexOf(tab);
   if (first < 0 || bytes.toString("latin1", bytes.length - 2) !== end) throw new SyntaxError("not a line of a segment");
-  const header = readHeader(bytes, first);
+  const header = JSON.parse(`${bytes.toString("utf8", 0, first)}null}`) as Header;
   if (header.chain === "receipts")
     return { chain: "receipts", line: readReceipt(header, bytes.subarray(first + 1, -end.length)) };
   const second = bytes.indexOf(tab, first + 1);

@@ -3,10 +3,13 @@ import type { Anchor } from "../anchorFormat";
 import type { AcceptedFork } from "../archive/acceptFork";
 import type { Bucket } from "../archive/bucket";
 import { checkArchive } from "../archive/check";
+import type { Taker } from "../archive/checkSegment";
 import type { Flaw } from "../archive/follow";
 import { manifestKey } from "../archive/keys";
 import type { Manifest } from "../archive/manifest";
+import type { Checkpoint } from "./checkpoints";
 import type { Finding } from "./findings";
+import { Witness } from "./witness";
 import type { Restored, RestoredReport } from "./restored";
 
 export interface Archived {
@@ -15,6 +18,8 @@ export interface Archived {
   /** Where the log of the server stood by then. */
   lsn: string | undefined;
   findings: Finding[];
+  /** What the bucket says of checkpoints. */
+  witness: Witness;
   /** What has expired, and can be verified no more. */
   unverified: string[];
   report: {
@@ -31,12 +36,14 @@ export interface Archived {
 
 /**
  * @param knownFlaws of archived rows: so many, the oldest, were looked into
+ * @param checkpoints which the database has in place of rows: compared with the rows in the bucket
  * @param restored the database that it is to be compared with, where that one shows an earlier moment
  */
 export async function verifyArchive(
   bucket: Bucket,
   told: number,
   knownFlaws: number,
+  checkpoints: readonly Checkpoint[] = [],
   restored?: Restored,
 ): Promise<Archived> {
   const findings: Finding[] = [];
@@ -46,7 +53,15 @@ export async function verifyArchive(
   const expired = { segment: [] as Manifest[], marked: [] as Manifest[] };
   let [oldest, newest]: [Manifest | undefined, Manifest | undefined] = [undefined, undefined];
   let [manifests, rows] = [0, 0];
-  for await (const checked of checkArchive(bucket, restored && { lines: (lines) => restored.take(lines) })) {
+  const witness = new Witness(checkpoints);
+  const taker: Taker = {
+    manifest: ({ archive: { forks = [] } }) => forks.forEach((fork) => witness.fork(fork)),
+    row(chain, line) {
+      witness.take(chain, line);
+      restored?.take(chain, line);
+    },
+  };
+  for await (const checked of checkArchive(bucket, checkpoints.length > 0 || restored ? taker : undefined)) {
     bucket.signal.throwIfAborted();
     checked.problems.forEach(wrong);
     const { manifest } = checked;
@@ -70,12 +85,13 @@ export async function verifyArchive(
       kind: "nothing-verified",
       message: `there is no manifest in the bucket ${bucket.name}: nothing is archived`,
     });
-  findings.push(...flawFindings(flaws, newest, knownFlaws));
+  findings.push(...flawFindings(flaws, newest, knownFlaws), ...witness.findings());
   const anchor = restored ? restored.reached : newest;
   return {
     anchors: anchor ? [{ ...anchor, source: manifestKey(anchor.archive.number) }] : [],
     lsn: newest?.archive.lsn,
     findings,
+    witness,
     unverified: [
       ...(oldest && oldest.archive.previous !== null ? [`manifests before ${manifestKey(oldest.archive.number)}`] : []),
       ...expired.segment

@@ -9,6 +9,7 @@ import { goneBeforeRange, headFindings, type HeadsAround } from "./heads";
 import type { Progress } from "./progress";
 import { stretchesInGaps, type Range } from "./queries";
 import type { Snapshot } from "./snapshot";
+import type { Witness } from "./witness";
 
 export interface Resolution {
   /** Up to where chains are expected: their heads, or in a range with an end one row beyond it. */
@@ -17,6 +18,7 @@ export interface Resolution {
   everyAgent: boolean;
   /** What is known of archived months from elsewhere. */
   manifests: readonly Manifest[];
+  witness?: Witness | undefined;
   /** The only agent asked for. */
   agent: string | undefined;
 }
@@ -53,8 +55,9 @@ export async function closeGaps(
             endAt: "archived",
           });
           const vouched = vouchFor(point, how.manifests);
-          if (vouched === undefined) progress.unverified.add(point.source);
-          else if (!vouched) findings.push(differsFromManifest(point));
+          if (vouched === false) findings.push(differsFromManifest(point));
+          else if (vouched === undefined && how.witness?.vouches(point) === undefined)
+            progress.unverified.add(point.source);
         }
         gaps = gapsOf(chain, head);
       }

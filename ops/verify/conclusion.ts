@@ -26,6 +26,7 @@ export async function conclude(
     upTo: request.until === undefined ? "head" : "next",
     everyAgent: !ranged,
     manifests: request.manifests ?? [],
+    witness: request.archived?.witness,
     agent: request.agent,
   });
   const explained = await explainSuspects(client, progress, snapshot);

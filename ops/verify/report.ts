@@ -121,7 +121,9 @@ export function failure(report: Report): Failure | undefined {
   if (report.ok)
     return new Failure(
       `not all could be verified: ${report.unverified.join("; ")}`,
-      report.archived.length > 0 ? ["Of archived months give the manifests (--manifests)."] : [],
+      report.archived.length > 0
+        ? ["Of months that have left the database give the manifests (--manifests), or read the bucket (--archived)."]
+        : [],
       3,
     );
   const count = report.findings.length + report.more;

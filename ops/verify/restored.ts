@@ -3,10 +3,11 @@
  * has, and no other. What was archived later is no finding: it is what a loss at that moment would have cost.
  */
 import type pg from "pg";
-import { receiptIn } from "../archive/lines";
+import type { Line } from "../archive/lines";
 import type { Manifest } from "../archive/manifest";
 import { manifestKey } from "../archive/keys";
 import { readLedger } from "../migrate/ledger";
+import type { ChainName } from "./chainKinds";
 import { named, type Finding } from "./findings";
 import { inSnapshot } from "./session";
 
@@ -48,12 +49,9 @@ export class Restored {
 
   constructor(readonly moment: string) {}
 
-  /** Lines of the segment of the manifest that comes next. */
-  take(lines: readonly Buffer[]): void {
-    for (const bytes of lines) {
-      const receipt = receiptIn(bytes);
-      if (receipt) add(this.#later.counts, receipt.agent, receipt.month, 1);
-    }
+  /** A row of the segment of the manifest that comes next. */
+  take(chain: ChainName, { agent, month }: Line): void {
+    if (chain === "receipts") add(this.#later.counts, agent, month, 1);
   }
 
   next(manifest: Manifest): void {

@@ -3,7 +3,7 @@ import type pg from "pg";
 import { sqlState } from "../database";
 import { Failure } from "../program";
 import { emptyHeads, readHeads, type Heads } from "./chainHeads";
-import type { ChainName } from "./chainKinds";
+import { chainNames, type ChainName } from "./chainKinds";
 import { beyondHeads, readCheckpoints, type Checkpoint } from "./checkpoints";
 import type { Finding } from "./findings";
 import { readServer, type Server } from "./server";
@@ -45,6 +45,17 @@ export async function readSnapshot(client: pg.Client): Promise<Snapshot> {
     standby: about.rows[0]?.standby ?? false,
     server: await readServer(client),
   };
+}
+
+/** All checkpoints; none where they cannot be read as what they are, which the verification itself says. */
+export async function allCheckpoints(client: pg.Client): Promise<Checkpoint[]> {
+  const unreadable = await assertReadable(client).catch((error: unknown) => {
+    if (error instanceof Failure) return [error];
+    throw error;
+  });
+  if (unreadable.length > 0) return [];
+  const { checkpoints } = await readCheckpoints(client);
+  return chainNames.flatMap((name) => [...checkpoints[name].values()].flat());
 }
 
 /** What keeps rows from being read as what they are; a missing right is a failure. */

@@ -148,7 +148,7 @@ it("calls archived months whole only with their manifests: else exit code 3 and 
   const without = await runOps("verify", ["--allow-empty"], env);
   expect(without).toMatchObject({ code: 3 });
   expect(without.stderr).toContain(
-    `not all could be verified: receipt_history_${name}; receipts_${name}\n  Of archived months give the manifests`,
+    `not all could be verified: receipt_history_${name}; receipts_${name}\n  Of months that have left the database give the manifests`,
   );
   // Two more receipts came after the manifest: it does not vouch for what the checkpoint says.
   const early = await runOps("verify", ["--allow-empty", "--manifests", file], env);

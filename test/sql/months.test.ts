@@ -1,0 +1,117 @@
+/** Months that have left the database: the locked bucket has their rows, and says whether a checkpoint tells the truth. */
+import type pg from "pg";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { Bucket } from "../../ops/archive/bucket";
+import { archive } from "../../ops/archive/run";
+import { silentLog } from "../../ops/log";
+import { roles } from "../../ops/roles";
+import { verifyArchive } from "../../ops/verify/archived";
+import { allCheckpoints } from "../../ops/verify/snapshot";
+import { monthName, tile } from "../months";
+import { startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
+import { insertReceipts, newReceipt } from "../receipts";
+import { lockedBucket, makeBucket, testRegion, testS3, type TestS3 } from "../s3";
+import { runOps } from "./programs";
+
+const { signal } = new AbortController();
+let server: TestPostgres;
+let s3: TestS3;
+let database: TestDatabase;
+let owner: pg.Client;
+let superuser: pg.Client;
+let auditor: pg.Client;
+let bucket: Bucket;
+let made = 0;
+
+beforeAll(async () => {
+  [server, s3] = await Promise.all([startPostgres(), testS3({})]);
+});
+afterAll(() => Promise.all([server.stop(), s3.close()]));
+
+beforeEach(async () => {
+  database = await server.createDatabase({ migrated: true });
+  [owner, superuser, auditor] = await Promise.all([
+    database.connect(roles.owner),
+    database.connect(),
+    database.connect(roles.auditor),
+  ]);
+  const name = `months-${++made}`;
+  makeBucket(s3.root, name, lockedBucket);
+  bucket = new Bucket(s3.client({ forcePathStyle: true }), name, signal);
+});
+
+/** What chains gained goes into the bucket. */
+const archived = () =>
+  archive({ client: auditor, bucket, environment: "test", told: 0, log: silentLog, mostRows: 1000 });
+/** Two agents, one with an approval that was asked for; and one receipt of next month, so that the trail is not empty. */
+async function someReceipts(): Promise<void> {
+  await insertReceipts(owner, [
+    ...Array.from({ length: 3 }, () => newReceipt()),
+    newReceipt({ actor_id: "b", decision_outcome: "require_approval" }),
+    newReceipt({ created_at: `${monthName(1)}-15T00:00:00Z` }),
+  ]);
+}
+const leave = () => owner.query("select audit.archive_month(audit.month_of(now()))");
+const check = async () => verifyArchive(bucket, 0, 0, await allCheckpoints(auditor));
+const verify = (args: string[]) =>
+  runOps("verify", args, {
+    DATABASE_URL: database.url(roles.auditor),
+    AWS_ENDPOINT_URL_S3: s3.url,
+    BACKUP_BUCKET: bucket.name,
+    BACKUP_REGION: testRegion,
+    ...s3.environment,
+  });
+
+describe("a month that has left the database", () => {
+  it("is whole by the rows that the bucket has of it; without the bucket that is not known", async () => {
+    await someReceipts();
+    await archived();
+    await leave();
+    expect(await verify([])).toMatchObject({ code: 3 });
+    expect(await verify(["--archived"])).toMatchObject({
+      code: 0,
+      lines: [{ ok: true, unverified: [], findings: [] }],
+    });
+  });
+
+  it("is not verified as far as its rows left before they came into the bucket", async () => {
+    await someReceipts();
+    await leave();
+    await archived();
+    const { code, lines } = await verify(["--archived"]);
+    expect(code).toBe(3);
+    expect(lines[0]?.["unverified"]).toEqual([tile("receipt_history", 0), tile("receipts", 0)]);
+  });
+
+  it("is not what a checkpoint says that was made up for a receipt that was removed, however right its seal is", async () => {
+    await someReceipts();
+    await archived();
+    await superuser.query(`set session_replication_role = replica;
+      insert into audit.checkpoints
+        select 1, 'receipts', 'agent-1', 2, 2, chain_seal, receipt_hash, 'receipts_2019_01', now(),
+               audit.checkpoint_seal('', 1, 'receipts', 'agent-1', 2, 2, chain_seal, receipt_hash, 'receipts_2019_01', now())
+          from receipts where actor_id = 'agent-1' and chain_seq = 2;
+      delete from receipts where actor_id = 'agent-1' and chain_seq = 2`);
+    // What the database shows alone explains itself.
+    expect(await verify([])).toMatchObject({ code: 3, lines: [{ ok: true }] });
+    const { code, lines } = await verify(["--archived"]);
+    expect(code).toBe(1);
+    expect(lines[0]?.["findings"]).toMatchObject([
+      {
+        kind: "altered-checkpoint",
+        message: `checkpoint 1 says that receipts 2 to 2 of agent "agent-1" left with receipts_2019_01; in the bucket receipt 2 is of ${monthName(0)}`,
+      },
+    ]);
+  });
+
+  it("is not what a checkpoint with another seal says", async () => {
+    await someReceipts();
+    await archived();
+    await leave();
+    await superuser.query("update audit.checkpoints set last_seal = sha256(last_seal) where agent = 'b'");
+    expect((await check()).findings.map(({ message }) => message)).toEqual([
+      expect.stringMatching(/receipts 1 to 1 of agent "b".*in the bucket receipt 1 has another seal/),
+      expect.stringMatching(/changes 1 to 1 of agent "b".*in the bucket change 1 has another seal/),
+    ]);
+  });
+});
