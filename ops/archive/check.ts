@@ -6,7 +6,7 @@ import type { Bucket } from "./bucket";
 import { chainsOf, endsOf } from "./ends";
 import type { Place } from "./follow";
 import { manifestKey } from "./keys";
-import type { Manifest } from "./manifest";
+import { forksUpTo, type Manifest } from "./manifest";
 import { allManifests, readManifest, type Newest } from "./newest";
 import { nameOf, type Ends } from "./plan";
 import { isUnreadable } from "./unreadable";
@@ -22,8 +22,8 @@ export interface Checked {
 
 /** Manifest by manifest. Where older ones have expired it begins with the oldest there is, and takes from it where chains stood. */
 export async function* checkArchive(bucket: Bucket, taker?: Taker): AsyncGenerator<Checked> {
-  /** Where chains stand, and the hash of the manifest before; undefined where that is not known. */
-  let [ends, before]: [Ends | undefined, string | undefined] = [undefined, undefined];
+  /** Where chains stand, and the manifest before; undefined where that is not known. */
+  let [ends, before]: [Ends | undefined, Newest | undefined] = [undefined, undefined];
   let [last, marked, segments]: [number | undefined, boolean, boolean] = [undefined, false, false];
   for await (const found of allManifests(bucket)) {
     const key = manifestKey(found.number);
@@ -41,17 +41,18 @@ export async function* checkArchive(bucket: Bucket, taker?: Taker): AsyncGenerat
       [ends, before] = [undefined, undefined];
       continue;
     }
-    const { manifest, sha256, touched } = read;
+    const { manifest, touched } = read;
     // What expires is hidden first, the oldest before all others.
     const expiring: boolean = found.touched === "hidden" && (first || marked);
     marked = expiring;
     if (touched !== undefined && !expiring) problems.push(touched);
 
-    const { previous } = manifest.archive;
-    if (first ? found.number === 1 && previous !== null : before !== undefined && previous !== before) {
+    const { previous, forksBefore } = manifest.archive;
+    if (first ? found.number === 1 && previous !== null : before && previous !== before.sha256) {
       if (problems.length === 0) problems.push(`${key} does not follow from the manifest before it`);
       ends = undefined;
-    }
+    } else if (before && forksBefore !== forksUpTo(before.manifest))
+      problems.push(`${key} does not name the newest manifest before it that accepts a fork`);
     problems.push(...(await wrongForks(bucket, manifest)));
     for (const { chain, agent, seq, seal } of manifest.archive.forks ?? [])
       ends?.[chain].set(agent, { seq, seal: Buffer.from(seal, "hex"), hash: seq === 0 ? null : undefined });
@@ -72,7 +73,7 @@ export async function* checkArchive(bucket: Bucket, taker?: Taker): AsyncGenerat
       ends[piece.chain].set(piece.agent, at);
     }
     if (!standsAs(manifest, ends)) problems.push(`${key} says that chains stand elsewhere than the segments end`);
-    before = sha256;
+    before = read;
     yield { manifest, problems, expired: segment.expired ? "segment" : expiring ? "marked" : undefined };
   }
 }

@@ -61,6 +61,8 @@ const archiveSchema = z.object({
       }),
     ),
   ),
+  /** The newest manifest before this one that has `forks`; missing where there is none. */
+  forksBefore: z.optional(place),
   /** What is wrong with the rows of this segment, and with chains that are no longer those of the bucket. */
   flaws: z.array(
     z.object({
@@ -79,6 +81,10 @@ const archiveSchema = z.object({
 const schema = z.extend(anchorSchema, { archive: archiveSchema });
 
 export type Manifest = z.infer<typeof schema>;
+
+/** What the next one names as `forksBefore`. */
+export const forksUpTo = ({ archive: { number, forks, forksBefore } }: Manifest): number | undefined =>
+  forks ? number : forksBefore;
 
 /** As it is stored: one line. */
 export const encodeManifest = (manifest: Manifest): Buffer => Buffer.from(`${JSON.stringify(manifest)}\n`);

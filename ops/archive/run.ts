@@ -13,7 +13,7 @@ import { isTaken, type Bucket } from "./bucket";
 import { chainsOf, endsOf, pieceOf } from "./ends";
 import type { Flaw } from "./follow";
 import { manifestFolder, manifestKey, segmentKey } from "./keys";
-import { encodeManifest, type Manifest } from "./manifest";
+import { encodeManifest, forksUpTo, type Manifest } from "./manifest";
 import { assertFollows, assertReaches, newestManifest, type Newest } from "./newest";
 import { nameOf, planSegment } from "./plan";
 import { assertNotBehind, logPosition } from "./position";
@@ -137,6 +137,7 @@ async function writeNext(
       segment,
       pieces: taken.map(pieceOf),
       ...(forked && { forks: [forked] }),
+      forksBefore: newest && forksUpTo(newest.manifest),
       flaws,
       flawsSoFar: (previous?.flawsSoFar ?? 0) + taken.reduce((sum, follower) => sum + follower.flaws.length, 0),
     },

@@ -2,8 +2,9 @@
  * Where a verification of the last days begins, and what it must reach: manifests in the locked bucket, which not even the owner of
  * the database can change. A row that is older than the days is none of its concern; that everything since then follows from it is.
  */
-import type { Anchor } from "../anchorFormat";
+import { anchorDigest, type Anchor } from "../anchorFormat";
 import type { Bucket } from "../archive/bucket";
+import { chainsOf, endsOf } from "../archive/ends";
 import { manifestKey } from "../archive/keys";
 import type { Manifest } from "../archive/manifest";
 import { firstVersion, newestManifest, readManifest } from "../archive/newest";
@@ -19,7 +20,28 @@ export interface ArchiveBounds {
 export async function archiveBounds(bucket: Bucket, time: string): Promise<ArchiveBounds | undefined> {
   const newest = (await newestManifest(bucket))?.manifest;
   const from = newest && (await lastBefore(bucket, newest, Date.parse(time)));
-  return newest && from && { from: anchorOf(from), newest: anchorOf(newest), lsn: newest.archive.lsn };
+  return (
+    newest && from && { from: await beginning(bucket, from, newest), newest: anchorOf(newest), lsn: newest.archive.lsn }
+  );
+}
+
+/**
+ * A chain that has forked since, by a fork that was accepted, begins at the last place that both branches have: the manifest may name
+ * a place of the branch that was left. What nobody accepted is found, since the newest manifest still names that branch.
+ */
+async function beginning(bucket: Bucket, from: Manifest, newest: Manifest): Promise<Anchor> {
+  const ends = endsOf(from);
+  let next: Manifest | undefined = newest;
+  while (next && next.archive.number > from.archive.number) {
+    for (const { chain, agent, seq, seal } of next.archive.forks ?? []) {
+      const end = ends[chain].get(agent);
+      if (end && seq < end.seq) ends[chain].set(agent, { seq, seal: Buffer.from(seal, "hex"), hash: undefined });
+    }
+    const { forksBefore }: Manifest["archive"] = next.archive;
+    next = forksBefore === undefined ? undefined : await manifestAt(bucket, forksBefore);
+  }
+  const begin = { ...anchorOf(from), chains: chainsOf(ends) };
+  return { ...begin, digest: anchorDigest(begin) };
 }
 
 const anchorOf = (manifest: Manifest): Anchor => ({ ...manifest, source: manifestKey(manifest.archive.number) });

@@ -2,7 +2,7 @@
 import { DeleteObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 import type pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { parseAnchors } from "../../ops/anchorFormat";
+import { type Anchor, parseAnchors } from "../../ops/anchorFormat";
 import type { Acceptance } from "../../ops/archive/acceptFork";
 import { Bucket } from "../../ops/archive/bucket";
 import { checkArchive } from "../../ops/archive/check";
@@ -13,6 +13,7 @@ import { archive } from "../../ops/archive/run";
 import { silentLog } from "../../ops/log";
 import { roles } from "../../ops/roles";
 import { verifyArchive } from "../../ops/verify/archived";
+import { archiveBounds } from "../../ops/verify/fromArchive";
 import { verify } from "../../ops/verify/verification";
 import { startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
 import { insertReceipts, newReceipt } from "../receipts";
@@ -71,17 +72,26 @@ const placesOf = ({ archive: { pieces } }: Manifest) =>
   pieces.map(({ chain, agent, first, last }) => `${chain} ${agent} ${first}-${last}`);
 
 /** What the verifier finds, manifests taken for the anchors that they are. */
-async function verifyAgainst(of: TestDatabase, manifests: Manifest[]): Promise<string[]> {
+async function verifyAgainst(of: TestDatabase, manifests: Manifest[], from?: Anchor): Promise<string[]> {
   const anchors = parseAnchors(JSON.stringify(manifests), "manifests");
   const report = await verify({
     url: of.url(roles.archiver),
     signal,
     anchors,
+    from,
     connections: 1,
     chunk: 1000,
     allowEmpty: false,
   });
   return report.findings.map(({ message }) => message);
+}
+
+/** What the daily verification finds that begins where a manifest was made. */
+async function verifySince(manifest: Manifest): Promise<string[]> {
+  const [after, newest] = [Date.parse(manifest.as_of) + 1, (await newestManifest(bucket))!.manifest];
+  const bounds = await archiveBounds(bucket, new Date(after).toISOString());
+  expect(bounds?.from.as_of).toBe(manifest.as_of);
+  return verifyAgainst(database, [newest], bounds!.from);
 }
 
 /** Runs SQL as a superuser whom no trigger stops. */
@@ -90,6 +100,27 @@ const tamper = (sql: string, ...values: unknown[]) =>
     .query("set session_replication_role = replica")
     .then(() => superuser.query(sql, values))
     .finally(() => superuser.query("reset session_replication_role"));
+
+/** As a replica that was promoted before it had received an agent's receipts from a place on, and goes on. */
+async function loseReceipts(agent: string, from: number): Promise<void> {
+  await tamper("delete from receipts where actor_id = $1 and chain_seq >= $2", agent, from);
+  await tamper(
+    `update audit.chain_heads h set (seq, seal, receipt_hash, prev_receipt_hash, sealed_at) =
+       (select chain_seq, chain_seal, receipt_hash, prev_receipt_hash, sealed_at from receipts where actor_id = $1 and chain_seq = $2 - 1)
+      where agent = $1`,
+    ...[agent, from],
+  );
+}
+
+/** As the bucket's owner under governance. */
+async function rewriteManifest(number: number, change: (text: string) => string): Promise<void> {
+  const written = { Bucket: bucket.name, Key: manifestKey(number) };
+  const body = change((await bucket.read(written.Key)).toString());
+  const [entry] = await bucket.list(written.Key);
+  const version = { VersionId: entry!.versions[0]!.id, BypassGovernanceRetention: true };
+  await s3.client().send(new DeleteObjectCommand({ ...written, ...version }));
+  await s3.client().send(new PutObjectCommand({ ...written, Body: body }));
+}
 
 const awkward = () => [
   newReceipt({ actor_id: 'z"ö\t\\', tool_name: "a\u0001\u007f\u2028\\b", created_at: new Date().toISOString() }),
@@ -272,11 +303,7 @@ describe("what is wrong in the database", () => {
     await run();
     const { manifests } = await readAll();
     const kept = manifests[0]!.chains.find(({ agent }) => agent === "agent-1")!.seal;
-    // As a replica that was promoted before it had received the last receipt, and went on.
-    await tamper("delete from receipts where actor_id = 'agent-1' and chain_seq = 2");
-    await tamper(
-      "update audit.chain_heads h set (seq, seal, receipt_hash, prev_receipt_hash) = (select chain_seq, chain_seal, receipt_hash, prev_receipt_hash from receipts where actor_id = h.agent and chain_seq = 1) where agent = 'agent-1'",
-    );
+    await loseReceipts("agent-1", 2);
     const behind = await run();
     expect(behind.flaws).toMatchObject([{ kind: "fork", agent: "agent-1", seq: 2, last: 2 }]);
     expect(behind.flaws[0]?.says).toContain(kept);
@@ -308,10 +335,7 @@ describe("a fork that was accepted", () => {
     await insertReceipts(app, [newReceipt(), newReceipt(), newReceipt({ actor_id: "b" })]);
     await run();
     const kept = (await readAll()).manifests[0]!.chains.find(({ agent }) => agent === "agent-1")!.seal;
-    await tamper("delete from receipts where actor_id = 'agent-1' and chain_seq = 2");
-    await tamper(
-      "update audit.chain_heads h set (seq, seal, receipt_hash, prev_receipt_hash) = (select chain_seq, chain_seal, receipt_hash, prev_receipt_hash from receipts where actor_id = h.agent and chain_seq = 1) where agent = 'agent-1'",
-    );
+    await loseReceipts("agent-1", 2);
     await expect(run({ accept: accept(1) })).rejects.toThrow(/once the chain has gone on/);
     await insertReceipts(app, [newReceipt(), newReceipt(), newReceipt({ actor_id: "b" })]);
     await expect(run({ accept: accept(0) })).rejects.toThrow(/receipt 1 of agent "agent-1" is the same here/);
@@ -334,18 +358,53 @@ describe("a fork that was accepted", () => {
       report: { forks: [{ ...accept(1), left: { last: 2, seal: kept } }] },
     });
 
-    // Under governance: a manifest that accepts a fork from a place that was never archived so.
-    const text = (await bucket.read(manifestKey(2)))
-      .toString()
-      .replace(/("forks":.*?"seal":")(.)/, (_, before: string, digit: string) => before + (digit === "f" ? "0" : "f"));
-    const written = { Bucket: bucket.name, Key: manifestKey(2) };
-    const [entry] = await bucket.list(manifestKey(2));
-    const version = { VersionId: entry!.versions[0]!.id, BypassGovernanceRetention: true };
-    await s3.client().send(new DeleteObjectCommand({ ...written, ...version }));
-    await s3.client().send(new PutObjectCommand({ ...written, Body: text }));
-    expect((await verifyArchive(bucket, 3, 0)).findings.map(({ message }) => message)).toContain(
+    // What a fork hides in the daily verification must not be made up, nor the fork itself be passed over.
+    const messages = async () => (await verifyArchive(bucket, 3, 0)).findings.map(({ message }) => message);
+    await rewriteManifest(3, (text) => text.replace('"forksBefore":2,', ""));
+    expect(await messages()).toEqual([
+      `${manifestKey(3)} does not name the newest manifest before it that accepts a fork`,
+    ]);
+    await rewriteManifest(2, (text) =>
+      text.replace(
+        /("forks":.*?"seal":")(.)/,
+        (_, before: string, digit: string) => before + (digit === "f" ? "0" : "f"),
+      ),
+    );
+    expect(await messages()).toContain(
       `${manifestKey(2)} accepts a fork of agent "agent-1" from a place that no segment has so`,
     );
+  });
+
+  it("is the chain's own in a verification that begins before it was accepted; one that nobody accepted is found", async () => {
+    const [a, b] = [() => newReceipt(), () => newReceipt({ actor_id: "b" })];
+    const found = async (of: Manifest[]) => Promise.all(of.map(verifySince));
+    await insertReceipts(app, [a(), a(), a(), b(), b()]);
+    await run();
+    for (const agent of ["agent-1", "b"]) await loseReceipts(agent, 2);
+    await insertReceipts(app, [a(), b(), newReceipt({ actor_id: "c" })]);
+    await run();
+    await insertReceipts(app, [a(), a(), b()]);
+    const [ofA, ofB] = [/receipt 3 of agent "agent-1".*was anchored/, /receipt 2 of agent "b".*was anchored/];
+    const { manifests: between } = await readAll();
+    const [unaccepted] = await found(between.slice(0, 1));
+    for (const one of [ofA, ofB]) expect(unaccepted).toContainEqual(expect.stringMatching(one));
+
+    await run({ accept: accept(1) });
+    for (const messages of await found(between)) {
+      expect(messages).toContainEqual(expect.stringMatching(ofB));
+      expect(messages).not.toContainEqual(expect.stringContaining("agent-1"));
+    }
+    await run({ accept: accept(1, "b") });
+    await insertReceipts(app, [a(), b()]);
+    await run();
+    expect((await found((await readAll()).manifests)).flat()).toEqual([]);
+
+    // The same again, on the branch that was accepted.
+    await loseReceipts("agent-1", 4);
+    await insertReceipts(app, [a(), a()]);
+    expect((await found(between.slice(0, 1)))[0]).toContainEqual(expect.stringContaining("agent-1"));
+    await run({ accept: accept(3) });
+    expect((await found(between)).flat()).toEqual([]);
   });
 });
 
