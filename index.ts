@@ -1,94 +1,49 @@
-import * as pulumi from "@pulumi/pulumi";
-import { awsProvider } from "./components/stack/accountAccess";
-import { acknowledgements } from "./components/programs/acknowledgements";
-import { AdminToken } from "./components/controlPlane/adminToken";
 import { BackupBucket } from "./components/backup/backupBucket";
 import { daysOfMonths } from "./components/backup/backupRules";
-import { Certificates } from "./components/pooling/certificates";
-import { kubernetesProvider } from "./components/stack/clusterAccess";
-import { lookUpCluster } from "./components/network/clusterNetwork";
-import { poolsFor, roleConnections } from "./components/pooling/connectionBudget";
 import { Connections } from "./components/connections/connections";
+import { AdminToken } from "./components/controlPlane/adminToken";
 import { ControlPlane, controlPlaneUrl } from "./components/controlPlane/controlPlane";
-import { Database } from "./components/database/database";
-import { databaseCa } from "./components/connections/databaseCa";
-import { decideOnce } from "./components/stack/decidedOnce";
-import { checkKeys } from "./components/aws/givenKeys";
-import { unpinnedImages } from "./components/stack/imagePins";
 import { ControlPlaneIngress } from "./components/controlPlane/ingress";
-import { ingressSources } from "./components/controlPlane/ingressRules";
-import { Migrations } from "./components/programs/migrations";
+import { Database } from "./components/database/database";
+import { logRetentionOf } from "./components/database/serverLogs";
 import { Monitoring } from "./components/monitoring/monitoring";
-import { bundleMigrations, bundleOps } from "./components/programs/opsBundle";
-import { Reboots } from "./components/programs/reboots";
+import { Tenancy } from "./components/pods/tenancy";
+import { Certificates } from "./components/pooling/certificates";
+import { limitsOf, poolsFor, roleConnections } from "./components/pooling/connectionBudget";
 import { Pgbouncer, pgbouncerNames, pgbouncerPods } from "./components/pooling/pgbouncer";
-import { lookUpDrillPlace, lookUpReplicaPlace } from "./components/network/serverPlace";
-import { untold } from "./components/monitoring/untold";
+import { bundleMigrations, bundleOps } from "./components/programs/opsBundle";
 import { scheduleAll } from "./components/programs/scheduled";
 import { scheduledSources } from "./components/programs/scheduledPrograms";
-import { logRetentionOf } from "./components/database/serverLogs";
-import { StoredPasswords } from "./components/database/storedPasswords";
-import { Tenancy } from "./components/pods/tenancy";
+import { Schema } from "./components/programs/schema";
+import { surroundings } from "./components/stack/surroundings";
 import { stackOutputs } from "./outputs";
 import { readSettings } from "./settings";
 
 /** The whole deployment, from the primary to the control plane on top of it; what it returns are the stack's outputs. */
 async function program() {
   const settings = readSettings();
-  const { environment, account, regions, kmsKeyArns, database, replica: standby, backup, namespace, ops } = settings;
-  const drilled = settings.drill.wanted && backup.copies;
+  const { cluster, places, providers, ingress, databaseCa, acknowledged } = await surroundings(settings);
+  const { environment, account, regions, kmsKeyArns, backup, namespace } = settings;
   const name = `authensor-${environment}`;
   const tags = { ...settings.tags, "authensor:environment": environment };
-  // Without a replica nothing of its region is looked up, made or trusted.
-  const replicaRegion = standby.wanted ? regions.replica : undefined;
-  const serverRegions = [regions.primary, ...(replicaRegion ? [replicaRegion] : [])];
-  const warnings = [...unpinnedImages(settings), ...untold(settings.alarms, serverRegions)];
-  if (database.deletionProtection) for (const warning of warnings) await pulumi.log.warn(warning);
-  // First of all: what is wrong with a file is said before anything is made.
-  const trusted = [...serverRegions, ...(drilled ? [regions.backup] : [])];
-  const trustedCa = databaseCa(trusted, database.caFile);
-  const acknowledged = acknowledgements(settings.verification.acknowledgedFile);
+  const monthsAhead = settings.partitions.monthsAhead;
 
-  const cloud = awsProvider(regions.primary, account);
-  const lookUp = { provider: cloud };
-  const cluster = await lookUpCluster(
-    { name: settings.eksClusterName, region: regions.primary, subnetIds: database.subnetIds },
-    lookUp,
-  );
-  const ingress = settings.ingress && { ...settings.ingress, from: ingressSources(settings.ingress.from, cluster) };
-  const replicaPlace =
-    replicaRegion === undefined ? undefined : await lookUpReplicaPlace(replicaRegion, standby, lookUp);
-  const drill = drilled ? await lookUpDrillPlace(regions.backup, settings.drill.cidr, lookUp) : undefined;
-  await checkKeys(kmsKeyArns, lookUp);
-  await decideOnce({
-    environment,
-    primaryRegion: regions.primary,
-    backupRegion: regions.backup,
-    postgresVersion: database.postgresVersion,
-    primaryKmsKeyArn: kmsKeyArns.primary ?? "",
-    vpcId: cluster.vpcId,
-    createNamespace: settings.createNamespace,
-  });
-  const kubernetes = kubernetesProvider(cluster, account.deployRoleArn);
-  const providers = { aws: cloud, kubernetes };
-
-  const onRds = new Database(
+  const database = new Database(
     name,
     {
-      ...database,
+      ...settings.database,
       ...account,
       regions,
       kmsKeyArns,
       cluster,
-      replica: replicaPlace && { place: replicaPlace, instanceClass: standby.instanceClass },
-      drill,
+      replica: places.replica && { place: places.replica, instanceClass: settings.replica.instanceClass },
+      drill: places.drill,
       copyRetentionDays: backup.copies ? backup.copyRetentionDays : undefined,
-      logRetentionDays: database.logRetentionDays ?? logRetentionOf(backup.receiptRetentionMonths),
+      logRetentionDays: settings.database.logRetentionDays ?? logRetentionOf(backup.receiptRetentionMonths),
       tags,
     },
     { providers },
   );
-  const { secrets, primary, replica, endpoints } = onRds;
   const backups = new BackupBucket(
     `${name}-backups`,
     {
@@ -96,8 +51,8 @@ async function program() {
       region: regions.backup,
       kmsKeyArn: kmsKeyArns.backup,
       retentionDays: daysOfMonths(backup.receiptRetentionMonths),
-      deletionProtection: database.deletionProtection,
-      keepAfterDestroy: database.keepAfterDestroy,
+      deletionProtection: settings.database.deletionProtection,
+      keepAfterDestroy: settings.database.keepAfterDestroy,
       tags,
     },
     { providers },
@@ -114,92 +69,66 @@ async function program() {
     name,
     {
       namespace,
-      ...endpoints,
-      ownerOnReplica: database.rebootForParameters,
+      ...database.endpoints,
+      ownerOnReplica: settings.database.rebootForParameters,
       pgbouncerHost: pgbouncerNames(namespace)[0],
-      credentials: secrets.credentials.current,
-      databaseCa: trustedCa,
+      credentials: database.secrets.credentials.current,
+      databaseCa,
       pgbouncerCa: certificates.caPem,
     },
     inNamespace,
   );
-  const bundles = await bundleOps(["reboot", "migrate", "guard", "monitor", ...scheduledSources], __dirname);
-  const opsProgram = { namespace, ...ops, trustSecret };
-  const identity = { ...account, region: regions.primary, eksClusterName: cluster.name, tags };
 
-  const connectionLimits = {
-    ...database,
-    pgbouncerPods: settings.pgbouncer.pods,
-    maxClients: settings.pgbouncer.maxClients,
-    controlPlaneMaxPods: settings.controlPlane.maxPods,
+  const bundles = await bundleOps(["reboot", "migrate", "guard", "monitor", ...scheduledSources], __dirname);
+  const opsProgram = {
+    ...{ namespace, ...settings.ops, trustSecret },
+    ...{ ...account, region: regions.primary, eksClusterName: cluster.name, tags },
   };
-  const reboots =
-    database.rebootForParameters &&
-    new Reboots(
-      `${name}-reboot`,
-      {
-        ...opsProgram,
-        ...identity,
-        bundle: bundles.reboot,
-        postgresVersion: database.postgresVersion,
-        primary: { server: primary, connection: urls.owner },
-        replica: replica && urls.ownerReplica && { server: replica, connection: urls.ownerReplica },
-      },
-      { providers, dependsOn: [tenancy, primary, ...(replica ? [replica] : [])] },
-    );
-  const migrations = new Migrations(
-    `${name}-migrate`,
+  const schema = new Schema(
+    name,
     {
+      ...settings.database,
       ...opsProgram,
-      database: urls.owner,
-      bundle: bundles.migrate,
+      servers: database,
+      connections: urls,
+      bundles,
       migrations: bundleMigrations(`${__dirname}/sql`),
-      credentials: secrets.credentials,
-      expectations: {
-        parameters: primary.expectedSettings,
-        monthsAhead: settings.partitions.monthsAhead,
-        connections: roleConnections(connectionLimits),
-      },
-      parameterWaitMinutes: database.parameterWaitMinutes,
+      expectations: { monthsAhead, connections: roleConnections(limitsOf(settings)) },
     },
-    { providers, dependsOn: [tenancy, ...(reboots ? [reboots] : [])] },
+    inNamespace,
   );
-  new StoredPasswords(
-    `${name}-roles`,
-    { region: regions.primary, secrets, inForce: { owner: primary, others: migrations } },
-    { providers },
-  );
+  const ready = { providers, dependsOn: [tenancy, schema] };
   const scheduled = scheduleAll(
     name,
     {
       ...opsProgram,
-      ...identity,
       bundles,
       schedules: settings.schedules,
       acknowledgements: acknowledged,
       connections: urls,
       inputs: {
         environment,
-        monthsAhead: settings.partitions.monthsAhead,
+        monthsAhead,
         backups: { ...backups, keyArn: backups.key.arn },
         archiveKnownFlaws: backup.archiveKnownFlaws,
-        drill: onRds.drillTarget,
+        drill: database.drillTarget,
       },
     },
-    { providers, dependsOn: [tenancy, migrations] },
+    ready,
   );
+
   const pgbouncer = new Pgbouncer(
     `${name}-pgbouncer`,
     {
       namespace,
       ...settings.pgbouncer,
-      pools: poolsFor(connectionLimits),
-      database: endpoints.primary,
-      credentials: secrets.credentials,
+      pools: poolsFor(limitsOf(settings)),
+      database: database.endpoints.primary,
+      credentials: database.secrets.credentials,
       certificate: certificates,
       trustSecret,
     },
-    { providers, dependsOn: [tenancy, migrations] },
+    ready,
   );
   const adminToken = new AdminToken(`${name}-admin-token`, { namespace }, inNamespace);
   const controlPlane = new ControlPlane(
@@ -214,31 +143,8 @@ async function program() {
       trustSecret,
       guard: bundles.guard,
     },
-    { providers, dependsOn: [tenancy, migrations, pgbouncer] },
+    { providers, dependsOn: [tenancy, schema, pgbouncer] },
   );
-  const monitoring = new Monitoring(
-    name,
-    {
-      ...settings.alarms,
-      ...opsProgram,
-      ...identity,
-      environment,
-      bundle: bundles.monitor,
-      connections: urls,
-      poolers: pgbouncerPods(namespace),
-      ...settings.monitor,
-      controlPlaneUrl: controlPlaneUrl(namespace),
-      monthsAhead: settings.partitions.monthsAhead,
-      drills: drilled,
-      storageGib: database.storageGib,
-      primary: { server: primary, region: regions.primary, instanceClass: database.instanceClass },
-      replica: replica &&
-        replicaPlace && { server: replica, region: replicaPlace.region, instanceClass: standby.instanceClass },
-      kmsKeyArns,
-    },
-    { providers, dependsOn: [tenancy, migrations, pgbouncer] },
-  );
-
   if (ingress)
     new ControlPlaneIngress(
       `${name}-ingress`,
@@ -246,11 +152,31 @@ async function program() {
       { providers, dependsOn: [tenancy, controlPlane] },
     );
 
+  const monitoring = new Monitoring(
+    name,
+    {
+      ...settings.alarms,
+      ...opsProgram,
+      environment,
+      bundle: bundles.monitor,
+      connections: urls,
+      poolers: pgbouncerPods(namespace),
+      ...settings.monitor,
+      controlPlaneUrl: controlPlaneUrl(namespace),
+      monthsAhead,
+      drills: places.drill !== undefined,
+      storageGib: settings.database.storageGib,
+      ...database.watched,
+      kmsKeyArns,
+    },
+    { providers, dependsOn: [tenancy, schema, pgbouncer] },
+  );
+
   return stackOutputs({
     environment,
-    regions: { ...regions, replica: replicaRegion },
+    regions: { ...regions, replica: places.replica?.region },
     namespace,
-    database: onRds,
+    database,
     backups,
     pgbouncer,
     certificates,

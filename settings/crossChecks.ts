@@ -2,7 +2,7 @@ import { severities } from "../components/monitoring/alarm";
 import { regionOfArn } from "../components/monitoring/alarmTopics";
 import { backupRegionsFor } from "../components/backup/backupRegions";
 import { daysOfMonths } from "../components/backup/backupRules";
-import { planConnections } from "../components/pooling/connectionBudget";
+import { limitsOf, planConnections } from "../components/pooling/connectionBudget";
 import { defaultMaxConnections, instanceCapacity, memoryGibFor } from "../components/aws/instanceClass";
 import { retentionOfAtLeast } from "../components/database/serverLogs";
 import { placement } from "./placement";
@@ -199,14 +199,8 @@ export const crossChecks: readonly CrossCheck[] = [
   },
   {
     key: "maxConnections",
-    broken: ({ database, pgbouncer, controlPlane }) => {
-      const plan = planConnections({
-        maxConnections: database.maxConnections,
-        reservedConnections: database.reservedConnections,
-        pgbouncerPods: pgbouncer.pods,
-        maxClients: pgbouncer.maxClients,
-        controlPlaneMaxPods: controlPlane.maxPods,
-      });
+    broken: (settings) => {
+      const plan = planConnections(limitsOf(settings));
       return plan.fits ? undefined : plan.reason;
     },
   },

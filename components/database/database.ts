@@ -5,6 +5,7 @@ import type { ClusterNetwork } from "../network/clusterNetwork";
 import { DatabaseSecrets } from "./databaseSecrets";
 import { DrillGround } from "./drillGround";
 import type { Endpoint } from "../connections/connections";
+import type { WatchedServer } from "../monitoring/monitoring";
 import { Network } from "../network/network";
 import { Primary, type PrimaryArgs } from "./primary";
 import { Replica } from "./replica";
@@ -43,6 +44,8 @@ export class Database extends pulumi.ComponentResource {
   readonly primary: Primary;
   readonly replica: Replica | undefined;
   readonly copies: BackupReplication | undefined;
+  /** The servers, as what watches them needs to know them. */
+  readonly watched: { primary: WatchedServer; replica: WatchedServer | undefined };
   /** Where clients find the servers. */
   readonly endpoints: { primary: Endpoint; replica: Endpoint | undefined };
   /** What drills restore, what they give to their instance, and where that can be found. */
@@ -133,6 +136,11 @@ export class Database extends pulumi.ComponentResource {
       this.drillTarget = { ...ground.target, copiesArn: copies.arn, copiesKeyArn: copies.key.arn, blocks };
     }
 
+    this.watched = {
+      primary: { server: this.primary, region: regions.primary, instanceClass: args.instanceClass },
+      replica: this.replica &&
+        replica && { server: this.replica, region: replica.place.region, instanceClass: replica.instanceClass },
+    };
     const endpoint = ({ address: host, port }: Primary | Replica, blocks: readonly string[]): Endpoint => {
       return { host, port, blocks: policyBlocks(cluster, blocks) };
     };

@@ -67,6 +67,23 @@ export interface ConnectionLimits {
   controlPlaneMaxPods: number;
 }
 
+/** Of the settings' groups. */
+export const limitsOf = ({
+  database: { maxConnections, reservedConnections },
+  pgbouncer,
+  controlPlane,
+}: {
+  database: Pick<ConnectionLimits, "maxConnections" | "reservedConnections">;
+  pgbouncer: Pick<ConnectionLimits, "maxClients"> & { pods: number };
+  controlPlane: { maxPods: number };
+}): ConnectionLimits => ({
+  maxConnections,
+  reservedConnections,
+  pgbouncerPods: pgbouncer.pods,
+  maxClients: pgbouncer.maxClients,
+  controlPlaneMaxPods: controlPlane.maxPods,
+});
+
 export type ConnectionPlan =
   | {
       fits: true;

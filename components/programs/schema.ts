@@ -1,0 +1,67 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { DatabaseSecrets } from "../database/databaseSecrets";
+import type { Primary } from "../database/primary";
+import type { Replica } from "../database/replica";
+import { StoredPasswords } from "../database/storedPasswords";
+import type { DatabaseConnections } from "./databaseConnection";
+import { type Expectations, Migrations, type MigrationsArgs } from "./migrations";
+import { Reboots, type RebootsArgs } from "./reboots";
+
+export interface SchemaArgs
+  extends
+    Omit<MigrationsArgs, "database" | "bundle" | "credentials" | "expectations">,
+    Omit<RebootsArgs, "primary" | "replica" | "bundle"> {
+  servers: { primary: Primary; replica: Replica | undefined; secrets: DatabaseSecrets };
+  connections: Pick<DatabaseConnections, "owner" | "ownerReplica">;
+  /** The programs' texts. */
+  bundles: Readonly<Record<"reboot" | "migrate", string>>;
+  expectations: Omit<Expectations, "parameters">;
+  /** Whether the servers are rebooted where changed parameters wait for it. */
+  rebootForParameters: boolean;
+}
+
+/**
+ * The servers as everybody else expects to find them: with the parameters in force that they were given, this program's schema, and
+ * logins whose passwords are told to people only then. What uses the database depends on this.
+ */
+export class Schema extends pulumi.ComponentResource {
+  readonly reboots: Reboots | undefined;
+  readonly migrations: Migrations;
+
+  constructor(name: string, args: SchemaArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("authensor:programs:Schema", name, {}, opts);
+    const { servers, connections, bundles, expectations, ...shared } = args;
+    const { primary, replica, secrets } = servers;
+
+    this.reboots = args.rebootForParameters
+      ? new Reboots(
+          `${name}-reboot`,
+          {
+            ...shared,
+            bundle: bundles.reboot,
+            primary: { server: primary, connection: connections.owner },
+            replica: replica && connections.ownerReplica && { server: replica, connection: connections.ownerReplica },
+          },
+          { parent: this, dependsOn: [primary, ...(replica ? [replica] : [])] },
+        )
+      : undefined;
+    this.migrations = new Migrations(
+      `${name}-migrate`,
+      {
+        ...shared,
+        database: connections.owner,
+        bundle: bundles.migrate,
+        credentials: secrets.credentials,
+        expectations: { ...expectations, parameters: primary.expectedSettings },
+      },
+      { parent: this, dependsOn: this.reboots },
+    );
+    new StoredPasswords(
+      `${name}-roles`,
+      { region: args.region, secrets, inForce: { owner: primary, others: this.migrations } },
+      { parent: this },
+    );
+
+    this.registerOutputs({ job: this.migrations.job.metadata.name });
+  }
+}

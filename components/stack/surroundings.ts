@@ -1,0 +1,61 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { Settings } from "../../settings";
+import { checkKeys } from "../aws/givenKeys";
+import { databaseCa } from "../connections/databaseCa";
+import { ingressSources } from "../controlPlane/ingressRules";
+import { untold } from "../monitoring/untold";
+import { lookUpCluster } from "../network/clusterNetwork";
+import { lookUpDrillPlace, lookUpReplicaPlace } from "../network/serverPlace";
+import { acknowledgements } from "../programs/acknowledgements";
+import { awsProvider } from "./accountAccess";
+import { kubernetesProvider } from "./clusterAccess";
+import { decideOnce } from "./decidedOnce";
+import { unpinnedImages } from "./imagePins";
+
+/**
+ * What the settings lead to: files that are read, and what is there already on AWS. All of it is checked, and what is merely unwise is
+ * said, before anything is made. Without a replica nothing of its region is looked up, made or trusted; without drills nothing for them.
+ */
+export async function surroundings(settings: Settings) {
+  const { environment, account, regions, database, backup, alarms } = settings;
+  const replicaRegion = settings.replica.wanted ? regions.replica : undefined;
+  const drillRegion = settings.drill.wanted && backup.copies ? regions.backup : undefined;
+  const serverRegions = [regions.primary, replicaRegion].filter((region) => region !== undefined);
+
+  const warnings = [...unpinnedImages(settings), ...untold(alarms, serverRegions)];
+  if (database.deletionProtection) for (const warning of warnings) await pulumi.log.warn(warning);
+  const trustedCa = databaseCa([...serverRegions, ...(drillRegion ? [drillRegion] : [])], database.caFile);
+  const acknowledged = acknowledgements(settings.verification.acknowledgedFile);
+
+  const cloud = awsProvider(regions.primary, account);
+  const lookUp = { provider: cloud };
+  const cluster = await lookUpCluster(
+    { name: settings.eksClusterName, region: regions.primary, subnetIds: database.subnetIds },
+    lookUp,
+  );
+  const { ingress } = settings;
+  const ingressFrom = ingress && ingressSources(ingress.from, cluster);
+  const replicaPlace = replicaRegion && (await lookUpReplicaPlace(replicaRegion, settings.replica, lookUp));
+  const drillPlace = drillRegion && (await lookUpDrillPlace(drillRegion, settings.drill.cidr, lookUp));
+  await checkKeys(settings.kmsKeyArns, lookUp);
+  await decideOnce({
+    environment,
+    primaryRegion: regions.primary,
+    backupRegion: regions.backup,
+    postgresVersion: database.postgresVersion,
+    primaryKmsKeyArn: settings.kmsKeyArns.primary ?? "",
+    vpcId: cluster.vpcId,
+    createNamespace: settings.createNamespace,
+  });
+  return {
+    /** Of PEM: what signs the servers' certificates. */
+    databaseCa: trustedCa,
+    /** The findings that were looked into, as JSON. */
+    acknowledged,
+    cluster,
+    /** Where the replica goes, and what drills restore. */
+    places: { replica: replicaPlace || undefined, drill: drillPlace || undefined },
+    ingress: ingress && ingressFrom && { ...ingress, from: ingressFrom },
+    providers: { aws: cloud, kubernetes: kubernetesProvider(cluster, account.deployRoleArn) },
+  };
+}
