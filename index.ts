@@ -15,7 +15,7 @@ import { bundleMigrations, bundleOps } from "./components/programs/opsBundle";
 import { scheduleAll } from "./components/programs/scheduled";
 import { scheduledSources } from "./components/programs/scheduledPrograms";
 import { Schema } from "./components/programs/schema";
-import { surroundings } from "./components/stack/surroundings";
+import { surroundings } from "./surroundings";
 import { stackOutputs } from "./outputs";
 import { readSettings } from "./settings";
 

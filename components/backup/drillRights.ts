@@ -1,6 +1,6 @@
 import { interpolate, type Input, output } from "@pulumi/pulumi";
 import { drillTag, scratchName } from "../../ops/drill/name";
-import { archiveReaderStatements, reportStatements, type BackupBucket } from "./archiverRights";
+import { archiveReaderStatements, reportStatements, type BackupBucket } from "./bucketRights";
 
 /** What a drill restores, and what it gives to the instance that it restores into. */
 export interface DrillTarget {

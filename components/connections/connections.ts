@@ -2,6 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { databaseName, type RoleKey } from "../../ops/roles";
 import type { Credentials } from "../database/credentials";
+import type { Endpoint } from "../database/servers";
 import type { Pool } from "../pooling/connectionBudget";
 import { databaseEgress, egressToPods } from "../pods/networkRules";
 import { pgbouncerClient } from "../pods/podSecurity";
@@ -9,13 +10,6 @@ import type { DatabaseConnection, DatabaseConnections } from "../programs/databa
 import { databaseUrl } from "./databaseUrl";
 import { pgbouncerPort, pooledDatabase, pooledRole } from "../pooling/pgbouncerConfig";
 import { databaseCaName, pgbouncerCaName, trustPath } from "../pods/trust";
-
-export interface Endpoint {
-  host: pulumi.Input<string>;
-  port: pulumi.Input<number>;
-  /** Where its address can be. */
-  blocks: readonly string[];
-}
 
 export interface ConnectionsArgs {
   namespace: pulumi.Input<string>;

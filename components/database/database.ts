@@ -4,11 +4,10 @@ import type { DrillTarget } from "../backup/drillRights";
 import type { ClusterNetwork } from "../network/clusterNetwork";
 import { DatabaseSecrets } from "./databaseSecrets";
 import { DrillGround } from "./drillGround";
-import type { Endpoint } from "../connections/connections";
-import type { WatchedServer } from "../monitoring/monitoring";
 import { Network } from "../network/network";
 import { Primary, type PrimaryArgs } from "./primary";
 import { Replica } from "./replica";
+import type { Endpoint, WatchedServer } from "./servers";
 import { blocksOf, policyBlocks, type ServerPlace } from "../network/serverPlace";
 
 /** What the primary alone is told, what both servers are told alike, and where everything goes. */

@@ -1,15 +1,10 @@
 import * as pulumi from "@pulumi/pulumi";
 import { capacityOf } from "../aws/instanceClass";
+import type { WatchedServer } from "../database/servers";
 import type { DatabaseConnections } from "../programs/databaseConnection";
 import { Alarms, type AlarmsArgs } from "./alarms";
 import { Dashboard } from "./dashboard";
 import { Monitor, type MonitorArgs } from "./monitor";
-
-export interface WatchedServer {
-  server: { identifier: pulumi.Output<string> };
-  region: string;
-  instanceClass: string;
-}
 
 export interface MonitoringArgs
   extends Omit<MonitorArgs, "database" | "pool" | "replica" | "tags">, Omit<AlarmsArgs, "primary" | "replica"> {

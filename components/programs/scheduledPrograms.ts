@@ -1,5 +1,5 @@
 import type { Input } from "@pulumi/pulumi";
-import { archiveReaderStatements, archiverStatements } from "../backup/archiverRights";
+import { archiveReaderStatements, archiverStatements } from "../backup/bucketRights";
 import { drillStatements, type DrillTarget } from "../backup/drillRights";
 import { databaseEgress, type EgressRule } from "../pods/networkRules";
 import { databaseCaName, trustPath } from "../pods/trust";

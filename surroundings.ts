@@ -1,16 +1,16 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { Settings } from "../../settings";
-import { checkKeys } from "../aws/givenKeys";
-import { databaseCa } from "../connections/databaseCa";
-import { ingressSources } from "../controlPlane/ingressRules";
-import { untold } from "../monitoring/untold";
-import { lookUpCluster } from "../network/clusterNetwork";
-import { lookUpDrillPlace, lookUpReplicaPlace } from "../network/serverPlace";
-import { acknowledgements } from "../programs/acknowledgements";
-import { awsProvider } from "./accountAccess";
-import { kubernetesProvider } from "./clusterAccess";
-import { decideOnce } from "./decidedOnce";
-import { unpinnedImages } from "./imagePins";
+import type { Settings } from "./settings";
+import { checkKeys } from "./components/aws/givenKeys";
+import { databaseCa } from "./components/connections/databaseCa";
+import { ingressSources } from "./components/controlPlane/ingressRules";
+import { untold } from "./components/monitoring/untold";
+import { lookUpCluster } from "./components/network/clusterNetwork";
+import { lookUpDrillPlace, lookUpReplicaPlace } from "./components/network/serverPlace";
+import { acknowledgements } from "./components/programs/acknowledgements";
+import { awsProvider } from "./components/stack/accountAccess";
+import { kubernetesProvider } from "./components/stack/clusterAccess";
+import { decideOnce } from "./components/stack/decidedOnce";
+import { unpinnedImages } from "./components/stack/imagePins";
 
 /**
  * What the settings lead to: files that are read, and what is there already on AWS. All of it is checked, and what is merely unwise is

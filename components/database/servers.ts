@@ -1,0 +1,16 @@
+import type * as pulumi from "@pulumi/pulumi";
+
+/** Where clients find a server. */
+export interface Endpoint {
+  host: pulumi.Input<string>;
+  port: pulumi.Input<number>;
+  /** Where its address can be. */
+  blocks: readonly string[];
+}
+
+/** A server, as what watches it needs to know it. */
+export interface WatchedServer {
+  server: { identifier: pulumi.Output<string> };
+  region: string;
+  instanceClass: string;
+}
