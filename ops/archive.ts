@@ -29,12 +29,13 @@ Exit codes: 0 all is in the bucket, 1 something failed or was found, 2 wrong usa
 interface Options {
   acceptFork?: string;
   changes?: boolean;
+  imports?: boolean;
   at?: string;
   by?: string;
   reason?: string;
 }
 
-function acceptanceOf({ acceptFork: agent, changes, at = "", by, reason }: Options): Acceptance | undefined {
+function acceptanceOf({ acceptFork: agent, changes, imports, at = "", by, reason }: Options): Acceptance | undefined {
   if (agent === undefined) return undefined;
   if (!/^\d{1,15}$/.test(at) || !by || !reason)
     throw new Failure(
@@ -42,7 +43,13 @@ function acceptanceOf({ acceptFork: agent, changes, at = "", by, reason }: Optio
       [],
       2,
     );
-  return { chain: changes ? "history" : "receipts", agent, seq: Number(at), by, reason };
+  if (imports && (agent !== "" || changes))
+    throw new Failure(
+      '--imports is the one chain of all agents: it goes with --accept-fork "", and without --changes',
+      [],
+      2,
+    );
+  return { chain: imports ? "imports" : changes ? "history" : "receipts", agent, seq: Number(at), by, reason };
 }
 
 async function run(options: Options, { log, signal }: Context): Promise<void> {
@@ -161,6 +168,7 @@ void runProgram(
       .addHelpText("after", environment)
       .option("--accept-fork <agent>", "go on with this agent's chain past a fork (docs/runbooks/archive-flawed.md)")
       .option("--changes", "the fork is in the chain of the agent's changes, not of its receipts")
+      .option("--imports", 'the fork is in the chain of imports: --accept-fork "" --imports')
       .option("--at <place>", "the last place that both branches have")
       .option("--by <name>", "who has looked into it")
       .option("--reason <text>", "what was found, for whoever verifies the archive later")

@@ -14,20 +14,28 @@ interface Head {
 
 type Chains = Anchor["chains"];
 
+/** Where the chain of a table ends that has no heads. */
+export async function endOf(
+  client: pg.Client,
+  table: "audit.checkpoints" | "audit.imports",
+): Promise<Anchor["imports"]> {
+  const sql = `select seq, seal from ${table} order by seq desc limit 1`;
+  const [last] = (await client.query<Omit<Head, "agent">>(sql)).rows;
+  return { seq: Number(last?.seq ?? 0), seal: last?.seal.toString("hex") ?? "" };
+}
+
 /** Where chains end, together with what else an anchor says of the server. In the order of the agents' bytes. */
-export async function anchorOf(client: pg.Client, chains: Chains): Promise<Omit<Anchor, "source">> {
-  const lastOf = async (table: string) => {
-    const sql = `select seq, seal from ${table} order by seq desc limit 1`;
-    const [last] = (await client.query<Omit<Head, "agent">>(sql)).rows;
-    return { seq: Number(last?.seq ?? 0), seal: last?.seal.toString("hex") ?? "" };
-  };
+export async function anchorOf(
+  client: pg.Client,
+  { chains, imports }: Pick<Anchor, "chains" | "imports">,
+): Promise<Omit<Anchor, "source">> {
   const { rows: about } = await client.query<{ database: string; as_of: string }>(
     `select current_database() as database, to_char(now(), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as as_of`,
   );
   const content = {
     server: await readServer(client),
-    checkpoint: await lastOf("audit.checkpoints"),
-    imports: await lastOf("audit.imports"),
+    checkpoint: await endOf(client, "audit.checkpoints"),
+    imports,
     chains: chains.toSorted((a, b) => Buffer.compare(Buffer.from(a.agent), Buffer.from(b.agent))),
   };
   const sum = (of: (chain: Chains[number]) => number) => chains.reduce((total, chain) => total + of(chain), 0);
@@ -56,6 +64,6 @@ export async function takeAnchor(client: pg.Client): Promise<Omit<Anchor, "sourc
       history_seq: Number(history.get(agent)?.seq ?? 0),
       history_seal: history.get(agent)?.seal.toString("hex") ?? "",
     }));
-    return anchorOf(client, chains);
+    return anchorOf(client, { chains, imports: await endOf(client, "audit.imports") });
   });
 }

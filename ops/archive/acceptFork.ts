@@ -1,10 +1,8 @@
 /** A fork that somebody has looked into: the chain goes on in the bucket from the last place that both branches have. */
 import type pg from "pg";
 import { Failure } from "../program";
-import { chainKinds, type ChainName } from "../verify/chainKinds";
-import { named } from "../verify/findings";
-import { agentIs } from "../verify/queries";
 import type { Bucket } from "./bucket";
+import { archivedKinds, ofChain, ownerOf, type ArchivedChain } from "./chains";
 import { manifestKey } from "./keys";
 import { readLine } from "./lines";
 import type { Manifest } from "./manifest";
@@ -12,9 +10,7 @@ import { allManifests, readManifest } from "./newest";
 import type { Ends } from "./plan";
 import { readSegment } from "./segment";
 
-export interface Acceptance {
-  chain: ChainName;
-  agent: string;
+export interface Acceptance extends ArchivedChain {
   /** The last place that both branches have; 0 where they have none. */
   seq: number;
   by: string;
@@ -32,27 +28,28 @@ export async function acceptFork(
   newest: number,
   { chain, agent, seq, by, reason }: Acceptance,
 ): Promise<AcceptedFork> {
-  const { noun, table, seq: place, seal: sealColumn } = chainKinds[chain];
+  const owner = ownerOf({ chain, agent });
+  const { noun, table, seq: place, seal: sealColumn } = archivedKinds[chain];
   const end = ends[chain].get(agent);
   if (!end || seq >= end.seq)
     throw new Failure(
-      `the bucket has the chain of ${noun}s of ${named(agent)} up to ${end?.seq ?? 0}: a fork is accepted from an earlier place on, not from ${seq}`,
+      `the bucket has the chain of ${noun}s of ${owner} up to ${end?.seq ?? 0}: a fork is accepted from an earlier place on, not from ${seq}`,
     );
-  const inBucket = async (of: number) => (of === 0 ? "" : await sealInBucket(bucket, newest, chain, agent, of));
+  const inBucket = async (of: number) => (of === 0 ? "" : await sealInBucket(bucket, newest, { chain, agent }, of));
   const [common, next] = [await inBucket(seq), await inBucket(seq + 1)];
   if (common === undefined)
-    throw new Failure(`${noun} ${seq} of ${named(agent)} is in no segment of the bucket ${bucket.name}`);
+    throw new Failure(`${noun} ${seq} of ${owner} is in no segment of the bucket ${bucket.name}`);
   const { rows } = await client.query<{ seal: string }>(
-    `select encode(${sealColumn}, 'hex') as seal from ${table} where ${place} = $2${agentIs(chain, agent, 1)}`,
+    `select encode(${sealColumn}, 'hex') as seal from ${table} where ${place} = $2${ofChain(chain, agent, 1)}`,
     [agent, seq + 1],
   );
   if (rows.length === 0)
     throw new Failure(
-      `the chain of ${named(agent)} has no ${noun} ${seq + 1} here: a fork is accepted once the chain has gone on`,
+      `the chain of ${owner} has no ${noun} ${seq + 1} here: a fork is accepted once the chain has gone on`,
     );
   if (rows.some(({ seal }) => seal === next))
     throw new Failure(
-      `${noun} ${seq + 1} of ${named(agent)} is the same here and in the bucket: name the last place that both have`,
+      `${noun} ${seq + 1} of ${owner} is the same here and in the bucket: name the last place that both have`,
     );
   ends[chain].set(agent, { seq, seal: Buffer.from(common, "hex"), hash: seq === 0 ? null : undefined });
   const left = { last: end.seq, seal: end.seal.toString("hex") };
@@ -63,8 +60,7 @@ export async function acceptFork(
 export async function sealInBucket(
   bucket: Bucket,
   upTo: number,
-  chain: ChainName,
-  agent: string,
+  { chain, agent }: ArchivedChain,
   seq: number,
 ): Promise<string | undefined> {
   const found = [];
@@ -89,7 +85,9 @@ export async function sealInBucket(
 export async function wrongForks(bucket: Bucket, { archive: { number, forks = [] } }: Manifest): Promise<string[]> {
   const wrong: string[] = [];
   for (const { chain, agent, seq, seal } of forks)
-    if (seq > 0 && (await sealInBucket(bucket, number - 1, chain, agent, seq)) !== seal)
-      wrong.push(`${manifestKey(number)} accepts a fork of ${named(agent)} from a place that no segment has so`);
+    if (seq > 0 && (await sealInBucket(bucket, number - 1, { chain, agent }, seq)) !== seal)
+      wrong.push(
+        `${manifestKey(number)} accepts a fork of ${ownerOf({ chain, agent })} from a place that no segment has so`,
+      );
   return wrong;
 }

@@ -1,14 +1,14 @@
 /** Reads the bucket from its first manifest to its newest, and checks all of it: without the database, by what is in the bucket alone. */
-import { ofEachChain } from "../verify/chainKinds";
 import { wrongForks } from "./acceptFork";
 import { checkSegment, type Taker } from "./checkSegment";
 import type { Bucket } from "./bucket";
-import { chainsOf, endsOf } from "./ends";
+import { nameOf, ofEachArchived } from "./chains";
+import { anchored, endsOf } from "./ends";
 import type { Place } from "./follow";
 import { manifestKey } from "./keys";
 import { forksUpTo, type Manifest } from "./manifest";
 import { allManifests, readManifest, type Newest } from "./newest";
-import { nameOf, type Ends } from "./plan";
+import type { Ends } from "./plan";
 import { isUnreadable } from "./unreadable";
 
 export interface Checked {
@@ -56,7 +56,7 @@ export async function* checkArchive(bucket: Bucket, taker?: Taker): AsyncGenerat
     problems.push(...(await wrongForks(bucket, manifest)));
     for (const { chain, agent, seq, seal } of manifest.archive.forks ?? [])
       ends?.[chain].set(agent, { seq, seal: Buffer.from(seal, "hex"), hash: seq === 0 ? null : undefined });
-    if (previous === null) ends ??= ofEachChain(() => new Map<string, Place>());
+    if (previous === null) ends ??= ofEachArchived(() => new Map<string, Place>());
     await taker?.manifest?.(manifest);
     const of = { key, version: found.version, first: !segments };
     const segment = await checkSegment(bucket, manifest, ends, of, taker);
@@ -83,7 +83,8 @@ function goneBetween(last: number, next: number): string {
   return from === to ? `${from} is gone` : `${from} to ${to} are gone`;
 }
 
-function standsAs({ chains }: Manifest, ends: Ends): boolean {
-  const stands = chainsOf(ends).toSorted((a, b) => Buffer.compare(Buffer.from(a.agent), Buffer.from(b.agent)));
-  return JSON.stringify(stands) === JSON.stringify(chains);
+function standsAs({ chains, imports }: Manifest, ends: Ends): boolean {
+  const stands = anchored(ends);
+  stands.chains.sort((a, b) => Buffer.compare(Buffer.from(a.agent), Buffer.from(b.agent)));
+  return JSON.stringify(stands) === JSON.stringify({ chains, imports });
 }

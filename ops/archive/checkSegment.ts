@@ -1,11 +1,12 @@
 /** Checks one segment: its bytes, and every row of it, against its manifest and against where the chains stood before. */
-import type { ChainName } from "../verify/chainKinds";
+import { Failure } from "../program";
 import type { Bucket } from "./bucket";
+import { nameOf, type ArchivedName } from "./chains";
 import { Follower, genesis, type Place } from "./follow";
 import { readLine, type Line } from "./lines";
 import type { Manifest } from "./manifest";
 import { firstVersion, sayTouched } from "./newest";
-import { nameOf, type Ends } from "./plan";
+import type { Ends } from "./plan";
 import { readSegment } from "./segment";
 import { isUnreadable } from "./unreadable";
 
@@ -15,7 +16,7 @@ export interface Taker {
   manifest?: (manifest: Manifest) => Promise<void> | void;
   lines?: (lines: Buffer[]) => Promise<void> | void;
   /** The same, row by row. */
-  row?: (chain: ChainName, line: Line) => void;
+  row?: (chain: ArchivedName, line: Line) => void;
 }
 
 interface Seen {
@@ -96,7 +97,10 @@ async function follow(
   for await (const lines of readSegment(bucket, segment, version)) {
     for (const bytes of lines) {
       const { chain, line } = readLine(bytes);
-      byName.get(nameOf({ chain, agent: line.agent }))?.take(line);
+      const name = nameOf({ chain, agent: line.agent });
+      const follower = byName.get(name);
+      if (follower) follower.take(line);
+      else throw new Failure(`it has rows of chains that its manifest does not name, the first of ${name}`);
       taker?.row?.(chain, line);
     }
     await taker?.lines?.(lines);

@@ -1,24 +1,25 @@
 /** Where chains end in the bucket, from and into the form that anchors have. */
-import { ofEachChain } from "../verify/chainKinds";
-import type { Follower, Place } from "./follow";
+import { ofEachArchived } from "./chains";
+import { genesis, type Follower, type Place } from "./follow";
 import type { Manifest } from "./manifest";
 import type { Ends } from "./plan";
 
 /** What a manifest says; nothing where there is none yet. */
 export function endsOf(manifest: Manifest | undefined): Ends {
-  const ends: Ends = ofEachChain(() => new Map<string, Place>());
+  const ends: Ends = ofEachArchived(() => new Map<string, Place>());
   const place = (seq: number, seal: string): Place => ({ seq, seal: Buffer.from(seal, "hex"), hash: undefined });
   for (const { agent, seq, seal, history_seq, history_seal } of manifest?.chains ?? []) {
     if (seq > 0) ends.receipts.set(agent, place(seq, seal));
     if (history_seq > 0) ends.history.set(agent, place(history_seq, history_seal));
   }
+  if (manifest && manifest.imports.seq > 0) ends.imports.set("", place(manifest.imports.seq, manifest.imports.seal));
   return ends;
 }
 
-export function chainsOf({ receipts, history }: Ends): Manifest["chains"] {
-  const nowhere = { seq: 0, seal: Buffer.alloc(0) };
-  return [...new Set([...receipts.keys(), ...history.keys()])].map((agent) => {
-    const [end, ofHistory] = [receipts.get(agent) ?? nowhere, history.get(agent) ?? nowhere];
+/** As an anchor has them. */
+export function anchored({ receipts, history, imports }: Ends): Pick<Manifest, "chains" | "imports"> {
+  const chains = [...new Set([...receipts.keys(), ...history.keys()])].map((agent) => {
+    const [end, ofHistory] = [receipts.get(agent) ?? genesis, history.get(agent) ?? genesis];
     return {
       agent,
       seq: end.seq,
@@ -27,6 +28,8 @@ export function chainsOf({ receipts, history }: Ends): Manifest["chains"] {
       history_seal: ofHistory.seal.toString("hex"),
     };
   });
+  const { seq, seal } = imports.get("") ?? genesis;
+  return { chains, imports: { seq, seal: seal.toString("hex") } };
 }
 
 /** A piece as a manifest names it, once its rows were seen. */

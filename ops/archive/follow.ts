@@ -1,7 +1,7 @@
 /** Follows one chain from where the bucket ends, row by row: is each the next, with the seal and the hash that it must have? */
-import { chainKinds, expectedSeal, type ChainName } from "../verify/chainKinds";
+import { createHash } from "node:crypto";
 import type { Checkpoint } from "../verify/checkpoints";
-import { named } from "../verify/findings";
+import { archivedKinds, ownerOf, type ArchivedChain } from "./chains";
 import type { Line } from "./lines";
 
 /** Where a chain stands; `hash` undefined: not known. */
@@ -14,10 +14,8 @@ export interface Place {
 export const genesis: Place = { seq: 0, seal: Buffer.alloc(0), hash: null };
 
 /** What is wrong with a chain at a place. `fork`: it is not the chain that is in the bucket, and nothing more of it is taken. */
-export interface Flaw {
+export interface Flaw extends ArchivedChain {
   kind: "altered" | "missing" | "twice" | "head" | "fork";
-  chain: ChainName;
-  agent: string;
   seq: number;
   /** The last one, of several that are missing. */
   last?: number;
@@ -28,9 +26,7 @@ export interface Flaw {
 export type Elsewhere = Pick<Checkpoint, "first" | "last" | "source" | "seal" | "hash">;
 
 /** Part of a chain to be archived: what comes after a place that the bucket has, up to a place. */
-export interface Piece {
-  chain: ChainName;
-  agent: string;
+export interface Piece extends ArchivedChain {
   from: Place;
   last: number;
   /** Where `last` is the chain's end: what its head says. */
@@ -102,15 +98,14 @@ export class Follower {
   }
 
   private get noun(): string {
-    return chainKinds[this.piece.chain].noun;
+    return archivedKinds[this.piece.chain].noun;
   }
 
   private follows({ seq, content, prevHash, seal }: Line): boolean {
-    const { chain } = this.piece;
-    const linked = chainKinds[chain].headHash === undefined || this.at.hash === undefined || this.at.hash === prevHash;
-    return (
-      content !== undefined && linked && expectedSeal(chain, this.at.seal, { seq, content, prevHash }).equals(seal)
-    );
+    const { headHash, hashed } = archivedKinds[this.piece.chain];
+    const linked = headHash === undefined || this.at.hash === undefined || this.at.hash === prevHash;
+    if (content === undefined || !linked) return false;
+    return hashed(createHash("sha256"), this.at.seal, { seq, content, prevHash }).digest().equals(seal);
   }
 
   /** Steps over what checkpoints stand for, up to before a place. */
@@ -143,7 +138,7 @@ export class Follower {
       agent,
       seq,
       ...(last !== undefined && { last }),
-      says: `${what} (${named(agent)})`,
+      says: `${what} (${ownerOf(this.piece)})`,
     });
   }
 }

@@ -3,21 +3,21 @@
  * between tabs as PostgreSQL prints them: no value goes through a parser that might print it in another way (docs/backups.md).
  */
 import { createHash } from "node:crypto";
-import type { ChainName } from "../verify/chainKinds";
+import type { ArchivedName } from "./chains";
 
 /** A row as a segment has it, ready to be checked against the one before it. */
 export interface Line {
   agent: string;
   seq: number;
   seal: Buffer;
-  /** In which its receipt was made, whose partition it is in: "2026-11". */
+  /** In which its receipt was made, whose partition it is in: "2026-11"; empty for an import. */
   month: string;
-  /** Authensor's hash and the one before it; null for changes. */
+  /** Authensor's hash and the one before it; null for other than receipts. */
   hash: string | null;
   prevHash: string | null;
   /** What the seal covers besides the seal before it; undefined where the row holds what no row of ours can. */
   content: Buffer | undefined;
-  /** Whether Authensor's hash is the row's; true for changes. */
+  /** Whether Authensor's hash is the row's; true for other than receipts. */
   hashRight: boolean;
 }
 
@@ -25,7 +25,7 @@ const json = (value: string): string => `coalesce(to_json(${value})::text, 'null
 const utc = (time: string): string => json(`${time} at time zone 'UTC'`);
 
 /** SQL: the line of a row of the chain's table. */
-export const lineOf: Readonly<Record<ChainName, string>> = {
+export const lineOf: Readonly<Record<ArchivedName, string>> = {
   receipts: `concat(
     '{"chain":"receipts","agent":', to_json(coalesce(actor_id, '')), ',"seq":', coalesce(chain_seq, 0), ',"sealed_at":', ${utc("sealed_at")},
     ',"seal":"', encode(chain_seal, 'hex'), '","hash":', ${json("receipt_hash")}, ',"prev_hash":', ${json("prev_receipt_hash")}, e',"statement":\\t',
@@ -34,6 +34,11 @@ export const lineOf: Readonly<Record<ChainName, string>> = {
     '{"chain":"history","agent":', ${json("agent")}, ',"seq":', coalesce(seq, 0), ',"seal":"', encode(seal, 'hex'), '","receipt_id":', ${json("receipt_id")},
     ',"receipt_created_at":', ${utc("receipt_created_at")}, ',"changed_at":', ${utc("changed_at")}, ',"changed_by":', ${json("changed_by")},
     ',"application":', ${json("application")}, e',"before":\\t', before, e'\\t,"after":\\t', after, e'\\t}')`,
+  // All texts and times, so nothing stands between tabs.
+  imports: `concat(
+    '{"chain":"imports","seq":', coalesce(seq, 0), ',"seal":"', encode(seal, 'hex'), '","reason":', ${json("reason")}, ',"opened_by":', ${json("opened_by")},
+    ',"application":', ${json("application")}, ',"opened_at":', ${utc("opened_at")}, ',"agent":', ${json("agent")},
+    ',"first_seq":', coalesce(first_seq, 0), ',"last_seq":', coalesce(last_seq, 0), ',"sealed_at":', ${utc("sealed_at")}, '}')`,
 };
 
 /** Microseconds since 2000 as PostgreSQL sends a timestamptz; throws at what is no time of the years 1 to 9999. */
@@ -138,6 +143,44 @@ function readChange(header: ChangeHeader, before: Buffer, after: Buffer): Line {
   };
 }
 
+export interface ImportLine {
+  chain: "imports";
+  seq: number;
+  seal: string;
+  reason: string;
+  opened_by: string;
+  application: string;
+  opened_at: string;
+  /** Whose receipts came; the chain is nobody's. */
+  agent: string;
+  first_seq: number;
+  last_seq: number;
+  sealed_at: string;
+}
+
+function readImport(row: ImportLine): Line {
+  const { seq, seal, reason, opened_by, application, opened_at, agent, first_seq, last_seq, sealed_at } = row;
+  const content = () =>
+    Buffer.concat([
+      ...field(20, int8(seq)),
+      ...[reason, opened_by, application].flatMap(bytea),
+      ...time(opened_at),
+      ...bytea(agent),
+      ...[first_seq, last_seq].flatMap((place) => field(20, int8(place))),
+      ...time(sealed_at),
+    ]);
+  return {
+    agent: "",
+    seq,
+    seal: Buffer.from(seal, "hex"),
+    month: "",
+    hash: null,
+    prevHash: null,
+    content: unlessImpossible(content),
+    hashRight: true,
+  };
+}
+
 /** A missing value, or a time such as infinity, is no error here: the row's seal cannot be right, which the reader will say. */
 function unlessImpossible(content: () => Buffer): Buffer | undefined {
   try {
@@ -147,13 +190,15 @@ function unlessImpossible(content: () => Buffer): Buffer | undefined {
   }
 }
 
-type Header = { chain: ChainName } & ReceiptHeader & ChangeHeader;
+type Header = ({ chain: "receipts" } & ReceiptHeader) | ({ chain: "history" } & ChangeHeader) | ImportLine;
 
 /** Reads a line, without its LF. @throws at what no segment holds */
-export function readLine(bytes: Buffer): { chain: ChainName; line: Line } {
+export function readLine(bytes: Buffer): { chain: ArchivedName; line: Line } {
   const first = bytes.indexOf(tab);
+  // Between no tabs: all JSON.
+  const header = JSON.parse(first < 0 ? bytes.toString() : `${bytes.toString("utf8", 0, first)}null}`) as Header;
+  if (header.chain === "imports") return { chain: "imports", line: readImport(header) };
   if (first < 0 || bytes.toString("latin1", bytes.length - 2) !== end) throw new SyntaxError("not a line of a segment");
-  const header = JSON.parse(`${bytes.toString("utf8", 0, first)}null}`) as Header;
   if (header.chain === "receipts")
     return { chain: "receipts", line: readReceipt(header, bytes.subarray(first + 1, -end.length)) };
   const second = bytes.indexOf(tab, first + 1);

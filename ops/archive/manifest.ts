@@ -6,13 +6,13 @@ import { createHash } from "node:crypto";
 import * as z from "zod/mini";
 import { anchorDigest, anchorSchema } from "../anchorFormat";
 import { Failure } from "../program";
-import { chainNames } from "../verify/chainKinds";
+import { archivedNames } from "./chains";
 import { count, decode, sha256 } from "./decode";
 import { compressedSchema } from "./stored";
 
 const place = z.int().check(z.minimum(1));
 const seal = z.string().check(z.regex(/^([0-9a-f]{64})?$/));
-const chain = z.enum(chainNames);
+const chain = z.enum(archivedNames);
 
 const archiveSchema = z.object({
   /** Of this entry and of the segment. */

@@ -1,6 +1,6 @@
 /** The rows of pieces of chains, chain by chain and in each in order, as the lines of a segment. */
 import pg from "pg";
-import { chainNames, type ChainName } from "../verify/chainKinds";
+import { archivedKinds, archivedNames, type ArchivedName } from "./chains";
 import { copyOut } from "./copy";
 import type { Piece } from "./follow";
 import { lineOf } from "./lines";
@@ -25,7 +25,7 @@ function firstOf({ from, checkpoints, repeated }: Piece): number {
 
 /** Lines, some at a time: the pieces' in their order, which is that of `inOrder`. */
 export async function* linesOf(client: pg.Client, pieces: readonly Piece[]): AsyncGenerator<Buffer[]> {
-  const of = (chain: ChainName) => pieces.filter((piece) => piece.chain === chain);
+  const of = (chain: ArchivedName) => pieces.filter((piece) => piece.chain === chain);
   const receipts = of("receipts");
   for (const piece of receipts.filter(({ agent }) => agent === ""))
     yield* copyOut(
@@ -35,11 +35,12 @@ export async function* linesOf(client: pg.Client, pieces: readonly Piece[]): Asy
   for (const some of inBatches(receipts.filter(({ agent }) => agent !== "")))
     yield* copyOut(client, receiptsQuery(some, await spansOf(client, some), "actor_id = wanted.of_agent"));
   for (const some of inBatches(of("history"))) yield* copyOut(client, historyQuery(some));
+  for (const piece of of("imports")) yield* copyOut(client, importsQuery(piece));
 }
 
-/** The order of pieces in a segment: receipts, then changes, each by the bytes of the agents' names. */
+/** The order of pieces in a segment: receipts, then changes, then imports, each by the bytes of the agents' names. */
 export const inOrder = (pieces: readonly Piece[]): Piece[] =>
-  chainNames.flatMap((name) =>
+  archivedNames.flatMap((name) =>
     pieces
       .filter(({ chain }) => chain === name)
       .sort((a, b) => Buffer.compare(Buffer.from(a.agent), Buffer.from(b.agent))),
@@ -90,6 +91,9 @@ function historyQuery(pieces: readonly Piece[]): string {
     "select * from audit.receipt_history where agent = wanted.of_agent and seq between wanted.first and wanted.last order by seq";
   return loop("of_agent, first, last", placesOf(pieces), lineOf.history, rows);
 }
+
+const importsQuery = (piece: Piece): string =>
+  `select ${lineOf.imports} from ${archivedKinds.imports.table} where seq between ${firstOf(piece)} and ${piece.last} order by seq`;
 
 /**
  * A chain's newest receipts are those made last, but for clocks that differ and imports: so they are looked for from the newest back

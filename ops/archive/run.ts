@@ -5,20 +5,20 @@ import type { Log } from "../log";
 import { newestMigration } from "../migrate/ledger";
 import { Failure } from "../program";
 import { anchorOf } from "../takeAnchor";
-import { ofEachChain } from "../verify/chainKinds";
 import { inSnapshot } from "../verify/session";
-import { readSnapshot, type Snapshot } from "../verify/snapshot";
 import { acceptFork, type Acceptance } from "./acceptFork";
 import { isTaken, type Bucket } from "./bucket";
-import { chainsOf, endsOf, pieceOf } from "./ends";
+import { nameOf, ofEachArchived, type ArchivedChain } from "./chains";
+import { anchored, endsOf, pieceOf } from "./ends";
 import type { Flaw } from "./follow";
 import { manifestFolder, manifestKey, segmentKey } from "./keys";
 import { encodeManifest, forksUpTo, type Manifest } from "./manifest";
 import { assertFollows, assertReaches, newestManifest, type Newest } from "./newest";
-import { nameOf, planSegment } from "./plan";
+import { planSegment, type Trail } from "./plan";
 import { assertNotBehind, logPosition } from "./position";
 import { inOrder, linesOf } from "./rows";
 import { writeSegment } from "./segment";
+import { readTrail } from "./trail";
 
 export interface Archiver {
   client: pg.Client;
@@ -103,10 +103,9 @@ async function writeNext(
   const previous = newest?.manifest.archive;
   const lsn = await logPosition(client);
   const ends = endsOf(newest?.manifest);
-  const snapshot = await readSnapshot(client);
-  const { asOf } = snapshot;
+  const { asOf, ...trail } = await readTrail(client);
   const forked = accept && (await acceptFork(client, bucket, ends, previous?.number ?? 0, accept));
-  const plan = planSegment(forked ? onlyOf(snapshot, forked) : snapshot, ends, left, mostRows);
+  const plan = planSegment(forked ? onlyOf(trail, forked) : trail, ends, left, mostRows);
   const { pieces } = plan;
   // All other chains come next.
   const [forks, complete] = forked ? [[], false] : [plan.forks, plan.complete];
@@ -125,7 +124,7 @@ async function writeNext(
 
   for (const { piece, at } of taken) ends[piece.chain].set(piece.agent, at);
   const manifest: Manifest = {
-    ...(await anchorOf(client, chainsOf(ends))),
+    ...(await anchorOf(client, anchored(ends))),
     archive: {
       format: 1,
       number,
@@ -146,8 +145,8 @@ async function writeNext(
 }
 
 /** One chain alone. */
-function onlyOf({ heads, checkpoints }: Snapshot, { chain, agent }: Pick<Acceptance, "chain" | "agent">) {
+function onlyOf({ heads, checkpoints }: Trail, { chain, agent }: ArchivedChain): Trail {
   const head = heads[chain].get(agent);
-  const only = ofEachChain((name) => new Map(name === chain && head ? [[agent, head]] : []));
+  const only = ofEachArchived((name) => new Map(name === chain && head ? [[agent, head]] : []));
   return { heads: only, checkpoints };
 }

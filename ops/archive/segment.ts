@@ -1,8 +1,8 @@
 /** A segment: lines of pieces of chains, one after another. Written and read here, so that both keep to one form. */
 import type { Bucket } from "./bucket";
+import { nameOf } from "./chains";
 import { Follower, type Piece } from "./follow";
 import { readLine } from "./lines";
-import { nameOf } from "./plan";
 import { readCompressed, storeCompressed, type Block, type Compressed } from "./stored";
 
 export interface Written {

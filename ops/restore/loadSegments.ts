@@ -1,15 +1,15 @@
 /** Puts every segment into the chains, in their order, checked as it passes; then what follows from them. */
 import type pg from "pg";
 import type { Bucket } from "../archive/bucket";
+import { archivedKinds, archivedNames } from "../archive/chains";
 import { checkArchive } from "../archive/check";
 import type { Manifest } from "../archive/manifest";
 import { saysTouched } from "../archive/newest";
 import type { Log } from "../log";
 import { Failure } from "../program";
-import { chainKinds, chainNames } from "../verify/chainKinds";
 import type { CopyIn } from "./copyIn";
 import { copyOf, rowOf } from "./rows";
-import { applyChanges, dropBranch, makeHeads } from "./settle";
+import { applyChanges, dropBranch, forgetImports, makeHeads } from "./settle";
 import { withoutTriggers } from "./triggers";
 
 export interface Loaded {
@@ -28,10 +28,12 @@ export async function loadSegments(client: pg.Client, bucket: Bucket, upTo: numb
   const say = every(10_000, () => log.info("segments", { rows, manifest: last?.archive.number ?? 0, of: upTo }));
   await withoutTriggers(
     client,
-    chainNames.map((name) => chainKinds[name].table),
+    archivedNames.map((name) => archivedKinds[name].table),
     async (copy) => {
+      let importsFrom: number | undefined;
       const archive = checkArchive(bucket, {
-        async manifest({ archive: { forks = [] } }) {
+        async manifest({ archive: { pieces, forks = [] } }) {
+          importsFrom = pieces.find(({ chain }) => chain === "imports")?.first;
           if (forks.length === 0) return;
           await copy.end();
           for (const fork of forks) await dropBranch(client, fork);
@@ -43,7 +45,12 @@ export async function loadSegments(client: pg.Client, bucket: Bucket, upTo: numb
             const { chain, row } = rowOf(line, statusOf);
             (byChain[chain] ??= []).push(row);
           }
-          for (const chain of chainNames)
+          if (byChain["imports"] && importsFrom !== undefined) {
+            await copy.end();
+            await forgetImports(client, importsFrom);
+            importsFrom = undefined;
+          }
+          for (const chain of archivedNames)
             if (byChain[chain]) await copy.write(copyOf[chain], Buffer.from(`${byChain[chain].join("\n")}\n`));
           say();
         },
@@ -65,6 +72,7 @@ export async function loadSegments(client: pg.Client, bucket: Bucket, upTo: numb
       log.info("segments are stored", stored);
       await applyChanges(client);
       await makeHeads(client, last);
+      await forgetImports(client, last.imports.seq + 1);
     },
   );
   if (!last) throw new Error("a restore has ended without a manifest");

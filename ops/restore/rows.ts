@@ -1,5 +1,6 @@
 /** Lines of segments as rows for COPY: what is sealed goes from one to the other as it stands, without being parsed. */
-import type { ChainName } from "../verify/chainKinds";
+import type { ArchivedName } from "../archive/chains";
+import type { ImportLine } from "../archive/lines";
 
 const receiptColumns =
   "id, envelope_id, parent_receipt_id, created_at, decision_outcome, tool_name, actor_id, envelope, decision, " +
@@ -7,13 +8,16 @@ const receiptColumns =
 const changeColumns =
   "agent, seq, receipt_id, receipt_created_at, changed_at, changed_by, application, before, after, seal";
 
-export const copyOf: Readonly<Record<ChainName, string>> = {
+const importColumns = "seq, reason, opened_by, application, opened_at, agent, first_seq, last_seq, sealed_at, seal";
+
+export const copyOf: Readonly<Record<ArchivedName, string>> = {
   receipts: `copy public.receipts (${receiptColumns}) from stdin`,
   history: `copy audit.receipt_history (${changeColumns}) from stdin`,
+  imports: `copy audit.imports (${importColumns}) from stdin`,
 };
 
 interface Header {
-  chain: ChainName;
+  chain: "receipts" | "history";
   agent: string;
   seq: number;
   seal: string;
@@ -31,8 +35,9 @@ const [tab, quote, backslash, comma] = [0x09, 0x22, 0x5c, 0x2c];
 const end = "\t}";
 
 /** @param statusOf what a receipt of an outcome is born with */
-export function rowOf(line: Buffer, statusOf: (outcome: string) => string): { chain: ChainName; row: string } {
+export function rowOf(line: Buffer, statusOf: (outcome: string) => string): { chain: ArchivedName; row: string } {
   const first = line.indexOf(tab);
+  if (first < 0) return importOf(JSON.parse(line.toString()) as ImportLine);
   const header = JSON.parse(`${line.toString("utf8", 0, first)}null}`) as Header;
   const { chain, agent, seq, seal } = header;
   if (chain === "receipts") {
@@ -75,6 +80,12 @@ export function rowOf(line: Buffer, statusOf: (outcome: string) => string): { ch
       bytea(seal),
     ].join("\t"),
   };
+}
+
+function importOf({ seq, reason, opened_by, application, opened_at, agent, ...of }: ImportLine) {
+  const texts = [reason, opened_by, application, opened_at, agent].map(text);
+  const row = [seq, ...texts, of.first_seq, of.last_seq, text(of.sealed_at), bytea(of.seal)].join("\t");
+  return { chain: "imports", row } as const;
 }
 
 /** The first elements of a JSON array that begins at a place, as they stand there, and where the next one begins. */

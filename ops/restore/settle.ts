@@ -3,9 +3,8 @@ import type pg from "pg";
 import type { AcceptedFork } from "../archive/acceptFork";
 import type { Manifest } from "../archive/manifest";
 import { Failure } from "../program";
-import { chainKinds } from "../verify/chainKinds";
+import { archivedKinds, ofChain } from "../archive/chains";
 import { named } from "../verify/findings";
-import { agentIs } from "../verify/queries";
 
 const mutable =
   "status, approval, approval_status, execution, result, error, updated_at, claim_id, claimed_at, claim_expires_at, execution_attempts, rekor_entry_id";
@@ -23,8 +22,8 @@ export async function applyChanges(client: pg.Client): Promise<void> {
 
 /** A chain went on in another branch: what the bucket has of the one that was left is not part of it any more. */
 export async function dropBranch(client: pg.Client, { chain, agent, seq }: AcceptedFork): Promise<void> {
-  const { table, seq: place } = chainKinds[chain];
-  await client.query(`delete from ${table} where ${place} > $2${agentIs(chain, agent, 1)}`, [agent, seq]);
+  const { table, seq: place } = archivedKinds[chain];
+  await client.query(`delete from ${table} where ${place} > $2${ofChain(chain, agent, 1)}`, [agent, seq]);
 }
 
 interface End {
@@ -83,4 +82,12 @@ export async function makeHeads(client: pg.Client, { chains }: Manifest): Promis
         `${rows.length} chains do not end where the newest manifest says, the first that of ${named(rows[0]?.agent ?? "")} (audit.${heads})`,
       );
   }
+}
+
+/**
+ * The dump has imports too: those whose segments have expired, and some that came after the newest segment, without their receipts. Segments
+ * say what follows from a place on.
+ */
+export async function forgetImports(client: pg.Client, from: number): Promise<void> {
+  await client.query("delete from audit.imports where seq >= $1", [from]);
 }

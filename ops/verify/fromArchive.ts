@@ -4,7 +4,7 @@
  */
 import { anchorDigest, type Anchor } from "../anchorFormat";
 import type { Bucket } from "../archive/bucket";
-import { chainsOf, endsOf } from "../archive/ends";
+import { anchored, endsOf } from "../archive/ends";
 import { manifestKey } from "../archive/keys";
 import type { Manifest } from "../archive/manifest";
 import { firstVersion, newestManifest, readManifest } from "../archive/newest";
@@ -40,7 +40,7 @@ async function beginning(bucket: Bucket, from: Manifest, newest: Manifest): Prom
     const { forksBefore }: Manifest["archive"] = next.archive;
     next = forksBefore === undefined ? undefined : await manifestAt(bucket, forksBefore);
   }
-  const begin = { ...anchorOf(from), chains: chainsOf(ends) };
+  const begin = { ...anchorOf(from), ...anchored(ends) };
   return { ...begin, digest: anchorDigest(begin) };
 }
 

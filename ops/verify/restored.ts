@@ -3,11 +3,11 @@
  * has, and no other. What was archived later is no finding: it is what a loss at that moment would have cost.
  */
 import type pg from "pg";
+import type { ArchivedName } from "../archive/chains";
 import type { Line } from "../archive/lines";
 import type { Manifest } from "../archive/manifest";
 import { manifestKey } from "../archive/keys";
 import { readLedger } from "../migrate/ledger";
-import type { ChainName } from "./chainKinds";
 import { named, type Finding } from "./findings";
 import { inSnapshot } from "./session";
 
@@ -50,7 +50,7 @@ export class Restored {
   constructor(readonly moment: string) {}
 
   /** A row of the segment of the manifest that comes next. */
-  take(chain: ChainName, { agent, month }: Line): void {
+  take(chain: ArchivedName, { agent, month }: Line): void {
     if (chain === "receipts") add(this.#later.counts, agent, month, 1);
   }
 

@@ -3,6 +3,7 @@
  * make one up. Here each is compared with the rows themselves: are all of its places rows of that month, and does the last have its seal?
  */
 import type { AcceptedFork } from "../archive/acceptFork";
+import type { ArchivedName } from "../archive/chains";
 import type { Line } from "../archive/lines";
 import { chainKinds, ofEachChain, type ChainName } from "./chainKinds";
 import type { Checkpoint } from "./checkpoints";
@@ -30,7 +31,9 @@ export class Witness {
   }
 
   /** Rows as the bucket has them, each chain in its order. */
-  take(chain: ChainName, { agent, seq, month, seal }: Line): void {
+  take(chain: ArchivedName, { agent, seq, month, seal }: Line): void {
+    // No import leaves the database.
+    if (chain === "imports") return;
     const seen = this.#seen[chain].get(agent)?.find(({ point }) => point.first <= seq && seq <= point.last);
     if (!seen) return;
     const { point } = seen;
@@ -42,6 +45,7 @@ export class Witness {
 
   /** The chain goes on in another branch: what the bucket has of the old one counts no more. */
   fork({ chain, agent, seq }: Pick<AcceptedFork, "chain" | "agent" | "seq">): void {
+    if (chain === "imports") return;
     for (const seen of this.#seen[chain].get(agent) ?? []) {
       if (seen.point.last <= seq) continue;
       seen.upTo = Math.min(seen.upTo, Math.max(seq, seen.point.first - 1));

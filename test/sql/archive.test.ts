@@ -16,7 +16,7 @@ import { verifyArchive } from "../../ops/verify/archived";
 import { archiveBounds } from "../../ops/verify/fromArchive";
 import { verify } from "../../ops/verify/verification";
 import { startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
-import { insertReceipts, newReceipt } from "../receipts";
+import { insertReceipts, newReceipt, storeReceipts } from "../receipts";
 import { restore } from "../restore";
 import { lockedBucket, makeBucket, testS3, type TestS3 } from "../s3";
 
@@ -176,8 +176,24 @@ describe("a segment", () => {
     await run();
     await insertReceipts(app, [newReceipt({ created_at: "2019-05-06T07:08:09.000Z" }), newReceipt()]);
     await insertReceipts(app, [newReceipt({ actor_id: null, created_at: "2019-05-06T07:08:09.000Z" })]);
-    expect(await run()).toMatchObject({ rows: 3, flaws: [] });
-    await readAll();
+    expect(await run()).toMatchObject({ rows: 5, flaws: [] });
+    const { manifests, lines } = await readAll();
+    expect(placesOf(manifests[1]!)).toEqual(["receipts  1-1", "receipts agent-1 2-3", "imports  1-2"]);
+    expect(lines.at(-1)).toMatch(
+      /^{"chain":"imports","seq":2,.*"reason":"receipts of a test",.*"agent":"","first_seq":1,/,
+    );
+    expect(manifests[1]!.imports.seq).toBe(2);
+    expect(await verifyAgainst(database, manifests)).toEqual([]);
+  });
+
+  it("has an import's reason as it was given, whatever is in it", async () => {
+    const owner = await database.connect(roles.owner);
+    const reason = 'a "reason"\t\\ with\nlines, \u0001 and \u2028 ö 😀';
+    await owner.query(`begin; select audit.open_import(${owner.escapeLiteral(reason)})`);
+    await storeReceipts(owner, [newReceipt({ actor_id: "\t", created_at: "2019-05-06T07:08:09.000Z" })]);
+    await owner.query("commit");
+    expect(await run()).toMatchObject({ flaws: [] });
+    expect(JSON.parse((await readAll()).lines.at(-1)!)).toMatchObject({ chain: "imports", reason, agent: "\t" });
   });
 
   it("is of bounded size: an old database comes in several, each chain in parts, the small ones first", async () => {
@@ -207,7 +223,7 @@ describe("a segment", () => {
     await insertReceipts(app, [newReceipt({ created_at: "2019-01-15T00:00:00Z" }), newReceipt(), newReceipt()]);
     await archiveMonth();
     await insertReceipts(app, [newReceipt()]);
-    expect(await run()).toMatchObject({ rows: 2, flaws: [] });
+    expect(await run()).toMatchObject({ rows: 3, flaws: [] });
     const [first] = (await readAll()).manifests;
     expect(first?.archive.pieces[0]).toMatchObject({ first: 1, last: 4, rows: 2, elsewhere: [{ first: 2, last: 3 }] });
 
@@ -272,6 +288,19 @@ describe("what is wrong in the database", () => {
       ["head", "receipts", 2],
       ["altered", "history", 1],
     ]);
+  });
+
+  it("so is an import that was altered, or is missing", async () => {
+    for (let i = 0; i < 3; i++) await insertReceipts(app, [newReceipt({ created_at: "2019-05-06T07:08:09.000Z" })]);
+    await tamper("update audit.imports set reason = 'another reason' where seq = 1");
+    await tamper("delete from audit.imports where seq = 2");
+    const { flaws, rows } = await run();
+    expect(rows).toBe(5);
+    expect(flaws.map(({ kind, says }) => [kind, says])).toEqual([
+      ["altered", "import 1 does not follow from the one before it (all agents)"],
+      ["missing", "import 2 is missing (all agents)"],
+    ]);
+    await readAll();
   });
 
   it("receipts that are missing are named with their places, and those around them are archived", async () => {
@@ -406,6 +435,22 @@ describe("a fork that was accepted", () => {
     await run({ accept: accept(3) });
     expect((await found(between)).flat()).toEqual([]);
   });
+});
+
+it("imports that a failover lost are a fork of their chain, which is passed only by a person", async () => {
+  const imported = () => insertReceipts(app, [newReceipt({ created_at: "2019-05-06T07:08:09.000Z" })]);
+  await imported();
+  await imported();
+  await run();
+  await tamper("delete from audit.imports where seq = 2");
+  expect((await run()).flaws).toMatchObject([{ kind: "fork", chain: "imports", seq: 2, last: 2 }]);
+  await imported();
+  expect((await run()).flaws).toMatchObject([{ kind: "fork", chain: "imports", seq: 2 }]);
+  const accept = { chain: "imports", agent: "", by: "Ana Díaz", reason: "failover of 24 November" } as const;
+  await expect(run({ accept: { ...accept, seq: 0 } })).rejects.toThrow(/import 1 of all agents is the same here/);
+  expect(await run({ accept: { ...accept, seq: 1 } })).toMatchObject({ segments: 1, rows: 1, flaws: [] });
+  expect(await run()).toMatchObject({ segments: 0, flaws: [] });
+  expect(placesOf((await readAll()).manifests.at(-1)!)).toEqual(["imports  2-2"]);
 });
 
 it("an emptied bucket is not taken for a new one", async () => {

@@ -1,5 +1,6 @@
 /** ops/verify --archived: what is wrong in the locked bucket, or in the database by what the bucket has. */
 import { cpSync } from "node:fs";
+import { gunzipSync, gzipSync } from "node:zlib";
 import { DeleteObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 import type pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -7,7 +8,7 @@ import { bucketFiles } from "../../cloud/aws/s3/settings";
 import { Bucket } from "../../ops/archive/bucket";
 import { checkArchive } from "../../ops/archive/check";
 import { manifestKey } from "../../ops/archive/keys";
-import type { Manifest } from "../../ops/archive/manifest";
+import { sha256Of, type Manifest } from "../../ops/archive/manifest";
 import { archive } from "../../ops/archive/run";
 import { silentLog } from "../../ops/log";
 import { Server } from "../../ops/monitor/server";
@@ -41,6 +42,9 @@ beforeAll(async () => {
   const into = new Bucket(s3.client({ forcePathStyle: true }), whole, signal);
   for (let i = 0; i < 4; i++) {
     await insertReceipts(app, [newReceipt(), newReceipt({ actor_id: "b", decision_outcome: "require_approval" })]);
+    // Two imports, in the newest segment.
+    for (const actor_id of i < 3 ? [] : ["b", "c"])
+      await insertReceipts(app, [newReceipt({ actor_id, created_at: "2019-05-06T07:08:09.000Z" })]);
     await archive({ client, bucket: into, environment: "test", told: 0, log: silentLog, mostRows: 1000 });
   }
   manifests = [];
@@ -73,6 +77,7 @@ async function replace(key: string, change: (text: string) => string, from = key
   await remove(key);
   await put(key, body);
 }
+const first = (line: string) => line.startsWith('{"chain":"imports","seq":1,');
 const check = () => verifyArchive(bucket, 0, 0);
 
 describe("in a bucket that is whole", () => {
@@ -80,8 +85,8 @@ describe("in a bucket that is whole", () => {
     expect(await check()).toMatchObject({
       findings: [],
       unverified: [],
-      anchors: [{ source: manifestKey(4), receipts: 8 }],
-      report: { manifests: 4, oldest: 1, newest: 4, rows: 12 },
+      anchors: [{ source: manifestKey(4), receipts: 10 }],
+      report: { manifests: 4, oldest: 1, newest: 4, rows: 16 },
     });
   });
 });
@@ -141,14 +146,54 @@ describe("what is wrong in the bucket is found, the place named, and the rest ve
     ],
     [
       "a manifest says that more rows are there",
-      [/000000004-.*has 1 rows, its manifest says 2/],
-      () => replace(manifestKey(4), (text) => text.replace('"rows":1,"from"', '"rows":2,"from"')),
+      [/000000004-.*has 1 rows, its manifest says 5/],
+      () => replace(manifestKey(4), (text) => text.replace('"rows":1,"from"', '"rows":5,"from"')),
     ],
   ] as [string, RegExp[], () => Promise<unknown>][])("%s", async (_, expected, change) => {
     await change();
     const { findings, report } = await check();
     expect(findings.map(({ message }) => message)).toEqual(expected.map((one) => expect.stringMatching(one) as string));
     expect(report.newest).toBe(4);
+  });
+
+  it.each([
+    ["was left out", /import 1 is missing \(all agents\)/, (lines: string[]) => lines.filter((line) => !first(line))],
+    [
+      "was altered",
+      /import 1 does not follow from the one before it \(all agents\)/,
+      (lines: string[]) => lines.map((line) => (first(line) ? line.replace("of a test", "of a fest") : line)),
+    ],
+    [
+      "is there twice",
+      /import 1 is there twice \(all agents\)/,
+      (lines: string[]) => lines.flatMap((line) => (first(line) ? [line, line] : line)),
+    ],
+    [
+      "is of a chain that its manifest does not name",
+      /has rows of chains that its manifest does not name, the first of receipts d/,
+      (lines: string[]) => [...lines, lines[0]!.replace(/"agent":"[^"]*"/, '"agent":"d"')],
+    ],
+  ])("an import in a segment %s, and its manifest is made to fit", async (_, message, change) => {
+    const changed = change(
+      gunzipSync(await bucket.read(segment(4)))
+        .toString()
+        .trimEnd()
+        .split("\n"),
+    );
+    const bytes = Buffer.from(changed.map((line) => `${line}\n`).join(""));
+    const compressed = gzipSync(bytes);
+    const rows = changed.filter((line) => line.startsWith('{"chain":"imports"')).length;
+    await remove(segment(4));
+    await put(segment(4), compressed.toString("latin1"));
+    await replace(manifestKey(4), (text) => {
+      const manifest = JSON.parse(text) as Manifest;
+      Object.assign(manifest.archive.segment, { rows: changed.length, bytes: bytes.length, sha256: sha256Of(bytes) });
+      manifest.archive.segment.compressed = { bytes: compressed.length, sha256: sha256Of(compressed) };
+      manifest.archive.pieces.find(({ chain }) => chain === "imports")!.rows = rows;
+      return JSON.stringify(manifest);
+    });
+    const { findings } = await check();
+    expect(findings.map((finding) => finding.message)).toEqual([expect.stringMatching(message) as string]);
   });
 
   it("the newest manifests are gone, and the database was told of them", async () => {
@@ -170,7 +215,7 @@ describe("what has left the bucket by its age", () => {
     bucket = new Bucket(s3.client({ forcePathStyle: true, maxAttempts: 3 }), "old", signal);
     const client = await database.connect(roles.auditor);
     s3.ahead = -60 * 86_400_000;
-    await archive({ client, bucket, environment: "test", told: 0, log: silentLog, mostRows: 3 }).finally(
+    await archive({ client, bucket, environment: "test", told: 0, log: silentLog, mostRows: 4 }).finally(
       () => (s3.ahead = 0),
     );
     const keys: string[] = [];
@@ -180,7 +225,7 @@ describe("what has left the bucket by its age", () => {
     for (const key of [keys[0]!, keys[1]!, manifestKey(1)]) await remove(key);
     await hide(manifestKey(2));
     expect(await check()).toMatchObject({
-      report: { oldest: 2, newest: 4, rows: 6 },
+      report: { oldest: 2, newest: 4, rows: 8 },
       findings: [],
       unverified: [`manifests before ${manifestKey(2)}`, `segments up to that of ${manifestKey(2)}`].map(
         (what) => expect.stringContaining(what) as string,
@@ -259,7 +304,7 @@ describe("ops/verify --archived", () => {
   it("says that the trail and the archive are whole, and what it has read; without the bucket's name it does nothing", async () => {
     await superuser.query("update audit.archive set manifest = 4");
     const { code, stderr, lines } = await run();
-    expect(stderr).toMatch(/the trail is whole: 8 receipts.*and so is the archive: 12 rows in 4 segments/);
+    expect(stderr).toMatch(/the trail is whole: 10 receipts.*and so is the archive: 16 rows in 4 segments/);
     expect(lines[0]).toMatchObject({ ok: true, archive: { oldest: 1, newest: 4 } });
     expect(code).toBe(0);
     expect(await run({ BACKUP_BUCKET: "" })).toMatchObject({

@@ -109,6 +109,7 @@ async function fill(): Promise<void> {
     "update receipts set status = 'cancelled', updated_at = now() where status = 'pending' and actor_id = ''",
   );
   await insertReceipts(app, [newReceipt(), newReceipt({ actor_id: "new" })]);
+  await insertReceipts(owner, [newReceipt({ created_at: month(-2).toISOString(), actor_id: "after the dump" })]);
   await archiveAll();
 }
 
@@ -167,7 +168,7 @@ describe("what is restored from the bucket alone", () => {
   });
 
   it("is whole to the verifier, against the newest manifest", () => {
-    expect(restored).toMatchObject({ receipts: 10, findings: [], unverified: [], manifests: { count: 3, oldest: 1 } });
+    expect(restored).toMatchObject({ receipts: 11, findings: [], unverified: [], manifests: { count: 3, oldest: 1 } });
   });
 
   it("has rows in the same months, and months ahead", async () => {
@@ -212,6 +213,18 @@ describe("what is restored from the bucket alone", () => {
       await archive({ client, bucket: into, environment: "test", told: 3, log: silentLog, mostRows: 1000 }),
     ).toMatchObject({ segments: 1, number: 4, flaws: [] });
   });
+});
+
+it("an import that the dump has and no segment is not restored: its receipts are not in the bucket", async () => {
+  const [from, late] = [newBucket(), await server.createDatabase({ migrated: true })];
+  const [client, writer] = [await late.connect(roles.archiver), await late.connect(roles.app)];
+  await insertReceipts(writer, [newReceipt()]);
+  await archive({ ...common(), bucket: from, client, mostRows: 1000 });
+  await insertReceipts(writer, [newReceipt({ created_at: month(-2).toISOString() })]);
+  await dump({ ...common(), bucket: from, client, manifest: 1 });
+  const [restored, copy] = await restore({ from, migrations: migrationsDir });
+  expect(restored).toMatchObject({ receipts: 1, findings: [] });
+  expect((await (await copy.connect(roles.owner)).query("select from audit.imports")).rowCount).toBe(0);
 });
 
 /** Another bucket with the same objects. */
@@ -335,7 +348,7 @@ it("what was hidden or overwritten in the bucket is restored as it was first wri
   await put(policies!.object!.key);
   await touched.client.send(new DeleteObjectCommand({ Bucket: touched.name, Key: manifestKey(1) }));
   const [restored] = await restore({ from: touched });
-  expect(restored).toMatchObject({ receipts: 10, findings: [] });
+  expect(restored).toMatchObject({ receipts: 11, findings: [] });
 });
 
 it("the program restores, and says what it has restored", async () => {
@@ -355,5 +368,5 @@ it("the program restores, and says what it has restored", async () => {
       "everything in the bucket was restored, and the trail in it is not whole",
     ) as string,
   });
-  expect(lines.at(-1)).toMatchObject({ message: "restored", receipts: 10, changes: 6, dump: 1, manifests: "1 to 3" });
+  expect(lines.at(-1)).toMatchObject({ message: "restored", receipts: 11, changes: 6, dump: 1, manifests: "1 to 3" });
 });
