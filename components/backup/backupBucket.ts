@@ -32,7 +32,7 @@ export class BackupBucket extends pulumi.ComponentResource {
   readonly region: string;
 
   constructor(name: string, args: BackupBucketArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("authensor:backupBucket:BackupBucket", name, {}, opts);
+    super("authensor:backup:BackupBucket", name, {}, opts);
     const { region, lockDays, retentionDays, deletionProtection, keepAfterDestroy, tags } = args;
     if (retentionDays < lockDays) {
       throw new pulumi.RunError(

@@ -36,7 +36,7 @@ export class BackupReplication extends pulumi.ComponentResource {
   readonly arn: pulumi.Output<string>;
 
   constructor(name: string, args: BackupReplicationArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("authensor:backupReplication:BackupReplication", name, {}, opts);
+    super("authensor:backup:BackupReplication", name, {}, opts);
     const { region, deletionProtection, keepAfterDestroy, tags } = args;
     this.key = encryptionKey(
       `${name}-key`,

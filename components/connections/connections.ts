@@ -44,7 +44,7 @@ export class Connections extends pulumi.ComponentResource {
   readonly urls: DatabaseConnections;
 
   constructor(name: string, args: ConnectionsArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("authensor:kubernetes:Connections", name, {}, opts);
+    super("authensor:connections:Connections", name, {}, opts);
     const metadata = { namespace: args.namespace };
 
     const trust = new k8s.core.v1.Secret(

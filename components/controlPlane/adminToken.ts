@@ -13,7 +13,7 @@ export class AdminToken extends pulumi.ComponentResource {
   readonly secret: SecretKey & { name: pulumi.Output<string> };
 
   constructor(name: string, args: AdminTokenArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("authensor:kubernetes:AdminToken", name, {}, opts);
+    super("authensor:controlPlane:AdminToken", name, {}, opts);
 
     // 285 bits, without a character that a shell or a header would change.
     const token = new random.RandomPassword(name, { length: 48, special: false }, { parent: this });

@@ -55,7 +55,7 @@ export class ControlPlane extends pulumi.ComponentResource {
   readonly deployment: k8s.apps.v1.Deployment;
 
   constructor(name: string, args: ControlPlaneArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("authensor:kubernetes:ControlPlane", name, {}, opts);
+    super("authensor:controlPlane:ControlPlane", name, {}, opts);
     const child = { parent: this };
     const labels = labelsOf("control-plane");
     const metadata = { namespace: args.namespace, labels };

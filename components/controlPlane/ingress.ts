@@ -24,7 +24,7 @@ export class ControlPlaneIngress extends pulumi.ComponentResource {
   readonly ingress: k8s.networking.v1.Ingress;
 
   constructor(name: string, args: ControlPlaneIngressArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("authensor:kubernetes:ControlPlaneIngress", name, {}, opts);
+    super("authensor:controlPlane:ControlPlaneIngress", name, {}, opts);
     const child = { parent: this };
     const labels = labelsOf("control-plane");
     const { host, tls } = args;

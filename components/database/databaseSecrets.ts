@@ -29,7 +29,7 @@ export class DatabaseSecrets extends pulumi.ComponentResource {
   readonly secretArns: Record<RoleKey, pulumi.Output<string>>;
 
   constructor(name: string, args: DatabaseSecretsArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("authensor:databaseSecrets:DatabaseSecrets", name, {}, opts);
+    super("authensor:database:DatabaseSecrets", name, {}, opts);
     const { primaryRegion, replicaRegion, generation, tags } = args;
     const parent = { parent: this };
 

@@ -43,7 +43,7 @@ export class Primary extends pulumi.ComponentResource {
   readonly expectedSettings: Record<string, string>;
 
   constructor(name: string, args: PrimaryArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("authensor:primary:Primary", name, {}, opts);
+    super("authensor:database:Primary", name, {}, opts);
     const { deletionProtection, keepAfterDestroy } = args;
     const parameters = primaryParameters(args);
     const ground = foundation(name, args, parameters, this);

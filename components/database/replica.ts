@@ -33,7 +33,7 @@ export class Replica extends pulumi.ComponentResource {
   readonly expectedSettings: Record<string, string>;
 
   constructor(name: string, args: ReplicaArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("authensor:replica:Replica", name, {}, opts);
+    super("authensor:database:Replica", name, {}, opts);
     const parameters = replicaParameters(args);
     const ground = foundation(name, args, parameters, this);
     this.key = ground.key;

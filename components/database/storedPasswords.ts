@@ -17,7 +17,7 @@ export interface StoredPasswordsArgs {
  */
 export class StoredPasswords extends pulumi.ComponentResource {
   constructor(name: string, args: StoredPasswordsArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("authensor:storedPasswords:StoredPasswords", name, {}, opts);
+    super("authensor:database:StoredPasswords", name, {}, opts);
     const { secretArns, credentials } = args.secrets;
     for (const role of Object.keys(secretArns) as RoleKey[]) {
       const { user: username, password } = credentials.current[role];

@@ -40,7 +40,7 @@ export class Alarms extends pulumi.ComponentResource {
   readonly arns: Record<string, pulumi.Output<string>> = {};
 
   constructor(name: string, args: AlarmsArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("authensor:alarms:Alarms", name, {}, opts);
+    super("authensor:monitoring:Alarms", name, {}, opts);
     this.rows = alarmsFor(args);
     const places: [Place, Server][] = [["primary", args.primary]];
     if (args.replica) places.push(["replica", args.replica]);

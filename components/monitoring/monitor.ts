@@ -32,7 +32,7 @@ export class Monitor extends pulumi.ComponentResource {
   readonly deployment: k8s.apps.v1.Deployment;
 
   constructor(name: string, args: MonitorArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("authensor:kubernetes:Monitor", name, {}, opts);
+    super("authensor:monitoring:Monitor", name, {}, opts);
     const child = { parent: this };
     const { pool, replica, region, eksClusterName, permissionsBoundaryArn, tags } = args;
     const { labels, metadata, template } = opsProgram(

@@ -28,13 +28,7 @@ export class ServerNetwork extends pulumi.ComponentResource {
   readonly peering: aws.ec2.VpcPeeringConnection | undefined;
 
   constructor(name: string, args: ServerNetworkArgs, opts?: pulumi.ComponentResourceOptions) {
-    // Its name until drills had one too: a stack of then keeps its VPC and its peering.
-    super(
-      "authensor:network:ServerNetwork",
-      name,
-      {},
-      { ...opts, aliases: [{ type: "authensor:network:ReplicaNetwork" }] },
-    );
+    super("authensor:network:ServerNetwork", name, {}, opts);
     const { region, cluster, primaryRegion, of = "replica", tags = {} } = args;
     const parent = { parent: this };
     this.region = region;

@@ -18,7 +18,7 @@ export interface TenancyArgs {
  */
 export class Tenancy extends pulumi.ComponentResource {
   constructor(name: string, args: TenancyArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("authensor:kubernetes:Tenancy", name, {}, opts);
+    super("authensor:pods:Tenancy", name, {}, opts);
 
     const namespace = args.createNamespace
       ? new k8s.core.v1.Namespace(

@@ -22,7 +22,7 @@ export class Certificates extends pulumi.ComponentResource {
   readonly validUntil: pulumi.Output<string>;
 
   constructor(name: string, args: CertificatesArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("authensor:tls:Certificates", name, {}, opts);
+    super("authensor:pooling:Certificates", name, {}, opts);
     const child = { parent: this };
     const [commonName] = args.dnsNames;
 

@@ -75,7 +75,7 @@ export class Pgbouncer extends pulumi.ComponentResource {
   readonly deployment: k8s.apps.v1.Deployment;
 
   constructor(name: string, args: PgbouncerArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("authensor:kubernetes:Pgbouncer", name, {}, opts);
+    super("authensor:pooling:Pgbouncer", name, {}, opts);
     const child = { parent: this };
     const labels = labelsOf("pgbouncer");
     const metadata = { namespace: args.namespace, labels };

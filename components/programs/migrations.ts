@@ -41,7 +41,7 @@ export class Migrations extends pulumi.ComponentResource {
   readonly job: k8s.batch.v1.Job;
 
   constructor(name: string, args: MigrationsArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("authensor:kubernetes:Migrations", name, {}, opts);
+    super("authensor:programs:Migrations", name, {}, opts);
     const child = { parent: this };
     const metadata = { namespace: args.namespace };
 

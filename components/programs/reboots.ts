@@ -33,7 +33,7 @@ export class Reboots extends pulumi.ComponentResource {
   readonly job: k8s.batch.v1.Job;
 
   constructor(name: string, args: RebootsArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("authensor:kubernetes:Reboots", name, {}, opts);
+    super("authensor:programs:Reboots", name, {}, opts);
     const { region, eksClusterName, permissionsBoundaryArn, tags, primary, replica } = args;
     const wanted = ({ server }: RebootedServer) => staticSettings(server.expectedSettings, args.postgresVersion);
     const content = { primary: wanted(primary), ...(replica && { replica: wanted(replica) }) };

@@ -41,7 +41,7 @@ export class Scheduled extends pulumi.ComponentResource {
   readonly cronJob: k8s.batch.v1.CronJob;
 
   constructor(name: string, args: ScheduledArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("authensor:kubernetes:Scheduled", name, {}, opts);
+    super("authensor:programs:Scheduled", name, {}, opts);
     const { program, entry, schedule, inputs, connections } = args;
     const { region, eksClusterName, permissionsBoundaryArn, tags } = args;
     const acknowledged = entry.knowsAcknowledged ? inputs.acknowledged : undefined;

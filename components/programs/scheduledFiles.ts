@@ -21,7 +21,7 @@ export class ScheduledFiles extends pulumi.ComponentResource {
   readonly acknowledged: pulumi.Output<string> | undefined;
 
   constructor(name: string, args: ScheduledFilesArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("authensor:kubernetes:ScheduledFiles", name, {}, opts);
+    super("authensor:programs:ScheduledFiles", name, {}, opts);
     const { namespace, bundles, acknowledgements } = args;
     const child = { parent: this };
     this.code = Object.fromEntries(

@@ -37,7 +37,7 @@ describe("the backup bucket", () => {
   test("is exactly these resources, all of them in the backup region", async () => {
     const world = await build();
     expect(world.census).toEqual([
-      "authensor:backupBucket:BackupBucket b",
+      "authensor:backup:BackupBucket b",
       "aws:kms/alias:Alias b-key",
       "aws:kms/key:Key b-key",
       "aws:s3/bucket:Bucket b",

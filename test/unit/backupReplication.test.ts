@@ -16,7 +16,7 @@ const copying = "aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBa
 test("automated backups are copied to the third region, under a key of that region", async () => {
   const world = await build();
   expect(world.census).toEqual([
-    "authensor:backupReplication:BackupReplication c",
+    "authensor:backup:BackupReplication c",
     "aws:kms/alias:Alias c-key",
     "aws:kms/key:Key c-key",
     `${copying} c`,
@@ -33,7 +33,7 @@ test("automated backups are copied to the third region, under a key of that regi
 test("a key that is given takes the place of one that is made", async () => {
   const kmsKeyArn = "arn:aws:kms:eu-north-1:123456789012:key/given";
   const world = await build({ kmsKeyArn });
-  expect(world.census).toEqual(["authensor:backupReplication:BackupReplication c", `${copying} c`]);
+  expect(world.census).toEqual(["authensor:backup:BackupReplication c", `${copying} c`]);
   expect(world.one(copying).inputs.kmsKeyId).toBe(kmsKeyArn);
 });
 

@@ -9,7 +9,7 @@ describe("the certificates", () => {
   test("are an authority with its key, and one server certificate with its own", async () => {
     const world = await build();
     expect(world.census).toEqual([
-      "authensor:tls:Certificates c",
+      "authensor:pooling:Certificates c",
       "tls:index/certRequest:CertRequest c-request",
       "tls:index/locallySignedCert:LocallySignedCert c-certificate",
       "tls:index/privateKey:PrivateKey c-ca-key",
@@ -54,7 +54,7 @@ describe("the certificates", () => {
     world.expectNothingSecretInPlain();
     expect(world.one("tls:index/selfSignedCert:SelfSignedCert").secrets).toEqual(["privateKeyPem"]);
     expect(world.one("tls:index/locallySignedCert:LocallySignedCert").secrets).toEqual(["caPrivateKeyPem"]);
-    expect(Object.keys(world.one("authensor:tls:Certificates").outputs ?? {})).toEqual(["caPem", "certificatePem"]);
+    expect(Object.keys(world.one("authensor:pooling:Certificates").outputs ?? {})).toEqual(["caPem", "certificatePem"]);
     expect(await valueOf(world.result.caPem)).not.toContain("PRIVATE KEY");
   });
 });

@@ -27,7 +27,7 @@ describe("the namespace", () => {
   test("admits restricted pods only, and lets none of them talk to anyone", async () => {
     const world = await build();
     expect(world.census).toEqual([
-      "authensor:kubernetes:Tenancy t",
+      "authensor:pods:Tenancy t",
       "kubernetes:core/v1:Namespace t",
       "kubernetes:networking.k8s.io/v1:NetworkPolicy t-deny-all",
     ]);
@@ -49,7 +49,7 @@ describe("the namespace", () => {
   test("of somebody else's is left as it is: only our own pods are denied, by the label that they all have", async () => {
     const world = await build(false);
     expect(world.census).toEqual([
-      "authensor:kubernetes:Tenancy t",
+      "authensor:pods:Tenancy t",
       "kubernetes:networking.k8s.io/v1:NetworkPolicy t-deny-all",
     ]);
     expect(world.one("kubernetes:networking.k8s.io/v1:NetworkPolicy").inputs.spec).toEqual({
@@ -69,7 +69,7 @@ describe("the admin token", () => {
   test("is random, in a Secret, and never in the open", async () => {
     const world = await record(() => new AdminToken("a", { namespace: "ns" }));
     expect(world.census).toEqual([
-      "authensor:kubernetes:AdminToken a",
+      "authensor:controlPlane:AdminToken a",
       "kubernetes:core/v1:Secret a",
       "random:index/randomPassword:RandomPassword a",
     ]);

@@ -89,7 +89,7 @@ describe("the connections", () => {
   test("are fifteen and the certificates that the URLs name, and nothing else", async () => {
     const world = await build();
     expect(world.census).toEqual([
-      "authensor:kubernetes:Connections k",
+      "authensor:connections:Connections k",
       ...[
         "archiver",
         "archiver-replica",

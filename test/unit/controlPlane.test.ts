@@ -27,7 +27,7 @@ const labels = { "app.kubernetes.io/name": "control-plane", "app.kubernetes.io/p
 describe("the control plane", () => {
   test("is a deployment, its environment, a service, an autoscaler, a disruption budget and a network policy", async () => {
     expect((await build()).census).toEqual([
-      "authensor:kubernetes:ControlPlane c",
+      "authensor:controlPlane:ControlPlane c",
       "kubernetes:apps/v1:Deployment c",
       "kubernetes:autoscaling/v2:HorizontalPodAutoscaler c-needs-metrics-server",
       "kubernetes:core/v1:ConfigMap c-guard",

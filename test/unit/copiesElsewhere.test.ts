@@ -31,7 +31,7 @@ describe("backup copies", () => {
   test("begin once the replica is there", () => {
     for (const [stack, world] of Object.entries({ prod, local })) {
       const replica = world.one(instance, `authensor-${stack}-replica`);
-      const copies = world.one("authensor:backupReplication:BackupReplication");
+      const copies = world.one("authensor:backup:BackupReplication");
       // A component's children wait for what the component waits for.
       expect(copies.dependencies).toContain(replica.urn);
       expect(world.resources.indexOf(world.one(copying))).toBeGreaterThan(world.resources.indexOf(replica));

@@ -30,7 +30,7 @@ describe("the database's secrets", () => {
     const each = (type: string) => rolesByName.map((role) => `${type} s-${role}`);
     expect(world.census).toEqual(
       [
-        "authensor:databaseSecrets:DatabaseSecrets s",
+        "authensor:database:DatabaseSecrets s",
         "aws:kms/alias:Alias s-key",
         "aws:kms/alias:Alias s-replica-key",
         "aws:kms/key:Key s-key",

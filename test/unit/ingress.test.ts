@@ -27,7 +27,7 @@ describe("the way in for agents", () => {
   test("is an Ingress, and a policy that is there before the controller looks at the pods", async () => {
     const world = await build();
     expect(world.census).toEqual([
-      "authensor:kubernetes:ControlPlaneIngress i",
+      "authensor:controlPlane:ControlPlaneIngress i",
       "kubernetes:networking.k8s.io/v1:Ingress i",
       "kubernetes:networking.k8s.io/v1:NetworkPolicy i",
     ]);

@@ -28,7 +28,7 @@ const podOf = async (changed: Partial<MonitorArgs> = {}) =>
 describe("the monitor", () => {
   test("is a deployment of one, its code, a network policy, and an identity that can publish metrics", async () => {
     expect((await build()).census).toEqual([
-      "authensor:kubernetes:Monitor m",
+      "authensor:monitoring:Monitor m",
       "aws:eks/podIdentityAssociation:PodIdentityAssociation m",
       "aws:iam/role:Role m",
       "aws:iam/rolePolicy:RolePolicy m",

@@ -152,7 +152,7 @@ describe("the migrations", () => {
   test("are a Job with its code, its SQL, its expectations and the passwords to set, each immutable", async () => {
     const world = await migrate();
     expect(world.census).toEqual([
-      "authensor:kubernetes:Migrations m",
+      "authensor:programs:Migrations m",
       "kubernetes:batch/v1:Job m",
       "kubernetes:core/v1:ConfigMap m-code",
       "kubernetes:core/v1:ConfigMap m-expectations",
@@ -259,7 +259,7 @@ describe("the migrations", () => {
 describe("a program on schedule", () => {
   test("is a CronJob and a network policy", async () => {
     expect((await schedule()).census).toEqual([
-      "authensor:kubernetes:Scheduled p",
+      "authensor:programs:Scheduled p",
       "kubernetes:batch/v1:CronJob p",
       "kubernetes:networking.k8s.io/v1:NetworkPolicy p",
     ]);
@@ -375,7 +375,7 @@ describe("a program on schedule", () => {
     const statements = [{ Effect: "Allow", Action: "s3:PutObject", Resource: "arn:aws:s3:::b/*" }];
     const world = await schedule({ aws: () => ({ description: "it writes", statements }) });
     expect(world.census).toEqual([
-      "authensor:kubernetes:Scheduled p",
+      "authensor:programs:Scheduled p",
       "aws:eks/podIdentityAssociation:PodIdentityAssociation p",
       "aws:iam/role:Role p",
       "aws:iam/rolePolicy:RolePolicy p",

@@ -35,7 +35,7 @@ describe("PgBouncer", () => {
   test("is a deployment, its services, its configuration and secrets, a disruption budget and a network policy", async () => {
     const world = await build();
     expect(world.census).toEqual([
-      "authensor:kubernetes:Pgbouncer p",
+      "authensor:pooling:Pgbouncer p",
       "kubernetes:apps/v1:Deployment p",
       "kubernetes:core/v1:ConfigMap p-config",
       "kubernetes:core/v1:Secret p-tls",

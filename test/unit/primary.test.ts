@@ -46,7 +46,7 @@ describe("the primary", () => {
   test("is exactly these resources", async () => {
     const world = await build();
     expect(world.census).toEqual([
-      "authensor:primary:Primary p",
+      "authensor:database:Primary p",
       "aws:cloudwatch/logGroup:LogGroup p-postgresql",
       "aws:cloudwatch/logGroup:LogGroup p-upgrade",
       "aws:iam/role:Role p-monitoring",

@@ -32,7 +32,7 @@ const jobOf = async (changed: Partial<RebootsArgs> = {}) =>
 describe("the reboots for parameters", () => {
   test("are a Job with its code, the values to have, a network policy and an identity", async () => {
     expect((await build()).census).toEqual([
-      "authensor:kubernetes:Reboots r",
+      "authensor:programs:Reboots r",
       "aws:eks/podIdentityAssociation:PodIdentityAssociation r",
       "aws:iam/role:Role r",
       "aws:iam/rolePolicy:RolePolicy r",

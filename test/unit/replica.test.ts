@@ -30,7 +30,7 @@ describe("the replica", () => {
   test("is exactly these resources, each of them in its own region", async () => {
     const world = await build();
     expect(world.census).toEqual([
-      "authensor:replica:Replica r",
+      "authensor:database:Replica r",
       "aws:cloudwatch/logGroup:LogGroup r-postgresql",
       "aws:cloudwatch/logGroup:LogGroup r-upgrade",
       "aws:kms/alias:Alias r-key",

@@ -55,10 +55,10 @@ describe.each(stacks)("the program for %s", (stack) => {
     const controlPlane = world.one("kubernetes:apps/v1:Deployment", `${name}-control-plane`);
     const cronJob = world.one("kubernetes:batch/v1:CronJob", `${name}-partitions`);
     // A component waits for what it depends on, and its children for their component.
-    const dependenciesOf = (type: string, of?: string) => world.one(`authensor:kubernetes:${type}`, of).dependencies;
-    expect(dependenciesOf("Pgbouncer")).toContain(job.urn);
-    expect(dependenciesOf("Scheduled", `${name}-partitions`)).toContain(job.urn);
-    expect(dependenciesOf("ControlPlane")).toEqual(expect.arrayContaining([job.urn, pooler.urn]));
+    const dependenciesOf = (type: string, of?: string) => world.one(`authensor:${type}`, of).dependencies;
+    expect(dependenciesOf("pooling:Pgbouncer")).toContain(job.urn);
+    expect(dependenciesOf("programs:Scheduled", `${name}-partitions`)).toContain(job.urn);
+    expect(dependenciesOf("controlPlane:ControlPlane")).toEqual(expect.arrayContaining([job.urn, pooler.urn]));
     const order = [job, pooler, controlPlane].map((resource) => world.resources.indexOf(resource));
     expect(order).toEqual([...order].sort((a, b) => a - b));
     expect(world.resources.indexOf(cronJob)).toBeGreaterThan(world.resources.indexOf(job));
@@ -345,7 +345,7 @@ describe("a changed setting", () => {
     const config = { ...configOf("prod"), "authensor-database:rebootForParameters": "true" };
     const { census } = await run("prod", { config });
     expect(census.filter((entry) => !worlds.prod.census.includes(entry))).toEqual([
-      "authensor:kubernetes:Reboots authensor-prod-reboot",
+      "authensor:programs:Reboots authensor-prod-reboot",
       "aws:eks/podIdentityAssociation:PodIdentityAssociation authensor-prod-reboot",
       "aws:iam/role:Role authensor-prod-reboot",
       "aws:iam/rolePolicy:RolePolicy authensor-prod-reboot",
@@ -361,9 +361,9 @@ describe("a changed setting", () => {
   test("of reboots for parameters has them made before the migrations", async () => {
     const world = await run("dev", { config: { "authensor-database:rebootForParameters": "true" } });
     const job = world.one("kubernetes:batch/v1:Job", "authensor-dev-reboot");
-    expect(world.one("authensor:kubernetes:Migrations").dependencies).toContain(job.urn);
+    expect(world.one("authensor:programs:Migrations").dependencies).toContain(job.urn);
     const instances = world.all("aws:rds/instance:Instance").map(({ urn }) => urn);
-    expect(world.one("authensor:kubernetes:Reboots").dependencies).toEqual(expect.arrayContaining(instances));
+    expect(world.one("authensor:programs:Reboots").dependencies).toEqual(expect.arrayContaining(instances));
   });
 
   test("of the control plane's image reaches the control plane alone", async () => {
@@ -386,7 +386,7 @@ describe("a changed setting", () => {
     const ingress = JSON.stringify({ host: "decisions.example.com", class: "alb", certificateArn });
     const world = await run("dev", { config: { "authensor-database:ingress": ingress } });
     const controlPlane = world.one("kubernetes:core/v1:Service", "authensor-dev-control-plane");
-    expect(world.one("authensor:kubernetes:ControlPlaneIngress").dependencies).toContain(controlPlane.urn);
+    expect(world.one("authensor:controlPlane:ControlPlaneIngress").dependencies).toContain(controlPlane.urn);
     const policy = world.one("kubernetes:networking.k8s.io/v1:NetworkPolicy", "authensor-dev-ingress");
     expect(policy.inputs).toMatchObject({ spec: { ingress: [{ from: [{ ipBlock: { cidr: "10.0.0.0/16" } }] }] } });
     expect(world.stackOutputs.values).toMatchObject({ controlPlane: { ingressUrl: "https://decisions.example.com" } });
