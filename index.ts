@@ -112,6 +112,7 @@ async function program() {
         backups: { ...backups, keyArn: backups.key.arn },
         archiveKnownFlaws: backup.archiveKnownFlaws,
         drill: database.drillTarget,
+        migrations: schema.migrations.sql,
       },
     },
     ready,

@@ -1,11 +1,12 @@
-/** Restores the copies of the backups into a scratch instance, proves them, and removes it: an untested backup is none. */
+/** Tries both ways back, in a scratch instance, proves what came of them, and removes it: an untested backup is none. */
 import { dirname, join } from "node:path";
 import type { Command } from "commander";
 import { connectBucket } from "./archive/bucket";
 import { databaseUrl, refusePooler, withConnection } from "./database";
 import { drill } from "./drill/drill";
 import { beginDrill, reportDrill } from "./drill/record";
-import { render, storeReport, summaryOf } from "./drill/report";
+import { render } from "./drill/render";
+import { storeReport, summaryOf } from "./drill/report";
 import { Scratch } from "./drill/scratch";
 import { Failure, integerSetting, runProgram, textSetting, type Context } from "./program";
 
@@ -16,13 +17,14 @@ Environment:
   COPIES_ARN          the copies of the primary's automated backups; their region is the scratch instance's
   SUBNET_GROUP, SECURITY_GROUP, PARAMETER_GROUP  what the scratch instance is given there
   CA_FILE             certificates that its server is verified by
-  BACKUP_BUCKET, BACKUP_REGION, ARCHIVE_KNOWN_FLAWS  the locked bucket: what was restored is compared with it, and the report is stored in it
-  VERIFY_PROGRAM      the bundled ops/verify (default: verify.js beside this program)
+  BACKUP_BUCKET, BACKUP_REGION, ARCHIVE_KNOWN_FLAWS  the locked bucket: the second way back; the report is stored in it
+  MIGRATIONS_DIR      directory of the NNN_slug.sql files, for a database from the bucket (default ./sql)
+  VERIFY_PROGRAM, RESTORE_PROGRAM  the bundled ops/verify and ops/restore (default: verify.js, restore.js beside this program)
   WAIT_SECONDS        how long RDS may take for one step (default 14400)
   POLL_MILLISECONDS   how often RDS is asked (default 10000)
 
 The primary and the replica are not touched. An instance that an earlier drill left behind is removed first.
-Exit codes: 0 the copies are proven, 1 something failed or was found, 2 wrong usage or settings.`;
+Exit codes: 0 both ways back are proven, 1 something failed or was found, 2 wrong usage or settings.`;
 
 async function run({ log, signal }: Context): Promise<void> {
   const name = textSetting("ENVIRONMENT", "prod");
@@ -45,14 +47,26 @@ async function run({ log, signal }: Context): Promise<void> {
     signal,
   );
   const caFile = textSetting("CA_FILE", "/etc/authensor/trust/database-ca.pem");
-  const verifyProgram = process.env["VERIFY_PROGRAM"] ?? join(dirname(process.argv[1] ?? ""), "verify.js");
+  const programOf = (name: "verify" | "restore") =>
+    process.env[`${name.toUpperCase()}_PROGRAM`] ?? join(dirname(process.argv[1] ?? ""), `${name}.js`);
+  const programs = { verify: programOf("verify"), restore: programOf("restore") };
   const to = { url: databaseUrl(), applicationName: "authensor-drill", signal };
   await withConnection(to, async (primary) => {
     await refusePooler(primary);
     await beginDrill(primary);
     const now = async () =>
       (await primary.query<{ now: Date }>("select clock_timestamp() as now")).rows[0]?.now ?? new Date();
-    const report = await drill({ environment: name, scratch, caFile, verifyProgram, waitSeconds, now, log, signal });
+    const report = await drill({
+      environment: name,
+      scratch,
+      bucket: connectBucket(...bucket, signal),
+      caFile,
+      programs,
+      waitSeconds,
+      now,
+      log,
+      signal,
+    });
 
     // Also where the program is to end: within what is left of its time.
     let key: string | undefined;
@@ -62,7 +76,10 @@ async function run({ log, signal }: Context): Promise<void> {
       report.ok = false;
       report.problems.push(`the report could not be stored in ${bucket[0]}: ${(error as Error).message}`);
     }
-    const { rtoSeconds, rpoSeconds, problems } = report;
+    const {
+      copies: { rtoSeconds, rpoSeconds },
+      problems,
+    } = report;
     const summary = summaryOf(report);
     process.stdout.write(render(report, key));
     await reportDrill(primary, { rtoSeconds, rpoSeconds, problems: problems.length, summary });
@@ -72,7 +89,7 @@ async function run({ log, signal }: Context): Promise<void> {
 
 void runProgram(
   "drill",
-  "Restores the backups into a scratch instance and proves them.",
+  "Tries both ways back, in a scratch instance, and proves what came of them.",
   (command: Command, context) => {
     command.addHelpText("after", environment).action(() => run(context));
   },

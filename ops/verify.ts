@@ -11,7 +11,7 @@ import { readAnchors } from "./anchorFormat";
 import { readManifests } from "./manifest";
 import { readAcknowledgements } from "./verify/acknowledgements";
 import { verifyArchive, type Archived } from "./verify/archived";
-import { newestMoment, Restored } from "./verify/restored";
+import { newestMoment, Restored, type UpTo } from "./verify/restored";
 import { archiveBounds } from "./verify/fromArchive";
 import { count, type Options, read } from "./verify/options";
 import { record, recordFailure } from "./verify/record";
@@ -114,14 +114,17 @@ async function readArchive(signal: AbortSignal, restoredTo: Options["restored"])
     await allCheckpoints(client),
   ]);
   if (restoredTo === undefined) return verifyArchive(bucket, told, known, checkpoints);
-  const restored = new Restored(
-    restoredTo === true ? await withConnection(from, newestMoment) : parseTime("restored", restoredTo),
-  );
+  const restored = new Restored(await upToOf(restoredTo, () => withConnection(from, newestMoment)));
   const archived = await verifyArchive(bucket, told, known, checkpoints, restored);
   // Counts of a bucket that is not whole would say the same once more, and less clearly.
   if (archived.findings.length > 0) return archived;
   const { findings, report } = await withConnection(from, (client) => restored.compare(client));
   return { ...archived, findings, report: { ...archived.report, restored: report } };
+}
+
+async function upToOf(restoredTo: string | true, newest: () => Promise<string>): Promise<UpTo> {
+  if (restoredTo === true) return { moment: await newest() };
+  return /^\d+$/.test(restoredTo) ? { manifest: Number(restoredTo) } : { moment: parseTime("restored", restoredTo) };
 }
 
 /** A replica that has not replayed what is in the bucket would look like one that has lost it. */
@@ -158,8 +161,8 @@ void runProgram("verify", "Verifies the audit trail.", (command: Command, contex
     .option("--manifests <files...>", "manifests of archived months (ops/anchor --month), one or several per file")
     .option("--archived", "the archive in the bucket too, and that the database has not lost or changed what is in it")
     .option(
-      "--restored [time]",
-      "with --archived: the database was restored to this time (default: of its newest write), and what was archived later is not awaited in it",
+      "--restored [until]",
+      "with --archived: the database was restored to this time (default: of its newest write), or from the bucket up to the manifest of this number; what was archived later is not awaited in it",
     )
     .option("--acknowledged <file>", "findings that were looked into, and by whom (docs/verification.md)")
     .option("--resume <file>", "keep how far it got, and go on from there when run again")

@@ -46,7 +46,7 @@ export const replica = {
 export const drill = {
   wanted: flag("drill", {
     description:
-      "Whether the copies of the backups are restored and proven on drillSchedule, in a VPC that the program makes in backupRegion and peers; only where backupCopies is true",
+      "Whether both ways back, from the copies of the backups and from the bucket alone, are tried and proven on drillSchedule, in a VPC that the program makes in backupRegion and peers; only where backupCopies is true",
     default: "true",
   }),
   cidr: checked("drillCidr", (value) => isPrivateBlock(value, 16, 24), {

@@ -32,7 +32,7 @@ function drills({ thresholds: { drillDays, drillRtoMinutes, drillRpoMinutes } }:
       comparison: "above",
       threshold: drillRtoMinutes,
       datapoints: [5, 5],
-      says: `The server that the last drill restored took its first receipt after more than ${drillRtoMinutes} minutes (RTO).`,
+      says: `The server that the last drill restored from the copies took its first receipt after more than ${drillRtoMinutes} minutes (RTO).`,
     }),
     watched("DrillRpoMinutes", {
       name: "drill-stale",
@@ -40,7 +40,7 @@ function drills({ thresholds: { drillDays, drillRtoMinutes, drillRpoMinutes } }:
       comparison: "above",
       threshold: drillRpoMinutes,
       datapoints: [5, 5],
-      says: `What the last drill restored was more than ${drillRpoMinutes} minutes old (RPO).`,
+      says: `What the last drill restored from the copies was more than ${drillRpoMinutes} minutes old (RPO).`,
     }),
   ];
 }

@@ -4,8 +4,8 @@ import { type CreatedRoleKey, createdRoleKeys, type Generations } from "../datab
 import { evictionIsNoFailure } from "./jobFailures";
 import type { MigrationFiles } from "./opsBundle";
 import { opsProgram, type OpsProgramArgs } from "./opsProgram";
+import { sqlPath } from "./sqlPath";
 
-const sqlPath = "/app/sql";
 const passwordsPath = "/app/passwords";
 const expectationsPath = "/app/expectations";
 
@@ -39,6 +39,8 @@ export interface MigrationsArgs extends Pick<
  */
 export class Migrations extends pulumi.ComponentResource {
   readonly job: k8s.batch.v1.Job;
+  /** The ConfigMap with the SQL. */
+  readonly sql: pulumi.Output<string>;
 
   constructor(name: string, args: MigrationsArgs, opts?: pulumi.ComponentResourceOptions) {
     super("authensor:programs:Migrations", name, {}, opts);
@@ -50,6 +52,7 @@ export class Migrations extends pulumi.ComponentResource {
       { metadata, immutable: true, data: args.migrations.files },
       child,
     );
+    this.sql = sql.metadata.name;
     const expectations = new k8s.core.v1.ConfigMap(
       `${name}-expectations`,
       {

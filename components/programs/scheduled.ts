@@ -63,7 +63,12 @@ export class Scheduled extends pulumi.ComponentResource {
           ...entry.env(inputs),
           ...(acknowledged !== undefined && { ACKNOWLEDGED_FILE: `${acknowledgedPath}/${acknowledgedFile}` }),
         },
-        ...(acknowledged !== undefined && { volumes: { [acknowledgedPath]: { configMap: { name: acknowledged } } } }),
+        volumes: Object.fromEntries(
+          Object.entries({
+            ...entry.files?.(inputs),
+            ...(acknowledged !== undefined && { [acknowledgedPath]: acknowledged }),
+          }).map(([path, name]) => [path, { configMap: { name } }]),
+        ),
         egress: entry.egress?.(inputs),
         aws: entry.aws && { region, eksClusterName, permissionsBoundaryArn, tags, ...entry.aws(inputs) },
       },

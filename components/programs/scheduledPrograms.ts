@@ -4,6 +4,7 @@ import { drillStatements, type DrillTarget } from "../backup/drillRights";
 import { databaseEgress, type EgressRule } from "../pods/networkRules";
 import { databaseCaName, trustPath } from "../pods/trust";
 import type { ConnectionName, OfReplica } from "./databaseConnection";
+import { sqlPath } from "./sqlPath";
 
 /** What an entry may be made of; index.ts has the values. */
 export interface ScheduledInputs {
@@ -17,6 +18,8 @@ export interface ScheduledInputs {
   archiveKnownFlaws: number;
   /** What drills restore into, and where that is reached. Default: there are no drills. */
   drill?: (DrillTarget & { blocks: readonly string[] }) | undefined;
+  /** ConfigMap with the migrations. */
+  migrations: Input<string>;
   /** ConfigMap with the findings that were looked into, in findings.json. Default: there are none. */
   acknowledged?: Input<string> | undefined;
 }
@@ -36,7 +39,7 @@ export interface ScheduledProgram {
   entry?: string;
   /** Its arguments, such as `["up"]`. */
   args?: readonly string[];
-  /** Programs that it starts itself; they are among the table's. */
+  /** Programs that it starts itself. */
   helpers?: readonly string[];
   /** Its memory limit, with that of those. Default: 256Mi. */
   memory?: string;
@@ -49,6 +52,8 @@ export interface ScheduledProgram {
   /** Connections to the primary, beside PgBouncer's, that a run holds. */
   connections: number;
   env: (inputs: ScheduledInputs) => Record<string, Input<string>>;
+  /** ConfigMaps to mount, by path. */
+  files?: (inputs: ScheduledInputs) => Readonly<Record<string, Input<string>>>;
   /** Whether it is told which findings were looked into. */
   knowsAcknowledged?: boolean;
   /** What it may reach beside names, its databases and, with an identity, AWS. */
@@ -156,14 +161,14 @@ export const scheduledPrograms = {
   },
   // Every quarter: what an alarm allows is 100 days.
   drill: {
-    what: "the copies of the backups are restored and proven (where there are copies)",
+    what: "both ways back are tried and proven, from the copies of the backups and from the bucket alone (where there are copies)",
     when: ({ drill }) => drill !== undefined,
     schedule: "17 9 5 1,4,7,10 *",
     // RDS names hours for a restore, and the whole trail is verified afterwards.
     deadline: 12 * 3600,
     // A failed one is to be looked at; its instance is gone either way.
     retries: 0,
-    helpers: ["verify"],
+    helpers: ["verify", "restore"],
     // Two Node processes at once.
     memory: "512Mi",
     // Its instance is removed and its report stored even then: what it waits for is bounded in ops/drill.
@@ -180,10 +185,12 @@ export const scheduledPrograms = {
       SECURITY_GROUP: inputs.drill!.securityGroup,
       PARAMETER_GROUP: inputs.drill!.parameterGroup,
       CA_FILE: `${trustPath}/${databaseCaName}`,
+      MIGRATIONS_DIR: sqlPath,
     }),
+    files: ({ migrations }) => ({ [sqlPath]: migrations }),
     egress: ({ drill }) => [databaseEgress(drill!.blocks, 5432)],
     aws: ({ environment, backups, drill }) => ({
-      description: "Authensor: drills restore the copies of the backups into an instance of their own, and remove it",
+      description: "Authensor: drills restore the backups into an instance of their own, and remove it",
       statements: drillStatements(environment, backups, drill!),
     }),
   },
@@ -207,8 +214,14 @@ type ScheduledSource = {
   [Name in ScheduledName]: (typeof scheduledPrograms)[Name] extends { entry: infer Entry } ? Entry : Name;
 }[ScheduledName];
 
+type Helper = (typeof scheduledPrograms.drill.helpers)[number];
+
+/** What is to be bundled: what they run, and what that starts. */
 export const scheduledSources = [
-  ...new Set(scheduledNames.map((name) => sourceOf(name, scheduledPrograms[name]) as ScheduledSource)),
+  ...new Set<ScheduledSource | Helper>([
+    ...scheduledNames.map((name) => sourceOf(name, scheduledPrograms[name]) as ScheduledSource),
+    ...scheduledPrograms.drill.helpers,
+  ]),
 ];
 
 /** Those that have a setting: when they run. */

@@ -46,6 +46,15 @@ export async function newestOf<M>(bucket: Bucket, series: Series<M>): Promise<Ne
   return found && readOf(bucket, series, found);
 }
 
+/** One by its number. */
+export async function numbered<M>(bucket: Bucket, series: Series<M>, number: number): Promise<M> {
+  const key = numberedKey(series.folder, number);
+  const [entry] = await bucket.list(key);
+  const found = entry && foundIn(entry, bucket);
+  if (!found) throw new Failure(`${key} is gone from the bucket ${bucket.name}`);
+  return (await readOf(bucket, series, found)).manifest;
+}
+
 async function readOf<M>(
   bucket: Bucket,
   { folder, decode }: Series<M>,

@@ -1,42 +1,28 @@
-/** One drill: restores the copies, proves that they are whole and can be written to, and removes what it has made. */
-import type { Log } from "../log";
+/** One drill: tries both ways back, proves what came of each, compares them, and removes what it has made. */
 import { Failure } from "../program";
+import { compareRestored } from "./compare";
+import { fromBucket } from "./fromBucket";
+import { fromCopies } from "./fromCopies";
+import type { Means } from "./means";
 import type { DrillReport } from "./report";
-import type { Scratch } from "./scratch";
-import { newPassword, takeOver, writeReceipt } from "./usable";
-import { verifyRestored } from "./verification";
-
-export interface Drill {
-  environment: string;
-  scratch: Scratch;
-  /** Certificates that the restored server's is verified by. */
-  caFile: string;
-  /** The bundled ops/verify. */
-  verifyProgram: string;
-  /** How long RDS and the new server may take for one step. */
-  waitSeconds: number;
-  /** The primary's clock. */
-  now: () => Promise<Date>;
-  log: Log;
-  signal: AbortSignal;
-}
+import { prove, type Restored } from "./way";
 
 /** Once it is to end: with what follows, the report, it is over before Kubernetes kills it (the drill's gracePeriod). */
 const removalMs = 20_000;
 
 /** Whatever happens, the scratch instance is removed, and the report says what happened. */
-export async function drill(options: Drill): Promise<DrillReport> {
-  const { environment, scratch, now, log, signal } = options;
+export async function drill(means: Means): Promise<DrillReport> {
+  const { environment, scratch, bucket, now, log, signal } = means;
   const { identifier, region, settings } = scratch;
   const report: DrillReport = {
-    format: 1,
+    format: 2,
     environment,
     ok: false,
     problems: [],
     startedAt: (await now()).toISOString(),
-    from: { copies: settings.copiesArn },
     instance: { identifier, region, removed: false, leftOverRemoved: false },
-    seconds: {},
+    copies: { arn: settings.copiesArn, seconds: {} },
+    bucket: { name: bucket.name, seconds: {} },
   };
   try {
     if (await scratch.remove()) {
@@ -44,46 +30,50 @@ export async function drill(options: Drill): Promise<DrillReport> {
       await scratch.removed();
       report.instance.leftOverRemoved = true;
     }
-    report.from.newestRestorable = (await scratch.newestRestorable()).toISOString();
-    await restoreAndProve(options, report);
+    await tryBothWays(means, report);
   } catch (error) {
     report.problems.push(...sentences(signal.aborted ? signal.reason : error));
   }
-  report.problems.push(...(await remove(options, report)));
+  report.problems.push(...(await remove(means, report)));
   report.ok = report.problems.length === 0;
   return report;
 }
 
-async function restoreAndProve(options: Drill, report: DrillReport): Promise<void> {
-  const { scratch, caFile, verifyProgram, waitSeconds, now, log, signal } = options;
-  const { identifier, region } = scratch;
-  report.startedAt = (await now()).toISOString();
-  const start = performance.now();
-  const seconds = () => (performance.now() - start) / 1000;
-  await scratch.restore();
-  log.info("the newest moment of the copies is restored", { instance: identifier, region, ...report.from });
-  const { host, port, master } = await scratch.available();
-  report.seconds.available = seconds();
+/** The server of the first way is the second one's too. Each is tried whatever came of the other. */
+async function tryBothWays(means: Means, report: DrillReport): Promise<void> {
+  const copies = await fromCopies(report.copies, means);
+  await attempt("the copies", means, report, () => prove(report.copies, copies, means));
+  let bucket: Restored | undefined;
+  await attempt("the bucket", means, report, async () => {
+    const { problems, ...restored } = await fromBucket(report.bucket, copies.server, copies.owner, means);
+    bucket = restored;
+    return [...problems, ...(await prove(report.bucket, restored, means))];
+  });
+  const { made } = report.bucket;
+  if (!bucket || !made) return;
+  const restored = bucket;
+  await attempt("the copies and the bucket compared", means, report, async () => {
+    const { differences, more } = (report.comparison = await compareRestored(copies, restored, made, means));
+    return [...differences, ...(more > 0 ? [`${more} differences more`] : [])];
+  });
+}
 
-  const password = newPassword();
-  await scratch.setMasterPassword(password);
-  const using = { applicationName: "authensor-drill", signal, waitSeconds };
-  const { moment, urls } = await takeOver({ host, port, caFile }, { user: master, password }, using);
-  report.newestWrite = moment;
-  report.rpoSeconds = (Date.parse(report.startedAt) - Date.parse(moment)) / 1000;
-  await writeReceipt(urls.app, using);
-  report.seconds.receiptAccepted = report.rtoSeconds = seconds();
-  log.info("the restored server has taken a receipt; it is verified now", { seconds: report.rtoSeconds });
-
-  const verification = await verifyRestored({ program: verifyProgram, url: urls.auditor, moment, signal });
-  report.verification = verification;
-  report.seconds.verified = seconds();
-  report.problems.push(...verification.findings.map(({ kind, message }) => `${kind}: ${message}`));
-  if (verification.more > 0) report.problems.push(`${verification.more} findings more`);
+/** Its problems are the report's, under its name. */
+async function attempt(
+  what: string,
+  { signal }: Means,
+  report: DrillReport,
+  work: () => Promise<string[]>,
+): Promise<void> {
+  const found = await work().catch((error: unknown) => {
+    signal.throwIfAborted();
+    return sentences(error);
+  });
+  report.problems.push(...found.map((problem) => `${what}: ${problem}`));
 }
 
 /** Waits until it is gone, unless the program itself is to end. @returns what is wrong */
-async function remove({ scratch, log, signal }: Drill, report: DrillReport): Promise<string[]> {
+async function remove({ scratch, log, signal }: Means, report: DrillReport): Promise<string[]> {
   const { identifier, region } = scratch;
   const ending = signal.aborted;
   try {

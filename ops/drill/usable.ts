@@ -11,15 +11,21 @@ import { scramVerifier } from "../../postgres/scramVerifier";
 /** Letters and digits: nothing to be escaped in a URL. */
 export const newPassword = (): string => randomBytes(24).toString("hex");
 
-interface Server {
+/** A restored server, and the passwords of the logins that the drill uses there. */
+export interface Server {
   host: string;
   port: number;
   /** File with the certificates that its own is verified by. */
   caFile: string;
+  passwords: Readonly<Record<string, string>>;
 }
 
-const urlOf = ({ host, port, caFile }: Server, user: string, password: string): string =>
-  `postgresql://${user}:${password}@${host}:${port}/${databaseName}?sslmode=verify-full&sslrootcert=${encodeURIComponent(caFile)}`;
+export const urlOf = (
+  { host, port, caFile, passwords }: Server,
+  user: string,
+  database: string = databaseName,
+): string =>
+  `postgresql://${user}:${passwords[user]}@${host}:${port}/${database}?sslmode=verify-full&sslrootcert=${encodeURIComponent(caFile)}`;
 
 export interface Using {
   applicationName: string;
@@ -28,34 +34,29 @@ export interface Using {
   waitSeconds: number;
 }
 
-export interface TakenOver {
-  /** The newest write that was restored. */
-  moment: string;
-  urls: Record<"app" | "auditor", string>;
-}
+/** Writes a receipt; verifies; compares: what each of these is done as. */
+const logins = [roles.app, roles.auditor, roles.archiver];
 
-/** Gives the roles that the drill logs in as passwords of its own. */
+/** Gives the roles that the drill logs in as passwords of its own; returns the server with those, and the newest write that was restored. */
 export async function takeOver(
-  server: Server,
-  master: { user: string; password: string },
+  { passwords, ...server }: Server,
+  owner: string,
   using: Using,
-): Promise<TakenOver> {
-  const url = urlOf(server, master.user, master.password);
-  const passwords = { app: newPassword(), auditor: newPassword() };
+): Promise<{ server: Server; moment: string }> {
+  const all = { ...passwords, ...Object.fromEntries(logins.map((role) => [role, newPassword()])) };
   const moment = await once(using, () =>
-    withConnection({ ...using, url, timeoutSeconds: using.waitSeconds }, async (client) => {
-      for (const role of ["app", "auditor"] as const)
-        await client.query(
-          `alter role ${pg.escapeIdentifier(roles[role])} password ${pg.escapeLiteral(scramVerifier(passwords[role]))}`,
-        );
-      return newestMoment(client);
-    }),
+    withConnection(
+      { ...using, url: urlOf({ ...server, passwords }, owner), timeoutSeconds: using.waitSeconds },
+      async (client) => {
+        for (const role of logins)
+          await client.query(
+            `alter role ${pg.escapeIdentifier(role)} password ${pg.escapeLiteral(scramVerifier(all[role] ?? ""))}`,
+          );
+        return newestMoment(client);
+      },
+    ),
   );
-  const urls = {
-    app: urlOf(server, roles.app, passwords.app),
-    auditor: urlOf(server, roles.auditor, passwords.auditor),
-  };
-  return { moment, urls };
+  return { server: { ...server, passwords: all }, moment };
 }
 
 /** Tries until the password is known there: RDS changes it some seconds after it said so. */
@@ -72,17 +73,20 @@ async function once<T>({ signal, waitSeconds }: Using, work: () => Promise<T>): 
   }
 }
 
+/** Whose the drill's own receipts are: in restored databases only. */
+export const drillAgent = "authensor-drill";
+
 /** A receipt as the control plane writes one, by the application's own role; returns its id once it is stored and sealed. */
 export async function writeReceipt(url: string, using: Using): Promise<string> {
   const id = randomUUID();
   const decision = { outcome: "deny", reason: "DRILL" };
-  const envelope = { action: { type: "drill.write", resource: "restored" }, principal: { id: "authensor-drill" } };
+  const envelope = { action: { type: "drill.write", resource: "restored" }, principal: { id: drillAgent } };
   return withConnection({ ...using, url }, async (client) => {
     try {
       await client.query(
         `insert into receipts (id, envelope_id, status, decision_outcome, tool_name, actor_id, envelope, decision)
-         values ($1, $2, 'skipped', 'deny', 'drill.write', 'authensor-drill', $3, $4)`,
-        [id, randomUUID(), envelope, decision],
+         values ($1, $2, 'skipped', 'deny', 'drill.write', $3, $4, $5)`,
+        [id, randomUUID(), drillAgent, envelope, decision],
       );
     } catch (error) {
       throw new Failure(

@@ -1,8 +1,8 @@
-/** The restored database, verified by the program that verifies the primary's: `verify --archived --restored`, as a process of its own. */
-import { spawn } from "node:child_process";
-import { text } from "node:stream/consumers";
+/** A restored database, verified by the program that verifies the primary's: `verify --archived --restored`. */
 import * as z from "zod/mini";
 import { Failure } from "../program";
+import type { UpTo } from "../verify/restored";
+import { jsonOf, runHelper, type Helper } from "./helper";
 
 const reportSchema = z.object({
   ok: z.boolean(),
@@ -28,36 +28,15 @@ const reportSchema = z.object({
 
 export type Verification = z.infer<typeof reportSchema>;
 
-export interface Verifier {
-  /** The bundled ops/verify. */
-  program: string;
-  /** The auditor's URL of the restored database. */
-  url: string;
-  /** The newest write that was restored: what the drill itself has written since is none. */
-  moment: string;
-  signal: AbortSignal;
-}
-
-/** What the verifier reports; a Failure where it came to no report. Settings of the bucket are those of this process. */
-export async function verifyRestored({ program, url, moment, signal }: Verifier): Promise<Verification> {
-  // Not the primary's: what is undefined is not passed on.
-  const elsewhere = { DATABASE_URL_FILE: undefined, REPLICA_URL: undefined, REPLICA_URL_FILE: undefined };
-  const child = spawn(process.execPath, [program, "--archived", "--restored", moment], {
-    env: { ...process.env, ...elsewhere, DATABASE_URL: url },
-    stdio: ["ignore", "pipe", "pipe"],
-    signal,
+/** What the verifier reports; a Failure where it came to no report. @param verifier its URL is the auditor's */
+export async function verifyRestored(verifier: Omit<Helper, "onLine" | "args">, upTo: UpTo): Promise<Verification> {
+  let report: unknown;
+  const { failure } = await runHelper({
+    ...verifier,
+    args: ["--archived", "--restored", "moment" in upTo ? upTo.moment : String(upTo.manifest)],
+    onLine: (line) => (report = jsonOf(line) ?? report),
   });
-  const ended = new Promise<void>((resolve, reject) => child.once("close", () => resolve()).once("error", reject));
-  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
-  const parsed = reportSchema.safeParse(json(stdout));
+  const parsed = reportSchema.safeParse(report);
   if (parsed.success) return parsed.data;
-  throw new Failure("the restored database could not be verified", stderr.trim().split("\n").slice(-5));
-}
-
-function json(output: string): unknown {
-  try {
-    return JSON.parse(output);
-  } catch {
-    return undefined;
-  }
+  throw new Failure("the restored database could not be verified", failure);
 }

@@ -51,6 +51,15 @@ export async function describe(client: pg.Client, source: Source, now: string): 
   };
 }
 
+/** What its rows hold, whichever database they are in: their number, and a sum over what each says. */
+export async function contentsOf(client: pg.Client, source: Source): Promise<{ rows: number; digest: string }> {
+  const columns = source.table.columns.map(({ name }) => pg.escapeIdentifier(name)).join(", ");
+  const { rows } = await client.query<{ rows: string; digest: string }>(
+    `select count(*) as rows, coalesce(sum(hashtextextended(row(${columns})::text, 0)), 0) as digest from ${from(source)}`,
+  );
+  return { rows: Number(rows[0]?.rows), digest: rows[0]?.digest ?? "" };
+}
+
 /** Whether the part is in the bucket as it is here. */
 export const isSame = (here: Omit<Part, "object">, there: Part | undefined): boolean =>
   there !== undefined &&

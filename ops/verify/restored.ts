@@ -14,6 +14,9 @@ import { inSnapshot } from "./session";
 /** Of receipts, by agent and month: "2026-11". */
 type Counts = Map<string, Map<string, number>>;
 
+/** How far a database was restored: to a moment, or to a manifest of the bucket that it was made of. */
+export type UpTo = { moment: string } | { manifest: number };
+
 export interface RestoredReport {
   /** The newest moment that the database shows. */
   moment: string;
@@ -47,7 +50,7 @@ export class Restored {
   /** The bucket has two branches of these, and the database one. */
   readonly #forked = new Set<string>();
 
-  constructor(readonly moment: string) {}
+  constructor(readonly upTo: UpTo) {}
 
   /** A row of the segment of the manifest that comes next. */
   take(chain: ArchivedName, { agent, month }: Line): void {
@@ -59,7 +62,7 @@ export class Restored {
     for (const { chain, agent, first } of pieces)
       if (chain === "receipts" && !this.#first.has(agent)) this.#first.set(agent, first);
     this.#later.forked.push(...forks.filter(({ chain }) => chain === "receipts").map(({ agent }) => agent));
-    if (Date.parse(manifest.as_of) > Date.parse(this.moment) - marginMs) return;
+    if (this.#isLater(manifest)) return;
     this.reached = manifest;
     for (const [agent, months] of this.#later.counts)
       for (const [month, count] of months) add(this.#counts, agent, month, count);
@@ -67,11 +70,21 @@ export class Restored {
     this.#later = { counts: new Map(), forked: [] };
   }
 
+  #isLater({ as_of, archive: { number } }: Manifest): boolean {
+    const { upTo } = this;
+    return "manifest" in upTo ? number > upTo.manifest : Date.parse(as_of) > Date.parse(upTo.moment) - marginMs;
+  }
+
   async compare(client: pg.Client): Promise<{ findings: Finding[]; report: RestoredReport }> {
     const archivedLater = sum([...this.#later.counts.values()].flatMap((months) => [...months.values()]));
-    const { reached, moment } = this;
+    const { reached, upTo } = this;
+    const moment = "moment" in upTo ? upTo.moment : (reached?.as_of ?? "");
     if (!reached) {
-      const message = `no manifest in the bucket is from before ${moment}, the newest that the restored database shows: there is nothing to compare it with`;
+      const until =
+        "moment" in upTo
+          ? `from before ${moment}, the newest that the restored database shows`
+          : `${upTo.manifest} or older`;
+      const message = `no manifest in the bucket is ${until}: there is nothing to compare it with`;
       return {
         findings: [{ kind: "nothing-verified", message }],
         report: { moment, archivedLater, months: [] },
@@ -128,7 +141,7 @@ const monthsOf = (counts: Counts) => [...counts.values()].flatMap((months) => [.
 const ofMonth = (counts: Counts, month: string) => sum([...counts.values()].map((months) => months.get(month) ?? 0));
 
 /** Months whose rows have left the database for the archive; checkpoints stand for them. */
-async function archivedMonths(client: pg.Client): Promise<Set<string>> {
+export async function archivedMonths(client: pg.Client): Promise<Set<string>> {
   const { rows } = await client.query<{ source: string }>("select distinct source from audit.checkpoints");
   return new Set(rows.flatMap(({ source }) => /^receipts_(\d{4})_(\d\d)$/.exec(source)?.slice(1).join("-") ?? []));
 }

@@ -29,6 +29,7 @@ import { drillStatements } from "../../components/backup/drillRights";
 import { Bucket } from "../../ops/archive/bucket";
 import { newestManifest } from "../../ops/archive/newest";
 import { archive } from "../../ops/archive/run";
+import { dump } from "../../ops/dump/run";
 import { drillTag } from "../../ops/drill/name";
 import type { DrillReport } from "../../ops/drill/report";
 import { silentLog } from "../../ops/log";
@@ -127,18 +128,20 @@ beforeAll(async () => {
   const migrated = await runOps("migrate", ["up"], { DATABASE_URL: await url(roles.owner) });
   expect(migrated.code, migrated.stderr).toBe(0);
   owner = await connect(roles.owner);
-  for (const role of [roles.app, roles.verifier, roles.auditor])
+  for (const role of [roles.app, roles.verifier, roles.archiver])
     await owner.query(`alter role ${role} password 'password'`);
   const app = await connect(roles.app);
   await storeReceipts(app, [newReceipt(), newReceipt({ decision_outcome: "deny" }), newReceipt({ actor_id: "b" })]);
-  const auditor = await connect(roles.auditor);
-  await archive({ client: auditor, bucket, environment: "test", told: 0, log: silentLog, mostRows: 1000 });
+  const archiver = await connect(roles.archiver);
+  const into = { bucket, environment: "test", told: 0, log: silentLog };
+  await archive({ ...into, client: archiver, mostRows: 1000 });
+  await dump({ ...into, client: archiver, manifest: 1 });
   const archivedAt = Date.now();
   await keepBackups(rds, signal);
   // A restore is compared with manifests that are a little older than it; and its moment, a whole second, is after the base backup.
   await sleep(Math.max(2500, 5500 - (Date.now() - archivedAt)));
   await storeReceipts(app, [newReceipt({ actor_id: "b" })]);
-  await Promise.all([app.end(), auditor.end()]);
+  await Promise.all([app.end(), archiver.end()]);
   await copied();
 
   const endpoint = `http://127.0.0.1:${(api.address() as AddressInfo).port}`;
@@ -160,6 +163,7 @@ beforeAll(async () => {
     BACKUP_BUCKET: "backups",
     BACKUP_REGION: elsewhere,
     VERIFY_PROGRAM: await bundled("verify"),
+    RESTORE_PROGRAM: await bundled("restore"),
     POLL_MILLISECONDS: "50",
   };
 });
@@ -211,17 +215,26 @@ describe("a drill", () => {
       ok: true,
       problems: [],
       instance: { identifier: scratch, region: elsewhere, removed: true, leftOverRemoved: false },
-      verification: {
-        ok: true,
-        // Its own among them.
-        verified: { receipts: 5 },
-        archive: { restored: { manifest: 1, archivedLater: 0 } },
+      // Its own receipt among them; one was written after the archive's last run.
+      copies: { verification: { ok: true, verified: { receipts: 5 }, archive: { restored: { manifest: 1 } } } },
+      bucket: {
+        made: { dump: 1, oldest: 1, newest: 1, receipts: 3 },
+        verification: { ok: true, verified: { receipts: 4 }, archive: { restored: { manifest: 1 } } },
       },
+      comparison: { chains: { receipts: 2, history: 0 }, tables: { changedSince: [] }, differences: [], more: 0 },
     });
-    const months = report.verification!.archive!.restored!.months;
-    expect(months.map(({ inBucket, restored }) => [inBucket, restored])).toEqual([[3, 3]]);
-    expect(report.rpoSeconds).toBeGreaterThan(0);
-    expect(report.rtoSeconds).toBeGreaterThan(report.seconds.available!);
+    const { copies, bucket: bucketAlone, comparison } = report;
+    for (const { verification, seconds, rtoSeconds, rpoSeconds } of [copies, bucketAlone]) {
+      const { months } = verification!.archive!.restored!;
+      expect(months.map(({ inBucket, restored }) => [inBucket, restored])).toEqual([[3, 3]]);
+      expect(rpoSeconds).toBeGreaterThan(0);
+      expect(rtoSeconds).toBeGreaterThan(seconds.restored!);
+    }
+    expect(bucketAlone.rpoSeconds).toBeGreaterThan(copies.rpoSeconds!);
+    expect(comparison!.beyond.filter(({ rows }) => rows > 0)).toEqual([
+      { chain: "receipts", in: "the copies", rows: 1 },
+    ]);
+    expect(comparison!.tables.same).toBeGreaterThan(10);
     expect(await told()).toMatchObject({ problems: 0, rto: true, rpo: true, succeeded: true });
     expect(await isThere()).toBe(false);
     const { rows } = await owner.query("select from receipts where actor_id = 'authensor-drill'");

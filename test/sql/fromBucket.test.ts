@@ -368,5 +368,5 @@ it("the program restores, and says what it has restored", async () => {
       "everything in the bucket was restored, and the trail in it is not whole",
     ) as string,
   });
-  expect(lines.at(-1)).toMatchObject({ message: "restored", receipts: 11, changes: 6, dump: 1, manifests: "1 to 3" });
+  expect(lines.at(-1)).toMatchObject({ message: "restored", receipts: 11, changes: 6, dump: 1, oldest: 1, newest: 3 });
 });

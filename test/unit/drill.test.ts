@@ -1,7 +1,10 @@
 /** What the program makes for drills: a place in the copies' region, a CronJob, and a role that may touch nothing else. */
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import program from "../..";
 import { networkProblems } from "../../components/network/networkProblems";
+import type { Bucket } from "../../ops/archive/bucket";
 import { drill } from "../../ops/drill/drill";
 import { summaryOf, type DrillReport } from "../../ops/drill/report";
 import type { Scratch } from "../../ops/drill/scratch";
@@ -76,14 +79,19 @@ describe("the drill", () => {
   });
 
   test.each([
-    ["without a gap", [], "the copies are proven: RTO 75 s, RPO 60 s"],
+    [
+      "without a gap",
+      [],
+      "both ways back are proven: from the copies RTO 75 s, RPO 60 s; from the bucket alone RTO 4 h 10 min, RPO 5 min",
+    ],
     [
       "that could not verify all",
       ["2026-01"],
-      /^the copies are proven as far as they could be verified \(not verified: 1; .*\): RTO/,
+      /^both ways back are proven as far as they could be verified \(not verified: 1; .*\): from/,
     ],
   ])("%s says no more than it has proven", (_, unverified, says) => {
-    const report = { ok: true, problems: [], rtoSeconds: 75, rpoSeconds: 60, verification: { unverified } };
+    const copies = { rtoSeconds: 75, rpoSeconds: 60, verification: { unverified } };
+    const report = { ok: true, problems: [], copies, bucket: { rtoSeconds: 15_000, rpoSeconds: 290 } };
     expect(summaryOf(report as unknown as DrillReport)).toMatch(says);
   });
 
@@ -99,7 +107,8 @@ describe("the drill", () => {
       environment: "prod",
       scratch,
       caFile: "",
-      verifyProgram: "",
+      bucket: { name: "backups" } as Bucket,
+      programs: { verify: "", restore: "" },
       waitSeconds: 1,
       now: () => Promise.resolve(new Date()),
       log: silentLog,
@@ -121,16 +130,21 @@ describe("the drill", () => {
       BACKUP_REGION: "eu-north-1",
       CA_FILE: "/etc/authensor/trust/database-ca.pem",
       VERIFY_PROGRAM: "/app/verify/verify.js",
+      RESTORE_PROGRAM: "/app/restore/restore.js",
+      MIGRATIONS_DIR: "/app/sql",
       DATABASE_URL_FILE: "/etc/authensor/database/url",
     });
     const mounted = template.spec.volumes.flatMap(({ configMap }) =>
       configMap ? [(configMap as { name: string }).name] : [],
     );
+    const migrations = readdirSync(join(__dirname, "../../sql")).filter((name) => /^\d{3}_/.test(name));
     const bundles = world
       .all("kubernetes:core/v1:ConfigMap")
       .filter(({ computed }) => mounted.includes((computed.metadata as { name: string }).name));
     expect(bundles.flatMap(({ inputs }) => Object.keys(inputs.data as object)).sort()).toEqual([
+      ...migrations,
       "drill.js",
+      "restore.js",
       "verify.js",
     ]);
   });

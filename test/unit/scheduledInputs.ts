@@ -11,4 +11,5 @@ export const scheduledInputs: ScheduledInputs = {
     keyArn: "arn:aws:kms:eu-north-1:123456789012:key/k",
   },
   archiveKnownFlaws: 0,
+  migrations: "sql-1",
 };
