@@ -53,9 +53,14 @@ async function run({ log, signal }: Context): Promise<void> {
   const to = { url: databaseUrl(), applicationName: "authensor-drill", signal };
   await withConnection(to, async (primary) => {
     await refusePooler(primary);
-    await beginDrill(primary);
-    const now = async () =>
-      (await primary.query<{ now: Date }>("select clock_timestamp() as now")).rows[0]?.now ?? new Date();
+    const run = await beginDrill(primary);
+    // Hours pass until it ends, and this connection may be lost in them.
+    const now = () =>
+      withConnection(
+        to,
+        async (client) =>
+          (await client.query<{ now: Date }>("select clock_timestamp() as now")).rows[0]?.now ?? new Date(),
+      );
     const report = await drill({
       environment: name,
       scratch,
@@ -82,7 +87,10 @@ async function run({ log, signal }: Context): Promise<void> {
     } = report;
     const summary = summaryOf(report);
     process.stdout.write(render(report, key));
-    await reportDrill(primary, { rtoSeconds, rpoSeconds, problems: problems.length, summary });
+    const atTheEnd = { ...to, signal: undefined, ...(signal.aborted && { timeoutSeconds: 20 }) };
+    await withConnection(atTheEnd, (client) =>
+      reportDrill(client, run, { rtoSeconds, rpoSeconds, problems: problems.length, summary }),
+    );
     if (!report.ok) throw new Failure(summary, ["docs/runbooks/drill-failed.md says how to go on."]);
   });
 }

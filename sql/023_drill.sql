@@ -5,7 +5,9 @@ create table audit.drill (
   only_row     boolean     primary key default true check (only_row),
   -- From when on one is awaited.
   since        timestamptz not null default now(),
-  -- The session of the last run. A run goes on for as long as its session lives.
+  -- The last run, and the session that keeps others off for as long as it lives. A run may outlive it: a failover ends all
+  -- sessions, and the run tells its end by another one.
+  run          uuid,
   pid          int,
   connected_at timestamptz,
   began_at     timestamptz,
@@ -16,7 +18,7 @@ create table audit.drill (
   -- older than the restore.
   rto_seconds  bigint,
   rpo_seconds  bigint,
-  -- What the last one found wrong, one failure at least where it did not succeed.
+  -- What the last one found wrong, one failure at least where it did not succeed; null until it has ended.
   problems     bigint,
   -- In one line, as it was printed.
   summary      text
@@ -26,24 +28,27 @@ insert into audit.drill default values;
 
 grant select on audit.drill to authensor_monitor, authensor_auditor;
 
--- Makes this session the one that drills, and returns the time; null where another drills.
-create function audit.begin_drill() returns timestamptz
+-- Makes this session the one that drills, and returns what the run is known by; null where another drills.
+create function audit.begin_drill() returns uuid
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  began timestamptz;
+  begun uuid;
 begin
   update audit.drill d
-     set pid          = pg_backend_pid(),
+     set run          = gen_random_uuid(),
+         pid          = pg_backend_pid(),
          connected_at = (select a.backend_start from pg_stat_activity a where a.pid = pg_backend_pid()),
-         began_at     = clock_timestamp()
+         began_at     = clock_timestamp(),
+         problems     = null,
+         summary      = null
    where not exists (select from pg_stat_activity a
                       where a.pid = d.pid and coalesce(a.backend_start = d.connected_at, true)
                         and a.pid <> pg_backend_pid())
-  returning d.began_at into began;
-  return began;
+  returning d.run into begun;
+  return begun;
 end
 $$;
 
@@ -51,7 +56,8 @@ grant execute on function audit.begin_drill() to authensor_verifier;
 
 -- By the drill alone, in a transaction that says `read write`: alarms believe this row. A time that it did not come to
 -- measure stays as it was (null). What no drill can end with is refused, since the monitor reads it as it is.
-create function audit.report_drill(rto_seconds bigint, rpo_seconds bigint, problems bigint, summary text) returns void
+create function audit.report_drill(run uuid, rto_seconds bigint, rpo_seconds bigint, problems bigint, summary text)
+  returns void
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
@@ -71,13 +77,13 @@ begin
          rpo_seconds  = coalesce(report_drill.rpo_seconds, d.rpo_seconds),
          problems     = report_drill.problems,
          summary      = left(report_drill.summary, 1000)
-   -- A run that lost its session says nothing for the one that came after it.
-   where d.pid = pg_backend_pid();
+   -- A run that outlived its session says nothing for the one that came after it.
+   where d.run = report_drill.run;
   if not found then
-    raise 'this session has begun no drill, or another one has begun since'
+    raise 'no drill % is known, or another one has begun since', quote_nullable(run)
       using errcode = 'object_not_in_prerequisite_state';
   end if;
 end
 $$;
 
-grant execute on function audit.report_drill(bigint, bigint, bigint, text) to authensor_verifier;
+grant execute on function audit.report_drill(uuid, bigint, bigint, bigint, text) to authensor_verifier;

@@ -188,22 +188,25 @@ begin
 end
 $_$;
 
-CREATE FUNCTION audit.begin_drill() RETURNS timestamp with time zone
+CREATE FUNCTION audit.begin_drill() RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  began timestamptz;
+  begun uuid;
 begin
   update audit.drill d
-     set pid          = pg_backend_pid(),
+     set run          = gen_random_uuid(),
+         pid          = pg_backend_pid(),
          connected_at = (select a.backend_start from pg_stat_activity a where a.pid = pg_backend_pid()),
-         began_at     = clock_timestamp()
+         began_at     = clock_timestamp(),
+         problems     = null,
+         summary      = null
    where not exists (select from pg_stat_activity a
                       where a.pid = d.pid and coalesce(a.backend_start = d.connected_at, true)
                         and a.pid <> pg_backend_pid())
-  returning d.began_at into began;
-  return began;
+  returning d.run into begun;
+  return begun;
 end
 $$;
 
@@ -1402,7 +1405,7 @@ begin
 end
 $$;
 
-CREATE FUNCTION audit.report_drill(rto_seconds bigint, rpo_seconds bigint, problems bigint, summary text) RETURNS void
+CREATE FUNCTION audit.report_drill(run uuid, rto_seconds bigint, rpo_seconds bigint, problems bigint, summary text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -1421,10 +1424,10 @@ begin
          rpo_seconds  = coalesce(report_drill.rpo_seconds, d.rpo_seconds),
          problems     = report_drill.problems,
          summary      = left(report_drill.summary, 1000)
-   -- A run that lost its session says nothing for the one that came after it.
-   where d.pid = pg_backend_pid();
+   -- A run that outlived its session says nothing for the one that came after it.
+   where d.run = report_drill.run;
   if not found then
-    raise 'this session has begun no drill, or another one has begun since'
+    raise 'no drill % is known, or another one has begun since', quote_nullable(run)
       using errcode = 'object_not_in_prerequisite_state';
   end if;
 end
@@ -1928,6 +1931,7 @@ COMMENT ON TABLE audit.drain_targets IS 'The tables that a drain is filling, one
 CREATE TABLE audit.drill (
     only_row boolean DEFAULT true NOT NULL,
     since timestamp with time zone DEFAULT now() NOT NULL,
+    run uuid,
     pid integer,
     connected_at timestamp with time zone,
     began_at timestamp with time zone,
@@ -2629,8 +2633,8 @@ GRANT ALL ON FUNCTION audit.repair_roles() TO authensor_maintenance;
 REVOKE ALL ON FUNCTION audit.report_archive(archived_until timestamp with time zone, manifest bigint, problems bigint, summary text) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.report_archive(archived_until timestamp with time zone, manifest bigint, problems bigint, summary text) TO authensor_archiver;
 
-REVOKE ALL ON FUNCTION audit.report_drill(rto_seconds bigint, rpo_seconds bigint, problems bigint, summary text) FROM PUBLIC;
-GRANT ALL ON FUNCTION audit.report_drill(rto_seconds bigint, rpo_seconds bigint, problems bigint, summary text) TO authensor_verifier;
+REVOKE ALL ON FUNCTION audit.report_drill(run uuid, rto_seconds bigint, rpo_seconds bigint, problems bigint, summary text) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.report_drill(run uuid, rto_seconds bigint, rpo_seconds bigint, problems bigint, summary text) TO authensor_verifier;
 
 REVOKE ALL ON FUNCTION audit.report_dump(dumped_until timestamp with time zone, number bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.report_dump(dumped_until timestamp with time zone, number bigint) TO authensor_archiver;

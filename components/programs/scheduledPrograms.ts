@@ -174,10 +174,12 @@ export const scheduledPrograms = {
     // Its instance is removed and its report stored even then: what it waits for is bounded in ops/drill.
     gracePeriod: 120,
     knowsAcknowledged: true,
-    // A session of its own: as long as that lives, no other drill begins.
+    // A session of its own: as long as that lives, no other drill begins. What is asked and told meanwhile is by others, one at a time.
     connection: "verifier",
-    connections: 1,
+    connections: 2,
     env: (inputs) => ({
+      // A failover takes one to two minutes.
+      CONNECT_TIMEOUT_SECONDS: "180",
       ENVIRONMENT: inputs.environment,
       ...bucketEnv(inputs),
       COPIES_ARN: inputs.drill!.copiesArn,

@@ -3,9 +3,10 @@ import type pg from "pg";
 import { Failure } from "../program";
 import { reportRun } from "../reportRun";
 
-/** Others are refused for as long as this connection lives. */
-export async function beginDrill(primary: pg.Client): Promise<void> {
-  if (await reportRun(primary, "begin_drill", [])) return;
+/** Others are refused for as long as this connection lives. @returns what the drill is known by */
+export async function beginDrill(primary: pg.Client): Promise<string> {
+  const run = await reportRun(primary, "begin_drill", []);
+  if (typeof run === "string") return run;
   const { rows } = await primary.query<{ pid: number; began_at: Date }>("select pid, began_at from audit.drill");
   throw new Failure(
     `another drill has been running since ${rows[0]?.began_at.toISOString()} (server process ${rows[0]?.pid} on the primary); this one does nothing`,
@@ -19,7 +20,12 @@ export interface Told {
   summary: string;
 }
 
-export async function reportDrill(primary: pg.Client, { rtoSeconds, rpoSeconds, problems, summary }: Told) {
+/** By whatever connection: that of its beginning may have been lost in a failover. */
+export async function reportDrill(
+  primary: pg.Client,
+  run: string,
+  { rtoSeconds, rpoSeconds, problems, summary }: Told,
+) {
   const whole = (seconds: number | undefined) => seconds && Math.max(0, Math.round(seconds));
-  await reportRun(primary, "report_drill", [whole(rtoSeconds), whole(rpoSeconds), problems, summary]);
+  await reportRun(primary, "report_drill", [run, whole(rtoSeconds), whole(rpoSeconds), problems, summary]);
 }

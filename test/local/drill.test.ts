@@ -206,8 +206,9 @@ const told = async () =>
   ).rows[0]!;
 
 describe("a drill", () => {
-  test("proves the copies, measures RTO and RPO, reports into the bucket and to the monitor, and removes its instance", async () => {
-    const result = await drill();
+  test("proves the copies, measures RTO and RPO, reports into the bucket and to the monitor, and removes its instance, though the primary ends its session", async () => {
+    const ended = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'authensor-drill'";
+    const result = await drillUntilRestoring(() => void primary().query(ended));
     expect(result.code, result.stderr).toBe(0);
     expect(result.stdout).toMatch(/result +passed/);
     const report = await reportOf(result);

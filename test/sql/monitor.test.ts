@@ -19,6 +19,8 @@ import { tables } from "../../ops/monitor/sources/tables";
 import { transactions } from "../../ops/monitor/sources/transactions";
 import { archive } from "../../ops/monitor/sources/archive";
 import { reportArchive, toldManifest } from "../../ops/archive/report";
+import { beginDrill, reportDrill } from "../../ops/drill/record";
+import { drill } from "../../ops/monitor/sources/drill";
 import { reportDump, toldDump } from "../../ops/dump/report";
 import { verificationProgress } from "../../ops/monitor/sources/verificationProgress";
 import { verifications } from "../../ops/monitor/sources/verifications";
@@ -264,6 +266,44 @@ describe("a source finds", () => {
       told.push({ role, denies });
     }
     expect(told).toEqual(createdRoles.map((role) => ({ role, denies: role === may ? undefined : "42501" })));
+  });
+
+  it("how the last drill ended: nothing of one that goes on, also after a failover, and a failure of one that was killed", async () => {
+    const [first, second] = [
+      await database.connect(roles.verifier),
+      await database.connect(secondLogin(roles.verifier)),
+    ];
+    const owner = await database.connect(roles.owner);
+    const problems = async () => (await collect(drill)).samples.DrillProblems;
+    const ended = { problems: 2, summary: "the drill failed" };
+    const run = await beginDrill(first);
+    expect(await problems()).toBeUndefined();
+    await expect(beginDrill(second)).rejects.toThrow(/^another drill has been running since/);
+    await reportDrill(first, run, ended);
+    expect(await problems()).toBe(2);
+
+    const next = await beginDrill(first);
+    expect(await problems(), "yesterday's").toBeUndefined();
+    expect((await owner.query("select summary from audit.drill")).rows).toEqual([{ summary: null }]);
+    await expect(reportDrill(first, run, ended)).rejects.toThrow(
+      /^no drill '.*' is known, or another one has begun since$/,
+    );
+    await first.end();
+    await expect.poll(problems, { message: "killed" }).toBe(1);
+    const began =
+      "update audit.drill set connected_at = now() - $1::interval, began_at = now() - $1::interval, finished_at = null";
+    await owner.query(began, ["11 hours"]);
+    expect(await problems(), "the server was started since").toBeUndefined();
+    await owner.query(began, ["14 hours"]);
+    expect(await problems(), "longer than a drill may take").toBe(1);
+    await reportDrill(second, next, { rtoSeconds: 60, rpoSeconds: 120, problems: 0, summary: "passed" });
+    expect((await collect(drill)).samples).toEqual({
+      DrillAgeDays: expect.closeTo(0) as number,
+      DrillProblems: 0,
+      DrillRtoMinutes: 1,
+      DrillRpoMinutes: 2,
+    });
+    expect(await beginDrill(second)).not.toBe(next);
   });
 
   it("how far the newest dump is behind", async () => {
