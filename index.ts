@@ -1,9 +1,8 @@
 import { BackupBucket } from "./components/backup/backupBucket";
 import { daysOfMonths } from "./components/backup/backupRules";
 import { Connections } from "./components/connections/connections";
-import { AdminToken } from "./components/controlPlane/adminToken";
-import { ControlPlane, controlPlaneUrl } from "./components/controlPlane/controlPlane";
-import { ControlPlaneIngress } from "./components/controlPlane/ingress";
+import { controlPlaneUrl } from "./components/controlPlane/address";
+import { ControlPlane } from "./components/controlPlane/controlPlane";
 import { Database } from "./components/database/database";
 import { logRetentionOf } from "./components/database/serverLogs";
 import { Monitoring } from "./components/monitoring/monitoring";
@@ -131,27 +130,19 @@ async function program() {
     },
     ready,
   );
-  const adminToken = new AdminToken(`${name}-admin-token`, { namespace }, inNamespace);
   const controlPlane = new ControlPlane(
     `${name}-control-plane`,
     {
       namespace,
       sharedNamespace: !settings.createNamespace,
-      behindIngress: ingress !== undefined,
       ...settings.controlPlane,
+      ingress,
       databaseUrl: urls.controlPlaneDatabase,
-      adminToken: adminToken.secret,
       trustSecret,
       guard: bundles.guard,
     },
     { providers, dependsOn: [tenancy, schema, pgbouncer] },
   );
-  if (ingress)
-    new ControlPlaneIngress(
-      `${name}-ingress`,
-      { namespace, ...ingress, tls: ingress },
-      { providers, dependsOn: [tenancy, controlPlane] },
-    );
 
   const monitoring = new Monitoring(
     name,
@@ -186,7 +177,6 @@ async function program() {
     monitoring,
     scheduled,
     urls,
-    adminToken,
   });
 }
 

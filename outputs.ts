@@ -1,6 +1,6 @@
 import type { BackupBucket } from "./components/backup/backupBucket";
-import type { AdminToken } from "./components/controlPlane/adminToken";
-import { type ControlPlane, controlPlaneUrl } from "./components/controlPlane/controlPlane";
+import { controlPlaneUrl } from "./components/controlPlane/address";
+import type { ControlPlane } from "./components/controlPlane/controlPlane";
 import type { Database } from "./components/database/database";
 import type { Primary } from "./components/database/primary";
 import type { Monitoring } from "./components/monitoring/monitoring";
@@ -21,7 +21,6 @@ interface Deployed {
   urls: DatabaseConnections;
   scheduled: readonly Scheduled[];
   pgbouncer: Pgbouncer;
-  adminToken: AdminToken;
   controlPlane: ControlPlane;
   ingress?: { host: string } | undefined;
   monitoring: Monitoring;
@@ -41,7 +40,6 @@ export function stackOutputs({
   urls,
   scheduled,
   pgbouncer,
-  adminToken,
   controlPlane,
   ingress,
   monitoring: { monitor, alarms, dashboard },
@@ -78,6 +76,6 @@ export function stackOutputs({
     connectionSecrets: Object.fromEntries(
       Object.entries(urls).map(([connection, secret]) => [connection, secretOf(secret)]),
     ),
-    adminTokenSecret: secretOf(adminToken.secret),
+    adminTokenSecret: secretOf(controlPlane.adminToken),
   };
 }

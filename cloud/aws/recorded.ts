@@ -39,6 +39,8 @@ const iam = (kind: string): Compute => {
     name,
     arn: arn("iam", "", `${kind}${text(inputs.path) ?? "/"}${name}`),
     uniqueId: `AROA${hex(seed, 17).toUpperCase()}`,
+    // Long ago: here a role is in force at once, everywhere. What a clock says would differ in every run.
+    createDate: "2026-01-01T00:00:00Z",
   });
 };
 

@@ -8,7 +8,8 @@ import { databaseEgress, egressToPods } from "../pods/networkRules";
 import { pgbouncerClient } from "../pods/podSecurity";
 import type { DatabaseConnection, DatabaseConnections } from "../programs/databaseConnection";
 import { databaseUrl } from "./databaseUrl";
-import { pgbouncerPort, pooledDatabase, pooledRole } from "../pooling/pgbouncerConfig";
+import { pgbouncerPort } from "../pooling/pgbouncerConfig";
+import { pooledDatabase, pooledRole } from "../pooling/pgbouncerEntries";
 import { databaseCaName, pgbouncerCaName, trustPath } from "../pods/trust";
 
 export interface ConnectionsArgs {

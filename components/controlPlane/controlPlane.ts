@@ -1,58 +1,37 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { firstAnswer, longestStop } from "../../ops/guard/limits";
 import { dnsEgress, egressToPods, httpsEgress, podPolicy } from "../pods/networkRules";
-import { pgbouncerPort } from "../pooling/pgbouncerConfig";
-import { labelsOf, pgbouncerClient, restrictedContainer, restrictedPod, spread } from "../pods/podSecurity";
-import { type PodArgs, podTemplate } from "../pods/podTemplate";
-import { endpointDrain, ownReplicas, rolledOneByOne, rolloutTimeouts } from "../pods/rollout";
+import { labelsOf } from "../pods/podSecurity";
+import { ownReplicas, rolledOneByOne, rolloutTimeouts } from "../pods/rollout";
 import type { SecretKey } from "../pods/secretKey";
 import { serve } from "../pods/servedPods";
-import { trustPath } from "../pods/trust";
+import { pgbouncerPort } from "../pooling/pgbouncerConfig";
+import { controlPlanePort, controlPlaneService } from "./address";
+import { AdminToken } from "./adminToken";
+import { controlPlanePod, type ControlPlanePodArgs, guardFile } from "./controlPlanePod";
+import { ControlPlaneIngress, type ControlPlaneIngressArgs } from "./ingress";
 
-/** Fixed: agents hold this address. */
-export const controlPlaneService = "control-plane";
-export const controlPlanePort = 3000;
-/** Inside the cluster. */
-export const controlPlaneUrl = (namespace: string) =>
-  `http://${controlPlaneService}.${namespace}.svc.cluster.local:${controlPlanePort}`;
-
-/** Seconds a terminating pod may take: the drain, the end as the guard brings it about, and a little. */
-export const stopGracePeriod = (drain: number) => drain + longestStop + 5;
-/** Seconds until a load balancer outside the cluster, which hears of it later than the nodes do, sends nothing new either. */
-const ingressDrain = 30;
-/** Where Node finds the guard (ops/guard.ts). */
-const guardPath = "/etc/authensor/guard";
-const guardFile = "guard.cjs";
-/** The user that the vendor's chart runs it as. */
-const uid = 1000;
-
-export interface ControlPlaneArgs extends PodArgs {
+export interface ControlPlaneArgs extends Omit<ControlPlanePodArgs, "adminToken" | "behindIngress"> {
   namespace: pulumi.Input<string>;
   /** Whether others' pods run in this namespace too: then only those that carry `agents` may ask for decisions. */
   sharedNamespace: boolean;
-  /** Whether an Ingress leads here too: then a pod that goes serves on for longer. */
-  behindIngress: boolean;
-  image: string;
   /** Pods at rest, and what autoscaling may reach; without an autoscaler, which needs metrics-server, where they are equal. */
   minPods: number;
   maxPods: number;
-  /** Its URL of the database: the app role, through PgBouncer. */
-  databaseUrl: SecretKey;
-  /** What it makes its first admin key from. */
-  adminToken: SecretKey;
-  /** Secret with the certificates that the URL names. */
-  trustSecret: pulumi.Input<string>;
   /** The bundled guard, which Node loads before it: ends it in order, and keeps its database connections young. */
   guard: string;
   /** Further environment; kept in a Secret, because webhook secrets are among it. Keys are known, values may be outputs. */
   env: Record<string, pulumi.Input<string>>;
+  /** A way in for agents outside the cluster. Default: there is none. */
+  ingress?: Omit<ControlPlaneIngressArgs, "namespace"> | undefined;
 }
 
 /** Authensor's control plane, unmodified: fail-closed, unable to change the schema it runs on. */
 export class ControlPlane extends pulumi.ComponentResource {
   readonly service: k8s.core.v1.Service;
   readonly deployment: k8s.apps.v1.Deployment;
+  /** Where the token is kept that its first admin key is made from. */
+  readonly adminToken: SecretKey & { name: pulumi.Output<string> };
 
   constructor(name: string, args: ControlPlaneArgs, opts?: pulumi.ComponentResourceOptions) {
     super("authensor:controlPlane:ControlPlane", name, {}, opts);
@@ -60,7 +39,8 @@ export class ControlPlane extends pulumi.ComponentResource {
     const labels = labelsOf("control-plane");
     const metadata = { namespace: args.namespace, labels };
 
-    const drain = args.behindIngress ? ingressDrain : endpointDrain;
+    const { secret: adminToken } = new AdminToken(`${name}-admin-token`, { namespace: args.namespace }, child);
+    this.adminToken = adminToken;
     const variables = Object.keys(args.env).sort();
     // None without a variable: an empty `stringData` differs from what the API server stored, at every preview.
     const env =
@@ -85,74 +65,14 @@ export class ControlPlane extends pulumi.ComponentResource {
           replicas: args.minPods,
           selector: { matchLabels: labels },
           ...rolledOneByOne,
-          template: podTemplate(args, {
-            metadata: { labels: { ...labels, ...pgbouncerClient } },
-            spec: {
-              automountServiceAccountToken: false,
-              // The variables they would add (…_PORT=tcp://…) are read as settings by many a Node program.
-              enableServiceLinks: false,
-              securityContext: restrictedPod(uid),
-              terminationGracePeriodSeconds: stopGracePeriod(drain),
-              topologySpreadConstraints: spread(labels),
-              containers: [
-                {
-                  name: "control-plane",
-                  image: args.image,
-                  ports: [{ name: "http", containerPort: controlPlanePort, protocol: "TCP" }],
-                  env: [
-                    { name: "NODE_ENV", value: "production" },
-                    { name: "NODE_OPTIONS", value: `--require=${guardPath}/${guardFile}` },
-                    { name: "PORT", value: String(controlPlanePort) },
-                    // Fail closed: without a policy every action is denied.
-                    { name: "AUTHENSOR_ALLOW_FALLBACK_POLICY", value: "false" },
-                    { name: "DATABASE_URL", valueFrom: { secretKeyRef: args.databaseUrl } },
-                    { name: "AUTHENSOR_BOOTSTRAP_ADMIN_TOKEN", valueFrom: { secretKeyRef: args.adminToken } },
-                    ...variables.map((key) => ({
-                      name: key,
-                      valueFrom: { secretKeyRef: { name: env?.metadata.name, key } },
-                    })),
-                  ],
-                  // /health does not touch the database: restarting because of it would help nobody. Readiness does.
-                  // It listens once its database has answered; the guard waits for that.
-                  startupProbe: {
-                    httpGet: { path: "/health", port: "http" },
-                    periodSeconds: 1,
-                    failureThreshold: firstAnswer + 60,
-                  },
-                  livenessProbe: {
-                    httpGet: { path: "/health", port: "http" },
-                    periodSeconds: 10,
-                    timeoutSeconds: 3,
-                    failureThreshold: 3,
-                  },
-                  readinessProbe: {
-                    httpGet: { path: "/health/ready", port: "http" },
-                    // Its query waits in the same pool as the requests. One agent's writer that holds all of it must not take
-                    // every pod out of the Service: who asks then is told no, by a pod, and the next is told yes.
-                    periodSeconds: 5,
-                    timeoutSeconds: 5,
-                    failureThreshold: 6,
-                  },
-                  // The kubelet's own: the image is somebody else's, and may have no program of that name.
-                  lifecycle: { preStop: { sleep: { seconds: drain } } },
-                  resources: { requests: { cpu: "250m", memory: "256Mi" }, limits: { cpu: "500m", memory: "512Mi" } },
-                  securityContext: restrictedContainer,
-                  volumeMounts: [
-                    { name: "tmp", mountPath: "/tmp" },
-                    { name: "no-migrations", mountPath: migrationsPath, readOnly: true },
-                    { name: "guard", mountPath: guardPath, readOnly: true },
-                    { name: "trust", mountPath: trustPath, readOnly: true },
-                  ],
-                },
-              ],
-              volumes: [
-                { name: "tmp", emptyDir: { sizeLimit: "64Mi" } },
-                { name: "no-migrations", emptyDir: { sizeLimit: "1Mi" } },
-                { name: "guard", configMap: { name: guard.metadata.name } },
-                { name: "trust", secret: { secretName: args.trustSecret, defaultMode: 0o440 } },
-              ],
+          template: controlPlanePod(
+            { ...args, adminToken, behindIngress: args.ingress !== undefined },
+            {
+              labels,
+              guard: guard.metadata.name,
+              env: env && { secret: env.metadata.name, variables },
             },
-          }),
+          ),
         },
       },
       // From the first scaling on the number of pods is the autoscaler's.
@@ -207,6 +127,12 @@ export class ControlPlane extends pulumi.ComponentResource {
       }),
       child,
     );
+    if (args.ingress)
+      new ControlPlaneIngress(
+        `${name}-ingress`,
+        { namespace: args.namespace, ...args.ingress },
+        { ...child, dependsOn: this.service },
+      );
 
     this.registerOutputs({ service: this.service.metadata.name });
   }
@@ -214,9 +140,3 @@ export class ControlPlane extends pulumi.ComponentResource {
 
 /** Namespaces whose pods may ask for decisions carry this label; in a shared namespace, the pods do. */
 const agents = { "authensor.io/agents": "true" };
-
-/**
- * Where it looks for SQL to run at its start. An empty directory: with none it refuses to start, with the vendor's it
- * would lock `receipts` at each pod's start.
- */
-const migrationsPath = "/app/packages/control-plane/dist/migrations";

@@ -1,16 +1,16 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { controlPlanePort, controlPlaneService } from "./controlPlane";
+import { controlPlanePort, controlPlaneService } from "./address";
 import { ingressAnnotations, ingressPeers, type IngressTls } from "./ingressRules";
 import { labelsOf } from "../pods/podSecurity";
 
-export interface ControlPlaneIngressArgs {
+/** TLS ends where exactly one of `certificateArn`, `issuer` and `tlsSecret` says. */
+export interface ControlPlaneIngressArgs extends IngressTls {
   namespace: pulumi.Input<string>;
   /** The name that agents ask for, and that the certificate is made out to. */
   host: string;
   /** IngressClass, and with it the controller that serves the name. */
   class: string;
-  tls: IngressTls;
   /** An address of the internet's; only with a certificate of ACM. Default: false. */
   public: boolean;
   /** Further annotations, none of those that TLS and the scheme need. */
@@ -27,9 +27,9 @@ export class ControlPlaneIngress extends pulumi.ComponentResource {
     super("authensor:controlPlane:ControlPlaneIngress", name, {}, opts);
     const child = { parent: this };
     const labels = labelsOf("control-plane");
-    const { host, tls } = args;
+    const { host } = args;
     // cert-manager keeps the certificate that it makes in the Secret of this name.
-    const secretName = tls.tlsSecret ?? (tls.issuer === undefined ? undefined : "control-plane-ingress-tls");
+    const secretName = args.tlsSecret ?? (args.issuer === undefined ? undefined : "control-plane-ingress-tls");
 
     const policy = new k8s.networking.v1.NetworkPolicy(
       name,
@@ -49,7 +49,7 @@ export class ControlPlaneIngress extends pulumi.ComponentResource {
         metadata: {
           namespace: args.namespace,
           labels,
-          annotations: { ...args.annotations, ...ingressAnnotations(tls, args.public) },
+          annotations: { ...args.annotations, ...ingressAnnotations(args, args.public) },
         },
         spec: {
           ingressClassName: args.class,

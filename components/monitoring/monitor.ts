@@ -1,6 +1,6 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { controlPlanePort } from "../controlPlane/controlPlane";
+import { controlPlanePort } from "../controlPlane/address";
 import { namespace as metricNamespace } from "../../ops/monitor/metrics";
 import type { PodIdentityArgs } from "../aws/podIdentity";
 import { egressToPods } from "../pods/networkRules";

@@ -1,27 +1,15 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { connectionLifetime } from "../../ops/guard/limits";
 import type { Generations } from "../database/credentials";
-import type { Pool } from "./connectionBudget";
-import {
-  admitted,
-  type AdmittedRole,
-  hbaFile,
-  longestTransaction,
-  paths,
-  pgbouncerPort,
-  renderHba,
-  renderPgbouncerConfig,
-  renderServices,
-  renderUserlist,
-} from "./pgbouncerConfig";
-import { askConsole, drain, queryEveryPool } from "./pgbouncerHooks";
-import { pgbouncerMemory } from "./pgbouncerMemory";
 import { databaseEgress, dnsEgress, podPolicy } from "../pods/networkRules";
-import { labelsOf, pgbouncerClient, restrictedContainer, restrictedPod, spread } from "../pods/podSecurity";
-import { type PodArgs, podTemplate } from "../pods/podTemplate";
-import { endpointDrain, ownReplicas, rolledOneByOne, rolloutTimeouts } from "../pods/rollout";
+import { labelsOf, pgbouncerClient } from "../pods/podSecurity";
+import { ownReplicas, rolledOneByOne, rolloutTimeouts } from "../pods/rollout";
 import { serve } from "../pods/servedPods";
+import type { Pool } from "./connectionBudget";
+import { renderHba, renderServices, renderUserlist } from "./pgbouncerAccess";
+import { hbaFile, pgbouncerPort, renderPgbouncerConfig } from "./pgbouncerConfig";
+import { admitted, type AdmittedRole } from "./pgbouncerEntries";
+import { pgbouncerPod, type PgbouncerPodArgs, servicesFile } from "./pgbouncerPod";
 
 /** Fixed: it is part of the address that every client's URL holds. */
 const pgbouncerService = "pgbouncer";
@@ -39,30 +27,18 @@ const pgbouncerPodsService = "pgbouncer-pods";
 export const pgbouncerPods = (namespace: string) =>
   `${pgbouncerPodsService}.${namespace}.svc.cluster.local:${pgbouncerPort}`;
 
-/** Seconds to wait for clients to leave by themselves: the life of the control plane's connections, and a query's end. */
-const clientDrain = connectionLifetime + 5;
-/** Seconds a terminating pod may take: both drains, the longest transaction, and what it takes to leave. */
-export const gracePeriod = endpointDrain + clientDrain + longestTransaction + 15;
-/** The image's user. */
-const uid = 998;
-
-export interface PgbouncerArgs extends PodArgs {
+export interface PgbouncerArgs extends PgbouncerPodArgs {
   namespace: pulumi.Input<string>;
-  image: string;
   /** Pods outside a rollout. */
   pods: number;
   /** Server connections per pod, by the connection budget. */
   pools: Record<Pool, number>;
-  /** max_client_conn of one pod. */
-  maxClients: number;
   /** The primary, as its clients reach it, and the blocks that its address can be in. */
   database: { host: pulumi.Input<string>; port: pulumi.Input<number>; blocks: readonly string[] };
   /** It lets both generations in, and logs in to the server as the current one. */
   credentials: Generations<AdmittedRole>;
   /** What it shows its clients, PEM. */
   certificate: { certificatePem: pulumi.Input<string>; keyPem: pulumi.Input<string> };
-  /** Secret with `database-ca.pem`: what it verifies the primary by. */
-  trustSecret: pulumi.Input<string>;
 }
 
 /**
@@ -122,7 +98,6 @@ export class Pgbouncer extends pulumi.ComponentResource {
       child,
     );
 
-    const memory = pgbouncerMemory(args.maxClients);
     this.deployment = new k8s.apps.v1.Deployment(
       name,
       {
@@ -131,64 +106,11 @@ export class Pgbouncer extends pulumi.ComponentResource {
           replicas: args.pods,
           selector: { matchLabels: labels },
           ...rolledOneByOne,
-          template: podTemplate(args, {
-            metadata: { labels },
-            spec: {
-              automountServiceAccountToken: false,
-              enableServiceLinks: false,
-              securityContext: restrictedPod(uid),
-              terminationGracePeriodSeconds: gracePeriod,
-              topologySpreadConstraints: spread(labels),
-              containers: [
-                {
-                  name: "pgbouncer",
-                  image: args.image,
-                  command: ["pgbouncer", `${paths.config}/pgbouncer.ini`],
-                  ports: [{ name: "pgbouncer", containerPort: pgbouncerPort, protocol: "TCP" }],
-                  env: [{ name: "PGSERVICEFILE", value: `${paths.auth}/${servicesFile}` }],
-                  lifecycle: { preStop: { exec: { command: ["/bin/sh", "-c", drain(endpointDrain, clientDrain)] } } },
-                  // Until it succeeds, however long that takes: a restart would not mend a wrong password or certificate, and
-                  // would only make the pod wait longer and longer once the database is back.
-                  startupProbe: {
-                    exec: { command: ["/bin/sh", "-c", queryEveryPool] },
-                    periodSeconds: 1,
-                    timeoutSeconds: 30,
-                    failureThreshold: 86_400,
-                  },
-                  // The port only, not the database behind it: while that is away, waiting here is better than an
-                  // empty Service, and restarting PgBouncer would bring nothing back.
-                  readinessProbe: { tcpSocket: { port: "pgbouncer" }, periodSeconds: 5, failureThreshold: 2 },
-                  // A process that hangs has no transaction to finish: the clients' next connections are waiting.
-                  livenessProbe: {
-                    exec: { command: ["/bin/sh", "-c", askConsole] },
-                    periodSeconds: 10,
-                    timeoutSeconds: 10,
-                    failureThreshold: 3,
-                    terminationGracePeriodSeconds: endpointDrain,
-                  },
-                  // One thread: more than one CPU is of no use.
-                  resources: {
-                    requests: { cpu: "100m", memory: memory.request },
-                    limits: { cpu: "1", memory: memory.limit },
-                  },
-                  securityContext: restrictedContainer,
-                  volumeMounts: [
-                    { name: "config", mountPath: paths.config, readOnly: true },
-                    { name: "auth", mountPath: paths.auth, readOnly: true },
-                    { name: "tls", mountPath: paths.tls, readOnly: true },
-                    { name: "trust", mountPath: paths.trust, readOnly: true },
-                    { name: "run", mountPath: paths.run },
-                  ],
-                },
-              ],
-              volumes: [
-                { name: "config", configMap: { name: config.metadata.name } },
-                { name: "auth", secret: { secretName: userlist.metadata.name, defaultMode: 0o440 } },
-                { name: "tls", secret: { secretName: tls.metadata.name, defaultMode: 0o440 } },
-                { name: "trust", secret: { secretName: args.trustSecret, defaultMode: 0o440 } },
-                { name: "run", emptyDir: { medium: "Memory", sizeLimit: "1Mi" } },
-              ],
-            },
+          template: pgbouncerPod(args, {
+            labels,
+            config: config.metadata.name,
+            auth: userlist.metadata.name,
+            tls: tls.metadata.name,
           }),
         },
       },
@@ -237,6 +159,3 @@ export class Pgbouncer extends pulumi.ComponentResource {
     this.registerOutputs({ service: this.service.metadata.name });
   }
 }
-
-/** Beside the user list: the same passwords, in the form that psql reads. */
-const servicesFile = "services.conf";

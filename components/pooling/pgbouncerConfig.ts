@@ -1,6 +1,7 @@
-import { databaseName, type Login, type RoleKey, roles, secondLogin } from "../../ops/roles";
-import type { Pool } from "./connectionBudget";
+import { databaseName, type Login, roles } from "../../ops/roles";
 import { trustPath } from "../pods/trust";
+import type { Pool } from "./connectionBudget";
+import { bothLogins, pooledDatabase, pooledRole, type PooledRole } from "./pgbouncerEntries";
 
 export const pgbouncerPort = 6432;
 
@@ -18,27 +19,6 @@ export const paths = {
 
 /** Seconds that a client waits for a connection at most. */
 export const queryWait = 15;
-
-/** The role that a pool's connections are logged in as. */
-export const pooledRole = {
-  controlPlane: "app",
-  app: "app",
-  telemetry: "telemetry",
-  auditor: "auditor",
-} as const satisfies Record<Pool, RoleKey>;
-
-export type PooledRole = (typeof pooledRole)[Pool];
-
-/**
- * The name that a pool's clients connect to. Pool sizes belong to a database entry and apply to each user of it, so each
- * pool has an entry of its own.
- */
-export const pooledDatabase: Record<Pool, string> = {
-  controlPlane: `${databaseName}_control_plane`,
-  app: databaseName,
-  telemetry: `${databaseName}_telemetry`,
-  auditor: `${databaseName}_auditor`,
-};
 
 export interface PgbouncerConfig {
   host: string;
@@ -171,76 +151,3 @@ const resetQuery = "RESET SESSION AUTHORIZATION; RESET ALL; CLOSE ALL; UNLISTEN 
 
 /** Kept beside pgbouncer.ini. */
 export const hbaFile = "hba.conf";
-
-/** Who may come in: the pooled roles, and the reader of the statistics. Never the owner, who comes to the server itself. */
-export const admitted = ["app", "telemetry", "auditor", "monitor"] as const satisfies RoleKey[];
-export type AdmittedRole = (typeof admitted)[number];
-
-const bothLogins = (role: AdmittedRole): Login[] => [roles[role], secondLogin(roles[role])];
-
-/**
- * PgBouncer's auth_hba_file: each entry's role, from anywhere, over TLS. What no line matches is refused. The monitor asks now and then
- * whether a query comes through: by the auditor's entry, which no decision waits for.
- */
-export function renderHba(): string {
-  const entries = (Object.keys(pooledDatabase) as Pool[]).map((pool): [string, AdmittedRole] => [
-    pooledDatabase[pool],
-    pooledRole[pool],
-  ]);
-  return [...entries, [pooledDatabase.auditor, "monitor"] as const, ["pgbouncer", "monitor"] as const]
-    .flatMap(([database, role]) =>
-      bothLogins(role).flatMap((login) =>
-        ["0.0.0.0/0", "::/0"].map((from) => `hostssl ${database} ${login} ${from} scram-sha-256\n`),
-      ),
-    )
-    .join("");
-}
-
-interface PlainCredentials {
-  user: string;
-  password: string;
-}
-
-/** PgBouncer's auth_file. Plain passwords: with SCRAM it needs them to log in to the server itself. */
-export function renderUserlist(logins: readonly PlainCredentials[]): string {
-  return logins.map(({ user, password }) => `${quote(user)} ${quote(password)}\n`).join("");
-}
-
-/** The name of PgBouncer's own console, which answers also while every client's place is taken. */
-export const consoleService = "console";
-
-/**
- * psql's connection service file (libpq, "The Connection Service File"): how to come in through each pool as one of its clients does, and
- * to the console, password and verified certificate included. A file, so that the password is in no argument and no environment variable.
- */
-export function renderServices(logins: Record<AdmittedRole, PlainCredentials>): string {
-  const entries: [service: string, dbname: string, role: AdmittedRole][] = [
-    ...(Object.keys(pooledDatabase) as Pool[]).map((pool): [string, string, AdmittedRole] => [
-      pool,
-      pooledDatabase[pool],
-      pooledRole[pool],
-    ]),
-    [consoleService, "pgbouncer", "monitor"],
-  ];
-  return entries
-    .map(([service, dbname, role]) => {
-      const settings = {
-        // This very pod; its certificate names it.
-        host: "localhost",
-        port: pgbouncerPort,
-        dbname,
-        ...logins[role],
-        sslmode: "verify-full",
-        sslrootcert: `${paths.trust}/pgbouncer-ca.pem`,
-        connect_timeout: 20,
-        application_name: "authensor-probe",
-      };
-      const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`);
-      return `[${service}]\n${lines.join("")}`;
-    })
-    .join("\n");
-}
-
-function quote(text: string): string {
-  return `"${text.replaceAll('"', '""')}"`;
-}

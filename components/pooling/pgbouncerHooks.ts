@@ -2,7 +2,8 @@
  * What runs in PgBouncer's container beside it: before it serves, and before it ends. Plain shell; the image brings psql (its Dockerfile
  * installs postgresql-client: github.com/cloudnative-pg/pgbouncer-containers, 7b391df, of 1.25.2).
  */
-import { consoleService, paths, pooledDatabase } from "./pgbouncerConfig";
+import { paths } from "./pgbouncerConfig";
+import { consoleService, pooledDatabase } from "./pgbouncerEntries";
 
 const query = (text: string, service: string) =>
   `psql --no-psqlrc --no-password --quiet --output=/dev/null --command="${text}" service=${service}`;

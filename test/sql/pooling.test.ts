@@ -10,17 +10,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { freePort } from "../../cloud/host/ports";
 import type { Pool } from "../../components/pooling/connectionBudget";
 import { databaseUrl } from "../../components/connections/databaseUrl";
-import {
-  admitted,
-  hbaFile,
-  paths,
-  pgbouncerPort,
-  pooledDatabase,
-  pooledRole,
-  renderHba,
-  renderPgbouncerConfig,
-  renderUserlist,
-} from "../../components/pooling/pgbouncerConfig";
+import { hbaFile, paths, pgbouncerPort, renderPgbouncerConfig } from "../../components/pooling/pgbouncerConfig";
+import { admitted, pooledDatabase, pooledRole } from "../../components/pooling/pgbouncerEntries";
+import { renderHba, renderUserlist } from "../../components/pooling/pgbouncerAccess";
 import { suitPgbouncer } from "../../local/pgbouncer";
 import { generateKey, privateKeyPem, selfSign } from "../../cloud/tls/x509";
 import { silentLog } from "../../ops/log";

@@ -5,7 +5,8 @@ import { parse as parseUrl } from "pg-connection-string";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Connections, type ConnectionsArgs } from "../../components/connections/connections";
 import { databaseUrl } from "../../components/connections/databaseUrl";
-import { pooledDatabase, renderPgbouncerConfig } from "../../components/pooling/pgbouncerConfig";
+import { renderPgbouncerConfig } from "../../components/pooling/pgbouncerConfig";
+import { pooledDatabase } from "../../components/pooling/pgbouncerEntries";
 import { credentials } from "../credentials";
 import { record } from "./mocks";
 

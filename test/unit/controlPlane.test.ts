@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { ControlPlane, stopGracePeriod, type ControlPlaneArgs } from "../../components/controlPlane/controlPlane";
+import { ControlPlane, type ControlPlaneArgs } from "../../components/controlPlane/controlPlane";
+import { stopGracePeriod } from "../../components/controlPlane/controlPlanePod";
 import { podStart, rolloutTimeouts } from "../../components/pods/rollout";
 import { connecting, firstAnswer, longestStop } from "../../ops/guard/limits";
 import { ownVariables } from "../../settings/crossChecks";
@@ -9,12 +10,10 @@ import { record } from "./mocks";
 const args: ControlPlaneArgs = {
   namespace: "ns",
   sharedNamespace: false,
-  behindIngress: false,
   image: "ghcr.io/authensor/control-plane:0.0.1",
   minPods: 2,
   maxPods: 6,
   databaseUrl: { name: "audit-1", key: "url" },
-  adminToken: { name: "token-1", key: "token" },
   trustSecret: "trust-1",
   guard: "// the guard",
   env: { WEBHOOK_SECRET: "hunter2", AUTHENSOR_AEGIS_ENABLED: "true" },
@@ -25,16 +24,19 @@ const podOf = async () =>
 const labels = { "app.kubernetes.io/name": "control-plane", "app.kubernetes.io/part-of": "authensor" };
 
 describe("the control plane", () => {
-  test("is a deployment, its environment, a service, an autoscaler, a disruption budget and a network policy", async () => {
+  test("is a deployment, its environment, its first key, a service, an autoscaler, a disruption budget and a network policy", async () => {
     expect((await build()).census).toEqual([
+      "authensor:controlPlane:AdminToken c-admin-token",
       "authensor:controlPlane:ControlPlane c",
       "kubernetes:apps/v1:Deployment c",
       "kubernetes:autoscaling/v2:HorizontalPodAutoscaler c-needs-metrics-server",
       "kubernetes:core/v1:ConfigMap c-guard",
+      "kubernetes:core/v1:Secret c-admin-token",
       "kubernetes:core/v1:Secret c-env",
       "kubernetes:core/v1:Service c",
       "kubernetes:networking.k8s.io/v1:NetworkPolicy c",
       "kubernetes:policy/v1:PodDisruptionBudget c",
+      "random:index/randomPassword:RandomPassword c-admin-token",
     ]);
   });
 
@@ -50,7 +52,7 @@ describe("the control plane", () => {
       { name: "PORT", value: "3000" },
       { name: "AUTHENSOR_ALLOW_FALLBACK_POLICY", value: "false" },
       fromSecret("DATABASE_URL", "audit-1", "url"),
-      fromSecret("AUTHENSOR_BOOTSTRAP_ADMIN_TOKEN", "token-1", "token"),
+      fromSecret("AUTHENSOR_BOOTSTRAP_ADMIN_TOKEN", "c-admin-token-abc1234", "token"),
       fromSecret("AUTHENSOR_AEGIS_ENABLED", "c-env-abc1234", "AUTHENSOR_AEGIS_ENABLED"),
       fromSecret("WEBHOOK_SECRET", "c-env-abc1234", "WEBHOOK_SECRET"),
     ]);
@@ -59,12 +61,13 @@ describe("the control plane", () => {
   });
 
   test("makes no Secret for an environment without variables: an empty one would be replaced at every preview", async () => {
-    expect((await build({ env: {} })).all("kubernetes:core/v1:Secret")).toEqual([]);
+    const { census } = await build({ env: {} });
+    expect(census).not.toContain("kubernetes:core/v1:Secret c-env");
   });
 
   test("keeps the environment that it is given in a Secret of its own, immutable and marked secret", async () => {
     const world = await build();
-    const secret = world.one("kubernetes:core/v1:Secret");
+    const secret = world.one("kubernetes:core/v1:Secret", "c-env");
     expect(secret.inputs).toEqual({
       apiVersion: "v1",
       kind: "Secret",
@@ -92,9 +95,12 @@ describe("the control plane", () => {
   });
 
   test("behind an Ingress serves on until the load balancer has heard that it goes", async () => {
-    const { spec } = (
-      (await build({ behindIngress: true })).one("kubernetes:apps/v1:Deployment").inputs as unknown as Deployment
-    ).spec.template;
+    const ingress = {
+      ...{ host: "decisions.example.com", class: "alb", certificateArn: "arn", public: false },
+      ...{ annotations: {}, from: ["10.0.0.0/16"] },
+    };
+    const { spec } = ((await build({ ingress })).one("kubernetes:apps/v1:Deployment").inputs as unknown as Deployment)
+      .spec.template;
     expect(spec.containers[0]!.lifecycle).toEqual({ preStop: { sleep: { seconds: 30 } } });
     expect(spec.terminationGracePeriodSeconds).toBeGreaterThan(30 + longestStop);
   });

@@ -9,7 +9,7 @@ const args: ControlPlaneIngressArgs = {
   namespace: "ns",
   host: "decisions.example.com",
   class: "alb",
-  tls: { certificateArn },
+  certificateArn,
   public: false,
   annotations: { "alb.ingress.kubernetes.io/tags": "team=platform" },
   from: ["10.0.0.0/16"],
@@ -84,7 +84,12 @@ describe("the way in for agents", () => {
   ])(
     "by another controller ends TLS with the Secret of %j, and redirects plain HTTP",
     async (tls, secretName, issuer) => {
-      const { metadata, spec } = await ingressOf({ class: "nginx", tls, from: ["ingress-nginx"] });
+      const { metadata, spec } = await ingressOf({
+        class: "nginx",
+        certificateArn: undefined,
+        ...tls,
+        from: ["ingress-nginx"],
+      });
       expect(spec.tls).toEqual([{ hosts: ["decisions.example.com"], secretName }]);
       expect(metadata.annotations["cert-manager.io/cluster-issuer"]).toBe(issuer);
       expect(metadata.annotations).toMatchObject({

@@ -1,12 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { gracePeriod, Pgbouncer, type PgbouncerArgs } from "../../components/pooling/pgbouncer";
-import {
-  admitted,
-  longestTransaction,
-  pooledDatabase,
-  renderServices,
-  renderUserlist,
-} from "../../components/pooling/pgbouncerConfig";
+import { Pgbouncer, type PgbouncerArgs } from "../../components/pooling/pgbouncer";
+import { gracePeriod } from "../../components/pooling/pgbouncerPod";
+import { longestTransaction } from "../../components/pooling/pgbouncerConfig";
+import { admitted, pooledDatabase } from "../../components/pooling/pgbouncerEntries";
+import { renderServices, renderUserlist } from "../../components/pooling/pgbouncerAccess";
 import { askConsole, drain, queryEveryPool } from "../../components/pooling/pgbouncerHooks";
 import { podStart, rolloutTimeouts } from "../../components/pods/rollout";
 import { connectionLifetime } from "../../ops/guard/limits";

@@ -1,12 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { credentials } from "../credentials";
-import {
-  longestTransaction,
-  renderHba,
-  renderPgbouncerConfig,
-  renderServices,
-  renderUserlist,
-} from "../../components/pooling/pgbouncerConfig";
+import { longestTransaction, renderPgbouncerConfig } from "../../components/pooling/pgbouncerConfig";
+import { renderHba, renderServices, renderUserlist } from "../../components/pooling/pgbouncerAccess";
 
 const logins = credentials({ app: "a1", telemetry: "t2", auditor: "u3", monitor: "m4" }, 2);
 const config = renderPgbouncerConfig({

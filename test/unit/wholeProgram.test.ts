@@ -170,7 +170,7 @@ describe.each(stacks)("the program for %s", (stack) => {
       pgbouncer: { host: "pgbouncer.authensor.svc.cluster.local", port: 6432 },
       controlPlane: { url: "http://control-plane.authensor.svc.cluster.local:3000" },
       cronJobs: scheduledNames.filter((name) => name !== "drill" || stack !== "dev"),
-      adminTokenSecret: secret("admin-token", "token"),
+      adminTokenSecret: secret("control-plane-admin-token", "token"),
       connectionSecrets: {
         controlPlaneDatabase: secret("control-plane-database", "url"),
         ...Object.fromEntries(
@@ -387,7 +387,7 @@ describe("a changed setting", () => {
     const world = await run("dev", { config: { "authensor-database:ingress": ingress } });
     const controlPlane = world.one("kubernetes:core/v1:Service", "authensor-dev-control-plane");
     expect(world.one("authensor:controlPlane:ControlPlaneIngress").dependencies).toContain(controlPlane.urn);
-    const policy = world.one("kubernetes:networking.k8s.io/v1:NetworkPolicy", "authensor-dev-ingress");
+    const policy = world.one("kubernetes:networking.k8s.io/v1:NetworkPolicy", "authensor-dev-control-plane-ingress");
     expect(policy.inputs).toMatchObject({ spec: { ingress: [{ from: [{ ipBlock: { cidr: "10.0.0.0/16" } }] }] } });
     expect(world.stackOutputs.values).toMatchObject({ controlPlane: { ingressUrl: "https://decisions.example.com" } });
   });
