@@ -3,7 +3,7 @@
  * finds them, how those of a half-made resource are ended, and how a port is known to be the resource's own.
  */
 import { spawnSync } from "node:child_process";
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { readIfThere } from "./files";
 
@@ -23,6 +23,15 @@ fi
 printf '%s %s\\n' "$$" "$mark" >"$0.new" && mv -f "$0.new" "$0" || exit 127
 exec "$@"
 `;
+
+/** The same, by the process that started it. */
+export function writePidFile(pidFile: string, pid: number): void {
+  const mark = processMark(pid);
+  if (mark === undefined) return; // it has ended
+  const fresh = `${pidFile}.parent`; // the child's own is being written at the same time
+  writeFileSync(fresh, `${pid} ${mark}\n`);
+  renameSync(fresh, pidFile);
+}
 
 /** The pid, if the process that wrote this pid file is alive. */
 export function running(pidFile: string): number | undefined {

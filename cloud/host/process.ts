@@ -1,9 +1,9 @@
 /** Processes that outlive the command: started detached, found again by pid file, stopped with grace. */
 import { spawn, type ChildProcess } from "node:child_process";
-import { closeSync, existsSync, openSync, rmSync } from "node:fs";
+import { closeSync, openSync, rmSync } from "node:fs";
 import type { ServiceUser } from "./user";
 import { baseEnvironment } from "./command";
-import { launcher, pidFiles, running } from "./pidFile";
+import { launcher, pidFiles, running, writePidFile } from "./pidFile";
 import { sleep } from "./wait";
 
 export interface ProcessSpec {
@@ -40,22 +40,18 @@ export function start(spec: ProcessSpec): Promise<Started> {
     ...(spec.user && { uid: spec.user.uid, gid: spec.user.gid }),
   });
   closeSync(log);
+  // Who ends it now, before the child has come that far, finds it all the same.
+  if (child.pid !== undefined) writePidFile(spec.pidFile, child.pid);
   return launched(child, spec);
 }
 
 async function launched(child: ChildProcess, spec: ProcessSpec): Promise<Started> {
-  let over = false;
   const exited = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve, reject) => {
     child.once("error", (error) => reject(new Error(`${spec.name}: cannot start ${spec.command}: ${error.message}`)));
-    child.once("exit", (code, signal) => {
-      over = true;
-      resolve({ code, signal });
-    });
+    child.once("exit", (code, signal) => resolve({ code, signal }));
   });
   exited.catch(() => undefined);
   child.unref();
-  // Once the pid file is there, a killed command can find the process again. A process may also be over before we look.
-  for (let i = 0; !existsSync(spec.pidFile) && !over && child.pid !== undefined && i < 400; i++) await sleep(5);
   if (child.pid === undefined) await exited;
   return { pid: child.pid ?? 0, exited };
 }

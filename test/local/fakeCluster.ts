@@ -65,9 +65,14 @@ export class FakeCluster {
     return healed?.did;
   }
 
+  /** In the engine's order: nobody sees it any more, then it ends, then its directory goes. */
   async delete(current: Resource): Promise<void> {
-    await this.handler(current.type).delete?.(current, this.of(current));
+    const context = this.of(current);
     this.live.delete(current.urn);
+    await this.handler(current.type).delete?.(current, context);
+    await stopAll(context.directory);
+    rmSync(context.directory, { recursive: true, force: true });
+    this.contexts.delete(current.urn);
   }
 
   stop = async (current: Resource) => this.handler(current.type).stop?.(current, this.of(current));

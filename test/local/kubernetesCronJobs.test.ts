@@ -1,7 +1,7 @@
 /** CronJobs run at their time: real pods, and a clock that the tests turn. */
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import type { Properties, Resource } from "../../cloud/handler";
 import { readIfThere } from "../../cloud/host/files";
 import { waitUntil } from "../../cloud/host/wait";
@@ -40,6 +40,9 @@ beforeEach(() => {
   controller = newController();
 });
 
+// Also after one that failed: the next tests would run its CronJobs too, and wait for them.
+afterEach(() => remove(...cluster.resources(token.cronJob)));
+
 const turn = (minutes: number) => (now = new Date(now.getTime() + minutes * 60_000));
 
 let number = 0;
@@ -69,7 +72,6 @@ const begun = (resource: Resource) =>
     CronJobRun.list(cluster.of(resource)).some(({ pods }) => pods.some(({ alive }) => alive)),
   );
 
-/** Removed, so that the next tests do not run it too. */
 async function remove(...resources: Resource[]): Promise<void> {
   for (const resource of resources) await cluster.delete(resource);
   await controller.sync();
@@ -97,7 +99,6 @@ test("a CronJob runs at its time, once, and is told of by its log", async () => 
   await controller.sync();
   expect(active(made)).toHaveLength(1);
   await controller.idle();
-  await remove(made);
 });
 
 test("what fails is kept as failed, and why, and the next one runs all the same", async () => {
@@ -114,7 +115,6 @@ test("what fails is kept as failed, and why, and the next one runs all the same"
   await controller.sync();
   expect(active(made)).toHaveLength(1);
   await controller.idle();
-  await remove(made);
 });
 
 test("of Jobs that have ended, as many are kept as the history limits say", async () => {
@@ -125,7 +125,6 @@ test("of Jobs that have ended, as many are kept as the history limits say", asyn
   }
   const last = [10, 5].map((minutes) => new Date(now.getTime() - minutes * 60_000).toISOString());
   expect(runsOf(made).map(({ scheduledTime }) => scheduledTime)).toEqual(last);
-  await remove(made);
 });
 
 test("one that forbids two at once is not started while a run goes on, and made up for when it ends", async () => {
@@ -140,7 +139,6 @@ test("one that forbids two at once is not started while a run goes on, and made 
   await controller.idle();
   await controller.sync();
   expect(active(made)).toEqual([expect.objectContaining({ scheduledTime: now.toISOString() })]);
-  await remove(made);
 });
 
 test("one that allows two runs beside the one before, one that replaces it ends it", async () => {
@@ -152,7 +150,6 @@ test("one that allows two runs beside the one before, one that replaces it ends 
   await controller.sync();
   expect(active(both)).toHaveLength(2);
   expect(runsOf(single)).toEqual([expect.objectContaining({ scheduledTime: now.toISOString() })]);
-  await remove(both, single);
 });
 
 test("a controller that was away makes up for the last start that it missed, and repeats none", async () => {
@@ -166,7 +163,6 @@ test("a controller that was away makes up for the last start that it missed, and
   await controller.sync();
   const missed = new Date(Math.floor(now.getTime() / 300_000) * 300_000);
   expect(runsOf(made).slice(1)).toEqual([expect.objectContaining({ scheduledTime: missed.toISOString() })]);
-  await remove(made);
 });
 
 test("a Job whose controller was killed is run again by the next one, and its first pod ended", async () => {
@@ -186,7 +182,6 @@ test("a Job whose controller was killed is run again by the next one, and its fi
   await waitUntil("another pod runs", () => run.pods.some(({ name, alive }) => name !== first.name && alive));
   expect(await ended).toMatchObject({ code: 1 });
   expect(active(made)).toHaveLength(1);
-  await remove(made);
 });
 
 test("a person's run neither holds up the schedule nor is ended by it", async () => {
@@ -216,7 +211,6 @@ test("a change of the template is for the runs to come", async () => {
   await controller.sync();
   expect(JSON.stringify(active(updated))).toContain("/app/hello.js");
   await controller.idle();
-  await remove(updated);
 });
 
 test("a CronJob that is deleted takes its run along and leaves nothing behind", async () => {
@@ -238,5 +232,4 @@ test("one that cannot be run does not hold up the others", async () => {
   await controller.idle();
   expect(runsOf(made)).toHaveLength(1);
   expect(logged.join("\n")).toContain(`CronJob ${broken.name}: `);
-  await remove(broken, made);
 });

@@ -31,6 +31,15 @@ describe("a started process", () => {
     expect(await stop(sleeper.pidFile)).toBe(false);
   });
 
+  test("is found, and ended, before it has become the program that it is to be", async () => {
+    const sleeper = spec("exec sleep 60");
+    const starting = start(sleeper);
+    expect(running(sleeper.pidFile)).toBeDefined();
+    expect(await stop(sleeper.pidFile)).toBe(true);
+    const { exited } = await starting;
+    expect(await exited).toMatchObject({ signal: "SIGTERM" });
+  });
+
   test("is not started twice", async () => {
     const sleeper = spec("exec sleep 60");
     const first = await start(sleeper);
