@@ -1,7 +1,8 @@
 /**
  * Where RDS can copy a PostgreSQL instance's automated backups to, by the instance's region: "Source and destination AWS Region
- * support" in the RDS User Guide's page on replicating automated backups, as published on 2022-10-14; that page has had no table
- * since 2023. Pairs were added since (b), and none is known to have gone; for one that is new there is a setting.
+ * support" in the RDS User Guide's page on replicating automated backups, as published on 2022-10-14. Since 2023 the guide names a command
+ * in place of the table, `aws rds describe-source-regions` in the destination ("Finding information about replicated backups"), which
+ * no look-up of the provider's calls: a pair that is not listed here is refused with that command, and a setting takes its answer.
  */
 const destinations: Readonly<Record<string, readonly string[]>> = {
   "ap-northeast-1": ["ap-northeast-2", "ap-northeast-3", "ap-southeast-1", "us-east-1", "us-east-2", "us-west-2"],

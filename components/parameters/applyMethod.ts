@@ -15,7 +15,9 @@ const takenAtStart: Readonly<Record<string, (major: number) => boolean>> = {
 /**
  * RDS' own values in the families' default groups, where they are plain ones: formulas, and parameters that RDS leaves to
  * PostgreSQL, cannot be met. From two listings, one of a family that it does not name, of an older major version, and one of a part of
- * postgres13; rds.force_ssl from the manual. That later families have the same is believed. A value listed here in error costs nothing: a new server starts with it all the same.
+ * postgres13; rds.force_ssl from the manual. That later families have the same is not confirmed, and nothing depends on it: a value
+ * listed here in error is in force all the same, since a server starts with it; one that is missing shows as a change in every preview,
+ * and `aws rds describe-db-parameters --db-parameter-group-name default.postgres17` tells which.
  */
 const rdsDefaults: Readonly<Record<string, (major: number) => string | undefined>> = {
   autovacuum_analyze_scale_factor: () => "0.05",
@@ -28,7 +30,7 @@ const rdsDefaults: Readonly<Record<string, (major: number) => string | undefined
   "rds.force_ssl": (major) => (major >= 15 ? "1" : "0"),
   synchronous_commit: () => "on",
   track_io_timing: () => "1",
-  // In no listing: believed, of the families that know zstd.
+  // In no listing: not confirmed.
   wal_compression: () => "zstd",
 };
 

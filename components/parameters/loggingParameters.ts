@@ -23,11 +23,12 @@ export function loggingParameters(major: number): Tuned[] {
     },
     {
       name: "log_connections",
-      // Until 17 a boolean; from 18 a list, and a connection that was only received proves nothing.
-      value: major >= 18 ? "authentication,authorization" : "1",
+      // Until 17 a boolean. Of 18 the group takes "receipt, authentication, authorization, setup_durations, all", by what RDS answers to
+      // "1" (InvalidParameterValue); whether it takes several of them, as PostgreSQL does, is told nowhere.
+      value: major >= 18 ? "all" : "1",
       unit: "",
       reason:
-        "Evidence: who came, from where, as whom and over TLS or not. It costs two or three lines for each connection, of which the " +
+        "Evidence: who came, from where, as whom and over TLS or not. It costs two to four lines for each connection, of which the " +
         "pooler makes few; a client that connects anew for each query would pay with every query.",
       source,
     },

@@ -9,7 +9,7 @@ import { record, type Recorded, type World } from "./mocks";
 import { configOf } from "./stacks";
 
 /**
- * AWS' list prices on demand, USD, November 2026. All of them are believed: no price list could be reached. Those of storage, keys,
+ * AWS' list prices on demand, USD, November 2026. Not confirmed: no price list of these regions could be reached. Those of storage, keys,
  * secrets and CloudWatch have not changed for years; those of the instances may be off by a tenth.
  */
 export const prices = {
@@ -182,7 +182,7 @@ function tableOf(costs: readonly Cost[]): string {
 export const costsPage = (dev: World<unknown>, prod: World<unknown>) => `# What it costs
 
 Computed by \`npm run costs\` from the resources that the program makes for \`Pulumi.dev.yaml\` and \`Pulumi.prod.yaml\`; a unit test keeps
-this page current. **The prices are believed**: AWS' list prices on demand, in USD, November 2026, written down without a price list at
+this page current. **The prices are not confirmed**: AWS' list prices on demand, in USD, November 2026, written down without a price list at
 hand; those of the instances may be off by a tenth. Check them in the [AWS Pricing Calculator](https://calculator.aws) before you rely on them.
 
 Assumed: ${assumed.hours} hours a month, ${assumed.walGib} GiB of write-ahead log a month.
@@ -206,7 +206,7 @@ ${tableOf(costsOf(prod))}
 - A drill, each quarter: a server of the primary's class in one zone with its storage, for as long as it runs. Drills, and \`verify-archived\` each
   month, read the whole bucket (${prices.transfer} a GiB from its region to the cluster's).
 - The EKS cluster and its nodes, which are there already.
-- Taxes. Reserved instances cost a third less for one year (believed).
+- Taxes. Reserved instances cost a third less for one year (not confirmed).
 `;
 
 if (require.main === module) {

@@ -209,10 +209,13 @@ describe("a parameter is applied", () => {
 
 test.each([
   ["17", "1"],
-  ["18", "authentication,authorization"],
-])("PostgreSQL %s logs connections with %s: a boolean until 17, a list from 18", (postgresVersion, expected) => {
-  expect(values(primaryParameters({ ...small, postgresVersion })).log_connections).toBe(expected);
-});
+  ["18", "all"],
+])(
+  "PostgreSQL %s logs connections with %s: a boolean until 17; from 18 RDS takes no number",
+  (postgresVersion, expected) => {
+    expect(values(primaryParameters({ ...small, postgresVersion })).log_connections).toBe(expected);
+  },
+);
 
 test("the server is checked for all of them but RDS' own", () => {
   const parameters = primaryParameters(small);
