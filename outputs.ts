@@ -10,6 +10,7 @@ import { type Pgbouncer, pgbouncerNames } from "./components/pooling/pgbouncer";
 import { pgbouncerPort } from "./components/pooling/pgbouncerConfig";
 import type { DatabaseConnections } from "./components/programs/databaseConnection";
 import type { Scheduled } from "./components/programs/scheduled";
+import { settingsInForce } from "./settings/shown";
 
 interface Deployed {
   environment: string;
@@ -77,5 +78,7 @@ export function stackOutputs({
       Object.entries(urls).map(([connection, secret]) => [connection, secretOf(secret)]),
     ),
     adminTokenSecret: secretOf(controlPlane.adminToken),
+    /** What `./authensor review` compares the settings of the next change with. */
+    settings: settingsInForce(),
   };
 }

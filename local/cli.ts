@@ -10,6 +10,7 @@ import { openEnvironment, type Environment, type OpenOptions } from "./environme
 import { health, removeEverything, runCron, stopEverything, table, trouble } from "./operate";
 import { ensurePrerequisites } from "./install";
 import { printer } from "../cloud/progress";
+import { runReview, type ReviewOptions } from "../review/main";
 import { up, whatNext } from "./up";
 
 const interrupt = new AbortController();
@@ -155,6 +156,20 @@ cli
   .passThroughOptions()
   .action(async (role: string | undefined, more: string[]) => {
     process.exitCode = await inForeground("psql", (outputsFile) => runPsql(outputsFile, role, more));
+  });
+
+cli
+  .command("review")
+  .description(
+    "what a reviewer must know of a change, from `pulumi preview --json`; 1 if that failed, 3 if what holds data is replaced or deleted",
+  )
+  .argument("[file]", "what pulumi preview --json wrote; without it, or with -, standard input")
+  .option("--markdown", "for a comment of a pull request, within its 65,536 characters")
+  .option("--allow <name...>", "resources with data that may be replaced or deleted, by name")
+  .action((file: string | undefined, options: ReviewOptions) => {
+    const { text, exitCode } = runReview(file, options);
+    process.stdout.write(text);
+    process.exitCode = exitCode;
   });
 
 for (const [program, description] of Object.entries(auditorPrograms)) {

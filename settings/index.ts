@@ -49,7 +49,7 @@ function shown(key: string, value: string | undefined): string | undefined {
 }
 
 /** The text of a setting: given, or another key's, or the default. What Pulumi.yaml gives for a required key is "". */
-function textOf({ key, default: initial, defaultFrom }: Setting, raw: Raw): string | undefined {
+export function textOf({ key, default: initial, defaultFrom }: Setting, raw: Raw): string | undefined {
   const given = raw[key];
   if (given !== undefined && (given !== "" || initial !== undefined)) return given;
   const other = defaultFrom === undefined ? undefined : byKey[defaultFrom];

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import program from "../..";
 import { metrics, type Metric } from "../../ops/monitor/metrics";
-import { assumed, costsOf, costsPage, prices } from "./costs";
+import { assumed, prices } from "../../review/costs";
+import { costsOfWorld, costsPage } from "./costs";
 import { record, type World } from "./mocks";
 import { configOf } from "./stacks";
 
@@ -16,7 +17,7 @@ beforeAll(async () => {
   ];
 });
 
-const usd = (world: World<unknown>, what: RegExp) => costsOf(world).find((cost) => what.test(cost.what))?.usd;
+const usd = (world: World<unknown>, what: RegExp) => costsOfWorld(world).find((cost) => what.test(cost.what))?.usd;
 
 describe("what a stack costs", () => {
   test("is on docs/costs.md as it is computed (npm run costs)", () => {

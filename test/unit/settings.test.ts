@@ -6,6 +6,7 @@ import { parse } from "yaml";
 import { parseSettings, readSettings, SettingsError, type Problem } from "../../settings";
 import { ownVariables } from "../../settings/crossChecks";
 import { pulumiYaml, readme } from "../../settings/files";
+import { settingsInForce, shownSettings } from "../../settings/shown";
 import { entries } from "../../settings/table";
 import { record } from "./mocks";
 import { configOf } from "./stacks";
@@ -725,5 +726,35 @@ describe("the files for the Pulumi command line", () => {
     expect(settings.database.deletionProtection).toBe(isProduction);
     expect(settings.backup.lockMode).toBe(isProduction ? "COMPLIANCE" : "GOVERNANCE");
     if (isProduction) expect(settings.database.backupRetentionDays).toBe(35);
+  });
+});
+
+describe("what a stack tells of its settings", () => {
+  test("has every key as it is in force, hides what is confidential or encrypted in the stack's file", () => {
+    const shown = shownSettings(
+      {
+        environment: "prod",
+        ticketEmails: "secret@example.com",
+        controlPlaneEnv: '{"TOKEN":"t"}',
+        instanceClass: "db.r7g.large",
+      },
+      (key) => key === "ticketEmails",
+    );
+    expect(Object.keys(shown)).toEqual(entries.map(({ setting }) => setting.key));
+    expect(shown).toMatchObject({
+      environment: "prod",
+      ticketEmails: "[secret]",
+      controlPlaneEnv: "[secret]",
+      maxConnections: "200",
+    });
+  });
+
+  test("asks the engine which of them are encrypted", async () => {
+    const config = { "authensor-database:environment": "dev", "authensor-database:ticketEmails": "secret@example.com" };
+    const { result } = await record(() => {
+      pulumi.runtime.setAllConfig(config, ["authensor-database:ticketEmails"]);
+      return settingsInForce();
+    });
+    expect(result).toMatchObject({ environment: "dev", ticketEmails: "[secret]" });
   });
 });

@@ -1,0 +1,303 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import markdownIt from "markdown-it";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import program from "../..";
+import { runReview } from "../../review/main";
+import { readPreview, type Preview } from "../../review/preview";
+import { markdown, marker, mostCharacters, terminal } from "../../review/render";
+import { reviewOf, stops } from "../../review/review";
+import { makesNothing, rules } from "../../review/rules";
+import { harmless, restarts } from "../../review/serverRules";
+import { record, type World } from "./mocks";
+import { configOf } from "./stacks";
+
+const text = (name: string) => readFileSync(join(__dirname, `previews/${name}.json`), "utf8");
+const preview = (name: string) => readPreview(text(name), name);
+const urn = (type: string, name: string) => `urn:pulumi:prod::authensor-database::${type}::${name}`;
+
+type Steps = NonNullable<Preview["steps"]>;
+const stack: Steps[number] = { op: "same", urn: urn("pulumi:pulumi:Stack", "authensor-database-prod") };
+const of = (...steps: Steps): Preview => ({ steps: [stack, ...steps], changeSummary: {} });
+const state = (inputs: Record<string, unknown>, more: object = {}) => ({ inputs, outputs: {}, ...more });
+const instance = "aws:rds/instance:Instance";
+
+const primary = (op: string, more: object = {}): Steps[number] => ({
+  op,
+  urn: urn(`authensor:primary:Primary$${instance}`, "authensor-prod-primary"),
+  oldState: state({ multiAz: true, skipFinalSnapshot: false }, more),
+  ...(op !== "delete" && { newState: state({ multiAz: true, kmsKeyId: "other" }) }),
+  replaceReasons: ["kmsKeyId"],
+  detailedDiff: { kmsKeyId: { kind: "update-replace", inputDiff: true } },
+});
+
+describe("what is not a preview", () => {
+  const whole = text("larger");
+  test.each([
+    ["nothing", "", "is empty"],
+    ["a preview that was cut off", whole.slice(0, whole.length / 2), "is not one whole JSON text"],
+    ["a preview with something behind it", `${whole}error: update failed`, "is not one whole JSON text"],
+    ["an empty object", "{}", "has neither steps nor diagnostics"],
+    ["no steps", '{"steps":[],"changeSummary":{"same":3}}', "has neither steps nor diagnostics"],
+    ["a list", "[]", "is not what pulumi preview --json writes"],
+    ["null", "null", "is not what pulumi preview --json writes"],
+    ["steps without a name", '{"steps":[{"op":"same"}]}', "(see steps.0.urn)"],
+    ["a stream of events", '{"sequence":0}\n{"sequence":1}\n', "unset PULUMI_ENABLE_STREAMING_JSON_PREVIEW"],
+  ])("is refused, in one line that quotes none of it: %s", (_what, given, why) => {
+    const refusal = () => readPreview(given, "preview.json");
+    expect(refusal).toThrow(why);
+    expect(refusal).toThrow(/^preview\.json .*; write it anew: pulumi preview --json > preview\.json$/);
+  });
+
+  test("ends ./authensor review with 2", () => {
+    const { status, stdout, stderr } = spawnSync("./authensor", ["review"], { input: '{"steps":[', encoding: "utf8" });
+    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+    expect(stderr).toMatch(/^error: standard input is not one whole JSON text \(10 characters\): .*\n$/);
+  });
+
+  test("is also a file that is not there", () => {
+    expect(() => runReview("/nowhere/preview.json", {})).toThrow("cannot read /nowhere/preview.json: ENOENT");
+  });
+});
+
+describe("a preview that failed", () => {
+  test("is told first, with what the engine said, and never as one without changes", () => {
+    const review = reviewOf(preview("wrongSetting"));
+    expect(review.whole).toBe(false);
+    for (const said of [terminal(review), markdown(review)]) {
+      expect(said).toContain("the preview failed");
+      expect(said).not.toContain("no changes");
+      expect(said).toContain("1 problem in the configuration: lockDays = 0 rule:");
+    }
+  });
+
+  test("of a protected server tells what would have gone", () => {
+    const review = reviewOf(preview("protectedReplica"));
+    expect(review.whole).toBe(false);
+    expect(terminal(review)).toContain("cannot be deleted because it is protected");
+    expect(terminal(review)).toContain(
+      "authensor-prod-replica (aws:rds/instance:Instance) is deleted. It holds a copy of every receipt: " +
+        "without it nothing can take the primary's place. Protected: the engine refuses it.",
+    );
+  });
+
+  test("without a summary was cut off, whatever it says", () => {
+    expect(reviewOf({ ...of(), changeSummary: null }).whole).toBe(false);
+  });
+});
+
+describe("what holds data and goes", () => {
+  test.each(["replace", "delete", "delete-replaced", "an-operation-of-a-later-engine"])("stops it: %s", (op) => {
+    expect(stops(reviewOf(of(primary(op))))).toBe(true);
+  });
+
+  test("stops it until it is allowed by its name, and by no other", () => {
+    expect(stops(reviewOf(of(primary("replace")), ["authensor-prod-replica"]))).toBe(true);
+    const allowed = reviewOf(of(primary("replace")), ["authensor-prod-primary", "authensor-prod-replica"]);
+    expect(stops(allowed)).toBe(false);
+    expect(allowed.allowedInVain).toEqual(["authensor-prod-replica"]);
+  });
+
+  test("is told with why, what it holds and what becomes of that", () => {
+    const said = terminal(reviewOf(of(primary("replace"))));
+    expect(said).toContain(
+      "authensor-prod-primary (aws:rds/instance:Instance) is replaced, since kmsKeyId cannot be changed in place. " +
+        "It holds every receipt. A final snapshot stays.",
+    );
+    expect(said).toContain('allow each by its name: --allow "authensor-prod-primary"');
+    expect(said).toContain("no receipt can be stored");
+  });
+
+  test.each([
+    ["the engine refuses it", primary("delete", { protect: true }), "Protected: the engine refuses it."],
+    ["AWS keeps it", primary("delete", { retainOnDelete: true }), "AWS keeps it, and this stack no longer manages it."],
+    ["a key, for a time", { op: "delete", urn: urn("aws:kms/key:Key", "k"), oldState: state({}) }, "after 30 days"],
+  ] as [string, Steps[number], string][])("has its fate told: %s", (_fate, step, told) => {
+    expect(terminal(reviewOf(of(step)))).toContain(told);
+  });
+
+  test("is also what nobody knows whether it holds data", () => {
+    const table = { op: "delete", urn: urn("aws:dynamodb/table:Table", "t"), oldState: state({}) };
+    expect(stops(reviewOf(of(table)))).toBe(true);
+    expect(terminal(reviewOf(of(table)))).toContain("Not known whether these hold data");
+    expect(stops(reviewOf(of(table), ["t"]))).toBe(false);
+  });
+
+  test("is not what merely changes, comes, or is a component", () => {
+    const component = { op: "delete", urn: urn("authensor:primary:Primary", "p"), oldState: state({}) };
+    expect(stops(reviewOf(of(primary("update"), primary("create"), component)))).toBe(false);
+  });
+});
+
+describe("the exit code", () => {
+  const directory = mkdtempSync(join(tmpdir(), "review-"));
+  afterAll(() => rmSync(directory, { recursive: true }));
+  const ended = (given: string, allow?: string[]) => {
+    writeFileSync(join(directory, "preview.json"), given);
+    return runReview(join(directory, "preview.json"), { ...(allow && { allow }) }).exitCode;
+  };
+
+  test("is 0 where nothing stops it, 1 where the preview failed, 3 where data goes", () => {
+    const replaced = JSON.stringify(of(primary("replace")));
+    expect([ended(text("larger")), ended(text("protectedReplica")), ended(replaced)]).toEqual([0, 1, 3]);
+    expect(ended(replaced, ["authensor-prod-primary"])).toBe(0);
+  });
+});
+
+describe("a secret", () => {
+  test("is told nowhere: not a password's, not a setting's", () => {
+    const review = reviewOf(preview("newPasswords"));
+    const kinds = review.changes.map(({ change }) => change.type);
+    expect(kinds).toEqual(
+      expect.arrayContaining(["kubernetes:core/v1:Secret", "random:index/randomPassword:RandomPassword"]),
+    );
+    for (const said of [terminal(review), markdown(review)]) {
+      expect(said).not.toMatch(/nobody-may-read-this|Generated\d+For|ciphertext/);
+      expect(said).toContain("[secret]");
+    }
+  });
+
+  test("is hidden also where the state has not marked it", () => {
+    const secret = {
+      op: "update",
+      urn: urn("kubernetes:core/v1:Secret", "s"),
+      oldState: state({ stringData: { url: "postgres://old" } }),
+      newState: state({ stringData: { url: "postgres://new" } }),
+      detailedDiff: { "stringData.url": { kind: "update", inputDiff: true } },
+    };
+    const said = terminal(reviewOf(of(secret)));
+    expect(said).toContain("stringData.url: [secret] → [secret]");
+    expect(said).not.toContain("postgres://");
+  });
+});
+
+test("what only the deployment will know is told as such, and an item of a list by its name", () => {
+  const said = terminal(reviewOf(preview("larger")));
+  expect(said).toContain(
+    "volumes[config].configMap.name: authensor-prod-pgbouncer-config-abc1234 → (known after the deployment)",
+  );
+  expect(said).toContain("parameters[max_connections].value: 400 → 500");
+});
+
+describe("hostile names", () => {
+  const hostile = [
+    "</details><img src=x onerror=alert(1)>",
+    "`` ` ``` **bold** @everyone #1 [a](javascript:b)",
+    "|a|b|\n\n# heading\r\n::error::stop",
+    "\u001b[2J\u202eevil\u0007",
+    "x".repeat(5000),
+  ];
+  const steps = Array.from({ length: 500 }, (_, index) => ({
+    ...primary(["replace", "delete", "update"][index % 3]!),
+    urn: urn(instance, `${hostile[index % 5]}${index}`),
+    replaceReasons: [hostile[index % 4]!],
+    detailedDiff: { [`a["${hostile[index % 4]}"]`]: { kind: "update-replace", inputDiff: true } },
+  }));
+  const diagnostics = hostile.map((message) => ({ severity: "error", message: message.repeat(50) }));
+  const review = reviewOf({ ...of(...steps), diagnostics });
+  const few = reviewOf(of(...steps.filter((_, index) => index % 3 === 2 && index % 5 < 4).slice(0, 6)));
+
+  test("of 500 resources fit into a comment, and the verdict is in it", () => {
+    expect(markdown(review).length).toBeLessThanOrEqual(mostCharacters);
+    expect(markdown(review)).toContain("This stops here");
+    expect(markdown(review)).toMatch(/and \d+ lines more, in the job's log/);
+  });
+
+  test("stay text in Markdown: no tag, no emphasis, no link of theirs", () => {
+    for (const one of [review, few]) {
+      const html = markdownIt({ html: true }).render(markdown(one));
+      const outside = html.replace(/<code[\s\S]*?<\/code>/g, "");
+      expect(outside).not.toMatch(/<img|<a href="java|@everyone|<h1|<table|<strong>bold/);
+      expect(html.match(/<\/details>/g)).toHaveLength(1);
+    }
+  });
+
+  test("obey no terminal and no runner of a pipeline", () => {
+    for (const said of [terminal(review), terminal(few)]) {
+      expect(said).not.toMatch(/[^\P{Cc}\n]|\p{Cf}/u);
+      expect(said).not.toMatch(/^\s*(::|##\[)/m);
+    }
+  });
+});
+
+test("the comment of a stack is found again by its first line", () => {
+  expect(markdown(reviewOf(preview("larger"))).split("\n")[0]).toBe(marker("prod"));
+});
+
+describe("what a change means", () => {
+  test("tells each setting that changed, from what the deployed stack says of itself", () => {
+    expect(reviewOf(preview("larger")).settings).toEqual([
+      { key: "instanceClass", before: "db.r7g.large", after: "db.r7g.xlarge" },
+      { key: "maxConnections", before: "400", after: "500" },
+      { key: "storageGib", before: "200", after: "300" },
+    ]);
+    expect(terminal(reviewOf(of()))).toContain("Not known what they were");
+  });
+
+  test("tells what it costs more, by the same prices as docs/costs.md; and no sum where a price is missing", () => {
+    const { costs } = reviewOf(preview("larger"));
+    const sum = costs.reduce((total, { usd }) => total + (usd ?? NaN), 0);
+    expect(sum).toBeCloseTo(730 * 0.285 * 2 + 100 * 0.137 * 2 + 100 * 0.127);
+    expect(terminal(reviewOf(preview("larger")))).toContain("+456.20 USD together");
+    const strange = preview("larger");
+    for (const { newState } of strange.steps ?? [])
+      if (newState?.inputs["instanceClass"]) newState.inputs["instanceClass"] = "db.x99.huge";
+    expect(terminal(reviewOf(strange))).toContain("Not known: a price is missing");
+    expect(terminal(reviewOf(strange))).not.toContain("USD together");
+  });
+
+  test("tells what interrupts service, for how long and when; and says so of a property that it does not know", () => {
+    const said = terminal(reviewOf(preview("larger")));
+    expect(said).toContain("instanceClass changes in the maintenance window (sun:04:30-sun:05:30 UTC)");
+    expect(said).toContain("60 to 120 seconds as a rule");
+    const unknown = {
+      ...primary("update"),
+      replaceReasons: null,
+      detailedDiff: { newThing: { kind: "add", inputDiff: true } },
+    };
+    expect(terminal(reviewOf(of(unknown)))).toContain(
+      "newThing changes: whether that interrupts the server is not known",
+    );
+  });
+
+  test("tells nothing of interruptions, costs or settings where nothing changes", () => {
+    const { interruptions, costs, settings, changes } = reviewOf(preview("unchanged"));
+    expect({ interruptions, costs, settings, changes }).toEqual({
+      interruptions: [],
+      costs: [],
+      settings: [],
+      changes: [],
+    });
+    expect(terminal(reviewOf(preview("unchanged")))).toMatch(/^prod: no changes$/m);
+  });
+});
+
+describe("the table of rules", () => {
+  let world: World<unknown>;
+  beforeAll(async () => {
+    const more = {
+      ingress:
+        '{"host":"h.example.com","class":"alb","certificateArn":"arn:aws:acm:eu-central-1:111122223333:certificate/a"}',
+      rebootForParameters: "true",
+      podMonitorLabels: '{"release":"p"}',
+    };
+    const all = Object.fromEntries(Object.entries(more).map(([key, value]) => [`authensor-database:${key}`, value]));
+    world = await record<unknown>(program, { stack: "prod", config: { ...configOf("prod"), ...all } });
+  });
+
+  test("has every type that the program makes, and no other", () => {
+    const made = [...new Set(world.resources.map(({ type }) => type))].filter((type) => !makesNothing(type));
+    expect(Object.keys(rules).sort()).toEqual(made.sort());
+  });
+
+  test("knows of each property of a server whether its change interrupts, or it cannot be changed", () => {
+    const set = new Set(world.all(instance).flatMap(({ inputs }) => Object.keys(inputs)));
+    const fixed = ["dbName", "engine", "identifier", "kmsKeyId", "performanceInsightsKmsKeyId", "region"];
+    const others = ["replicateSourceDb", "storageEncrypted", "username"];
+    expect(restarts.filter((property) => harmless.includes(property))).toEqual([]);
+    const unknown = [...set].filter((property) => ![...harmless, ...restarts].includes(property));
+    expect(unknown.sort()).toEqual([...fixed, ...others].sort());
+  });
+});
