@@ -5,6 +5,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { scheduledNames } from "../../components/programs/scheduledPrograms";
 import program from "../..";
+import { documentedCommands } from "./documented";
 import type { Deployment, PodTemplate } from "./kubernetesTypes";
 import { lookups } from "./mockOutputs";
 import { record, unknown, type Options, type Values, type World } from "./mocks";
@@ -426,5 +427,49 @@ describe("a changed setting", () => {
     });
     await expect(failed).rejects.toThrow(/replicaRegion = eu-central-1\n {4}rule: must differ from primaryRegion/);
     expect(seen).toEqual([]);
+  });
+});
+
+describe("a kubectl command of the documents", () => {
+  interface Labelled {
+    metadata: { name?: string; labels?: Record<string, string> };
+    spec?: { template?: Labelled; jobTemplate?: Labelled };
+  }
+  const nameLabel = "app.kubernetes.io/name";
+  /** What there is, by the words that kubectl knows it by; and what may be selected by its label. */
+  function known() {
+    const of = (type: string) =>
+      worlds.prod.all(`kubernetes:${type}`).map(({ inputs }) => inputs as unknown as Labelled);
+    const [deployments, cronJobs] = [of("apps/v1:Deployment"), of("batch/v1:CronJob")];
+    const jobs = [...of("batch/v1:Job"), ...cronJobs.flatMap(({ spec }) => spec?.jobTemplate ?? [])];
+    const names = (some: Labelled[]) => some.map(({ metadata: { name } }) => name);
+    const labels = (some: (Labelled | undefined)[]) => some.map((one) => one?.metadata.labels?.[nameLabel]);
+    return {
+      named: { deploy: names(deployments), deployment: names(deployments), cronjob: names(cronJobs) } as Partial<
+        Record<string, unknown[]>
+      >,
+      jobs: labels(jobs),
+      pods: labels([...deployments, ...jobs].map(({ spec }) => spec?.template)),
+    };
+  }
+
+  test("names what the program makes, in its namespace, and selects by labels that are there", () => {
+    const { named, jobs, pods } = known();
+    const commands = documentedCommands("kubectl");
+    expect(commands.length).toBeGreaterThan(40);
+    const wrong = commands.flatMap(({ where, words }) => {
+      const problems = words.flatMap((word, i) => {
+        const next = words[i + 1] ?? "";
+        if (word === "-n") return /^(authensor|<namespace>)$/.test(next) ? [] : [`namespace ${next}`];
+        if (word === "-l") {
+          const [label, value] = next.split("=");
+          return label === nameLabel && (words.includes("jobs") ? jobs : pods).includes(value) ? [] : [next];
+        }
+        const [, kind = word, name = next] = /^(?:--from=)?(\w+)\/(.*)$/.exec(word) ?? [];
+        return !named[kind] || /^($|[-<$])/.test(name) || named[kind].includes(name) ? [] : [`${kind} ${name}`];
+      });
+      return problems.map((problem) => `${where}: there is no ${problem}`);
+    });
+    expect(wrong).toEqual([]);
   });
 });
