@@ -12,10 +12,11 @@ const words = ["@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnig
 /**
  * Whether Kubernetes takes this as a CronJob's schedule: the grammar of robfig/cron v3's ParseStandard, by which the API server
  * checks it. The cron libraries of npm take more (seconds, L, W, #, 7 for Sunday) or less, and the API server would refuse
- * halfway through a deployment what they had let pass.
+ * halfway through a deployment what they had let pass. But for `@every`, which that parser knows and the documentation of
+ * CronJobs does not: it counts from the last run, so nobody could say when one is due.
  */
 export function isCron(schedule: string): boolean {
-  if (schedule.startsWith("@")) return words.includes(schedule) || /^@every ([1-9]\d*(h|m|s))+$/.test(schedule);
+  if (schedule.startsWith("@")) return words.includes(schedule);
   const parts = schedule.trim().split(/\s+/);
   return parts.length === fields.length && parts.every((field, i) => field.split(",").every((part) => fits(part, i)));
 }

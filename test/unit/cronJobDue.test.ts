@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { due } from "../../cloud/kubernetes/cronJob/due";
 import { isSchedule, isTimeZone, Schedule } from "../../cloud/kubernetes/cronJob/schedule";
 import type { CronJobSpec } from "../../cloud/kubernetes/spec";
+import { isCron } from "../../components/programs/cron";
 
 const at = (text: string) => new Date(text.includes("T") ? `${text}Z` : `2026-11-28T${text}Z`);
 const spec = (more: Partial<CronJobSpec> = {}) => ({ schedule: "*/5 * * * *", ...more }) as CronJobSpec;
@@ -72,6 +73,7 @@ describe("a schedule", () => {
     ["1,31 12 * * *", "12:01:00", "12:31:00", "a list"],
   ])("of %s, after %s, is next %s: %s", (schedule, after, next) => {
     expect(new Schedule(schedule).next(at(after))?.toISOString()).toBe(iso(next));
+    expect(isCron(schedule), "as a setting").toBe(true);
   });
 
   test("is that of its time zone, through the change of the clocks", () => {
@@ -91,7 +93,9 @@ describe("a schedule", () => {
     "@every 1h",
     "@reboot",
     "TZ=UTC * * * * *",
-  ])("written as %j is refused", (schedule) => expect(isSchedule(schedule)).toBe(false));
+  ])("written as %j is refused, as a setting too", (schedule) =>
+    expect([isSchedule(schedule), isCron(schedule)]).toEqual([false, false]),
+  );
 
   test("has a time zone that exists; Local is none", () => {
     expect(["Etc/UTC", "Europe/Berlin", "Local", "Mars/Olympus"].map(isTimeZone)).toEqual([true, true, false, false]);

@@ -162,7 +162,7 @@ describe("a single key", () => {
     ["storageGib", ["19", "65537", "-20", "1e3", "20.5", "20 GiB"]],
     ["multiAz", ["yes", "1", "TRUE", ""]],
     ["maxConnections", ["24", "5001", "NaN", ""]],
-    ["reservedConnections", ["23", "1001"]],
+    ["reservedConnections", ["24", "1001"]],
     ["backupRetentionDays", ["0", "36"]],
     ["backupCopyRetentionDays", ["0", "36", "x"]],
     ["replica", ["no", "0"]],
@@ -195,8 +195,7 @@ describe("a single key", () => {
         "",
         "daily",
         "@noon",
-        "@every",
-        "@every 0h",
+        "@every 1h30m",
         "* * * *",
         "60 3 * * *",
         "0 24 * * *",
@@ -231,7 +230,6 @@ describe("a single key", () => {
     ["pgbouncerImage", `ghcr.io/x/y:1.2@sha256:${"a".repeat(64)}`],
     ["partitionsSchedule", "*/5 0-6,22 1,15 * 1-5"],
     ["partitionsSchedule", "@daily"],
-    ["partitionsSchedule", "@every 1h30m"],
     ["partitionsSchedule", "0 5 ? jan,JUL MON-FRI/2"],
     ["environment", "a-b2-c"],
     ["primaryKmsKeyArn", "arn:aws:kms:eu-central-1:123456789012:key/mrk-1234abcd12ab34cd56ef1234567890ab"],
@@ -613,7 +611,7 @@ describe("what only shows in combination", () => {
   });
 
   test("the smallest reserve there may be holds all direct connections and the monitor's through two PgBouncer pods", () => {
-    expect(problemsOf({ reservedConnections: "24" })).toEqual([]);
+    expect(problemsOf({ reservedConnections: "25" })).toEqual([]);
   });
 
   test.each(ownVariables)("%s in controlPlaneEnv is refused: the program sets it", (name) => {
