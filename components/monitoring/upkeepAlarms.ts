@@ -94,7 +94,7 @@ function scheduled({ monthsAhead, thresholds: { archiveMinutes } }: AlarmInputs)
       comparison: "above",
       threshold: 0,
       datapoints: [5, 5],
-      says: "The last verification could not verify all: an archived month is missing its manifest, or the minor version of PostgreSQL is unknown.",
+      says: "The last verification could not verify all that it should: the bucket lacks a month that has left the database, or the minor version of PostgreSQL is unknown.",
     }),
     watched("VerificationAgeHours", {
       name: "verification-overdue",

@@ -4,9 +4,11 @@ import type { AcceptedFork } from "../archive/acceptFork";
 import type { Bucket } from "../archive/bucket";
 import { checkArchive } from "../archive/check";
 import type { Taker } from "../archive/checkSegment";
+import { endsOf } from "../archive/ends";
 import type { Flaw } from "../archive/follow";
 import { manifestKey } from "../archive/keys";
 import type { Manifest } from "../archive/manifest";
+import type { Ends } from "../archive/plan";
 import type { Checkpoint } from "./checkpoints";
 import type { Finding } from "./findings";
 import { Witness } from "./witness";
@@ -20,8 +22,8 @@ export interface Archived {
   findings: Finding[];
   /** What the bucket says of checkpoints. */
   witness: Witness;
-  /** What has expired, and can be verified no more. */
-  unverified: string[];
+  /** What has left the bucket by its age, and can be verified no more. */
+  left: string[];
   report: {
     bucket: string;
     manifests: number;
@@ -86,13 +88,14 @@ export async function verifyArchive(
       message: `there is no manifest in the bucket ${bucket.name}: nothing is archived`,
     });
   findings.push(...flawFindings(flaws, newest, knownFlaws), ...witness.findings());
+  witness.gone = goneBefore(oldest, expired.segment.at(-1));
   const anchor = restored ? restored.reached : newest;
   return {
     anchors: anchor ? [{ ...anchor, source: manifestKey(anchor.archive.number) }] : [],
     lsn: newest?.archive.lsn,
     findings,
     witness,
-    unverified: [
+    left: [
       ...(oldest && oldest.archive.previous !== null ? [`manifests before ${manifestKey(oldest.archive.number)}`] : []),
       ...expired.segment
         .slice(-1)
@@ -121,4 +124,13 @@ function flawFindings(
     kind: "flawed-archive",
     message: `${manifestKey(number)} says: ${flaw.kind}: ${flaw.says}`,
   }));
+}
+
+/** Up to where each chain has left the bucket. @param expired the newest manifest whose segment has left it */
+function goneBefore(oldest: Manifest | undefined, expired: Manifest | undefined): Ends {
+  if (expired || !oldest || oldest.archive.previous === null) return endsOf(expired);
+  const ends = endsOf(oldest);
+  for (const { chain, agent, first, from } of oldest.archive.pieces)
+    ends[chain].set(agent, { seq: first - 1, seal: Buffer.from(from, "hex"), hash: undefined });
+  return ends;
 }

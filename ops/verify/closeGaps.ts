@@ -57,7 +57,7 @@ export async function closeGaps(
           const vouched = vouchFor(point, how.manifests);
           if (vouched === false) findings.push(differsFromManifest(point));
           else if (vouched === undefined && how.witness?.vouches(point) === undefined)
-            progress.unverified.add(point.source);
+            (!how.witness || how.witness.hasLost(point) ? progress.left : progress.unverified).add(point.source);
         }
         gaps = gapsOf(chain, head);
       }

@@ -35,8 +35,10 @@ export class Progress {
   readonly findings: Finding[] = [];
   /** Rows that were read. */
   readonly counted = ofEachChain(() => 0);
-  /** What could not be verified, and is no finding: archived months without their manifest. */
+  /** What could not be verified, and is no finding: months that have left, and that nothing else vouches for. */
   readonly unverified = new Set<string>();
+  /** Such months that are not for this run to verify: the bucket was not asked for, or has them no more by their age. */
+  readonly left = new Set<string>();
   /** Places at which an anchor names another seal, and the highest of each chain at which one names the same. */
   readonly disagreements: Disagreement[] = [];
   readonly agreed: Record<ChainName, Map<string, number>> = ofEachChain(() => new Map());

@@ -14,8 +14,10 @@ export type Reported = Finding & { id: string };
 export interface Report {
   /** Nothing was found, or all that was found is acknowledged. */
   ok: boolean;
-  /** What could not be verified: archived months without their manifest, anchored places in them, what has left the bucket, an unknown release. */
+  /** What was not verified: months that have left the database, anchored places in them, what has left the bucket, an unknown release. */
   unverified: string[];
+  /** What of that is not for this run to verify: it left the database, and the bucket was not read, or it has left the bucket as well. */
+  left: string[];
   asOf: string;
   standby: boolean;
   scope: { since?: string; until?: string; agent?: string; from?: string; anchors: number };
@@ -61,13 +63,18 @@ export function makeReport(
   const open = all.filter(({ id }) => !known.has(id));
   const sorted = open.filter(({ kind }) => kind !== "unknown-release");
   const unknown = open.filter(({ kind }) => kind === "unknown-release");
+  const left = [
+    ...[...progress.left].filter((what) => !progress.unverified.has(what)),
+    ...(archived?.left ?? []),
+  ].sort();
   return {
     ok: sorted.length === 0 && progress.uncounted === 0,
     unverified: [
       ...progress.unverified,
-      ...(archived?.unverified ?? []),
+      ...left,
       ...unknown.map(({ id, message }) => `${message}: finding ${id}, to be acknowledged once it was looked into`),
     ].sort(),
+    left,
     asOf: snapshot?.asOf ?? new Date(started).toISOString(),
     standby: snapshot?.standby ?? false,
     scope: scope(request),

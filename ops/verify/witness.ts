@@ -4,6 +4,7 @@
  */
 import type { AcceptedFork } from "../archive/acceptFork";
 import type { ArchivedName } from "../archive/chains";
+import { endsOf } from "../archive/ends";
 import type { Line } from "../archive/lines";
 import { chainKinds, ofEachChain, type ChainName } from "./chainKinds";
 import type { Checkpoint } from "./checkpoints";
@@ -20,6 +21,8 @@ export class Witness {
   /** By agent, in order of their places. */
   readonly #seen: Record<ChainName, Map<string, Seen[]>> = ofEachChain(() => new Map());
   readonly #of = new Map<string, Seen>();
+  /** Up to where each chain has left the bucket by its age, once all of it was read. */
+  gone = endsOf(undefined);
 
   constructor(checkpoints: readonly Checkpoint[]) {
     for (const point of checkpoints.toSorted((a, b) => a.first - b.first)) {
@@ -58,6 +61,11 @@ export class Witness {
     const seen = this.#of.get(nameOf(point));
     if (!seen || (seen.wrong === undefined && seen.upTo < point.last)) return undefined;
     return seen.wrong === undefined;
+  }
+
+  /** Whether the bucket has its rows no more, by their age. */
+  hasLost({ chain, agent, first }: Checkpoint): boolean {
+    return first <= (this.gone[chain].get(agent)?.seq ?? 0);
   }
 
   /** Checkpoints that do not stand for what is in the bucket, whether or not a row is missing there. */

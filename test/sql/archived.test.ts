@@ -84,7 +84,7 @@ describe("in a bucket that is whole", () => {
   it("nothing is found, and its newest manifest is the anchor", async () => {
     expect(await check()).toMatchObject({
       findings: [],
-      unverified: [],
+      left: [],
       anchors: [{ source: manifestKey(4), receipts: 10 }],
       report: { manifests: 4, oldest: 1, newest: 4, rows: 16 },
     });
@@ -227,7 +227,7 @@ describe("what has left the bucket by its age", () => {
     expect(await check()).toMatchObject({
       report: { oldest: 2, newest: 4, rows: 8 },
       findings: [],
-      unverified: [`manifests before ${manifestKey(2)}`, `segments up to that of ${manifestKey(2)}`].map(
+      left: [`manifests before ${manifestKey(2)}`, `segments up to that of ${manifestKey(2)}`].map(
         (what) => expect.stringContaining(what) as string,
       ),
     });

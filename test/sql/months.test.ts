@@ -1,7 +1,11 @@
 /** Months that have left the database: the locked bucket has their rows, and says whether a checkpoint tells the truth. */
+import { DeleteObjectCommand } from "@aws-sdk/client-s3";
 import type pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { Bucket } from "../../ops/archive/bucket";
+import { checkArchive } from "../../ops/archive/check";
+import { manifestKey } from "../../ops/archive/keys";
+import type { Manifest } from "../../ops/archive/manifest";
 import { archive } from "../../ops/archive/run";
 import { silentLog } from "../../ops/log";
 import { roles } from "../../ops/roles";
@@ -53,34 +57,76 @@ async function someReceipts(): Promise<void> {
 }
 const leave = () => owner.query("select audit.archive_month(audit.month_of(now()))");
 const check = async () => verifyArchive(bucket, 0, 0, await allCheckpoints(auditor));
-const verify = (args: string[]) =>
+const verify = (args: string[], role: string = roles.auditor) =>
   runOps("verify", args, {
-    DATABASE_URL: database.url(roles.auditor),
+    DATABASE_URL: database.url(role),
     AWS_ENDPOINT_URL_S3: s3.url,
     BACKUP_BUCKET: bucket.name,
     BACKUP_REGION: testRegion,
     ...s3.environment,
   });
 
+/** What the alarms are told that was not verified, by scope. */
+async function told(): Promise<Record<string, number>> {
+  const { rows } = await owner.query<{ scope: string; unverified: number }>(
+    "select scope, unverified::int from audit.verifications where finished_at is not null order by scope",
+  );
+  return Object.fromEntries(rows.map(({ scope, unverified }) => [scope, unverified]));
+}
+
+async function manifests(): Promise<Manifest["archive"][]> {
+  const all = [];
+  for await (const { manifest } of checkArchive(bucket)) if (manifest) all.push(manifest.archive);
+  return all;
+}
+
+/** As the bucket's rules do once the lock has ended. */
+async function expire(...keys: string[]): Promise<void> {
+  for (const Key of keys)
+    for (const { id: VersionId } of (await bucket.list(Key))[0]!.versions)
+      await bucket.client.send(
+        new DeleteObjectCommand({ Bucket: bucket.name, Key, VersionId, BypassGovernanceRetention: true }),
+      );
+}
+
 describe("a month that has left the database", () => {
   it("is whole by the rows that the bucket has of it; without the bucket that is not known", async () => {
     await someReceipts();
     await archived();
     await leave();
-    expect(await verify([])).toMatchObject({ code: 3 });
+    const months = [tile("receipt_history", 0), tile("receipts", 0)];
+    expect(await verify([])).toMatchObject({ code: 3, lines: [{ unverified: months, left: months }] });
     expect(await verify(["--archived"])).toMatchObject({
       code: 0,
       lines: [{ ok: true, unverified: [], findings: [] }],
     });
   });
 
-  it("is not verified as far as its rows left before they came into the bucket", async () => {
+  it("is not verified as far as its rows left before they came into the bucket, and that is told", async () => {
     await someReceipts();
     await leave();
     await archived();
-    const { code, lines } = await verify(["--archived"]);
+    const { code, lines } = await verify(["--archived", "--record", "archived"], roles.verifier);
     expect(code).toBe(3);
-    expect(lines[0]?.["unverified"]).toEqual([tile("receipt_history", 0), tile("receipts", 0)]);
+    expect(lines[0]).toMatchObject({ unverified: [tile("receipt_history", 0), tile("receipts", 0)], left: [] });
+    expect(await told()).toEqual({ archived: 2 });
+  });
+
+  it("is for no run to verify once the bucket has it no more by its age, and wakes nobody", async () => {
+    await someReceipts();
+    await archived();
+    await insertReceipts(owner, [newReceipt({ created_at: `${monthName(1)}-15T00:00:00Z` })]);
+    await archived();
+    await leave();
+    const months = [tile("receipt_history", 0), tile("receipts", 0)];
+    expect(await verify(["--record", "whole"], roles.verifier)).toMatchObject({ code: 3 });
+    expect(await told()).toEqual({ whole: 0 });
+    for (const { number, segment } of await manifests()) if (number === 1) await expire(manifestKey(1), segment.key);
+    const { code, lines } = await verify(["--archived", "--record", "archived"], roles.verifier);
+    expect(code).toBe(3);
+    const gone = `manifests before ${manifestKey(2)}, which have left the bucket ${bucket.name}`;
+    expect(lines[0]).toMatchObject({ findings: [], left: [gone, ...months] });
+    expect(await told()).toEqual({ archived: 0, whole: 0 });
   });
 
   it("is not what a checkpoint says that was made up for a receipt that was removed, however right its seal is", async () => {
