@@ -292,6 +292,12 @@ describe("the table of rules", () => {
     expect(Object.keys(rules).sort()).toEqual(made.sort());
   });
 
+  test("says of servers, the bucket, keys and logs that they hold data, and of nothing else", () => {
+    const holding = Object.keys(rules).filter((type) => rules[type]?.holds);
+    const expected = ["aws:cloudwatch/logGroup:LogGroup", "aws:kms/key:Key", instance, "aws:s3/bucket:Bucket"];
+    expect(holding.sort()).toEqual(expected.sort());
+  });
+
   test("knows of each property of a server whether its change interrupts, or it cannot be changed", () => {
     const set = new Set(world.all(instance).flatMap(({ inputs }) => Object.keys(inputs)));
     const fixed = ["dbName", "engine", "identifier", "kmsKeyId", "performanceInsightsKmsKeyId", "region"];
