@@ -13,7 +13,7 @@ export interface ArchivedChain {
   agent: string;
 }
 
-type ArchivedKind = Pick<ChainKind, "noun" | "table" | "seq" | "seal" | "headHash" | "hashed">;
+type ArchivedKind = Pick<ChainKind, "noun" | "table" | "seq" | "seal" | "headHash" | "sealed">;
 
 export const archivedKinds: Readonly<Record<ArchivedName, ArchivedKind>> = {
   ...chainKinds,
@@ -24,7 +24,7 @@ export const archivedKinds: Readonly<Record<ArchivedName, ArchivedKind>> = {
     seal: "seal",
     headHash: undefined,
     // Its record has ten fields as well, and begins with the seal before it (docs/chain.md).
-    hashed: chainKinds.history.hashed,
+    sealed: chainKinds.history.sealed,
   },
 };
 

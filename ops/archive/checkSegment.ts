@@ -91,7 +91,16 @@ async function follow(
     const start: Place = { seq: first - 1, seal: Buffer.from(from, "hex"), hash: first === 1 ? null : undefined };
     const known = ends && (ends[chain].get(agent) ?? genesis);
     const checkpoints = elsewhere.map((one) => ({ ...one, seal: Buffer.from(one.seal, "hex") }));
-    return new Follower({ chain, agent, from: known ?? start, last, head: undefined, checkpoints, repeated: false });
+    return new Follower({
+      chain,
+      agent,
+      from: known ?? start,
+      last,
+      head: undefined,
+      beyond: 0,
+      checkpoints,
+      repeated: false,
+    });
   });
   const byName = new Map(followers.map((follower) => [nameOf(follower.piece), follower]));
   for await (const lines of readSegment(bucket, segment, version)) {

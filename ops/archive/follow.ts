@@ -1,5 +1,5 @@
 /** Follows one chain from where the bucket ends, row by row: is each the next, with the seal and the hash that it must have? */
-import { createHash } from "node:crypto";
+import { expectedSeal } from "../verify/chainKinds";
 import type { Checkpoint } from "../verify/checkpoints";
 import { archivedKinds, ownerOf, type ArchivedChain } from "./chains";
 import type { Line } from "./lines";
@@ -31,6 +31,8 @@ export interface Piece extends ArchivedChain {
   last: number;
   /** Where `last` is the chain's end: what its head says. */
   head: Place | undefined;
+  /** Rows that the chain has beyond `last`. */
+  beyond: number;
   checkpoints: readonly Elsewhere[];
   /** Whether the row that the bucket ends with comes once more, to be compared. */
   repeated: boolean;
@@ -39,6 +41,8 @@ export interface Piece extends ArchivedChain {
 export class Follower {
   readonly flaws: Flaw[] = [];
   readonly elsewhere: Elsewhere[] = [];
+  /** When the last receipt was made that came. */
+  createdAt: string | undefined;
   rows = 0;
   at: Place;
   forked = false;
@@ -74,6 +78,7 @@ export class Follower {
       this.flaw("missing", from.seq, `${this.noun} ${from.seq} is in the bucket and no longer here`, from.seq);
     }
     this.rows++;
+    this.createdAt = line.createdAt;
     if (line.seq <= this.at.seq) {
       this.flaw("twice", line.seq, `${this.noun} ${line.seq} is there twice`);
       return true;
@@ -102,10 +107,10 @@ export class Follower {
   }
 
   private follows({ seq, content, prevHash, seal }: Line): boolean {
-    const { headHash, hashed } = archivedKinds[this.piece.chain];
-    const linked = headHash === undefined || this.at.hash === undefined || this.at.hash === prevHash;
+    const kind = archivedKinds[this.piece.chain];
+    const linked = kind.headHash === undefined || this.at.hash === undefined || this.at.hash === prevHash;
     if (content === undefined || !linked) return false;
-    return hashed(createHash("sha256"), this.at.seal, { seq, content, prevHash }).digest().equals(seal);
+    return expectedSeal(kind, this.at.seal, { seq, content, prevHash }).equals(seal);
   }
 
   /** Steps over what checkpoints stand for, up to before a place. */

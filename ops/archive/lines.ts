@@ -2,7 +2,7 @@
  * A line of a segment: one row of a chain, with everything that its seal covers. It is JSON, and the bytes that are sealed stand in it
  * between tabs as PostgreSQL prints them: no value goes through a parser that might print it in another way (docs/backups.md).
  */
-import { createHash } from "node:crypto";
+import { hash as digest } from "node:crypto";
 import type { ArchivedName } from "./chains";
 
 /** A row as a segment has it, ready to be checked against the one before it. */
@@ -10,6 +10,8 @@ export interface Line {
   agent: string;
   seq: number;
   seal: Buffer;
+  /** A receipt's; undefined of other rows. */
+  createdAt: string | undefined;
   /** In which its receipt was made, whose partition it is in: "2026-11"; empty for an import. */
   month: string;
   /** Authensor's hash and the one before it; null for other than receipts. */
@@ -86,21 +88,21 @@ function authensorHash(parts: RegExpExecArray | null, prevHash: string | null): 
   const [, id, envelopeId, createdAt = "", outcome] = parts;
   const [seconds, fraction = ""] = createdAt.split(".");
   const at = `${seconds}.${fraction.padEnd(3, "0").slice(0, 3)}Z`;
-  return createHash("sha256")
-    .update(
-      `{"id":"${id}","envelopeId":"${envelopeId}","timestamp":"${at}","decisionOutcome":"${outcome}","prevReceiptHash":"${prevHash ?? ""}"}`,
-    )
-    .digest("hex");
+  return digest(
+    "sha256",
+    `{"id":"${id}","envelopeId":"${envelopeId}","timestamp":"${at}","decisionOutcome":"${outcome}","prevReceiptHash":"${prevHash ?? ""}"}`,
+  );
 }
 
 function readReceipt(header: ReceiptHeader, statement: Buffer): Line {
   const { agent, seq, sealed_at, seal, hash, prev_hash: prevHash } = header;
-  const content = () => Buffer.concat([timestamp(sealed_at), createHash("sha256").update(statement).digest()]);
+  const content = () => Buffer.concat([timestamp(sealed_at), digest("sha256", statement, "buffer")]);
   const parts = identity.exec(statement.toString("latin1", 0, 256));
   return {
     agent,
     seq,
     seal: Buffer.from(seal, "hex"),
+    createdAt: parts?.[3],
     month: (parts?.[3] ?? "").slice(0, 7),
     hash,
     prevHash,
@@ -135,6 +137,7 @@ function readChange(header: ChangeHeader, before: Buffer, after: Buffer): Line {
     agent,
     seq,
     seal: Buffer.from(seal, "hex"),
+    createdAt: undefined,
     month: String(receipt_created_at).slice(0, 7),
     hash: null,
     prevHash: null,
@@ -173,6 +176,7 @@ function readImport(row: ImportLine): Line {
     agent: "",
     seq,
     seal: Buffer.from(seal, "hex"),
+    createdAt: undefined,
     month: "",
     hash: null,
     prevHash: null,

@@ -44,6 +44,7 @@ export function planSegment(
           from,
           last: seq,
           head: { seq, seal, hash },
+          beyond: 0,
           checkpoints: of,
           repeated: isHere(from.seq, of),
         });
@@ -56,7 +57,8 @@ export function planSegment(
   for (const piece of grown) {
     if (room === 0) break;
     const taken = Math.min(room, gain(piece));
-    pieces.push(taken === gain(piece) ? piece : { ...piece, last: piece.from.seq + taken, head: undefined });
+    const beyond = gain(piece) - taken;
+    pieces.push(beyond === 0 ? piece : { ...piece, last: piece.last - beyond, head: undefined, beyond });
     room -= taken;
   }
   return { pieces, forks, complete: pieces.length === grown.length && pieces.every(({ head }) => head) };

@@ -1,6 +1,6 @@
 /** The rows of pieces of chains, chain by chain and in each in order, as the lines of a segment. */
 import pg from "pg";
-import { archivedKinds, archivedNames, type ArchivedName } from "./chains";
+import { archivedKinds, archivedNames, nameOf, type ArchivedName } from "./chains";
 import { copyOut } from "./copy";
 import type { Piece } from "./follow";
 import { lineOf } from "./lines";
@@ -24,16 +24,20 @@ function firstOf({ from, checkpoints, repeated }: Piece): number {
 }
 
 /** Lines, some at a time: the pieces' in their order, which is that of `inOrder`. */
-export async function* linesOf(client: pg.Client, pieces: readonly Piece[]): AsyncGenerator<Buffer[]> {
+export async function* linesOf(
+  client: pg.Client,
+  pieces: readonly Piece[],
+  reached: Reached,
+): AsyncGenerator<Buffer[]> {
   const of = (chain: ArchivedName) => pieces.filter((piece) => piece.chain === chain);
   const receipts = of("receipts");
   for (const piece of receipts.filter(({ agent }) => agent === ""))
     yield* copyOut(
       client,
-      receiptsQuery([piece], [await spanOfNameless(client, piece)], "(actor_id is null or actor_id = '')"),
+      receiptsQuery([piece], [await spanOfNameless(client, piece, reached)], "(actor_id is null or actor_id = '')"),
     );
   for (const some of inBatches(receipts.filter(({ agent }) => agent !== "")))
-    yield* copyOut(client, receiptsQuery(some, await spansOf(client, some), "actor_id = wanted.of_agent"));
+    yield* copyOut(client, receiptsQuery(some, await spansOf(client, some, reached), "actor_id = wanted.of_agent"));
   for (const some of inBatches(of("history"))) yield* copyOut(client, historyQuery(some));
   for (const piece of of("imports")) yield* copyOut(client, importsQuery(piece));
 }
@@ -95,34 +99,61 @@ function historyQuery(pieces: readonly Piece[]): string {
 const importsQuery = (piece: Piece): string =>
   `select ${lineOf.imports} from ${archivedKinds.imports.table} where seq between ${firstOf(piece)} and ${piece.last} order by seq`;
 
+/** When the last receipt was made of each chain that this run has taken part of, by `nameOf`. */
+export type Reached = Map<string, string>;
+
+/** By how much receipts that follow one another may be dated in another order: most by no more than the first of these. */
+const disorders = ["1 minute", "1 hour", "1 day"];
+
 /**
- * A chain's newest receipts are those made last, but for clocks that differ and imports: so they are looked for from the newest back
- * (a piece that does not reach the chain's end: from the oldest on), and the search ends when all are found, however old the
- * oldest is. Where some are not found that way, the span is all of time.
+ * A chain's newest receipts are those made last, but for clocks that differ and imports: so they are looked for from the newest back, and
+ * the search ends when all are found, however old the oldest is. Of a chain that comes in several segments what follows is looked for from
+ * where the last one ended: were it from the newest back, or from the oldest on, each segment would take longer than the one before.
+ * Where some are not found that way, the span is all of time.
  */
-async function spansOf(client: pg.Client, pieces: readonly Piece[]): Promise<Span[]> {
+async function spansOf(client: pg.Client, pieces: readonly Piece[], reached: Reached): Promise<Span[]> {
   const found = new Map<Piece, Span>();
-  for (const [some, order] of [
-    [pieces.filter(({ head }) => head), "desc"],
-    [pieces.filter(({ head }) => !head), "asc"],
-  ] as const) {
-    if (some.length === 0) continue;
+  const search = async (some: readonly Piece[], order: "asc" | "desc", disorder?: string) => {
+    if (some.length === 0) return;
     const { rows } = await client.query<Found & { place: number }>(
       `select wanted.place::int4, count(*)::int8 as rows, min(seq) as first, max(seq) as last, min(at)::text as since, max(at)::text as until
-         from unnest($1::text[], $2::int8[], $3::int8[]) with ordinality wanted (agent, first, last, place)
+         from unnest($1::text[], $2::int8[], $3::int8[], $4::int8[], $5::timestamptz[]) with ordinality wanted (agent, first, last, beyond, since, place)
         cross join lateral (select chain_seq as seq, created_at as at from public.receipts
-                             where actor_id = wanted.agent and chain_seq between wanted.first and wanted.last
-                             order by created_at ${order} limit wanted.last - wanted.first + 1) stored
-        group by wanted.place`,
-      [some.map(({ agent }) => agent), some.map(firstOf), some.map(({ last }) => last)],
+                             where actor_id = wanted.agent and chain_seq between wanted.first and wanted.last + wanted.beyond
+                               and created_at >= wanted.since - $6::interval
+                             order by created_at ${order} limit wanted.last + wanted.beyond - wanted.first + 1) stored
+        where seq <= wanted.last group by wanted.place`,
+      [
+        some.map(({ agent }) => agent),
+        some.map(firstOf),
+        some.map(({ last }) => last),
+        some.map(({ beyond }) => (order === "asc" ? 0 : beyond)),
+        some.map((piece) => sinceOf(piece, reached) ?? "-infinity"),
+        disorder ?? "0",
+      ],
     );
     for (const { place, ...row } of rows) {
       const piece = some[place - 1];
       if (piece && isAllOf(piece, row)) found.set(piece, row);
     }
-  }
+  };
+  const going = pieces.filter((piece) => !piece.head && sinceOf(piece, reached) !== undefined);
+  for (const disorder of disorders)
+    await search(
+      going.filter((piece) => !found.has(piece)),
+      "asc",
+      disorder,
+    );
+  await search(
+    pieces.filter((piece) => !going.includes(piece)),
+    "desc",
+  );
   return pieces.map((piece) => found.get(piece) ?? always);
 }
+
+/** Where a piece is looked for from; undefined where that is not known. A chain that is not in the bucket begins with its oldest. */
+const sinceOf = (piece: Piece, reached: Reached): string | undefined =>
+  reached.get(nameOf(piece)) ?? (piece.from.seq === 0 ? "-infinity" : undefined);
 
 interface Found extends Span {
   rows: string;
@@ -133,14 +164,15 @@ interface Found extends Span {
 const isAllOf = (piece: Piece, { rows, first, last }: Found): boolean =>
   Number(first) === firstOf(piece) && Number(last) === piece.last && Number(rows) === piece.last - firstOf(piece) + 1;
 
-/** Receipts of no agent: the index has them by time, and does not give them in its order. */
-async function spanOfNameless(client: pg.Client, piece: Piece): Promise<Span> {
+/** Receipts of no agent: the index has them by time, and does not give them in its order. So they are looked for around a time. */
+async function spanOfNameless(client: pg.Client, piece: Piece, reached: Reached): Promise<Span> {
   for (const age of ["1 hour", "1 day", "31 days"]) {
     const { rows } = await client.query<Found>(
       `select count(*)::int8 as rows, min(chain_seq) as first, max(chain_seq) as last, min(created_at)::text as since, max(created_at)::text as until
          from public.receipts
-        where (actor_id is null or actor_id = '') and created_at >= now() - $1::interval and chain_seq between $2 and $3`,
-      [age, firstOf(piece), piece.last],
+        where (actor_id is null or actor_id = '') and chain_seq between $2 and $3
+          and created_at between coalesce($4, now()) - $1::interval and coalesce($4, now()) + $1::interval`,
+      [age, firstOf(piece), piece.last, reached.get(nameOf(piece))],
     );
     if (rows[0] && isAllOf(piece, rows[0])) return rows[0];
   }

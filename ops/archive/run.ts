@@ -16,7 +16,7 @@ import { encodeManifest, forksUpTo, type Manifest } from "./manifest";
 import { assertFollows, assertReaches, newestManifest, type Newest } from "./newest";
 import { planSegment, type Trail } from "./plan";
 import { assertNotBehind, logPosition } from "./position";
-import { inOrder, linesOf } from "./rows";
+import { inOrder, linesOf, type Reached } from "./rows";
 import { writeSegment } from "./segment";
 import { readTrail } from "./trail";
 
@@ -51,7 +51,7 @@ export interface Outcome {
 
 export async function archive(archiver: Archiver): Promise<Outcome> {
   const { client, bucket, log } = archiver;
-  const left = new Set<string>();
+  const sofar = { left: new Set<string>(), reached: new Map<string, string>() };
   const flaws = new Map<string, Flaw>();
   const done = { segments: 0, rows: 0 };
   let { accept } = archiver;
@@ -61,7 +61,7 @@ export async function archive(archiver: Archiver): Promise<Outcome> {
     if (newest) await assertFollows(bucket, manifestFolder, newest.manifest.archive);
     assertReaches(bucket, "manifest", newest?.manifest.archive.number ?? 0, archiver.told);
     await assertNotBehind(client, newest?.manifest.archive.lsn);
-    const next = await inSnapshot(client, () => writeNext({ ...archiver, accept }, newest, left));
+    const next = await inSnapshot(client, () => writeNext({ ...archiver, accept }, newest, sofar));
     const { manifest, complete } = next;
     if (manifest) {
       const { number, segment } = manifest.archive;
@@ -94,11 +94,18 @@ interface Next {
   asOf: string;
 }
 
+/** What a run knows from its segments before. */
+interface SoFar {
+  /** Chains of which nothing can be taken. */
+  left: Set<string>;
+  reached: Reached;
+}
+
 /** Writes the next segment, in the snapshot that the connection is in. */
 async function writeNext(
   { client, bucket, environment, mostRows, accept }: Archiver,
   newest: Newest | undefined,
-  left: Set<string>,
+  { left, reached }: SoFar,
 ): Promise<Next> {
   const previous = newest?.manifest.archive;
   const lsn = await logPosition(client);
@@ -114,7 +121,7 @@ async function writeNext(
   const number = (previous?.number ?? 0) + 1;
   const key = segmentKey(new Date().toISOString().slice(0, 10), number, randomBytes(6).toString("hex"));
   const ordered = inOrder(pieces);
-  const { segment, followers } = await writeSegment(bucket, key, ordered, linesOf(client, ordered));
+  const { segment, followers } = await writeSegment(bucket, key, ordered, linesOf(client, ordered, reached));
   const taken = followers.filter(({ rows }) => rows > 0);
   for (const { piece, rows } of followers) if (rows === 0) left.add(nameOf(piece));
   const flaws = [...forks, ...followers.flatMap((follower) => follower.flaws)];
@@ -122,7 +129,10 @@ async function writeNext(
   if (refused) throw new Failure(`the fork is not accepted from place ${forked.seq} on: ${refused.says}`);
   if (!segment) return { manifest: undefined, flaws, complete, asOf };
 
-  for (const { piece, at } of taken) ends[piece.chain].set(piece.agent, at);
+  for (const { piece, at, createdAt } of taken) {
+    ends[piece.chain].set(piece.agent, at);
+    if (createdAt !== undefined) reached.set(nameOf(piece), createdAt);
+  }
   const manifest: Manifest = {
     ...(await anchorOf(client, anchored(ends))),
     archive: {

@@ -25,11 +25,15 @@ export async function writeSegment(
 
 const newline = Buffer.from("\n");
 
+/** What is given to the compression at once: each time costs more than what comes of one read of the network. */
+const blockBytes = 256 * 1024;
+
 /** Blocks of lines that belong into the segment, as they are written. */
 async function* checked(
   followers: readonly Follower[],
   lines: AsyncIterable<Buffer[]>,
 ): AsyncGenerator<Block, undefined> {
+  let [block, size]: [Buffer[], number] = [[], 0];
   const known = new Map(followers.map((follower) => [nameOf(follower.piece), follower]));
   for await (const some of lines) {
     const kept = some.filter((bytes) => {
@@ -38,8 +42,15 @@ async function* checked(
       if (!follower) throw new Error(`a row of ${nameOf({ chain, agent: line.agent })} was not asked for`);
       return follower.take(line);
     });
-    if (kept.length > 0) yield { bytes: Buffer.concat(kept.flatMap((bytes) => [bytes, newline])), rows: kept.length };
+    for (const bytes of kept) {
+      block.push(bytes, newline);
+      size += bytes.length + 1;
+    }
+    if (size < blockBytes) continue;
+    yield { bytes: Buffer.concat(block, size), rows: block.length / 2 };
+    [block, size] = [[], 0];
   }
+  if (size > 0) yield { bytes: Buffer.concat(block, size), rows: block.length / 2 };
   for (const follower of followers) follower.finish();
   return undefined;
 }

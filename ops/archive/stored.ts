@@ -10,6 +10,7 @@ import { upload, type Stored } from "./upload";
 
 /** Measured (docs/performance.md): what higher levels gain in size they cost many times over in time. */
 const level = 1;
+const chunkSize = 64 * 1024;
 
 /** Of an object, in its manifest. */
 export const compressedSchema = z.object({
@@ -51,7 +52,7 @@ export async function storeCompressed(
   let compressed: Stored | undefined;
   await pipeline(
     source,
-    createGzip({ level }),
+    createGzip({ level, chunkSize }),
     async (stream: AsyncIterable<Buffer>) => {
       compressed = await upload(bucket, key, stream, "application/gzip");
     },

@@ -73,7 +73,7 @@ export const genesis: End = { seal: Buffer.alloc(0), hash: null };
 export function follows(name: ChainName, end: End, seq: number, { content, prevHash, seal }: Start): boolean {
   if (content === null) throw new TypeError("a link is checked here only where the content is");
   const linked = chainKinds[name].headHash === undefined || end.hash === undefined || end.hash === prevHash;
-  return linked && expectedSeal(name, end.seal, { seq, content, prevHash }).equals(seal);
+  return linked && expectedSeal(chainKinds[name], end.seal, { seq, content, prevHash }).equals(seal);
 }
 
 /** The stretches of one agent's chain. */

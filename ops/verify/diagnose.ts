@@ -1,6 +1,6 @@
 /** Says what happened at places where a chain of receipts does not hold. Pure: rows in, findings out. */
 import { named, type Finding } from "./findings";
-import { expectedSeal } from "./chainKinds";
+import { chainKinds, expectedSeal } from "./chainKinds";
 import { follows, genesis, type End, type Row, type Start } from "./chain";
 
 export interface ChainRow extends Row {
@@ -82,7 +82,9 @@ export function diagnose(
     for (const row of here.filter((other) => !whole(other))) {
       const before = endsBefore(suspect);
       const place = belongs(row);
-      const fits = before.some((end) => expectedSeal("receipts", end.seal, sealed(row)).equals(row.start.seal));
+      const fits = before.some((end) =>
+        expectedSeal(chainKinds.receipts, end.seal, sealed(row)).equals(row.start.seal),
+      );
       if (fits) {
         // Its seal holds, so its own columns are as they were: either receipt_hash was altered, or the predecessor's was.
         if (!row.row.hash_right)
@@ -123,7 +125,7 @@ export function diagnose(
   function followsFromRepaired(row: Candidate): boolean {
     return at(row.seq - 1).some((previous) =>
       endsBefore(previous.seq).some((end) => {
-        const seal = expectedSeal("receipts", end.seal, sealed(previous));
+        const seal = expectedSeal(chainKinds.receipts, end.seal, sealed(previous));
         return follows("receipts", { seal, hash: previous.end.hash }, row.seq, row.start);
       }),
     );

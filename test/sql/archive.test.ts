@@ -212,6 +212,26 @@ describe("a segment", () => {
     expect(manifests.map(({ archive: { complete } }) => complete)).toEqual([false, false, true]);
   });
 
+  it("of a chain that comes in many is found where the last one ended, however long the chain is", async () => {
+    const [rows, mostRows] = [1500, 50];
+    const at = (n: number) => new Date(Date.now() - 600_000 + 400 * (n ^ 1)).toISOString();
+    await insertReceipts(
+      app,
+      Array.from({ length: rows }, (_, n) => newReceipt({ created_at: at(n) })),
+    );
+    const read = async () => {
+      await archiver.query("select pg_stat_force_next_flush()");
+      const { rows: sums } = await superuser.query<{ read: number }>(
+        "select sum(idx_tup_fetch + seq_tup_read)::int as read from pg_stat_user_tables where relname ~ '^receipts_'",
+      );
+      return sums[0]!.read;
+    };
+    const before = await read();
+    expect(await run({ mostRows })).toMatchObject({ segments: rows / mostRows, rows, flaws: [] });
+    expect((await read()) - before).toBeLessThan(6 * rows);
+    await readAll();
+  });
+
   it("begins after months that have left the database before, and says which checkpoint stands for them", async () => {
     const owner = await database.connect(roles.owner);
     const archiveMonth = async () => {

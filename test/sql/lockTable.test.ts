@@ -233,13 +233,19 @@ describe("honest work", () => {
       return rows[0]?.count ?? NaN;
     };
     expect(await placesOf(() => storeReceipts(app, [receipt]))).toBeLessThanOrEqual(2);
+    // From 18 on a session keeps by itself as many as the share.
+    const { rows: own } = await owner.query<{ count: number }>(
+      `select case when current_setting('server_version_num')::int < 180000 then 0
+                   else current_setting('max_locks_per_transaction')::int - 16 end as count`,
+    );
+    const expected = Math.max(0, placesOfLookUp((months[0]?.count ?? 0) - 2) - (own[0]?.count ?? 0));
     for (const sql of [
       `select * from receipts where id = '${receipt.id}'`,
       `select * from receipts where id = '${receipt.id}' for update`,
       "select * from receipts order by created_at desc limit 50",
       "select * from search_receipts('orders')",
     ])
-      expect([sql, await placesOf(() => app.query(sql))]).toEqual([sql, placesOfLookUp((months[0]?.count ?? 0) - 2)]);
+      expect([sql, await placesOf(() => app.query(sql))]).toEqual([sql, expected]);
   });
 
   it("counts what many sessions lock together once", async () => {

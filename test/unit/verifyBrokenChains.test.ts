@@ -2,7 +2,7 @@
 import type pg from "pg";
 import { describe, expect, it } from "vitest";
 import { Chain, genesis, type Stretch, type Suspect } from "../../ops/verify/chain";
-import { expectedSeal, ofEachChain } from "../../ops/verify/chainKinds";
+import { chainKinds, expectedSeal, ofEachChain } from "../../ops/verify/chainKinds";
 import type { Head } from "../../ops/verify/chainHeads";
 import { closeGaps } from "../../ops/verify/closeGaps";
 import { gapsOf } from "../../ops/verify/gaps";
@@ -135,7 +135,7 @@ describe("stretches of one chain", () => {
       id: `id-${first}`,
       at,
       // Whatever is in front of it here ends with this seal.
-      seal: expectedSeal("history", seal, { seq: first, content, prevHash: null }),
+      seal: expectedSeal(chainKinds.history, seal, { seq: first, content, prevHash: null }),
       content: of,
       prevHash: null,
       clock,

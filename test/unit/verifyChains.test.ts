@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { findingId } from "../../ops/verify/acknowledgements";
 import { diagnose, type ChainRow } from "../../ops/verify/diagnose";
 import { sortFindings, type Finding } from "../../ops/verify/findings";
-import { expectedSeal, ofEachChain } from "../../ops/verify/chainKinds";
+import { chainKinds, expectedSeal, ofEachChain } from "../../ops/verify/chainKinds";
 import { closeGaps } from "../../ops/verify/closeGaps";
 import { headFindings } from "../../ops/verify/heads";
 import { Progress } from "../../ops/verify/progress";
@@ -22,7 +22,7 @@ function sealed(length: number): ChainRow[] {
   for (let seq = 1; seq <= length; seq++) {
     const content = createHash("sha256").update(`content ${seq}`).digest();
     const prevHash = end.hash ?? null;
-    const seal = expectedSeal("receipts", end.seal, { seq, content, prevHash });
+    const seal = expectedSeal(chainKinds.receipts, end.seal, { seq, content, prevHash });
     const hash = createHash("sha256").update(`hash ${seq}`).digest("hex");
     const at = new Date(seq * 1000).toISOString();
     rows.push({
