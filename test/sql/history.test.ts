@@ -182,6 +182,14 @@ describe("the record", () => {
     expect((await history()).map((row) => row.changed_by)).toEqual([superuser]);
   });
 
+  it.each([
+    ["execution_attempts", 2],
+    ["rekor_entry_id", "entry-1"],
+  ])("has a first row of a receipt that is born with nothing unusual but its %s", async (column, value) => {
+    await app.query("select from audit.insert_receipts($1)", [JSON.stringify([{ ...newReceipt(), [column]: value }])]);
+    expect((await history()).map(({ after }) => after)).toEqual([{ [column]: value }]);
+  });
+
   it("is silent about a receipt born plain and about an update that changes nothing", async () => {
     await stored();
     await stored({ decision_outcome: "deny" });
