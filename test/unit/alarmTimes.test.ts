@@ -1,14 +1,18 @@
 /** Whole nights in seconds: every alarm of a deployment, evaluated over what its monitor and RDS publish. */
+import { setImmediate } from "node:timers/promises";
+import type { PutMetricDataCommandInput } from "@aws-sdk/client-cloudwatch";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readAlarms, type Action, type Alarm as LocalAlarm } from "../../cloud/aws/cloudwatch/definitions";
 import { Evaluator } from "../../cloud/aws/cloudwatch/evaluator";
 import { compositeAlarmType, metricAlarmType } from "../../cloud/aws/cloudwatch/handlers";
 import { cloudWatchRoot } from "../../cloud/aws/cloudwatch/service";
-import { Store, type Identity } from "../../cloud/aws/cloudwatch/store";
+import { Store, type Identity, type Summary } from "../../cloud/aws/cloudwatch/store";
 import { gib } from "../../components/monitoring/alarm";
 import { alarmsFor } from "../../components/monitoring/alarmTable";
 import { Alarms, type AlarmsArgs } from "../../components/monitoring/alarms";
 import { metricNames, metrics, namespace, type Metric, type MetricName } from "../../ops/monitor/metrics";
+import { silentLog } from "../../ops/log";
+import { Publisher } from "../../ops/monitor/publisher";
 import { roles } from "../../ops/roles";
 import { FakeCloud } from "../local/fakeCloud";
 import { record } from "./mocks";
@@ -43,7 +47,7 @@ beforeAll(async () => {
 afterAll(() => cloud.destroy());
 
 type Value = number | Record<string, number>;
-type Values = Partial<Record<MetricName, Value>> & { server?: Partial<Record<string, number>> };
+type Values = Partial<Record<MetricName, Value>> & { server?: Record<string, number | undefined> };
 
 /** What a deployment publishes that nobody uses: a metric that is missing here does not compile. */
 const idle: Record<MetricName, Value> = {
@@ -110,6 +114,32 @@ class Time {
   private readonly evaluator = new Evaluator(this.store, {}, (action) => this.actions.push(action));
   private now = 1_800_000_000;
 
+  /** @param publisher by which the monitor's metrics come; they come at once where there is none */
+  constructor(private readonly publisher?: Publisher) {}
+
+  /** A call of the publisher's, as CloudWatch takes it. */
+  take({ MetricData = [] }: PutMetricDataCommandInput): void {
+    for (const {
+      MetricName: name = "",
+      Dimensions = [],
+      Timestamp,
+      Values = [],
+      StorageResolution = 60,
+    } of MetricData) {
+      const dimensions = Object.fromEntries(Dimensions.map(({ Name = "", Value = "" }) => [Name, Value]));
+      const metric = { region: places.primary.region, namespace, name, dimensions };
+      for (const value of Values)
+        this.store.add(metric, Timestamp!.getTime() / 1000, summaryOf(value), StorageResolution);
+    }
+  }
+
+  /** How many of the last minutes there is nothing of. */
+  lacking(name: MetricName, minutes: number): number {
+    const metric = { region: places.primary.region, namespace, name, dimensions: { Environment: "prod" } };
+    const range = { since: this.now - 60 * (minutes + 1), period: 60, length: minutes };
+    return this.store.periods(metric, range).filter((found) => found === undefined).length;
+  }
+
   /** @param values what differs from an idle deployment at this second of the stretch; undefined where the monitor is silent */
   play(seconds: number, values: (second: number) => Values | undefined = () => ({})): void {
     for (let second = 0; second < seconds; second += 10, this.now += 10) {
@@ -118,10 +148,10 @@ class Time {
       if (now !== undefined) for (const name of metricNames) this.publish(name, { ...idle, ...now }[name], wholeMinute);
       if (wholeMinute)
         for (const [name, value] of Object.entries({ ...idleServer, ...now?.server }))
-          for (const { region, identifier } of Object.values(places))
+          for (const { region, identifier } of value === undefined ? [] : Object.values(places))
             this.put(
               { region, namespace: "AWS/RDS", name, dimensions: { DBInstanceIdentifier: identifier } },
-              value ?? 0,
+              value,
               60,
             );
       this.evaluator.evaluate(alarms, this.now);
@@ -138,7 +168,10 @@ class Time {
   private publish(name: MetricName, value: Value, wholeMinute: boolean): void {
     const metric: Metric = metrics[name];
     if (!metric.fast && !wholeMinute) return;
+    const at = new Date(1000 * (this.now - (metric.fast ? 10 : 60)));
     for (const [label, one] of typeof value === "number" ? [["", value] as const] : Object.entries(value)) {
+      this.publisher?.add([{ name, at, values: [one], ...(metric.by && { label }) }]);
+      if (this.publisher) continue;
       const dimensions = { Environment: "prod", ...(metric.by && { [metric.by]: label }) };
       this.put({ region: places.primary.region, namespace, name, dimensions }, one, metric.fast ? 1 : 60);
     }
@@ -147,9 +180,11 @@ class Time {
   /** Of the span before now, which has just ended. */
   private put(metric: Identity, value: number, resolution: number): void {
     const at = this.now - (resolution === 1 ? 10 : 60);
-    this.store.add(metric, at, { count: 1, sum: value, minimum: value, maximum: value }, resolution);
+    this.store.add(metric, at, summaryOf(value), resolution);
   }
 }
+
+const summaryOf = (value: number): Summary => ({ count: 1, sum: value, minimum: value, maximum: value });
 
 const hour = 3600;
 const alarmsOf = ({ actions }: Time) => actions.filter(({ state }) => state === "ALARM").map(({ alarm }) => alarm);
@@ -222,6 +257,70 @@ describe("an alarm fires for as long as there is reason to, and then clears:", (
     time.play(60, (second) => ({ ReplicationLagSeconds: second }));
     expect(time.alarming).toEqual(["replication-lag"]);
   });
+
+  test("a replica that is stopped, by its lag and as disconnected, within five minutes; once it has caught up all is well", () => {
+    const time = new Time();
+    const noReplica = { ReplicaLag: undefined };
+    time.play(1200);
+    // The primary gives up its connection after wal_sender_timeout, 30 s on RDS.
+    const stopped = (second: number): Values => ({
+      ReplicationLagSeconds: second,
+      ReplicaConnected: second < 30 ? 1 : 0,
+      SlotRetainedBytes: second * 1024 ** 2,
+      SourcesFailing: 1,
+      server: noReplica,
+    });
+    time.play(60, stopped);
+    expect(time.alarming).toEqual(["replication-lag"]);
+    time.play(240, (second) => stopped(60 + second));
+    expect(time.alarming.sort()).toEqual(["replica-disconnected", "replication-lag"]);
+    time.play(120, (second) => ({ ReplicationLagSeconds: 300 - 2.5 * second }));
+    time.play(240);
+    expect(time.alarming).toEqual([]);
+  });
+
+  test.each(["refuses all calls", "hangs"])(
+    "a CloudWatch that %s for ten minutes, by the monitor's silence alone; nothing that was measured meanwhile is lost",
+    async (trouble) => {
+      let [takes, calls] = [true, 0];
+      const giveUp: (() => void)[] = [];
+      const send = (input: PutMetricDataCommandInput): Promise<void> => {
+        calls++;
+        if (takes) return Promise.resolve(time.take(input));
+        return new Promise((_, reject) => {
+          giveUp.push(() => reject(new Error("TimeoutError")));
+          if (trouble === "refuses all calls") giveUp.pop()!();
+        });
+      };
+      const publisher = new Publisher("prod", send, silentLog);
+      const time = new Time(publisher);
+      const minutes = async (count: number) => {
+        for (let turn = 0; turn < 6 * count; turn++) {
+          time.play(10);
+          // As the monitor does it: not waited for.
+          void publisher.flush();
+          await setImmediate();
+        }
+      };
+      await minutes(20);
+      expect([publisher.waiting, time.alarming]).toEqual([0, []]);
+
+      time.actions.length = 0;
+      [takes, calls] = [false, 0];
+      await minutes(10);
+      expect(time.alarming).toEqual(["monitor-silent"]);
+      // The twelve hours that are kept have room for so much more.
+      expect(publisher.waiting).toBeLessThan(50_000 / 60);
+      expect(calls).toBe(trouble === "hangs" ? 1 : 60);
+
+      takes = true;
+      for (const reject of giveUp) reject();
+      await minutes(10);
+      expect([publisher.waiting, time.alarming]).toEqual([0, []]);
+      for (const name of ["Commits", "ReplicationLagSeconds"] as const) expect(time.lacking(name, 20)).toBe(0);
+      expect(alarmsOf(time)).toEqual(["authensor-prod-monitor-silent"]);
+    },
+  );
 
   test("a primary that is gone with its region wakes somebody by the replica's region alone", () => {
     const time = new Time();
