@@ -181,6 +181,22 @@ test("what only the deployment will know is told as such, and an item of a list 
   expect(said).toContain("parameters[max_connections].value: 400 → 500");
 });
 
+test("long values are cut, and of two long texts the part that differs is shown", () => {
+  const text = (end: string) => `${"same ".repeat(300)}${end}${" rest".repeat(300)}`;
+  const step = {
+    op: "update",
+    urn: urn("kubernetes:core/v1:ConfigMap", "c"),
+    oldState: state({ data: text("old") }),
+    newState: state({ data: text("new") }),
+    detailedDiff: { data: { kind: "update", inputDiff: true } },
+  };
+  const [line = ""] = terminal(reviewOf(of(step)))
+    .split("\n")
+    .filter((one) => one.includes("· data:"));
+  expect(line).toMatch(/…[same ]+ old rest.* → …[same ]+ new rest/);
+  expect(line.length).toBeLessThan(300);
+});
+
 describe("hostile names", () => {
   const hostile = [
     "</details><img src=x onerror=alert(1)>",
