@@ -63,7 +63,8 @@ function replacedLines({ changes, losses, strangers }: Review, quote: Quote): st
 }
 
 function sectionsOf(review: Review, quote: Quote, say: Say): Section[] {
-  const { whole, diagnostics, losses, strangers, allowedInVain, interruptions, settings, hiddenSettings } = review;
+  const { whole, diagnostics, losses, strangers, unguarded, allowedInVain, interruptions, settings, hiddenSettings } =
+    review;
   const errors = diagnostics.filter(({ severity }) => severity === "error");
   const others = diagnostics.filter(({ severity }) => severity !== "error");
   const goes = ({ kind, type, name }: Change) => `${quote(name)} (${quote(type)}) is ${done[kind]}`;
@@ -88,6 +89,7 @@ function sectionsOf(review: Review, quote: Quote, say: Say): Section[] {
       title: "Not known whether these hold data",
       items: strangers.map((change) => `${goes(change)}${forcedBy(change, quote)}. Enter its type in review/rules.ts.`),
     },
+    { title: "Protection that goes", items: unguarded.map(({ name, what }) => `${quote(name)}: ${say(what)}.`) },
     { title: "Allowed in vain: nothing of that name is replaced or deleted", items: allowedInVain.map(quote) },
     {
       title: "Interruptions",

@@ -2,6 +2,7 @@
 import { shownSettings, hidden } from "../settings/shown";
 import { at, changesOf, type Change, type Interruption, type Kind } from "./change";
 import { costChange, costsOf, type Priced } from "./costs";
+import { guardsLost } from "./guards";
 import { readUrn, type Preview, type Properties, type Step } from "./preview";
 import { makesNothing, rules } from "./rules";
 import { isConfidential, shown, shownPair } from "./values";
@@ -31,6 +32,8 @@ export interface Review {
   losses: Loss[];
   /** Replaced or deleted, and nothing is known of what they hold. */
   strangers: Change[];
+  /** What protects data and no longer would. */
+  unguarded: { name: string; what: string }[];
   /** Names given as allowed that nothing here has. */
   allowedInVain: string[];
   interruptions: (Interruption & { names: string[] })[];
@@ -65,6 +68,7 @@ export function reviewOf(
     counts: changeSummary ?? countsOf(changes),
     losses,
     strangers,
+    unguarded: changes.flatMap((change) => guardsLost(change).map((what) => ({ name: change.name, what }))),
     allowedInVain: allowed.filter((name) => !going.some((change) => change.name === name)),
     interruptions: isNew ? [] : together(changes),
     costs: costsOfChanges(changes, before?.["storageGib"], now["storageGib"]),

@@ -131,6 +131,52 @@ describe("what holds data and goes", () => {
   });
 });
 
+describe("protection that goes", () => {
+  test("is told: RDS' own and Pulumi's", () => {
+    const lost = reviewOf(preview("protectedReplica")).unguarded;
+    expect(lost.filter(({ name }) => name === "authensor-prod-primary").map(({ what }) => what)).toEqual([
+      "Pulumi no longer refuses to delete it",
+      "RDS no longer refuses to delete it",
+    ]);
+    expect(terminal(reviewOf(preview("protectedReplica")))).toContain("Protection that goes:");
+  });
+
+  const lock = urn("aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration", "b");
+  test.each([
+    [
+      "fewer days",
+      { backupRetentionPeriod: 35 },
+      { backupRetentionPeriod: 7 },
+      ["it can be restored to any second of 7 days, no longer of 35"],
+    ],
+    ["more days", { backupRetentionPeriod: 7 }, { backupRetentionPeriod: 35 }, []],
+    [
+      "no final snapshot",
+      { skipFinalSnapshot: false },
+      { skipFinalSnapshot: true },
+      ["no final snapshot is made when it is deleted"],
+    ],
+    ["a final snapshot", { skipFinalSnapshot: true }, { skipFinalSnapshot: false }, []],
+    [
+      "open to the Internet",
+      { publiclyAccessible: false },
+      { publiclyAccessible: true },
+      ["it gets an address in the Internet"],
+    ],
+  ])("is what protected before, and not what comes: %s", (_what, before, after, told) => {
+    const step = { ...primary("update"), oldState: state(before), newState: state(after) };
+    expect(reviewOf(of(step)).unguarded.map(({ what }) => what)).toEqual(told);
+  });
+
+  test.each([
+    ["update", ["the lock of new objects changes"]],
+    ["delete", ["the lock of new objects goes"]],
+    ["create", []],
+  ])("is the bucket's lock: %s", (op, told) => {
+    expect(reviewOf(of({ op, urn: lock, oldState: state({}) })).unguarded.map(({ what }) => what)).toEqual(told);
+  });
+});
+
 describe("the exit code", () => {
   const directory = mkdtempSync(join(tmpdir(), "review-"));
   afterAll(() => rmSync(directory, { recursive: true }));
