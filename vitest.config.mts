@@ -59,6 +59,7 @@ export default defineConfig({
           // Not part of make test: the command line that it needs is not on every machine.
           name: "engine",
           include: ["test/engine/**/*.test.ts"],
+          setupFiles: ["test/unit/bundledOnce.ts"],
           testTimeout: 900_000,
           hookTimeout: 300_000,
         },

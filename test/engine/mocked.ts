@@ -5,9 +5,10 @@ import { computedOutputs, lookups } from "../unit/mockOutputs";
 
 function handlerOfMock(type: string): Handler | undefined {
   const real = handlerOf(type);
-  if (!real) return undefined;
+  // What the engine itself remembers is remembered by the real one.
+  if (!real || real.bookkeeping) return real;
   const computed: Handler["create"] = (inputs, context) => {
-    const { id, ...outputs } = computedOutputs(type, context.name, inputs, (other) => context.resources(other));
+    const { id, ...outputs } = computedOutputs(type, context.physicalName, inputs, (other) => context.resources(other));
     return Promise.resolve({ id: String(id), outputs: { ...inputs, ...outputs } });
   };
   const mocked: Handler = { ...real, create: computed };

@@ -1,0 +1,25 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { entries } from "../../settings/table";
+import { changesTogether, isOfAws } from "./settingChanges";
+import { rowsOf } from "./settingChangesPage";
+
+const rows = rowsOf(readFileSync(join(__dirname, "../../docs/setting-changes.md"), "utf8"));
+const ofAws = /\w+\.\w+ [\w-]+/;
+/** Those that are not refused, and by the page replace and remove nothing of AWS. */
+const harmless = [...rows].filter(
+  ([, [to, updated, replaced, came]]) =>
+    to !== "not tried" && !/^refused/.test(updated!) && !ofAws.test(replaced!) && !/removed/.test(came!),
+);
+
+test("what a change of each setting does is told of every setting", () => {
+  expect([...rows.keys()].sort()).toEqual(entries.map(({ setting }) => setting.key).sort());
+});
+
+test("settings that by the page replace and remove nothing of AWS do not, changed all at once", async () => {
+  const keys = harmless.map(([key]) => key);
+  expect(keys).toEqual(expect.arrayContaining(["instanceClass", "storageGib", "maxConnections", "lockDays", "tags"]));
+  const lost = (await changesTogether(keys)).filter(({ change }) => change === "replaced" || change === "removed");
+  expect(lost.filter(isOfAws).map(({ change, what }) => `${what} ${change}`)).toEqual([]);
+});
