@@ -131,9 +131,10 @@ async function inTime(
     return await work(AbortSignal.any([signal, timeout]));
   } catch (error) {
     if (!timeout.aborted || signal.aborted) throw error;
-    throw new Failure(`the dump was not done within ${seconds} s and was stopped; the segments are in the bucket`, [
-      "docs/runbooks/dump-overdue.md says how to go on.",
-    ]);
+    throw new Failure(
+      `the dump was not done within ${seconds} s and was stopped; the segments are in the bucket, and the next run goes on after the last large part`,
+      ["docs/runbooks/dump-overdue.md says how to go on."],
+    );
   }
 }
 

@@ -36,6 +36,9 @@ export const segmentKey = (day: string, number: number, random: string): string 
 export const partKey = (day: string, number: number, random: string): string =>
   `parts/${dated(day, number, random)}.copy.gz`;
 
+/** What is noted of a dump's parts before the dump is whole. */
+export const begunFolder = (number: number): string => `parts/begun/${String(number).padStart(9, "0")}/`;
+
 /** A drill's report, by its start: `drills/2026/11/28/20261128T210000Z-9f1c3a5b.json` */
 export const drillKey = (startedAt: string, random: string): string =>
   `drills/${dayFolder(startedAt.slice(0, 10))}/${startedAt.replaceAll(/[-:]|\.\d+/g, "")}-${random}.json`;

@@ -50,6 +50,9 @@ const schema = z.object({
 export type Dump = z.infer<typeof schema>;
 export type Part = z.infer<typeof partSchema>;
 
+export const decodePart = (bytes: Buffer, where: string): Part =>
+  decode(partSchema, bytes, "note of a dump's part", where);
+
 export const encodeDump = (dump: Dump): Buffer => Buffer.from(`${JSON.stringify(dump)}\n`);
 
 export const dumps: Series<Dump> = {

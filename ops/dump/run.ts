@@ -9,6 +9,7 @@ import { storeCompressed } from "../archive/stored";
 import type { Log } from "../log";
 import { newestMigration } from "../migrate/ledger";
 import { inSnapshot } from "../verify/session";
+import { notedParts, notePart } from "./begun";
 import { dueBy, isCompared, isOld, type Due } from "./due";
 import { dumps, encodeDump, type Dump, type Part } from "./manifest";
 import { describe, isSame, nameOf, rowsOf, sourcesOf, type Source } from "./parts";
@@ -65,7 +66,8 @@ export async function dump(dumper: Dumper): Promise<Dumped> {
     const parts = await readParts(dumper, newest, next.number, asOf, due);
     const written = parts.filter((part) => part.written === asOf).length;
     const manifest: Dump = { ...next, parts };
-    if (newest && !due.whole && written === 0 && isSameLayout(manifest, newest.manifest)) return unchanged(asOf);
+    const changed = parts.some((part) => !newest?.manifest.parts.includes(part));
+    if (newest && !due.whole && !changed && isSameLayout(manifest, newest.manifest)) return unchanged(asOf);
     try {
       await bucket.putNew(dumpKey(next.number), encodeDump(manifest), "application/json");
     } catch (error) {
@@ -104,22 +106,21 @@ async function readParts(
   due: Due,
 ): Promise<Part[]> {
   const there = new Map(newest?.manifest.parts.map((part) => [nameOf(part), part]));
+  const noted = await notedParts(bucket, number);
   const parts: Part[] = [];
   for (const source of sourcesOf(await readTables(client))) {
     bucket.signal.throwIfAborted();
-    const known = there.get(
-      nameOf({ schema: source.table.schema, table: source.table.name, month: source.month?.name }),
-    );
+    const name = nameOf({ schema: source.table.schema, table: source.table.name, month: source.month?.name });
+    const known = there.get(name);
     if (known && !isCompared(known, due)) {
       parts.push(known);
       continue;
     }
     const here = await describe(client, source, asOf);
-    parts.push(
-      known && isSame(here, known) && !isOld(now(), known)
-        ? known
-        : await writePart(client, bucket, source, here, number),
-    );
+    const same = [known, noted.get(name)].find((part) => part && isSame(here, part) && !isOld(now(), part));
+    const part = same ?? (await writePart(client, bucket, source, here, number));
+    if (part.written === asOf) await notePart(bucket, number, part);
+    parts.push(part);
   }
   return parts;
 }

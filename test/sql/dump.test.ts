@@ -6,6 +6,7 @@ import { Bucket } from "../../ops/archive/bucket";
 import { dumpKey } from "../../ops/archive/keys";
 import { readCompressed } from "../../ops/archive/stored";
 import { newestOf } from "../../ops/archive/newest";
+import { notedParts } from "../../ops/dump/begun";
 import { dumps, type Dump, type Part } from "../../ops/dump/manifest";
 import { nameOf } from "../../ops/dump/parts";
 import { dump } from "../../ops/dump/run";
@@ -40,7 +41,7 @@ beforeEach(async () => {
 });
 
 /** @param later milliseconds from now on */
-const run = (later = 0, more: { client?: pg.Client; told?: number } = {}) =>
+const run = (later = 0, more: { client?: pg.Client; told?: number; bucket?: Bucket } = {}) =>
   dump({
     client: archiver,
     bucket,
@@ -108,6 +109,33 @@ describe("a dump", () => {
     expect(odd!.columns.map(({ name }) => name)).toEqual(["the id", "j", "b", "a", "m", "d", "i"]);
     const [row] = await rowsOf(odd!);
     expect(row!.split("\t").slice(0, 3)).toEqual(["1", '{"a":  1.10}', "\\\\x00ff0a"]);
+  });
+
+  it("that came to no end is gone on with: a large part that is in the bucket is not written again", async () => {
+    await owner.query(`
+      create table large (t text);
+      grant select on large to authensor_archiver;
+      insert into large select string_agg(md5(random()::text), '') from generate_series(1, 100000)`);
+    class Stopped extends Bucket {
+      override async putNew(key: string, ...of: [Buffer, string]) {
+        if (key.startsWith("dumps/")) throw new Error("stopped");
+        return super.putNew(key, ...of);
+      }
+    }
+    const stopped = () => run(0, { bucket: new Stopped(bucket.client, bucket.name, signal) });
+    await expect(stopped()).rejects.toThrow("stopped");
+    const [noted] = (await notedParts(bucket, 1)).values();
+    await run();
+    expect((await part("public.large"))?.object).toEqual(noted?.object);
+    expect(noted?.object?.compressed.bytes).toBeGreaterThan(1024 * 1024);
+
+    // What has changed since is written again.
+    await owner.query("insert into large values ('more')");
+    await expect(run(day, { bucket: new Stopped(bucket.client, bucket.name, signal) })).rejects.toThrow("stopped");
+    await owner.query("insert into large values ('and more')");
+    await run(day);
+    expect((await part("public.large"))?.rows).toBe(3);
+    expect(await rowsOf((await part("public.large"))!)).toHaveLength(3);
   });
 
   it("is refused, and nothing is written, where a table may not be read", async () => {
