@@ -30,8 +30,8 @@ const misdated = (agent: string | undefined): string => `
     from public.receipts r
    where r.created_at >= $1 and r.created_at < $2${agentIs("receipts", agent, 3)}
      and (r.created_at < r.sealed_at - interval '${lateness}' or r.created_at > r.sealed_at + interval '${earliness}')
-     and not exists (select from audit.imports i
-                      where i.agent = coalesce(r.actor_id, '') and r.chain_seq between i.first_seq and i.last_seq)
+     and coalesce((select i.last_seq from audit.imports i where i.agent = coalesce(r.actor_id, '') and i.first_seq <= r.chain_seq
+                    order by i.first_seq desc limit 1), 0) < r.chain_seq
      and (r.created_at < r.sealed_at - interval '${mostWait}' or r.created_at > r.sealed_at or
           r.sealed_at is distinct from ${sealedAt("r.actor_id", "r.chain_seq - 1")})
    order by agent, seq limit ${mostFindings}`;
@@ -69,15 +69,37 @@ export async function misdatedReceipts(
   return { findings, more: Number(rows[0]?.count ?? 0) - rows.length };
 }
 
+/** SQL: when the receipts at the ends of imports were sealed, of each agent in one pass, by the index on agents, whose collation is not that of imports. */
+const sealedAtEnds = `
+  ends as materialized (select agent, first_seq as seq from audit.imports union select agent, last_seq from audit.imports),
+  spans as materialized (select agent, min(seq) as first, max(seq) as last from ends group by agent),
+  sealed as materialized (
+    select e.agent, e.seq, max(p.sealed_at) as at
+      from (select s.agent, p.* from spans s cross join lateral (
+              select chain_seq, sealed_at from public.receipts
+               where actor_id = s.agent collate "default" and chain_seq between s.first and s.last offset 0) p where s.agent <> ''
+            union all
+            select s.agent, p.* from spans s cross join lateral (
+              select chain_seq, sealed_at from public.receipts
+               where (actor_id is null or actor_id = '') and chain_seq between s.first and s.last offset 0) p where s.agent = '') p
+      join ends e on e.agent = p.agent and e.seq = p.chain_seq
+     group by e.agent, e.seq)`;
+
 const importsThatDiffer = `
-  with import as (
+  with ${sealedAtEnds},
+  chain as (
     select i.*, seq = row_number() over chain and seal = sha256(record_send(row(
              coalesce(lag(seal) over chain, ''::bytea), seq, textsend(reason), textsend(opened_by), textsend(application), opened_at,
              textsend(agent), first_seq, last_seq, sealed_at))) is true as follows,
-           sealed_at < lag(sealed_at) over chain - ${clockMayStep} as runs_back,
-           (select max(h.seq) from audit.chain_heads h where h.agent = i.agent) as head,
-           ${sealedAt("i.agent", "i.first_seq")} as first_sealed, ${sealedAt("i.agent", "i.last_seq")} as last_sealed
+           sealed_at < lag(sealed_at) over chain - ${clockMayStep} as runs_back
       from audit.imports i window chain as (order by seq)
+  ),
+  import as (
+    select i.*, (select max(h.seq) from audit.chain_heads h where h.agent = i.agent) as head,
+           f.at as first_sealed, l.at as last_sealed
+      from chain i
+      left join sealed f on f.agent = i.agent and f.seq = i.first_seq
+      left join sealed l on l.agent = i.agent and l.seq = i.last_seq
   )
   select seq, agent, first_seq, last_seq, opened_at::text as opened, first_sealed::text as first, follows, runs_back,
          coalesce(head, 0) as head, first_sealed < opened_at - ${clockMayStep} as later,

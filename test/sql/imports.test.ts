@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import type { Anchor } from "../../ops/anchorFormat";
 import { roles } from "../../ops/roles";
 import { takeAnchor } from "../../ops/takeAnchor";
-import { earliness, lateness } from "../../ops/verify/imports";
+import { earliness, importFindings, lateness, misdatedReceipts } from "../../ops/verify/imports";
 import { verify } from "../../ops/verify/verification";
 import { startPostgres, superuser, type TestDatabase, type TestPostgres } from "../postgres";
 import { insertReceipts, newReceipt, storeReceipts } from "../receipts";
@@ -70,6 +70,31 @@ it("what was imported is whole, of many agents and of none, in one import or sev
     ]);
   await storeReceipts(app, [aged(14 * minute), aged(-4 * minute), aged(0, null)]);
   expect(await findings()).toEqual([]);
+});
+
+it("of many imports each costs the same, of one agent and of several", async () => {
+  const imports = 300;
+  await owner.query(`do $$ begin for i in 1..${imports} loop
+    perform audit.open_import('one of very many imports');
+    insert into receipts (id, envelope_id, status, decision_outcome, actor_id, envelope, decision, created_at, updated_at)
+    values (gen_random_uuid(), gen_random_uuid(), 'pending', 'allow', case when i % 3 = 0 then 'b' else 'a' end, '{}', '{}',
+            now() - interval '9 days', now() - interval '9 days');
+    commit; end loop; end $$`);
+  const client = await database.connect(superuser);
+  await client.query("analyze receipts; analyze audit.imports");
+  const read = async () => {
+    await auditor.query("select pg_stat_force_next_flush()");
+    const { rows } = await client.query<{ read: number }>(
+      "select sum(coalesce(idx_tup_fetch, 0) + seq_tup_read)::int as read from pg_stat_user_tables where relname ~ '^(receipts_|imports)'",
+    );
+    return rows[0]!.read;
+  };
+  const before = await read();
+  expect(await importFindings(auditor, [])).toEqual([]);
+  expect(await misdatedReceipts(auditor, { since: "-infinity", until: "infinity" }, undefined)).toMatchObject({
+    findings: [],
+  });
+  expect((await read()) - before).toBeLessThan(12 * imports);
 });
 
 it("each receipt that is dated otherwise is a finding that names it, and an import of others explains none", async () => {
