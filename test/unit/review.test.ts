@@ -314,6 +314,15 @@ describe("what a change means", () => {
     const said = terminal(reviewOf(preview("larger")));
     expect(said).toContain("instanceClass changes in the maintenance window (sun:04:30-sun:05:30 UTC)");
     expect(said).toContain("60 to 120 seconds as a rule");
+    const alone = of({
+      ...primary("update"),
+      oldState: state({ multiAz: false }),
+      newState: state({ multiAz: false }),
+      replaceReasons: null,
+      detailedDiff: { instanceClass: { kind: "update", inputDiff: true } },
+    });
+    expect(terminal(reviewOf(alone))).toContain("instanceClass changes during the deployment: meanwhile no receipt");
+    expect(terminal(reviewOf(alone))).toContain("How long: as long as a restart and its recovery take");
     const unknown = {
       ...primary("update"),
       replaceReasons: null,
