@@ -8,6 +8,7 @@ import { saysTouched } from "../archive/newest";
 import type { Log } from "../log";
 import { Failure } from "../program";
 import type { CopyIn } from "./copyIn";
+import { buildIndexes, dropIndexes } from "./indexes";
 import { copyOf, rowOf } from "./rows";
 import { applyChanges, dropBranch, forgetImports, makeHeads } from "./settle";
 import { withoutTriggers } from "./triggers";
@@ -30,6 +31,7 @@ export async function loadSegments(client: pg.Client, bucket: Bucket, upTo: numb
     client,
     archivedNames.map((name) => archivedKinds[name].table),
     async (copy) => {
+      const indexes = await dropIndexes(client, [archivedKinds.receipts.table, archivedKinds.history.table]);
       let importsFrom: number | undefined;
       const archive = checkArchive(bucket, {
         async manifest({ archive: { pieces, forks = [] } }) {
@@ -70,6 +72,8 @@ export async function loadSegments(client: pg.Client, bucket: Bucket, upTo: numb
       if (!last) throw new Failure(`there is no segment in the bucket ${bucket.name}`);
       Object.assign(stored, counts(copy));
       log.info("segments are stored", stored);
+      // Before rows are updated: an index over rows of which this transaction has older versions is not for every snapshot.
+      await buildIndexes(client, indexes, log);
       await applyChanges(client);
       await makeHeads(client, last);
       await forgetImports(client, last.imports.seq + 1);
