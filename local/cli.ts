@@ -1,4 +1,5 @@
 /** The commands of the Makefile. Exit codes: 0 done and healthy, 1 failed, 2 wrong usage or settings. */
+import { join } from "node:path";
 import { Command, CommanderError } from "commander";
 import { alarmReport } from "./alarms";
 import { UsageError } from "./config";
@@ -6,7 +7,7 @@ import { readProblems } from "./problems";
 import { runDrill } from "./drill";
 import { runPsql } from "./psql";
 import { auditorPrograms, runAsAuditor } from "./auditor";
-import { openEnvironment, type Environment, type OpenOptions } from "./environment";
+import { checkout, openEnvironment, type Environment, type OpenOptions } from "./environment";
 import { health, removeEverything, runCron, stopEverything, table, trouble } from "./operate";
 import { ensurePrerequisites } from "./install";
 import { printer } from "../cloud/progress";
@@ -146,6 +147,24 @@ cli
       requireDeployment(environment);
       return runDrill(environment, progress, interrupt.signal);
     });
+  });
+
+cli
+  .command("pulumi")
+  .description("Pulumi's own command line on a local cloud of its own, for example up; what follows is passed on to it")
+  .helpOption(false)
+  .allowUnknownOption()
+  .argument("[arguments...]")
+  .action(async () => {
+    // Two engines do not share what they remember.
+    process.env["AUTHENSOR_LOCAL_DIR"] ??= join(checkout, ".local-pulumi");
+    ensurePrerequisites((line) => progress.line(line));
+    process.removeListener("SIGINT", onInterrupt).on("SIGINT", () => undefined); // Pulumi's: it ends in order
+    // eslint-disable-next-line @typescript-eslint/no-require-imports -- no other command needs what it loads
+    const { runPulumi } = require("./pulumi") as typeof import("./pulumi");
+    process.exitCode = await withEnvironment("make pulumi", (environment) =>
+      runPulumi(environment, process.argv.slice(3), interrupt.signal),
+    );
   });
 
 cli

@@ -93,7 +93,9 @@ export class ControlPlane extends pulumi.ComponentResource {
         // What Pulumi says where the wait below fails, it says of this name.
         `${name}-needs-metrics-server`,
         {
-          // Without metrics-server it would never scale, in silence: the deployment waits until it has read its first metric.
+          // Without metrics-server it would never scale, in silence: the deployment waits until it has read its first metric. Its
+          // APIService is not looked up instead: it belongs to no namespace, so that who deploys often may not read it, and one that is
+          // there says nothing of whether it answers.
           metadata: { ...metadata, annotations: { "pulumi.com/waitFor": "condition=ScalingActive" } },
           spec: {
             scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name: this.deployment.metadata.name },

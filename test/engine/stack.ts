@@ -1,8 +1,8 @@
 /** This program under Pulumi's own command line and engine, with the local cloud's handlers as its providers. */
-import { spawn } from "node:child_process";
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, join, resolve } from "node:path";
+import { join } from "node:path";
 import { Resources } from "../../cloud/provider/resources";
 import { serveProviders, type ProviderServer } from "../../cloud/provider/server";
 import { State } from "../../cloud/engine/state";
@@ -13,9 +13,8 @@ import { stopAll } from "../../cloud/host/process";
 import { findProgram } from "../../cloud/host/programs";
 import { findServiceUser, type ServiceUser } from "../../cloud/host/user";
 import { silent } from "../../cloud/progress";
+import { packages, projectDirectory, pulumiEnvironment } from "../../local/pulumi";
 import { substitutes } from "../../local/substitutes";
-
-const checkout = resolve(__dirname, "../..");
 
 export interface Result {
   code: number | null;
@@ -27,6 +26,14 @@ export interface StackOptions {
   handlerOf: (type: string) => Handler | undefined;
   invokes: Record<string, Invoke>;
   stack: string;
+  /** Whether the engine writes its state after each step, as it does for everybody. Default: at the end alone, which takes a third of the time. */
+  checkpoints?: boolean;
+}
+
+/** A command that goes on. */
+export interface Running {
+  child: ChildProcess;
+  ended: Promise<Result>;
 }
 
 /** Pulumi's command line and its Node.js host, as they are found on this machine. */
@@ -49,11 +56,7 @@ export class EngineStack {
   static async begin(options: StackOptions): Promise<EngineStack> {
     const stack = new EngineStack(options, findServiceUser());
     const { directory, state, serviceUser } = stack;
-    for (const name of readdirSync(checkout))
-      if (!name.startsWith(".") && !name.startsWith("Pulumi")) symlinkSync(join(checkout, name), join(directory, name));
-    for (const name of ["Pulumi.yaml", `Pulumi.${options.stack}.yaml`])
-      copyFileSync(join(checkout, name), join(directory, name));
-    mkdirSync(join(directory, ".backend"));
+    projectDirectory(directory, options.stack);
     const resources = new Resources({
       state,
       handlerOf: options.handlerOf,
@@ -63,7 +66,7 @@ export class EngineStack {
       ...(serviceUser && { serviceUser }),
     });
     const { invokes } = options;
-    stack.server = await serveProviders({ resources, invokes, packages: ["aws", "kubernetes", "random", "tls"] });
+    stack.server = await serveProviders({ resources, invokes, packages });
     const { code, stderr, stdout } = await stack.pulumi("stack", "init", options.stack);
     if (code !== 0) throw new Error(`pulumi stack init: ${stderr || stdout}`);
     return stack;
@@ -78,33 +81,27 @@ export class EngineStack {
   }
 
   pulumi(...args: string[]): Promise<Result> {
+    return this.begin(...args).ended;
+  }
+
+  begin(...args: string[]): Running {
     const child = spawn("pulumi", [...args, "--non-interactive", "--color=never"], {
       cwd: this.directory,
       stdio: ["ignore", "pipe", "pipe"],
       env: {
-        PATH: process.env["PATH"]
-          ?.split(delimiter)
-          .filter((path) => !path.includes("node_modules"))
-          .join(delimiter),
         HOME: this.directory,
-        PULUMI_HOME: join(this.directory, ".pulumi"),
-        PULUMI_BACKEND_URL: `file://${join(this.directory, ".backend")}`,
-        PULUMI_CONFIG_PASSPHRASE: "for this test alone",
-        PULUMI_SKIP_UPDATE_CHECK: "true",
-        PULUMI_NODEJS_TRANSPILE_ONLY: "true",
-        // The whole state after each step would take most of the engine's time; at the end it is written all the same.
-        PULUMI_EXPERIMENTAL: "true",
-        PULUMI_SKIP_CHECKPOINTS: "true",
-        PULUMI_DEBUG_PROVIDERS: this.server?.providers,
+        ...pulumiEnvironment(this.directory, this.server?.providers ?? ""),
+        ...(!this.options.checkpoints && { PULUMI_EXPERIMENTAL: "true", PULUMI_SKIP_CHECKPOINTS: "true" }),
       },
     });
     let [stdout, stderr] = ["", ""];
     child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
     child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
-    return new Promise((resolve, reject) => {
+    const ended = new Promise<Result>((resolve, reject) => {
       child.once("error", reject);
       child.once("close", (code) => resolve({ code, stdout, stderr }));
     });
+    return { child, ended };
   }
 
   /** As `pulumi`; fails with what it said where it fails. */

@@ -72,10 +72,11 @@ describe("dev, of what AWS and Kubernetes would answer", () => {
     expectNoSecret(stack, stack.stateFile(), stdout, stderr, said);
   });
 
-  test("left alone, it has nothing to change", async () => {
+  test("left alone, it has nothing to change, refreshed or not", async () => {
     expect(counted(await stack.succeed("preview", "--diff", "--expect-no-changes"))).toEqual([
       expect.stringMatching(/^\d+ unchanged$/),
     ]);
+    await stack.succeed("refresh", "--yes", "--skip-preview", "--expect-no-changes");
   });
 
   test("what the stack was made with and must keep is refused in the preview, in one line", async () => {
@@ -104,6 +105,70 @@ describe("dev, of what AWS and Kubernetes would answer", () => {
   });
 });
 
+describe("an up that is cut off while the migrations run", () => {
+  let stack: EngineStack;
+  /** The migrations' Job: begun, and let go on. */
+  const job = { begin: () => undefined as void, goOn: Promise.resolve() };
+  const waits = (type: string): Handler | undefined => {
+    const handler = mocked.handlerOf(type);
+    if (type !== token.job || !handler) return handler;
+    const create: Handler["create"] = async (inputs, context) => {
+      job.begin();
+      await job.goOn;
+      return handler.create(inputs, context);
+    };
+    return { ...handler, create };
+  };
+  beforeAll(async () => {
+    stack = await EngineStack.begin({ stack: "dev", ...mocked, handlerOf: waits, checkpoints: true });
+  });
+  afterAll(() => stack.end());
+
+  /** @returns what the command said, once `cutOff` was done to it while the Job ran */
+  async function cutOff(signal: "SIGINT" | "SIGKILL") {
+    let letGoOn = () => undefined as void;
+    const begun = new Promise<void>((done) => (job.begin = done));
+    job.goOn = new Promise((done) => (letGoOn = done));
+    const { child, ended } = stack.begin("up", "--yes", "--skip-preview");
+    await Promise.race([begun, ended]);
+    child.kill(signal);
+    if (signal === "SIGKILL") await ended;
+    letGoOn();
+    return ended;
+  }
+  const jobs = () => stack.state.entries.filter(({ type }) => type === token.job);
+
+  test("by Ctrl-C ends in order, and the next one goes on", async () => {
+    const { code, stdout, stderr } = await cutOff("SIGINT");
+    expect({ code, said: stdout + stderr }).toEqual({
+      code: failed,
+      said: expect.stringMatching(/cancel/i) as string,
+    });
+    await stack.succeed("up", "--yes", "--skip-preview");
+    expect(jobs()).toHaveLength(1);
+    expect(counted(await stack.succeed("preview", "--expect-no-changes"))).toEqual([
+      expect.stringMatching(/^\d+ unchanged$/),
+    ]);
+  });
+
+  test("by a kill leaves a lock, and once that is taken away the next one goes on; what was under way stays, known to no state", async () => {
+    await stack.succeed("config", "set", "monthsAhead", "4");
+    const { code } = await cutOff("SIGKILL");
+    expect(code).toBeNull();
+    const refused = await stack.pulumi("up", "--yes", "--skip-preview");
+    expect({ code: refused.code, said: refused.stdout + refused.stderr }).toEqual({
+      code: failed,
+      said: expect.stringContaining("pulumi cancel") as string,
+    });
+    await stack.succeed("cancel", "--yes");
+    await stack.succeed("up", "--yes", "--skip-preview");
+    expect(counted(await stack.succeed("preview", "--expect-no-changes"))).toEqual([
+      expect.stringMatching(/^\d+ unchanged$/),
+    ]);
+    expect(jobs()).toHaveLength(2);
+  });
+});
+
 describe("prod, of what AWS and Kubernetes would answer", () => {
   let stack: EngineStack;
   beforeAll(async () => {
@@ -116,6 +181,7 @@ describe("prod, of what AWS and Kubernetes would answer", () => {
     expect(counted(await stack.succeed("preview", "--diff", "--expect-no-changes"))).toEqual([
       expect.stringMatching(/^\d+ unchanged$/),
     ]);
+    await stack.succeed("refresh", "--yes", "--skip-preview", "--expect-no-changes");
     expectNoSecret(stack, stack.stateFile());
   });
 
