@@ -41,12 +41,14 @@ export async function fromBucket(
   owner: string,
   means: Means,
 ): Promise<Restored & { problems: string[] }> {
-  const { programs, signal } = means;
+  const { programs, scratch, signal } = means;
+  const asOwner = { ...usingOf(means), url: urlOf(server, owner) };
+  const used = "select pg_database_size(current_database()) as bytes";
+  const { rows } = await withConnection(asOwner, (client) => client.query<{ bytes: string }>(used));
+  await scratch.makeRoom(Number(rows[0]?.bytes));
   const seconds = await begin(way, means);
-  await withConnection({ ...usingOf(means), url: urlOf(server, owner) }, (client) =>
-    // What somebody has put into template1 is no part of an empty database.
-    client.query(`create database ${database} template template0`),
-  );
+  // What somebody has put into template1 is no part of an empty database.
+  await withConnection(asOwner, (client) => client.query(`create database ${database} template template0`));
   let made: Made | undefined;
   const { code, failure } = await runHelper({
     program: programs.restore,

@@ -31,8 +31,15 @@ export interface ScratchSettings {
 /** What RDS does not come back from by itself. */
 const isBroken = (status: string) => /^(failed|restore-error|inaccessible-|incompatible-|storage-full)/.test(status);
 
+/** GiB for twice what is used, the log and the sorting of indexes; undefined where there is as much. */
+function storageFor(usedBytes: number, has: number | undefined): number | undefined {
+  const needed = Math.ceil((2.5 * usedBytes) / 2 ** 30) + 5;
+  // RDS enlarges by a tenth at least.
+  return has === undefined || has >= needed ? undefined : Math.max(needed, Math.ceil(1.1 * has));
+}
+
 export class Scratch {
-  readonly #client: RDSClient;
+  readonly #client: Pick<RDSClient, "send">;
   readonly identifier: string;
   readonly region: string;
 
@@ -40,6 +47,7 @@ export class Scratch {
     readonly settings: ScratchSettings,
     readonly log: Log,
     readonly signal: AbortSignal,
+    client?: Pick<RDSClient, "send">,
   ) {
     const [, , service, region = "", , kind] = settings.copiesArn.split(":");
     if (service !== "rds" || kind !== "auto-backup")
@@ -50,7 +58,7 @@ export class Scratch {
       );
     this.region = region;
     this.identifier = scratchName(settings.environment);
-    this.#client = new RDSClient({ region, maxAttempts: 5 });
+    this.#client = client ?? new RDSClient({ region, maxAttempts: 5 });
   }
 
   /** The newest moment that the copies lead to, as RDS tells it. */
@@ -134,6 +142,25 @@ export class Scratch {
     await this.#client.send(
       new ModifyDBInstanceCommand({ DBInstanceIdentifier, MasterUserPassword, ApplyImmediately: true }),
       { abortSignal: this.signal },
+    );
+  }
+
+  /** Makes room for a second database as large as what is there: RDS enlarges storage while the server works. */
+  async makeRoom(usedBytes: number): Promise<void> {
+    const { identifier: DBInstanceIdentifier } = this;
+    const { AllocatedStorage: has } = (await this.find()) ?? {};
+    const AllocatedStorage = storageFor(usedBytes, has);
+    if (AllocatedStorage === undefined) return;
+    this.log.info("the scratch instance gets room for a second database", { GiB: AllocatedStorage, had: has });
+    await this.#client.send(
+      new ModifyDBInstanceCommand({ DBInstanceIdentifier, AllocatedStorage, ApplyImmediately: true }),
+      { abortSignal: this.signal },
+    );
+    await this.#until(
+      `has ${AllocatedStorage} GiB of storage`,
+      ({ DBInstanceStatus: status = "", AllocatedStorage: now = 0 }) =>
+        // The server works while RDS optimizes it.
+        now >= AllocatedStorage && /^(available|storage-optimization)$/.test(status),
     );
   }
 

@@ -7,7 +7,7 @@ import { networkProblems } from "../../components/network/networkProblems";
 import type { Bucket } from "../../ops/archive/bucket";
 import { drill } from "../../ops/drill/drill";
 import { summaryOf, type DrillReport } from "../../ops/drill/report";
-import type { Scratch } from "../../ops/drill/scratch";
+import { Scratch, type ScratchSettings } from "../../ops/drill/scratch";
 import { silentLog } from "../../ops/log";
 import { Failure } from "../../ops/program";
 import type { PodTemplate } from "./kubernetesTypes";
@@ -93,6 +93,27 @@ describe("the drill", () => {
     const copies = { rtoSeconds: 75, rpoSeconds: 60, verification: { unverified } };
     const report = { ok: true, problems: [], copies, bucket: { rtoSeconds: 15_000, rpoSeconds: 290 } };
     expect(summaryOf(report as unknown as DrillReport)).toMatch(says);
+  });
+
+  test.each([
+    ["as much as is needed", 30, 10, undefined],
+    ["less", 20, 10, 30],
+    ["a little less, by a tenth at least, as RDS wants it", 29, 10, 32],
+  ])("gives a second database room where the instance has %s", async (_, had, usedGib, expected) => {
+    const orders: (number | undefined)[] = [];
+    let has = had;
+    const send = ({ input }: { input: { AllocatedStorage?: number; ApplyImmediately?: boolean } }) => {
+      if (input.ApplyImmediately) orders.push((has = input.AllocatedStorage!));
+      const tags = [{ Key: "authensor:drill", Value: "prod" }];
+      return Promise.resolve({
+        DBInstances: [{ DBInstanceStatus: "storage-optimization", AllocatedStorage: has, TagList: tags }],
+      });
+    };
+    const settings = { environment: "prod", copiesArn: "arn:aws:rds:eu-north-1:1:auto-backup:ab-1", waitSeconds: 1 };
+    const { signal } = new AbortController();
+    const scratch = new Scratch(settings as ScratchSettings, silentLog, signal, { send });
+    await scratch.makeRoom(usedGib * 2 ** 30);
+    expect(orders).toEqual(expected === undefined ? [] : [expected]);
   });
 
   test("that is to end while RDS refuses to delete its instance asks once, and says that it is still there", async () => {
