@@ -7,6 +7,7 @@ import { S3Client, type S3ClientConfig } from "@aws-sdk/client-s3";
 import { readPolicy } from "../cloud/aws/iam/policy";
 import { type BucketSettings, writeSetting } from "../cloud/aws/s3/settings";
 import { createS3 } from "../cloud/aws/s3/server";
+import type { Bucket } from "../ops/archive/bucket";
 
 export const testRegion = "eu-west-1";
 const owner = { accessKeyId: "AKIATEST", secretAccessKey: "secret" };
@@ -86,3 +87,27 @@ export async function testS3(
   };
   return s3;
 }
+
+/** What becomes of an object; undefined leaves it out. */
+export type Change = (key: string, bytes: Buffer) => Buffer | undefined;
+
+/** The same objects in another bucket. */
+export async function copyBucket(from: Bucket, to: Bucket, but: Change = (_, bytes) => bytes): Promise<Bucket> {
+  const folders = ["manifests/", "segments/", "dumps/", "parts/"];
+  for (let folder = folders.shift(); folder !== undefined; folder = folders.shift())
+    for (const { key, folder: isFolder } of await from.list(folder)) {
+      if (isFolder) folders.push(key);
+      else {
+        const bytes = but(key, await from.read(key));
+        if (bytes) await to.putNew(key, bytes, "application/gzip");
+      }
+    }
+  return to;
+}
+
+/** With one bit altered, in the middle. */
+export const flipped = (bytes: Buffer): Buffer => {
+  const copy = Buffer.from(bytes);
+  copy[bytes.length >> 1]! ^= 1;
+  return copy;
+};

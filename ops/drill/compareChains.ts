@@ -1,5 +1,6 @@
 /** Chains of two databases that were restored in different ways, up to the last place that both have. */
 import type pg from "pg";
+import { archivedKinds } from "../archive/chains";
 import { readHeads, type Head } from "../verify/chainHeads";
 import { chainKinds, chainNames, type ChainName } from "../verify/chainKinds";
 import { named } from "../verify/findings";
@@ -53,6 +54,7 @@ export async function compareChains(copies: Side, bucket: Side, whole: boolean):
     result.months.push(...months.months);
     result.differences.push(...months.differences);
   }
+  result.differences.push(...(await importDifferences(copies, bucket)));
   return result;
 }
 
@@ -71,6 +73,23 @@ function headDifferences(chain: ChainName, both: readonly Stretch[], [a, here]: 
     if (!one || !other || one.seq !== other.seq || one.seal.equals(other.seal)) return [];
     return `${chainKinds[chain].noun} ${one.seq}, the last of ${named(agent)}, has the seal ${one.seal.toString("hex")} in ${a} and ${other.seal.toString("hex")} in ${b}`;
   });
+}
+
+/** The one chain of imports, up to the last place that both have. */
+async function importDifferences(a: Side, b: Side): Promise<string[]> {
+  const { table, seq, seal } = archivedKinds.imports;
+  const ask = async ({ client }: Side, upTo?: number) => {
+    const { rows } = await client.query<Rows & { last: string }>(
+      `select count(*)::int as rows, coalesce(max(${seq}), 0) as last, sum(hashtextextended(encode(${seal}, 'hex'), ${seq})) as digest
+         from ${table} where ${seq} <= coalesce($1, ${seq})`,
+      [upTo],
+    );
+    return rows[0];
+  };
+  const last = Math.min(Number((await ask(a))?.last), Number((await ask(b))?.last));
+  const [one, other] = [await ask(a, last), await ask(b, last)];
+  if (isSame(one, other)) return [];
+  return [`imports up to place ${last}: ${inWhichWay(a, one, b, other)}`];
 }
 
 interface Rows {
@@ -96,11 +115,7 @@ async function compareMonths(
       const [one, other] = [ofA.get(agent), ofB.get(agent)];
       if (isSame(one, other)) continue;
       const where = `${chainKinds[chain].noun}s of ${named(agent)} of ${month}, up to its place ${last}`;
-      differences.push(
-        one?.rows === other?.rows
-          ? `${where}: both have ${one?.rows}, and their seals are not the same in ${a.name} and in ${b.name}`
-          : `${where}: ${a.name} has ${one?.rows ?? 0}, and ${b.name} ${other?.rows ?? 0}`,
-      );
+      differences.push(`${where}: ${inWhichWay(a, one, b, other)}`);
     }
   }
   const rows = (month: string) => ({ chain, month, rows: here.get(month)?.rows ?? 0 });
@@ -109,6 +124,12 @@ async function compareMonths(
 
 const isSame = (one: Rows | undefined, other: Rows | undefined): boolean =>
   one?.rows === other?.rows && one?.digest === other?.digest;
+
+/** In which way, of two that are. */
+const inWhichWay = (a: Side, one: Rows | undefined, b: Side, other: Rows | undefined): string =>
+  one?.rows === other?.rows
+    ? `both have ${one?.rows}, and their seals are not the same in ${a.name} and in ${b.name}`
+    : `${a.name} has ${one?.rows ?? 0}, and ${b.name} ${other?.rows ?? 0}`;
 
 /** How many rows there are in these stretches, and which: by month, or of one month by agent. */
 async function rowsBy(

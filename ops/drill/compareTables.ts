@@ -3,6 +3,7 @@
  * compared where the copies, which are the primary's files, have the very versions of its rows that the dump was written from.
  */
 import type pg from "pg";
+import { archivedKinds } from "../archive/chains";
 import type { Dump } from "../dump/manifest";
 import { contentsOf, describe, isSame, nameOf, sourcesOf, type Source } from "../dump/parts";
 import { readTables } from "../dump/tables";
@@ -20,9 +21,9 @@ export interface TablesCompared {
 export async function compareTables(copies: Side, bucket: Side, dump: Dump): Promise<TablesCompared> {
   const [here, there] = [await sourcesBy(copies.client), await sourcesBy(bucket.client)];
   const result: TablesCompared = { same: 0, changedSince: [], differences: [] };
-  // Heads follow from the chains, which are compared by themselves.
-  const heads = chainNames.map((name) => chainKinds[name].heads);
-  for (const part of dump.parts.filter(({ schema, table }) => !heads.includes(`${schema}.${table}`))) {
+  // What is in chains, and follows from them, is compared by itself.
+  const chained = [...chainNames.map((name) => chainKinds[name].heads), archivedKinds.imports.table];
+  for (const part of dump.parts.filter(({ schema, table }) => !chained.includes(`${schema}.${table}`))) {
     const name = nameOf(part);
     const [one, other] = [here.get(name), there.get(name)];
     if (!one || !isSame(await describe(copies.client, one, dump.as_of), part)) {

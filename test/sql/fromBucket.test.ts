@@ -2,6 +2,7 @@
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gunzipSync, gzipSync } from "node:zlib";
 import { DeleteObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 import type pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -9,6 +10,8 @@ import { Bucket } from "../../ops/archive/bucket";
 import { manifestKey } from "../../ops/archive/keys";
 import { newestManifest, newestOf } from "../../ops/archive/newest";
 import { archive } from "../../ops/archive/run";
+import { compareChains } from "../../ops/drill/compareChains";
+import { compareTables } from "../../ops/drill/compareTables";
 import { dumps } from "../../ops/dump/manifest";
 import { dump } from "../../ops/dump/run";
 import { leftOut } from "../../ops/dump/tables";
@@ -19,7 +22,7 @@ import { roles } from "../../ops/roles";
 import { month } from "../months";
 import { migrationsDir, startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
 import { insertReceipts, newReceipt } from "../receipts";
-import { lockedBucket, makeBucket, testS3, type TestS3 } from "../s3";
+import { copyBucket, flipped, lockedBucket, makeBucket, testS3, type Change, type TestS3 } from "../s3";
 import { runOps, startOps } from "./programs";
 
 let server: TestPostgres;
@@ -105,6 +108,8 @@ async function fill(): Promise<void> {
   await archiveAll();
   await dumpInto();
   await app.query("update receipts set rekor_entry_id = 'x\\y', updated_at = now() where actor_id = 'agent-1'");
+  // Changed once more: which of two values is the last one follows from their order alone.
+  await app.query("update receipts set updated_at = now() where actor_id = 'agent-1'");
   await app.query(
     "update receipts set status = 'cancelled', updated_at = now() where status = 'pending' and actor_id = ''",
   );
@@ -141,13 +146,98 @@ async function contents(client: pg.Client, table: string): Promise<string[]> {
 }
 
 /** Not in the dump, or another one's by their nature. */
-const differs = ["audit.migrations", "audit.maintenance_run", "audit.heartbeat", "audit.archive", "audit.dumps"];
+const differs = [
+  "audit.migrations",
+  "audit.maintenance_run",
+  "audit.heartbeat",
+  "audit.archive",
+  "audit.dumps",
+  "audit.connection_limits",
+];
 
 describe("what is restored from the bucket alone", () => {
   let restored: Restored;
   let copy: TestDatabase;
   beforeAll(async () => {
+    await owner.query("alter role authensor_app connection limit 7");
     [restored, copy] = await restore();
+  });
+
+  it("leaves the roles of a server that has them their limits and passwords", async () => {
+    const { rows } = await owner.query("select rolconnlimit from pg_roles where rolname = $1", [roles.app]);
+    expect(rows).toEqual([{ rolconnlimit: 7 }]);
+    await (await copy.connect(roles.app)).query("select");
+  });
+
+  describe("is to the drill's comparison", () => {
+    const compared = async (here: pg.Client, there: pg.Client) => {
+      const [one, other] = [
+        { client: here, name: "the original" },
+        { client: there, name: "the copy" },
+      ];
+      for (const client of [here, there]) await client.query("set search_path = pg_catalog, pg_temp");
+      const manifest = (await newestOf(bucket, dumps))!.manifest;
+      return {
+        chains: await compareChains(one, other, true),
+        tables: await compareTables(one, other, manifest),
+      };
+    };
+
+    it("the same in all that the dump and the segments hold", async () => {
+      const [here, there] = [await original.connect(roles.archiver), await copy.connect(roles.archiver)];
+      const { chains, tables } = await compared(here, there);
+      expect(chains).toMatchObject({ chains: { receipts: 6, history: 2 }, differences: [] });
+      expect(chains.beyond.every(({ rows }) => rows === 0)).toBe(true);
+      expect(tables).toMatchObject({ changedSince: [], differences: [] });
+      expect(tables.same).toBeGreaterThan(15);
+    });
+
+    it.each([
+      [
+        "without a receipt",
+        "delete from receipts where actor_id = 'agent-1' and chain_seq = 1",
+        /^receipts of agent "agent-1" of \d{4}-\d\d, up to its place 5: the original has 5, and the copy 4$/,
+      ],
+      [
+        "with another seal of a change",
+        "update audit.receipt_history set seal = sha256('x') where agent = 'agent-1' and seq = 1",
+        /^changes of agent "agent-1" of \d{4}-\d\d, up to its place 9: both have 9, and their seals are not the same/,
+      ],
+      [
+        "with another end of a chain",
+        "update audit.chain_heads set seal = sha256('x') where agent = 'new'",
+        /^receipt 1, the last of agent "new", has the seal \w{64} in the original and \w{64} in the copy$/,
+      ],
+      [
+        "with another import",
+        "update audit.imports set seal = sha256('x') where seq = 1",
+        /^imports up to place 2: both have 2, and their seals are not the same/,
+      ],
+      [
+        "with another policy",
+        "update policies set policy = '{}'",
+        /^public.policies: both have 1 rows, and they are not the same in the original and in the copy/,
+      ],
+      ["without a key", "delete from api_keys", /^public.api_keys: the original has 1 rows, and the copy 0/],
+    ])("another one %s", async (_, tampering, message) => {
+      const [here, there] = [await original.connect(roles.archiver), await copy.connect()];
+      await there.query(
+        `begin; set local session_replication_role = replica; set local search_path = public; ${tampering}`,
+      );
+      const { chains, tables } = await compared(here, there);
+      await there.query("rollback");
+      expect([...chains.differences, ...tables.differences]).toEqual([expect.stringMatching(message)]);
+    });
+
+    it("not to be compared in a table that was written to since the dump", async () => {
+      const [here, there] = [await original.connect(), await copy.connect()];
+      for (const client of [here, there]) await client.query("begin");
+      await here.query("update public.policies set policy = policy");
+      await there.query("delete from public.policies");
+      const { tables } = await compared(here, there);
+      for (const client of [here, there]) await client.query("rollback");
+      expect(tables).toMatchObject({ changedSince: ["public.policies"], differences: [] });
+    });
   });
 
   it("equals the original, table by table", async () => {
@@ -165,6 +255,18 @@ describe("what is restored from the bucket alone", () => {
     expect(unlike).toEqual([]);
     expect(rows.length).toBeGreaterThan(20);
     expect(Object.keys(leftOut).filter((name) => !rows.some((row) => row.name === name))).toEqual([]);
+  });
+
+  it("has the original's indexes, by their names", async () => {
+    const indexes = `select schemaname, tablename, indexname, indexdef from pg_indexes where schemaname in ('public', 'audit')
+      and tablename in (select c.relname from pg_class c where c.oid in (select relid from pg_partition_tree('receipts')) or c.relname like 'receipt_history%')
+      order by 1, 2, 3`;
+    const [here, there] = await Promise.all(
+      [owner, await copy.connect(roles.owner)].map(async (client) => (await client.query<object>(indexes)).rows),
+    );
+    // The copy has the same months, and one or two ahead.
+    expect(here!.length).toBeGreaterThan(20);
+    for (const index of here!) expect(there).toContainEqual(index);
   });
 
   it("is whole to the verifier, against the newest manifest", () => {
@@ -227,26 +329,7 @@ it("an import that the dump has and no segment is not restored: its receipts are
   expect((await (await copy.connect(roles.owner)).query("select from audit.imports")).rowCount).toBe(0);
 });
 
-/** Another bucket with the same objects. */
-async function copyOf(from: Bucket, but: (key: string, bytes: Buffer) => Buffer | undefined = (_, bytes) => bytes) {
-  const to = newBucket();
-  const folders = ["manifests/", "segments/", "dumps/", "parts/"];
-  for (let folder = folders.shift(); folder !== undefined; folder = folders.shift())
-    for (const { key, folder: isFolder } of await from.list(folder)) {
-      if (isFolder) folders.push(key);
-      else {
-        const bytes = but(key, await from.read(key));
-        if (bytes) await to.putNew(key, bytes, "application/gzip");
-      }
-    }
-  return to;
-}
-
-const flipped = (bytes: Buffer): Buffer => {
-  const copy = Buffer.from(bytes);
-  copy[bytes.length >> 1]! ^= 1;
-  return copy;
-};
+const copyOf = (from: Bucket, but?: Change) => copyBucket(from, newBucket(), but);
 
 describe("a restore is refused, and says why,", () => {
   it.each([
@@ -342,10 +425,12 @@ it("what was hidden or overwritten in the bucket is restored as it was first wri
   const touched = await copyOf(bucket);
   const { archive: of } = (await newestManifest(touched))!.manifest;
   const [policies] = (await newestOf(touched, dumps))!.manifest.parts.filter(({ table }) => table === "policies");
-  const put = (Key: string) =>
-    touched.client.send(new PutObjectCommand({ Bucket: touched.name, Key, Body: "x", ChecksumAlgorithm: "SHA256" }));
-  await put(of.segment.key);
-  await put(policies!.object!.key);
+  const put = (Key: string, Body: Buffer) =>
+    touched.client.send(new PutObjectCommand({ Bucket: touched.name, Key, Body, ChecksumAlgorithm: "SHA256" }));
+  // Readable, and not the whole: who took it as it is would have stored these rows before the end shows it.
+  const firstLine = (bytes: Buffer) => gzipSync(gunzipSync(bytes).toString().replace(/\n.*/s, "\n"));
+  await put(of.segment.key, firstLine(await touched.read(of.segment.key)));
+  await put(policies!.object!.key, Buffer.from("x"));
   await touched.client.send(new DeleteObjectCommand({ Bucket: touched.name, Key: manifestKey(1) }));
   const [restored] = await restore({ from: touched });
   expect(restored).toMatchObject({ receipts: 11, findings: [] });
@@ -368,5 +453,5 @@ it("the program restores, and says what it has restored", async () => {
       "everything in the bucket was restored, and the trail in it is not whole",
     ) as string,
   });
-  expect(lines.at(-1)).toMatchObject({ message: "restored", receipts: 11, changes: 6, dump: 1, oldest: 1, newest: 3 });
+  expect(lines.at(-1)).toMatchObject({ message: "restored", receipts: 11, changes: 10, dump: 1, oldest: 1, newest: 3 });
 });
