@@ -1,5 +1,5 @@
 /** A drill on real servers: what it proves, what it finds, and that it removes what it has made and touches nothing else. */
-import { existsSync, renameSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import {
@@ -22,6 +22,7 @@ import { serve } from "../../cloud/aws/rds/api/server";
 import { rdsRoot } from "../../cloud/aws/rds/api/service";
 import { stopRestored } from "../../cloud/aws/rds/api/restored";
 import { listBackups, placeOf } from "../../cloud/aws/rds/backups/automated";
+import { dataOf, listBases } from "../../cloud/aws/rds/backups/base";
 import { keepBackups } from "../../cloud/aws/rds/backups/keeper";
 import { listSegments } from "../../cloud/aws/rds/backups/segments";
 import { sleep, waitUntil } from "../../cloud/host/wait";
@@ -35,7 +36,7 @@ import type { DrillReport } from "../../ops/drill/report";
 import { silentLog } from "../../ops/log";
 import { roles } from "../../ops/roles";
 import { newReceipt, storeReceipts } from "../receipts";
-import { lockedBucket, testRegion, testS3, type TestS3 } from "../s3";
+import { copyBucket, flipped, lockedBucket, makeBucket, testRegion, testS3, type TestS3 } from "../s3";
 import { bundled, runOps, startOps, type Result } from "../sql/programs";
 import { FakeCloud } from "./fakeCloud";
 
@@ -58,6 +59,7 @@ const api = serve({
   signal,
 });
 let s3: TestS3;
+let made = 0;
 let bucket: Bucket;
 let environment: Record<string, string>;
 let [asOwner, asDrill, atHome]: RDSClient[] = [];
@@ -79,6 +81,8 @@ const copies = () =>
     rds,
     listBackups(rds).find(({ copyOf }) => copyOf !== undefined)!,
   );
+
+const bucketOf = (name: string) => new Bucket(s3.client({ forcePathStyle: true }), name, signal);
 
 /** Has what was written by now in the copies; returns the segment of the log. */
 async function copied(): Promise<string> {
@@ -120,10 +124,14 @@ beforeAll(async () => {
     securityGroup: "sg-1",
     parameterGroup: String(group.outputs.name),
   };
-  const locked = { arn: "arn:aws:s3:::backups", region: elsewhere, keyArn: "arn:aws:kms:eu-west-1:000000000000:key/2" };
+  const locked = {
+    arn: "arn:aws:s3:::backups*",
+    region: elsewhere,
+    keyArn: "arn:aws:kms:eu-west-1:000000000000:key/2",
+  };
   statements = await new Promise((resolve) => output(drillStatements("test", locked, target)).apply(resolve));
   s3 = await testS3({ backups: lockedBucket }, { [key]: statements });
-  bucket = new Bucket(s3.client({ forcePathStyle: true }), "backups", signal);
+  bucket = bucketOf("backups");
 
   const migrated = await runOps("migrate", ["up"], { DATABASE_URL: await url(roles.owner) });
   expect(migrated.code, migrated.stderr).toBe(0);
@@ -286,6 +294,83 @@ describe("a drill", () => {
     expect(result.code).toBe(1);
     expect(result.stderr).toMatch(message);
     expect(await isThere()).toBe(false);
+  });
+
+  test.each([
+    [
+      "a base backup was altered",
+      (data: string) => {
+        const path = join(data, "PG_VERSION");
+        const was = readFileSync(path);
+        appendFileSync(path, "x");
+        return () => writeFileSync(path, was);
+      },
+      /PG_VERSION/,
+    ],
+    [
+      "the base backup is gone",
+      (data: string) => {
+        renameSync(data, `${data}.away`);
+        return () => renameSync(`${data}.away`, data);
+      },
+      /(lead to no moment yet|could not restore)/,
+    ],
+  ])("fails where %s: nothing can be restored from it", async (_, damage, message) => {
+    const undone = listBases(copies()).map((base) => damage(dataOf(copies(), base)));
+    const result = await drill();
+    for (const undo of undone) undo();
+    expect(result.code).toBe(1);
+    expect(result.stderr).toMatch(message);
+    expect(result.stdout).toMatch(/not tried +there was no server to restore into/);
+    expect(await isThere()).toBe(false);
+  });
+
+  test.each([
+    [
+      "a segment",
+      /^segments/,
+      flipped,
+      [/the copies: altered-archive: segments\/\S+ cannot be read as/, /the bucket: restore: segments\//],
+    ],
+    [
+      "a manifest",
+      /^manifests/,
+      (bytes: Buffer) => Buffer.from(bytes.toString().replace(/"seal":"../, '"seal":"ff')),
+      [
+        /the copies: altered-a\w+: .*manifests\/000\/000\/001.json/,
+        /the bucket: restore: .*manifests\/000\/000\/001.json/,
+      ],
+    ],
+    [
+      "a part of the dump",
+      /^parts/,
+      flipped,
+      [/: the bucket: the database could not be restored; the bucket: restore: parts\/\S+ cannot be read/],
+    ],
+    ["the dump's manifest", /^dumps/, () => undefined, [/the bucket: restore: there is no dump in the bucket/]],
+  ])(
+    "fails where %s in the bucket is not what it was, and says which way back that closes",
+    async (what, which, change, messages) => {
+      const name = `backups-${made++}`;
+      makeBucket(s3.root, name, lockedBucket);
+      await copyBucket(bucket, bucketOf(name), (of, bytes) => (which.test(of) ? change(bytes) : bytes));
+      const result = await drill({ BACKUP_BUCKET: name });
+      expect(result.code).toBe(1);
+      for (const message of messages) expect(result.stderr).toMatch(message);
+      if (!/segment|^a manifest/.test(what)) expect(result.stderr).not.toContain("the copies:");
+      expect(await isThere()).toBe(false);
+    },
+  );
+
+  test("passes with another bucket, once the numbers of the old one are set back as the runbook says", async () => {
+    await owner.query("update audit.archive set manifest = 9; update audit.dumps set number = 9");
+    const runbook = readFileSync(join(__dirname, "../../docs/runbooks/archive-flawed.md"), "utf8");
+    await owner.query(/`(update audit\.archive set [^`]+)`/.exec(runbook)![1]!);
+    await copied();
+    makeBucket(s3.root, "backups-new", lockedBucket);
+    await copyBucket(bucket, bucketOf("backups-new"));
+    const result = await drill({ BACKUP_BUCKET: "backups-new" });
+    expect(result.code, result.stderr).toBe(0);
   });
 
   test("leaves an instance of its name alone that no drill has made", async () => {
