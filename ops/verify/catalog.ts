@@ -91,7 +91,7 @@ export function compareCatalog(rows: readonly CatalogRow[], expected: Catalog = 
       compareThings(scope, things, wanted, found, future === undefined ? undefined : drainTrigger(future, expected));
     else if (inTransit.test(scope) && monthlyNames.has(scope.replace(inTransit, "_*")))
       compareInTransit(scope, things, found);
-    else if (mayBeRelation(scope, things)) continue;
+    else if (mayBeRelation(scope, things, scopes.get(""))) continue;
     else
       found(
         scope,

@@ -51,14 +51,23 @@ const brought: readonly Brought[] = [
 export const mayBe = (key: string, fact: string): boolean =>
   brought.some((entry) => entry.key.test(key) && entry.fact.test(fact));
 
-/** The extension's views: of it, and nothing but columns and what they read. */
+/** The extension's views, as its scripts make them: all columns of one of its functions, for everyone to read. */
 const view = /^public\.pg_stat_statements(_info)?$/;
 const inView: readonly Brought[] = [
-  { key: /^relation$/, fact: /^kind v; / },
+  { key: /^relation$/, fact: /^kind v; owner [^;]+; persistence p; replica identity n; everyone may SELECT$/ },
   { key: /^column /, fact: /^(?!.*; )/ },
-  { key: /^rule _RETURN$/, fact: /^[^;]*\bFROM (public\.)?pg_stat_statements(_info)?\([^;]*;; enabled O$/ },
+  {
+    key: /^rule _RETURN$/,
+    fact: /^CREATE RULE "_RETURN" AS\s+ON SELECT TO public\.(\w+) DO INSTEAD\s+SELECT (?:(?:\1\.)?\w+,\s+)*(?:\1\.)?\w+\s+FROM (?:public\.)?\1\((?:true)?\) \1\([\w, ]+\);; enabled O$/,
+  },
 ];
 
-export const mayBeRelation = (scope: string, things: ReadonlyMap<string, string>): boolean =>
+/** @param unrelated what is in no relation */
+export const mayBeRelation = (
+  scope: string,
+  things: ReadonlyMap<string, string>,
+  unrelated: ReadonlyMap<string, string> | undefined,
+): boolean =>
   view.test(scope) &&
+  unrelated?.has(`member of extension pg_stat_statements: view ${scope}`) === true &&
   [...things].every(([key, fact]) => inView.some((entry) => entry.key.test(key) && entry.fact.test(fact)));

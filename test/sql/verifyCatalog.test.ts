@@ -79,9 +79,27 @@ it("a setting that PostgreSQL 17 and later know is no finding, with the value th
 
 it("the extension that the monitor reads is no finding; a view called like its own is one", async () => {
   expect(await findingsAfter("create extension pg_stat_statements")).toEqual([]);
-  expect(await findingsAfter("create view public.pg_stat_statements as select 1 as one")).toMatchObject([
-    { kind: "guard-off", message: expect.stringContaining("public.pg_stat_statements") as string },
-  ]);
+  const extension = "create extension pg_stat_statements;";
+  const named = "' FROM pg_stat_statements() pg_stat_statements(x)' as x";
+  const columns = "from pg_stat_statements(true) pg_stat_statements(userid)";
+  const views = [
+    "create view public.pg_stat_statements as select 1 as one",
+    `create view public.pg_stat_statements as select r.*, ${named} from receipts r; grant select on pg_stat_statements to public`,
+    `${extension} create or replace view public.pg_stat_statements_info as select (select count(*) from receipts) as dealloc, stats_reset from pg_stat_statements_info()`,
+    `${extension} grant update on public.pg_stat_statements to ${roles.telemetry}`,
+    `${extension} alter extension pg_stat_statements drop view pg_stat_statements_info`,
+    `${extension} alter view public.pg_stat_statements rename to shadow; create view public.pg_stat_statements as select userid ${columns}; grant select on pg_stat_statements to public`,
+  ];
+  for (const sql of views)
+    expect([sql, await findingsAfter(sql)]).toEqual([
+      sql,
+      expect.arrayContaining([
+        expect.objectContaining({
+          kind: "guard-off",
+          message: expect.stringContaining("public.pg_stat_statements") as string,
+        }),
+      ]),
+    ]);
 });
 
 describe("a tablespace", () => {
