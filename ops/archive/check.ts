@@ -58,7 +58,7 @@ export async function* checkArchive(bucket: Bucket, taker?: Taker): AsyncGenerat
       ends?.[chain].set(agent, { seq, seal: Buffer.from(seal, "hex"), hash: seq === 0 ? null : undefined });
     if (previous === null) ends ??= ofEachArchived(() => new Map<string, Place>());
     await taker?.manifest?.(manifest);
-    const of = { key, version: found.version, first: !segments };
+    const of = { key, version: found.version, first: !segments, before: before?.manifest };
     const segment = await checkSegment(bucket, manifest, ends, of, taker);
     segments ||= segment.followers !== undefined;
     problems.push(...segment.problems);

@@ -3,6 +3,7 @@ import { Failure } from "../program";
 import type { Bucket } from "./bucket";
 import { nameOf, type ArchivedName } from "./chains";
 import { Follower, genesis, type Place } from "./follow";
+import { sealedSince } from "./late";
 import { readLine, type Line } from "./lines";
 import type { Manifest } from "./manifest";
 import { firstVersion, sayTouched } from "./newest";
@@ -31,19 +32,19 @@ const dayMs = 86_400_000;
 
 /**
  * @param ends where chains stood before; undefined where that is known from the manifest alone
- * @param of its manifest's object, and whether no older segment is there
+ * @param of its manifest's object, whether no older segment is there, and the manifest before where that is known
  */
 export async function checkSegment(
   bucket: Bucket,
   manifest: Manifest,
   ends: Ends | undefined,
-  of: { key: string; version: string | undefined; first: boolean },
+  of: { key: string; version: string | undefined; first: boolean; before: Manifest | undefined },
   taker: Taker | undefined,
 ): Promise<Seen> {
   const { key } = manifest.archive.segment;
   const read = async (version: string | undefined, problems: string[]): Promise<Seen> => {
     try {
-      return judge(manifest, await follow(bucket, manifest, ends, version, taker), problems);
+      return judge(manifest, await follow(bucket, manifest, ends, of.before, version, taker), problems);
     } catch (error) {
       if (!isUnreadable(error)) throw error;
       const wrong = `${key} cannot be read as what its manifest names: ${(error as Error).message}`;
@@ -82,8 +83,9 @@ async function gone(
 
 async function follow(
   bucket: Bucket,
-  { archive: { segment, pieces } }: Manifest,
+  { archive: { segment, pieces, forks } }: Manifest,
   ends: Ends | undefined,
+  before: Manifest | undefined,
   version: string | undefined,
   taker: Taker | undefined,
 ): Promise<Follower[]> {
@@ -100,6 +102,7 @@ async function follow(
       beyond: 0,
       checkpoints,
       repeated: false,
+      sealedSince: sealedSince(before, { chain, agent }, forks),
     });
   });
   const byName = new Map(followers.map((follower) => [nameOf(follower.piece), follower]));

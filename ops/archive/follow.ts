@@ -15,7 +15,7 @@ export const genesis: Place = { seq: 0, seal: Buffer.alloc(0), hash: null };
 
 /** What is wrong with a chain at a place. `fork`: it is not the chain that is in the bucket, and nothing more of it is taken. */
 export interface Flaw extends ArchivedChain {
-  kind: "altered" | "missing" | "twice" | "head" | "fork";
+  kind: "altered" | "missing" | "twice" | "head" | "late" | "fork";
   seq: number;
   /** The last one, of several that are missing. */
   last?: number;
@@ -36,6 +36,8 @@ export interface Piece extends ArchivedChain {
   checkpoints: readonly Elsewhere[];
   /** Whether the row that the bucket ends with comes once more, to be compared. */
   repeated: boolean;
+  /** Before this no row of it was sealed; undefined where that is not known (late.ts). */
+  sealedSince?: string | undefined;
 }
 
 export class Follower {
@@ -48,6 +50,7 @@ export class Follower {
   forked = false;
   /** Whether the repeated row has come, or none is to come. */
   private met: boolean;
+  private late = false;
 
   constructor(readonly piece: Piece) {
     this.at = piece.from;
@@ -79,6 +82,7 @@ export class Follower {
     }
     this.rows++;
     this.createdAt = line.createdAt;
+    this.compareClock(line);
     if (line.seq <= this.at.seq) {
       this.flaw("twice", line.seq, `${this.noun} ${line.seq} is there twice`);
       return true;
@@ -111,6 +115,18 @@ export class Follower {
     const linked = kind.headHash === undefined || this.at.hash === undefined || this.at.hash === prevHash;
     if (content === undefined || !linked) return false;
     return expectedSeal(kind, this.at.seal, { seq, content, prevHash }).equals(seal);
+  }
+
+  /** Said of the first only: those that follow it are as late. */
+  private compareClock({ seq, sealedAt }: Line): void {
+    const { sealedSince } = this.piece;
+    if (this.late || sealedSince === undefined || sealedAt >= sealedSince) return;
+    this.late = true;
+    this.flaw(
+      "late",
+      seq,
+      `${this.noun} ${seq} says that it was stored at ${sealedAt}; the manifest before, which shows all that was stored by ${sealedSince}, does not know it`,
+    );
   }
 
   /** Steps over what checkpoints stand for, up to before a place. */

@@ -10,6 +10,8 @@ export interface Line {
   agent: string;
   seq: number;
   seal: Buffer;
+  /** When the database stored it, by its own clock: UTC, as PostgreSQL prints it in JSON. */
+  sealedAt: string;
   /** A receipt's; undefined of other rows. */
   createdAt: string | undefined;
   /** In which its receipt was made, whose partition it is in: "2026-11"; empty for an import. */
@@ -102,6 +104,7 @@ function readReceipt(header: ReceiptHeader, statement: Buffer): Line {
     agent,
     seq,
     seal: Buffer.from(seal, "hex"),
+    sealedAt: String(sealed_at),
     createdAt: parts?.[3],
     month: (parts?.[3] ?? "").slice(0, 7),
     hash,
@@ -137,6 +140,7 @@ function readChange(header: ChangeHeader, before: Buffer, after: Buffer): Line {
     agent,
     seq,
     seal: Buffer.from(seal, "hex"),
+    sealedAt: String(changed_at),
     createdAt: undefined,
     month: String(receipt_created_at).slice(0, 7),
     hash: null,
@@ -176,6 +180,7 @@ function readImport(row: ImportLine): Line {
     agent: "",
     seq,
     seal: Buffer.from(seal, "hex"),
+    sealedAt: String(sealed_at),
     createdAt: undefined,
     month: "",
     hash: null,

@@ -66,7 +66,7 @@ const archiveSchema = z.object({
   /** What is wrong with the rows of this segment, and with chains that are no longer those of the bucket. */
   flaws: z.array(
     z.object({
-      kind: z.enum(["altered", "missing", "twice", "head", "fork"]),
+      kind: z.enum(["altered", "missing", "twice", "head", "late", "fork"]),
       chain,
       agent: z.string(),
       seq: place,

@@ -12,6 +12,7 @@ import { nameOf, ofEachArchived, type ArchivedChain } from "./chains";
 import { anchored, endsOf, pieceOf } from "./ends";
 import type { Flaw } from "./follow";
 import { manifestFolder, manifestKey, segmentKey } from "./keys";
+import { sealedSince } from "./late";
 import { encodeManifest, forksUpTo, type Manifest } from "./manifest";
 import { assertFollows, assertReaches, newestManifest, type Newest } from "./newest";
 import { planSegment, type Trail } from "./plan";
@@ -120,7 +121,10 @@ async function writeNext(
 
   const number = (previous?.number ?? 0) + 1;
   const key = segmentKey(new Date().toISOString().slice(0, 10), number, randomBytes(6).toString("hex"));
-  const ordered = inOrder(pieces);
+  const ordered = inOrder(pieces).map((piece) => ({
+    ...piece,
+    sealedSince: sealedSince(newest?.manifest, piece, forked ? [forked] : []),
+  }));
   const { segment, followers } = await writeSegment(bucket, key, ordered, linesOf(client, ordered, reached));
   const taken = followers.filter(({ rows }) => rows > 0);
   for (const { piece, rows } of followers) if (rows === 0) left.add(nameOf(piece));

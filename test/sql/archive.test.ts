@@ -15,6 +15,7 @@ import { roles } from "../../ops/roles";
 import { verifyArchive } from "../../ops/verify/archived";
 import { archiveBounds } from "../../ops/verify/fromArchive";
 import { verify } from "../../ops/verify/verification";
+import { madeUpReceipt } from "../madeUp";
 import { startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
 import { insertReceipts, newReceipt, storeReceipts } from "../receipts";
 import { restore } from "../restore";
@@ -345,6 +346,44 @@ describe("what is wrong in the database", () => {
       "insert into receipts select (jsonb_populate_record(r, jsonb_build_object('id', gen_random_uuid()))).* from receipts r where chain_seq = 1",
     );
     expect(await run()).toMatchObject({ rows: 3, flaws: [{ kind: "twice", seq: 1 }] });
+  });
+
+  it("a receipt that was made up for the past, with right seals, is named: the manifest before would know it", async () => {
+    const made = (agent: string, hours: number) => tamper(madeUpReceipt(agent, `now() - interval '${hours} hours'`));
+    await made("agent-1", 5);
+    await made("agent-1", 4);
+    await made("b", 3);
+    const bounded = await run({ mostRows: 1 });
+    expect(bounded, "what one segment had no room for").toMatchObject({ segments: 3, flaws: [] });
+    const before = (await newestManifest(bucket))!.manifest;
+    await made("ghost", 2);
+    await made("ghost", 1.5);
+    await insertReceipts(app, [newReceipt()]);
+    const { flaws } = await run();
+    expect(flaws).toMatchObject([{ kind: "late", agent: "ghost", seq: 1 }]);
+    expect(flaws[0]!.says).toMatch(/^receipt 1 says that it was stored at .*does not know it \(agent "ghost"\)$/);
+    const { number } = (await newestManifest(bucket))!.manifest.archive;
+    expect((await verifyArchive(bucket, number, 1)).findings, "once it was looked into").toEqual([]);
+    await rewriteManifest(number, (text) => text.replace(/"flaws":\[.*\],"flawsSoFar":1/, '"flaws":[],"flawsSoFar":0'));
+    expect((await verifyArchive(bucket, number, 0)).findings, "whoever wrote the manifest").toMatchObject([
+      { kind: "altered-archive", message: expect.stringContaining("receipt 1 says that it was stored at") as string },
+    ]);
+    expect(before.archive).toMatchObject({ complete: true, number: 3 });
+  });
+
+  it("what another branch has is not taken for made up, however long its fork was not accepted", async () => {
+    const made = (hours: number) => tamper(madeUpReceipt("agent-1", `now() - interval '${hours} hours'`));
+    await made(5);
+    await made(4);
+    await run();
+    await loseReceipts("agent-1", 2);
+    await made(3);
+    await made(2);
+    await insertReceipts(app, [newReceipt({ actor_id: "b" })]);
+    expect((await run()).flaws).toMatchObject([{ kind: "fork" }]);
+    const accept = { chain: "receipts" as const, agent: "agent-1", seq: 1, by: "Ana Díaz", reason: "failover" };
+    expect(await run({ accept })).toMatchObject({ rows: 2, flaws: [] });
+    expect((await verifyArchive(bucket, 3, 0)).findings).toEqual([]);
   });
 
   it("a failover that lost rows: the fork is named with both seals, its chain is left alone, all others go on", async () => {
