@@ -25,6 +25,7 @@ export default defineConfig({
     // With one more than there are CPUs, servers were so late that tests which wait for them failed now and then.
     maxWorkers: Math.max(2, availableParallelism()),
     sequence: { sequencer: LongestFirst },
+    globalSetup: "test/scratch.ts",
     projects: [
       {
         test: {

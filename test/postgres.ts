@@ -76,15 +76,20 @@ export class TestDatabase {
 
 export class TestPostgres {
   readonly bin = binaries();
-  readonly dir = mkdtempSync(join(tmpdir(), "pgtest-"));
-  readonly dataDir = join(this.dir, "data");
+  readonly dir: string;
+  readonly dataDir: string;
   port = 0;
   private readonly user = findServiceUser();
   private readonly clients: pg.Client[] = [];
   private guard: ChildProcess | undefined;
   private template: Promise<void> | undefined;
 
-  constructor(private readonly options: PostgresOptions) {}
+  constructor(private readonly options: PostgresOptions) {
+    // What is to be durable is kept on the disk.
+    const parent = options.durable ? undefined : process.env["TEST_SERVERS_DIR"];
+    this.dir = mkdtempSync(join(parent ?? tmpdir(), "pgtest-"));
+    this.dataDir = join(this.dir, "data");
+  }
 
   /** `postgresql://` URL over TCP on localhost. */
   url(role: string, database = "postgres", password?: string): string {
@@ -257,7 +262,8 @@ export class TestPostgres {
     if (template === undefined) {
       await admin.query(`create database ${name} owner ${roles.owner}`);
     } else {
-      await admin.query(`create database ${name} owner ${roles.owner} template ${template}`);
+      // The other strategy writes every page to the WAL first: half as much work again.
+      await admin.query(`create database ${name} owner ${roles.owner} template ${template} strategy file_copy`);
       // CREATE DATABASE copies neither the settings nor the privileges of its template.
       await admin.query(`set allow_system_table_mods = on`);
       await admin.query(
