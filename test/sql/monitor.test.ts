@@ -1,12 +1,15 @@
 /** What the monitor's role may see and write, and that its sources understand every server. */
 import { readdirSync, readFileSync } from "node:fs";
+import dns from "node:dns";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type pg from "pg";
 import { attempt } from "../../ops/monitor/scheduler";
 import { Server } from "../../ops/monitor/server";
 import type { Access, Source } from "../../ops/monitor/source";
 import { sourcesFor } from "../../ops/monitor/sources";
+import { controlPlane } from "../../ops/monitor/sources/controlPlane";
+import { pools } from "../../ops/monitor/sources/pools";
 import { checkpoints } from "../../ops/monitor/sources/checkpoints";
 import { connections } from "../../ops/monitor/sources/connections";
 import { partitions } from "../../ops/monitor/sources/partitions";
@@ -407,6 +410,43 @@ describe("the monitor's role", () => {
     );
     expect(rows).toEqual([{ ahead: false }]);
   });
+});
+
+it("while DNS fails, what is connected goes on and the rest says so by a code, without a name; once names resolve all is well", async () => {
+  const name = "primary.test";
+  const byName = new Server(database.url(roles.monitor).replace("localhost", name), "by-name", 1);
+  let fails = false;
+  const real = dns.lookup as (...all: unknown[]) => void;
+  const lookup = vi
+    .spyOn(dns, "lookup")
+    .mockImplementation(((host: string, options: unknown, done: (error: Error) => void) =>
+      fails && host === name
+        ? done(Object.assign(new Error(`getaddrinfo ENOTFOUND ${name}`), { code: "ENOTFOUND" }))
+        : real(host === name ? "localhost" : host, options, done)) as typeof dns.lookup);
+  const access = {
+    primary: byName,
+    poolers: ["pgbouncer.invalid:6432"],
+    poolUrl: "postgresql://pgbouncer.invalid/authensor",
+    controlPlaneUrl: "http://control-plane.invalid",
+  } as unknown as Access;
+  const asked = transactions();
+  const ask = (source: Source) => attempt(source, access, signal);
+  try {
+    expect((await ask(asked)).why).toBeUndefined();
+    fails = true;
+    expect((await ask(asked)).why, "by the connection that is open").toBeUndefined();
+    await (
+      await database.connect()
+    ).query("select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name = 'by-name'");
+    expect(await ask(asked)).toEqual({ why: "ENOTFOUND" });
+    expect((await ask(pools)).why).toMatch(/^(ENOTFOUND|EAI_AGAIN)$/);
+    expect((await ask(controlPlane)).collected).toMatchObject({ samples: { ControlPlaneReady: 0 } });
+    fails = false;
+    expect((await ask(asked)).why).toBeUndefined();
+  } finally {
+    lookup.mockRestore();
+    await byName.end();
+  }
 });
 
 describe("the verification of the whole trail", () => {
