@@ -7,7 +7,7 @@ import { anchored, endsOf } from "./ends";
 import type { Place } from "./follow";
 import { manifestKey } from "./keys";
 import { forksUpTo, type Manifest } from "./manifest";
-import { allManifests, readManifest, type Newest } from "./newest";
+import { allManifests, readManifest, type ReadManifest } from "./newest";
 import type { Ends } from "./plan";
 import { isUnreadable } from "./unreadable";
 
@@ -23,7 +23,7 @@ export interface Checked {
 /** Manifest by manifest. Where older ones have expired it begins with the oldest there is, and takes from it where chains stood. */
 export async function* checkArchive(bucket: Bucket, taker?: Taker): AsyncGenerator<Checked> {
   /** Where chains stand, and the manifest before; undefined where that is not known. */
-  let [ends, before]: [Ends | undefined, Newest | undefined] = [undefined, undefined];
+  let [ends, before]: [Ends | undefined, ReadManifest | undefined] = [undefined, undefined];
   let [last, marked, segments]: [number | undefined, boolean, boolean] = [undefined, false, false];
   for await (const found of allManifests(bucket)) {
     const key = manifestKey(found.number);
@@ -32,7 +32,7 @@ export async function* checkArchive(bucket: Bucket, taker?: Taker): AsyncGenerat
     const first = last === undefined;
     last = found.number;
 
-    let read: Newest;
+    let read: ReadManifest;
     try {
       read = await readManifest(bucket, found);
     } catch (error) {

@@ -6,7 +6,7 @@ import { Follower, genesis, type Place } from "./follow";
 import { sealedSince } from "./late";
 import { readLine, type Line } from "./lines";
 import type { Manifest } from "./manifest";
-import { firstVersion, sayTouched } from "./newest";
+import { firstVersionOf, sayTouched } from "./newest";
 import type { Ends } from "./plan";
 import { readSegment } from "./segment";
 import { isUnreadable } from "./unreadable";
@@ -54,8 +54,7 @@ export async function checkSegment(
   // Who takes lines must not get those of a version that was put on top first.
   const asItIs = taker ? undefined : await read(undefined, []);
   if (asItIs?.followers) return asItIs;
-  const [entry] = await bucket.list(key);
-  const first = entry && firstVersion(entry);
+  const first = await firstVersionOf(bucket, key);
   if (!first) return gone(bucket, key, of);
   if (asItIs && first.touched === undefined) return asItIs;
   return read(first.version, first.touched === undefined ? [] : [sayTouched(key, first.touched)]);

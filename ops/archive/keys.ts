@@ -19,8 +19,11 @@ export const dumpKey = (number: number): string => numberedKey(dumpFolder, numbe
 /** The number in the key of something that is numbered; undefined in any other key. */
 export function numberIn(key: string): number | undefined {
   const parts = /^\w+\/(\d{3})\/(\d{3})\/(\d{3})\.json$/.exec(key);
-  return parts ? Number(parts.slice(1).join("")) : undefined;
+  return (parts && Number(parts.slice(1).join(""))) || undefined;
 }
+
+/** Whether a folder is one of those that hold a thousand. */
+export const isNumberedFolder = (key: string): boolean => /^\w+\/(\d{3}\/){1,2}$/.test(key);
 
 const dayFolder = (day: string): string => day.replaceAll("-", "/");
 

@@ -1,7 +1,7 @@
 /** Which manifests there are, of segments or of dumps: found by listing, never by a pointer that could be turned back. */
 import { Failure } from "../program";
 import type { Bucket, Entry } from "./bucket";
-import { manifestFolder, numberedKey, numberIn } from "./keys";
+import { isNumberedFolder, manifestFolder, numberedKey, numberIn } from "./keys";
 import { decodeManifest, sha256Of, type Manifest } from "./manifest";
 
 /** Manifests that are numbered from 1 on, each with the hash of the one before it. */
@@ -28,7 +28,7 @@ export const sayTouched = (key: string, touched: NonNullable<Found["touched"]>):
 export const saysTouched = (problem: string): boolean =>
   / was (hidden|overwritten) after it was written$/.test(problem);
 
-export interface Newest<M = Manifest> {
+export interface ReadManifest<M = Manifest> {
   manifest: M;
   /** Of its bytes: what the next one names. */
   sha256: string;
@@ -36,30 +36,38 @@ export interface Newest<M = Manifest> {
   touched: string | undefined;
 }
 
+export interface Newest<M = Manifest> extends ReadManifest<M> {
+  /** Keys beside it that are no manifest's. */
+  unknown: string[];
+}
+
+/** Nobody can delete it while it is locked, so it must not keep anything from being archived, verified or restored. */
+export const sayUnknown = (key: string): string => `${key} is not what the archiver writes there: it was passed over`;
+
 export const newestManifest = (bucket: Bucket) => newestOf(bucket, segmentManifests);
 export const readManifest = (bucket: Bucket, found: Found) => readOf(bucket, segmentManifests, found);
 export const allManifests = (bucket: Bucket) => allIn(bucket, manifestFolder);
 
 /** Undefined where there is none. */
 export async function newestOf<M>(bucket: Bucket, series: Series<M>): Promise<Newest<M> | undefined> {
-  const found = await lastIn(bucket, series.folder);
-  return found && readOf(bucket, series, found);
+  const unknown: string[] = [];
+  const found = await lastIn(bucket, series.folder, unknown);
+  return found && { ...(await readOf(bucket, series, found)), unknown };
 }
 
 /** One by its number. */
 export async function numbered<M>(bucket: Bucket, series: Series<M>, number: number): Promise<M> {
   const key = numberedKey(series.folder, number);
-  const [entry] = await bucket.list(key);
-  const found = entry && foundIn(entry, bucket);
-  if (!found) throw new Failure(`${key} is gone from the bucket ${bucket.name}`);
-  return (await readOf(bucket, series, found)).manifest;
+  const first = await firstVersionOf(bucket, key);
+  if (!first) throw new Failure(`${key} is gone from the bucket ${bucket.name}`);
+  return (await readOf(bucket, series, { number, ...first })).manifest;
 }
 
 async function readOf<M>(
   bucket: Bucket,
   { folder, decode }: Series<M>,
   { number, version, touched }: Found,
-): Promise<Newest<M>> {
+): Promise<ReadManifest<M>> {
   const key = numberedKey(folder, number);
   const bytes = await bucket.read(key, version);
   const manifest = decode(bytes, number, `${key} in the bucket ${bucket.name}`);
@@ -76,8 +84,7 @@ export async function assertFollows(
   { number, previous }: { number: number; previous: string | null },
 ): Promise<void> {
   const before = numberedKey(folder, number - 1);
-  const [entry] = number === 1 ? [] : await bucket.list(before);
-  const first = entry && firstVersion(entry);
+  const first = number === 1 ? undefined : await firstVersionOf(bucket, before);
   const expected = first ? sha256Of(await bucket.read(before, first.version)) : null;
   if (previous === expected || (!first && number > 1 && (await firstIn(bucket, folder))?.number === number)) return;
   throw new Failure(
@@ -101,9 +108,12 @@ async function firstIn(bucket: Bucket, folder: string): Promise<Found | undefine
   return undefined;
 }
 
-async function lastIn(bucket: Bucket, folder: string): Promise<Found | undefined> {
-  for (const entry of (await bucket.list(folder)).toReversed()) {
-    const found = entry.folder ? await lastIn(bucket, entry.key) : foundIn(entry, bucket);
+async function lastIn(bucket: Bucket, folder: string, unknown: string[]): Promise<Found | undefined> {
+  const entries = await bucket.list(folder);
+  unknown.push(...entries.filter(isUnknown).map(({ key }) => key));
+  for (const entry of entries.toReversed()) {
+    if (isUnknown(entry)) continue;
+    const found = entry.folder ? await lastIn(bucket, entry.key, unknown) : foundIn(entry);
     if (found) return found;
   }
   return undefined;
@@ -112,23 +122,39 @@ async function lastIn(bucket: Bucket, folder: string): Promise<Found | undefined
 /** All that are there, oldest first. */
 async function* allIn(bucket: Bucket, folder: string): AsyncGenerator<Found, undefined> {
   for (const entry of await bucket.list(folder)) {
+    if (isUnknown(entry)) continue;
     if (entry.folder) {
       yield* allIn(bucket, entry.key);
       continue;
     }
-    const found = foundIn(entry, bucket);
+    const found = foundIn(entry);
     if (found) yield found;
   }
   return undefined;
 }
 
+/** Keys in a folder, and in its numbered ones, that are no manifest's. */
+export async function* unknownIn(bucket: Bucket, folder: string): AsyncGenerator<string, undefined> {
+  for (const entry of await bucket.list(folder)) {
+    if (isUnknown(entry)) yield entry.key;
+    else if (entry.folder) yield* unknownIn(bucket, entry.key);
+  }
+  return undefined;
+}
+
+const isUnknown = ({ key, folder }: Entry): boolean => (folder ? !isNumberedFolder(key) : numberIn(key) === undefined);
+
 /** Undefined where only a marker is left: it has expired, and every one before it. */
-function foundIn(entry: Entry, bucket: Bucket): Found | undefined {
+function foundIn(entry: Entry): Found | undefined {
   const number = numberIn(entry.key);
-  if (number === undefined)
-    throw new Failure(`${entry.key} in the bucket ${bucket.name} is not what this program writes there`);
   const first = firstVersion(entry);
-  return first && { number, ...first };
+  return number === undefined ? undefined : first && { number, ...first };
+}
+
+/** Of the object that has just this key: others may begin with it. */
+export async function firstVersionOf(bucket: Bucket, key: string): Promise<Omit<Found, "number"> | undefined> {
+  const entry = (await bucket.list(key)).find((one) => one.key === key);
+  return entry && firstVersion(entry);
 }
 
 /** What an object was when it was written, whoever hid it or put another on top. */

@@ -14,7 +14,7 @@ import type { Flaw } from "./follow";
 import { manifestFolder, manifestKey, segmentKey } from "./keys";
 import { sealedSince } from "./late";
 import { encodeManifest, forksUpTo, type Manifest } from "./manifest";
-import { assertFollows, assertReaches, newestManifest, type Newest } from "./newest";
+import { assertFollows, assertReaches, newestManifest, sayUnknown, type Newest } from "./newest";
 import { planSegment, type Trail } from "./plan";
 import { assertNotBehind, logPosition } from "./position";
 import { inOrder, linesOf, type Reached } from "./rows";
@@ -59,6 +59,7 @@ export async function archive(archiver: Archiver): Promise<Outcome> {
   for (;;) {
     bucket.signal.throwIfAborted();
     const newest = await newestManifest(bucket);
+    for (const key of newest?.unknown.slice(0, 10) ?? []) log.warn(sayUnknown(key), { bucket: bucket.name });
     if (newest) await assertFollows(bucket, manifestFolder, newest.manifest.archive);
     assertReaches(bucket, "manifest", newest?.manifest.archive.number ?? 0, archiver.told);
     await assertNotBehind(client, newest?.manifest.archive.lsn);

@@ -1,11 +1,11 @@
 /** Puts a dump's parts into the tables that the migrations made. */
 import pg from "pg";
 import type { Bucket } from "../archive/bucket";
-import { firstVersion } from "../archive/newest";
+import { firstVersionOf } from "../archive/newest";
 import { readCompressed } from "../archive/stored";
 import { nameOf } from "../dump/parts";
 import type { Dump, Part } from "../dump/manifest";
-import { fullName, isLeftOut, readTables, type Table } from "../dump/tables";
+import { fullName, isLeftOut, leftOut, readTables, type Table } from "../dump/tables";
 import type { Log } from "../log";
 import { Failure } from "../program";
 import type { CopyIn } from "./copyIn";
@@ -36,7 +36,11 @@ export async function loadDump(client: pg.Client, bucket: Bucket, dump: Dump, lo
 }
 
 function targetOf(part: Part, tables: ReadonlyMap<string, Table>): Table {
-  const table = tables.get(fullName({ schema: part.schema, name: part.table }));
+  const name = fullName({ schema: part.schema, name: part.table });
+  const why = leftOut[name];
+  if (why !== undefined)
+    throw new Failure(`the dump has ${nameOf(part)}, which no dump holds (${why}): the archiver did not write it`);
+  const table = tables.get(name);
   if (!table) throw new Failure(`the dump has ${nameOf(part)}, a table that these migrations do not make`);
   const columns = ({ columns }: Pick<Table, "columns">) =>
     columns
@@ -55,8 +59,7 @@ async function loadPart(
   object: NonNullable<Part["object"]>,
   { sql }: Table,
 ): Promise<number> {
-  const [entry] = await bucket.list(object.key);
-  const first = entry && firstVersion(entry);
+  const first = await firstVersionOf(bucket, object.key);
   if (!first) throw new Failure(`${object.key} is gone from the bucket ${bucket.name}: it holds ${nameOf(part)}`);
   const columns = part.columns.map(({ name }) => pg.escapeIdentifier(name)).join(", ");
   const statement = `copy ${sql} (${columns}) from stdin`;

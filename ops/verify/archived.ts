@@ -6,8 +6,9 @@ import { checkArchive } from "../archive/check";
 import type { Taker } from "../archive/checkSegment";
 import { endsOf } from "../archive/ends";
 import type { Flaw } from "../archive/follow";
-import { manifestKey } from "../archive/keys";
+import { dumpFolder, manifestFolder, manifestKey } from "../archive/keys";
 import type { Manifest } from "../archive/manifest";
+import { sayUnknown, unknownIn } from "../archive/newest";
 import type { Ends } from "../archive/plan";
 import type { Checkpoint } from "./checkpoints";
 import type { Finding } from "./findings";
@@ -77,6 +78,8 @@ export async function verifyArchive(
     if (checked.expired !== "segment") rows += manifest.archive.segment.rows;
     for (const flaw of manifest.archive.flaws) flaws.push({ number: manifest.archive.number, flaw });
   }
+  for (const folder of [manifestFolder, dumpFolder])
+    for await (const key of unknownIn(bucket, folder)) wrong(sayUnknown(key));
   const number = newest?.archive.number ?? 0;
   if (told > number)
     wrong(

@@ -7,7 +7,7 @@ import type { Bucket } from "../archive/bucket";
 import { anchored, endsOf } from "../archive/ends";
 import { manifestKey } from "../archive/keys";
 import type { Manifest } from "../archive/manifest";
-import { firstVersion, newestManifest, readManifest } from "../archive/newest";
+import { firstVersionOf, newestManifest, readManifest } from "../archive/newest";
 
 export interface ArchiveBounds {
   from: Anchor;
@@ -63,7 +63,6 @@ async function lastBefore(bucket: Bucket, newest: Manifest, time: number): Promi
 
 /** Undefined where it has expired. */
 async function manifestAt(bucket: Bucket, number: number): Promise<Manifest | undefined> {
-  const [entry] = await bucket.list(manifestKey(number));
-  const first = entry && firstVersion(entry);
+  const first = await firstVersionOf(bucket, manifestKey(number));
   return first && (await readManifest(bucket, { number, ...first })).manifest;
 }

@@ -9,6 +9,7 @@ import { Bucket } from "../../ops/archive/bucket";
 import { checkArchive } from "../../ops/archive/check";
 import { manifestKey } from "../../ops/archive/keys";
 import { sha256Of, type Manifest } from "../../ops/archive/manifest";
+import { newestManifest } from "../../ops/archive/newest";
 import { archive } from "../../ops/archive/run";
 import { silentLog } from "../../ops/log";
 import { Server } from "../../ops/monitor/server";
@@ -194,6 +195,32 @@ describe("what is wrong in the bucket is found, the place named, and the rest ve
     });
     const { findings } = await check();
     expect(findings.map((finding) => finding.message)).toEqual([expect.stringMatching(message) as string]);
+  });
+
+  it("objects that are no manifests are findings, and keep nothing from being archived, verified and read", async () => {
+    const unknown = [
+      "manifests/zzz",
+      "manifests/000/000/000.json",
+      "manifests/000/000/004.json.gz",
+      "manifests/zzz/1",
+      "dumps/x",
+    ];
+    for (const key of unknown) await put(key, "x");
+    const said = unknown.map(
+      (key) => `${key.replace("zzz/1", "zzz/")} is not what the archiver writes there: it was passed over`,
+    );
+    const { findings, anchors } = await check();
+    expect(findings.map(({ message }) => message).sort()).toEqual([...said].sort());
+    expect(anchors).toMatchObject([{ source: manifestKey(4) }]);
+    const warned: string[] = [];
+    const log = { ...silentLog, warn: (message: string) => void warned.push(message) };
+    const client = await database.connect(roles.auditor);
+    expect(await archive({ client, bucket, environment: "test", told: 4, log, mostRows: 1000 })).toMatchObject({
+      number: 4,
+    });
+    expect(warned.sort()).toEqual(said.slice(0, 4).sort());
+    await remove(manifestKey(4));
+    expect((await newestManifest(bucket))?.manifest.archive.number).toBe(3);
   });
 
   it("the newest manifests are gone, and the database was told of them", async () => {

@@ -12,7 +12,7 @@ import { newestManifest, newestOf } from "../../ops/archive/newest";
 import { archive } from "../../ops/archive/run";
 import { compareChains } from "../../ops/drill/compareChains";
 import { compareTables } from "../../ops/drill/compareTables";
-import { dumps } from "../../ops/dump/manifest";
+import { dumps, type Dump } from "../../ops/dump/manifest";
 import { dump } from "../../ops/dump/run";
 import { leftOut } from "../../ops/dump/tables";
 import { silentLog } from "../../ops/log";
@@ -358,6 +358,31 @@ describe("a restore is refused, and says why,", () => {
   ])("where %s", async (_, which, change, message) => {
     const altered = await copyOf(bucket, (key, bytes) => (which.test(key) ? change?.(bytes) : bytes));
     await expect(restore({ from: altered })).rejects.toThrow(message);
+  });
+
+  it.each([
+    [
+      "audit.drain_targets",
+      { schema: "audit", table: "drain_targets" },
+      /^the dump has audit.drain_targets, which no dump holds \(empty but/,
+    ],
+    [
+      "public.receipts",
+      { schema: "public", table: "receipts" },
+      /^the dump has public.receipts, which no dump holds \(its rows are in/,
+    ],
+    [
+      "public.unknown",
+      { schema: "public", table: "unknown" },
+      /^the dump has public.unknown, a table that these migrations do not make$/,
+    ],
+  ])("where a dump brings rows of %s, which is no part of one", async (_, of, message) => {
+    const forged = await copyOf(bucket, (key, bytes) => {
+      if (!key.startsWith("dumps/")) return bytes;
+      const whole = JSON.parse(bytes.toString()) as Dump;
+      return Buffer.from(JSON.stringify({ ...whole, parts: [...whole.parts, { ...whole.parts[0]!, ...of }] }));
+    });
+    await expect(restore({ from: forged })).rejects.toThrow(message);
   });
 
   it("where there is something in the database, which is left as it is", async () => {
