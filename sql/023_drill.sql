@@ -5,8 +5,8 @@ create table audit.drill (
   only_row     boolean     primary key default true check (only_row),
   -- From when on one is awaited.
   since        timestamptz not null default now(),
-  -- The last run, and the session that keeps others off for as long as it lives. A run may outlive it: a failover ends all
-  -- sessions, and the run tells its end by another one.
+  -- The last run, and the session that keeps others off for as long as it lives. A run may outlive it: a failover ends
+  -- all sessions, and the run tells its end by another one.
   run          uuid,
   pid          int,
   connected_at timestamptz,
