@@ -1,7 +1,12 @@
 /** The whole program rolled over under load, by clients that keep their connections, as agents do. */
 import { Client } from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { files, type Action } from "../../cloud/aws/cloudwatch/definitions";
+import { cloudWatchRoot } from "../../cloud/aws/cloudwatch/service";
+import { readIfThere } from "../../cloud/host/files";
+import { waitUntil } from "../../cloud/host/wait";
 import type { LocalOutputs } from "../../local/outputs";
+import { prometheusName } from "../../ops/monitor/prometheus";
 import { changes, LocalCloud } from "./commands";
 import { load } from "./decisions";
 
@@ -72,3 +77,14 @@ test("none fails when the next change of passwords is cut off in the middle and 
   await expect(query(one!.auditUrl, "select 1")).rejects.toThrow(/SASL authentication failed/);
   await expect(query(one!.monitorUrl, "select 1")).rejects.toThrow(/password authentication failed/);
 }, 300_000);
+
+test("of all that no alarm has told anybody, and in the end every PgBouncer pod answers the monitor", async () => {
+  const answering = async () => {
+    const response = await fetch(`http://127.0.0.1:${cloud.ports("-monitor")[0]}/metrics`);
+    return (await response.text()).includes(`${prometheusName("PoolersUnreachable")}{environment="local"} 0`);
+  };
+  await waitUntil("every PgBouncer pod answers", answering, { timeoutMs: 30_000, everyMs: 200 });
+  const actions = readIfThere(files(cloudWatchRoot(cloud.root)).actions) ?? "";
+  const taken = actions.split("\n").flatMap((line) => (line === "" ? [] : (JSON.parse(line) as Action)));
+  expect(taken.filter(({ state }) => state === "ALARM")).toEqual([]);
+});
