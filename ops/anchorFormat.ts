@@ -18,6 +18,8 @@ export const anchorSchema = z.object({
   imports: z.object({ seq: place, seal }),
   chains: z.array(z.object({ agent: z.string(), seq: place, seal, history_seq: place, history_seal: seal })),
   digest: seal,
+  /** Of a manifest: whether it had room for all rows that there were. */
+  archive: z.optional(z.object({ complete: z.boolean() })),
 });
 
 export type Anchor = z.infer<typeof anchorSchema> & { source: string };

@@ -84,7 +84,7 @@ create function audit.remembered_head(heads text, agent text) returns tid
                    from '^\(\d{1,9},\d{1,4}\)$')::tid;
 
 -- Only the sealing function, which runs as the owner, writes heads.
-grant select on audit.chain_heads to authensor_auditor;
+grant select on audit.chain_heads, audit.chains to authensor_auditor;
 
 -- Why receipts are dated long before or after they were sealed: a row for each agent of an import. Imports are one
 -- chain, sealed as the transaction ends, so that no reason is changed, added or taken away afterwards.

@@ -2419,6 +2419,8 @@ GRANT USAGE ON SCHEMA public TO authensor_verifier_b;
 
 GRANT SELECT ON TABLE audit.chain_heads TO authensor_auditor;
 
+GRANT SELECT ON TABLE audit.chains TO authensor_auditor;
+
 GRANT SELECT,INSERT ON TABLE public.receipts TO authensor_app;
 GRANT SELECT ON TABLE public.receipts TO authensor_auditor;
 

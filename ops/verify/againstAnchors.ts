@@ -44,7 +44,11 @@ export async function anchorFindings(
       }
     }
   }
-  return [...disagreementFindings(progress, snapshot.server), ...findings];
+  return [
+    ...disagreementFindings(progress, snapshot.server),
+    ...progress.afterAnchors.findings(progress.disagreements),
+    ...findings,
+  ];
 }
 
 /** A place that was read by nothing else: before the anchor that is started from, or done by an earlier run. */
@@ -80,7 +84,7 @@ function disagreementFindings(progress: Progress, server: Server): Finding[] {
     else if (!first || other.seq < first.seq) forks.set(key, other);
   }
   for (const fork of forks.values()) {
-    const { chain, agent, seq, anchor } = fork;
+    const { chain, agent, seq, anchor, seal } = fork;
     const { noun } = chainKinds[chain];
     const common = progress.agreed[chain].get(agent) ?? 0;
     const since = common > 0 ? `; both have the same up to ${noun} ${common} at least` : "";
@@ -89,16 +93,18 @@ function disagreementFindings(progress: Progress, server: Server): Finding[] {
       message: `the chain of ${named(agent)} forked at ${noun} ${seq} or before: another one was anchored at ${anchor.as_of} (${anchor.source}). It was sealed by a server that this one is not the continuation of: ${afterPromotion(anchor, server)}${since}`,
       agent,
       seq,
+      found: seal,
     });
   }
   return findings;
 }
 
-const rewritten = ({ chain, agent, seq, anchor }: Disagreement): Finding => ({
+const rewritten = ({ chain, agent, seq, anchor, seal }: Disagreement): Finding => ({
   kind: "rewritten",
   message: `${chainKinds[chain].noun} ${seq} of ${named(agent)} is not the one that was anchored at ${anchor.as_of} (${anchor.source})`,
   agent,
   seq,
+  found: seal,
 });
 
 function cutOff(

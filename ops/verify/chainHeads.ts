@@ -39,6 +39,22 @@ export async function readHeads(client: pg.Client): Promise<{ heads: Heads; doub
   return { heads, doubles };
 }
 
+/** Chains that were begun (audit.begin_chain) and have no head: whatever is to be stored of that agent is refused. */
+export async function headless(client: pg.Client, heads: Heads): Promise<Finding[]> {
+  const { rows } = await client.query<{ heads: string; agent: string }>(
+    "select heads, agent from audit.chains order by heads, agent",
+  );
+  return chainNames.flatMap((name) =>
+    rows
+      .filter(({ heads: table, agent }) => `audit.${table}` === chainKinds[name].heads && !heads[name].has(agent))
+      .map(({ agent }) => ({
+        kind: chainKinds[name].findings.head,
+        message: `the chain of ${chainKinds[name].noun}s of ${named(agent)} was begun and has no head: all that is to be stored of it is refused`,
+        agent,
+      })),
+  );
+}
+
 /** The database makes a head together with its first row. One without a row would be what the next row follows from. */
 export const emptyHeads = (heads: Heads): Finding[] =>
   chainNames.flatMap((name) =>

@@ -39,6 +39,12 @@ export async function conclude(
   const findings = [
     ...progress.findings,
     ...snapshot.findings,
+    // Where its rows are there, their head was missed already.
+    ...snapshot.headless.filter(
+      ({ kind, agent }) =>
+        (request.agent === undefined || request.agent === agent) &&
+        !gaps.some((gap) => gap.kind === kind && gap.agent === agent),
+    ),
     ...againstAnchors(snapshot, anchors),
     ...(await importFindings(client, anchors)),
     ...gaps.filter(

@@ -1,4 +1,5 @@
 /** Says what happened at places where a chain of receipts does not hold. Pure: rows in, findings out. */
+import { hash } from "node:crypto";
 import { named, type Finding } from "./findings";
 import { chainKinds, expectedSeal } from "./chainKinds";
 import { follows, genesis, type End, type Row, type Start } from "./chain";
@@ -20,6 +21,10 @@ const candidate = (row: ChainRow): Candidate => ({
   start: { id: row.id, at: row.at, seal: row.seal, content: row.content ?? Buffer.alloc(0), prevHash: row.prev_hash },
   end: { seal: row.seal, hash: row.hash },
 });
+
+/** All of a row that is evidence. */
+export const foundIn = ({ seal, content, hash: own, prev_hash }: Row): string =>
+  hash("sha256", JSON.stringify([seal.toString("hex"), content?.toString("hex"), own, prev_hash]));
 
 const sealed = ({ seq, start: { content, prevHash } }: Candidate) => ({
   seq,
@@ -50,7 +55,7 @@ export function diagnose(
   const findings: Finding[] = [];
   const found = (kind: Finding["kind"], { row, seq }: Candidate, message: string, more: Partial<Finding> = {}) => {
     if (findings.some((other) => other.receipt === row.id && other.kind === kind)) return;
-    findings.push({ kind, message, agent, seq, receipt: row.id, at: row.at, ...more });
+    findings.push({ kind, message, agent, seq, receipt: row.id, at: row.at, found: foundIn(row), ...more });
   };
   const where = ({ seq }: Candidate) => `receipt ${seq} of ${named(agent)}`;
 

@@ -39,6 +39,8 @@ export interface Finding {
   /** When the receipt was made; where it is missing, the one before it. */
   at?: string;
   columns?: string[];
+  /** What is there: its seal, or a digest of it. Once it is altered again, it is another finding. */
+  found?: string;
   /** Where a reordered receipt belongs. */
   belongsAt?: number;
 }

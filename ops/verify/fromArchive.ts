@@ -31,16 +31,20 @@ export async function archiveBounds(bucket: Bucket, time: string): Promise<Archi
  */
 async function beginning(bucket: Bucket, from: Manifest, newest: Manifest): Promise<Anchor> {
   const ends = endsOf(from);
+  let forked = false;
   let next: Manifest | undefined = newest;
   while (next && next.archive.number > from.archive.number) {
     for (const { chain, agent, seq, seal } of next.archive.forks ?? []) {
+      forked = true;
       const end = ends[chain].get(agent);
       if (end && seq < end.seq) ends[chain].set(agent, { seq, seal: Buffer.from(seal, "hex"), hash: undefined });
     }
     const { forksBefore }: Manifest["archive"] = next.archive;
     next = forksBefore === undefined ? undefined : await manifestAt(bucket, forksBefore);
   }
-  const begin = { ...anchorOf(from), ...anchored(ends) };
+  // What the other branch had by then is none of what the manifest shows.
+  const complete = from.archive.complete && !forked;
+  const begin = { ...anchorOf(from), ...anchored(ends), archive: { complete } };
   return { ...begin, digest: anchorDigest(begin) };
 }
 

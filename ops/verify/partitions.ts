@@ -72,8 +72,45 @@ export async function partitionFindings(client: pg.Client): Promise<Finding[]> {
       kind: "half-archived",
       message: `receipts have months from ${receipts.slice(0, 7)} on and their history from ${history.slice(0, 7)} on: one was archived without the other`,
     });
+  if (receipts !== undefined) findings.push(...(await strangeSources(client, receipts)));
   return findings;
 }
+
+/**
+ * Months leave in order, the oldest first, up to where the past ends. A checkpoint of another month was made up: there was no such
+ * partition, whatever the bucket has of that time (an import).
+ */
+async function strangeSources(client: pg.Client, begins: string): Promise<Finding[]> {
+  const { rows } = await client.query<{ first: number; last: number; source: string; chain: ChainName }>(
+    `select chain, source, min(seq)::float8 as first, max(seq)::float8 as last from audit.checkpoints
+      group by chain, source order by first`,
+  );
+  const sources = rows.map((row) => ({
+    ...row,
+    month: /_(\d{4}_\d{2})$/.exec(row.source)?.[1]?.replace("_", "-") ?? "",
+  }));
+  const left = new Set(sources.map(({ month }) => month));
+  const end = monthAfter(begins.slice(0, 7), -1);
+  return sources.flatMap(({ chain, source, month, last }): Finding[] => {
+    const later = sources.find((other) => other.chain === chain && other.month > month && other.first < last);
+    const wrong =
+      source !== `${chainKinds[chain].table.replace(/^\w+\./, "")}_${month.replace("-", "_")}` || month > end
+        ? "which cannot have left"
+        : later
+          ? `after ${later.source} had left`
+          : month < end && !left.has(monthAfter(month, 1))
+            ? `and none is of ${monthAfter(month, 1)}, though months leave in order (one without a receipt would explain that)`
+            : undefined;
+    if (wrong === undefined) return [];
+    return [{ kind: "altered-checkpoint", message: `checkpoint ${last} says that rows left with ${source}, ${wrong}` }];
+  });
+}
+
+/** "2026-12" and 1 are "2027-01". */
+const monthAfter = (month: string, months: number): string => {
+  const [year = 0, number = 0] = month.split("-").map(Number);
+  return new Date(Date.UTC(year, number - 1 + months)).toISOString().slice(0, 7);
+};
 
 /** Rows outside their partition's bounds: a query by time does not find them. All rows are looked at, by no index. */
 async function misplaced(

@@ -1,5 +1,6 @@
 /** How far a verification got, and what it has seen of the chains by then: pure bookkeeping, kept in the resume file. */
 import type { Anchor } from "../anchorFormat";
+import { AfterAnchors, type Late } from "./afterAnchors";
 import { named, type Finding } from "./findings";
 import { chainNames, ofEachChain, type ChainName } from "./chainKinds";
 import { Chain, genesis, toStretches, type End, type Stretch, type StretchRow, type Suspect } from "./chain";
@@ -16,6 +17,7 @@ export interface Saved {
   unsent: Suspect[];
   mismatches: StateMismatch[];
   findings: Finding[];
+  late: Late[];
   chains: Record<ChainName, [string, Stretch[]][]>;
 }
 
@@ -24,6 +26,8 @@ export interface Disagreement {
   agent: string;
   seq: number;
   anchor: Anchor;
+  /** What is there. */
+  seal: string;
 }
 
 export class Progress {
@@ -33,6 +37,7 @@ export class Progress {
   readonly unsent: Suspect[] = [];
   readonly mismatches: StateMismatch[] = [];
   readonly findings: Finding[] = [];
+  readonly afterAnchors = new AfterAnchors();
   /** Rows that were read. */
   readonly counted = ofEachChain(() => 0);
   /** What could not be verified, and is no finding: months that have left, and that nothing else vouches for. */
@@ -104,6 +109,7 @@ export class Progress {
       if (row.suspect) this.suspect(place);
       if (row.disordered) this.suspect({ ...place, disordered: true });
       this.compare(name, row.agent, Number(row.seq), row.seal);
+      this.afterAnchors.look(name, row);
     }
     for (const { agent, stretch } of toStretches(rows)) {
       seen += stretch.last - stretch.first + 1;
@@ -117,6 +123,7 @@ export class Progress {
   }
 
   addAnchor(anchor: Anchor): void {
+    this.afterAnchors.add(anchor);
     const add = (name: ChainName, agent: string, seq: number, seal: string) => {
       if (seq === 0) return;
       const ofAgent = this.anchorPlaces[name].get(agent) ?? new Map<number, { seal: string; anchor: Anchor }>();
@@ -142,9 +149,9 @@ export class Progress {
     const point = this.anchorPlaces[name].get(agent)?.get(seq);
     if (!point) return;
     this.anchorPlaces[name].get(agent)?.delete(seq);
-    if (seal.toString("hex") === point.seal)
-      this.agreed[name].set(agent, Math.max(seq, this.agreed[name].get(agent) ?? 0));
-    else this.disagreements.push({ chain: name, agent, seq, anchor: point.anchor });
+    const found = seal.toString("hex");
+    if (found === point.seal) this.agreed[name].set(agent, Math.max(seq, this.agreed[name].get(agent) ?? 0));
+    else this.disagreements.push({ chain: name, agent, seq, anchor: point.anchor, seal: found });
   }
 
   save(doneUntil: string): Saved {
@@ -156,6 +163,7 @@ export class Progress {
       unsent: this.unsent,
       mismatches: this.mismatches,
       findings: this.findings,
+      late: this.afterAnchors.late,
       chains: ofEachChain((name) => [...this.chains[name]].map(([agent, { stretches }]) => [agent, stretches])),
     };
   }
@@ -167,6 +175,7 @@ export class Progress {
     this.suspects.push(...saved.suspects);
     this.unsent.push(...saved.unsent);
     this.mismatches.push(...saved.mismatches);
+    this.afterAnchors.late.push(...saved.late);
     // What the anchors themselves show was found again by now.
     const known = new Set(this.findings.map(({ message }) => message));
     this.findings.push(...saved.findings.filter(({ message }) => !known.has(message)));

@@ -8,6 +8,7 @@ const partitioned = chainNames.map((name) => chainKinds[name].table);
 export const trailTables = [
   ...partitioned,
   ...chainNames.map((name) => chainKinds[name].heads),
+  "audit.chains",
   "audit.checkpoints",
   "audit.imports",
 ];

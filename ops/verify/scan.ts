@@ -113,6 +113,7 @@ async function read(client: pg.Client, range: Range, progress: Progress, { agent
     const anchored = [...progress.anchorPlaces[name]].flatMap(([of, places]) =>
       agent === undefined || agent === of ? [...places.keys()].map((seq): [string, number] => [of, seq]) : [],
     );
+    anchored.push(...progress.afterAnchors.places(name).filter(([of]) => agent === undefined || agent === of));
     const parameters = anchored.length > 0 ? [anchored.map(([of]) => of), anchored.map(([, seq]) => seq)] : [];
     const text = stretches(name, { agent, anchored: anchored.length > 0 });
     rows[name] = (await client.query<StretchRow>(text, [range.since, range.until, ...only, ...parameters])).rows;

@@ -2,7 +2,7 @@
 import type pg from "pg";
 import { sqlState } from "../database";
 import { Failure } from "../program";
-import { emptyHeads, readHeads, type Heads } from "./chainHeads";
+import { emptyHeads, headless, readHeads, type Heads } from "./chainHeads";
 import { chainNames, type ChainName } from "./chainKinds";
 import { beyondHeads, readCheckpoints, type Checkpoint } from "./checkpoints";
 import type { Finding } from "./findings";
@@ -19,6 +19,8 @@ export interface Snapshot {
   checkpointCount: number;
   /** What is wrong with the checkpoints, and with heads by themselves. */
   findings: Finding[];
+  /** Chains that have no head. */
+  headless: Finding[];
   /** What the snapshot shows the state of. */
   asOf: string;
   standby: boolean;
@@ -40,6 +42,7 @@ export async function readSnapshot(client: pg.Client): Promise<Snapshot> {
     heads,
     ...checkpoints,
     findings: [...checkpoints.findings, ...beyondHeads(checkpoints, heads), ...emptyHeads(heads), ...doubles],
+    headless: await headless(client, heads),
     estimate: Number(about.rows[0]?.estimate),
     asOf: about.rows[0]?.as_of ?? "",
     standby: about.rows[0]?.standby ?? false,

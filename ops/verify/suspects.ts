@@ -2,7 +2,7 @@
 import type pg from "pg";
 import type { Snapshot } from "./snapshot";
 import { chainKinds } from "./chainKinds";
-import { diagnose, type ChainRow } from "./diagnose";
+import { diagnose, foundIn, type ChainRow } from "./diagnose";
 import { named, type Finding } from "./findings";
 import { linkHolds, receiptsWithSeqs } from "./queries";
 import type { End, Suspect } from "./chain";
@@ -94,5 +94,9 @@ async function explainAgent(
     agent,
     seq,
     at,
+    found: rows
+      .filter((row) => Number(row.seq) === seq)
+      .map(foundIn)
+      .join(" "),
   }));
 }

@@ -132,10 +132,11 @@ describe("a month that has left the database", () => {
   it("is not what a checkpoint says that was made up for a receipt that was removed, however right its seal is", async () => {
     await someReceipts();
     await archived();
+    const source = tile("receipts", -1);
     await superuser.query(`set session_replication_role = replica;
       insert into audit.checkpoints
-        select 1, 'receipts', 'agent-1', 2, 2, chain_seal, receipt_hash, 'receipts_2019_01', now(),
-               audit.checkpoint_seal('', 1, 'receipts', 'agent-1', 2, 2, chain_seal, receipt_hash, 'receipts_2019_01', now())
+        select 1, 'receipts', 'agent-1', 2, 2, chain_seal, receipt_hash, '${source}', now(),
+               audit.checkpoint_seal('', 1, 'receipts', 'agent-1', 2, 2, chain_seal, receipt_hash, '${source}', now())
           from receipts where actor_id = 'agent-1' and chain_seq = 2;
       delete from receipts where actor_id = 'agent-1' and chain_seq = 2`);
     // What the database shows alone explains itself.
@@ -145,7 +146,7 @@ describe("a month that has left the database", () => {
     expect(lines[0]?.["findings"]).toMatchObject([
       {
         kind: "altered-checkpoint",
-        message: `checkpoint 1 says that receipts 2 to 2 of agent "agent-1" left with receipts_2019_01; in the bucket receipt 2 is of ${monthName(0)}`,
+        message: `checkpoint 1 says that receipts 2 to 2 of agent "agent-1" left with ${source}; in the bucket receipt 2 is of ${monthName(0)}`,
       },
     ]);
   });

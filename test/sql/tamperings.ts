@@ -5,6 +5,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { FindingKind } from "../../ops/verify/findings";
+import { madeUpReceipt } from "../madeUp";
 
 export interface Tampering {
   what: string;
@@ -131,6 +132,20 @@ export const tamperings: readonly Tampering[] = [
     by: "superuser",
     sql: "insert into audit.chain_heads values ('z', 0, '-infinity', sha256('x'), 'x', null)",
     caught: "altered-head",
+  },
+  {
+    what: "a chain that was begun without a head, so that all of that agent is refused",
+    by: "owner",
+    sql: "insert into audit.chains values ('chain_heads', 'z')",
+    caught: "altered-head",
+  },
+  {
+    what: "imported receipts removed, and a month of theirs said to have left, in which nothing was",
+    by: "superuser",
+    sql: `insert into audit.checkpoints select 1, 'receipts', 'a', 1, 1, chain_seal, receipt_hash, 'receipts_2019_05', now(),
+        audit.checkpoint_seal('', 1, 'receipts', 'a', 1, 1, chain_seal, receipt_hash, 'receipts_2019_05', now()) from receipts where actor_id = 'a' and chain_seq = 1;
+      delete from receipts where actor_id = 'a' and chain_seq = 1`,
+    caught: "altered-checkpoint",
   },
   {
     what: "a head of changes with a negative place",
@@ -740,13 +755,13 @@ export const tamperings: readonly Tampering[] = [
   {
     what: "an agent removed with all that is known of it",
     by: "superuser",
-    sql: "delete from receipts where actor_id = 'b'; delete from audit.receipt_history where agent = 'b'; delete from audit.chain_heads where agent = 'b'; delete from audit.history_heads where agent = 'b'",
+    sql: "delete from receipts where actor_id = 'b'; delete from audit.receipt_history where agent = 'b'; delete from audit.chain_heads where agent = 'b'; delete from audit.history_heads where agent = 'b'; delete from audit.chains where agent = 'b'",
     caught: { not: "nothing here knows of it any more; an anchor taken before shows it (`cut-off-tail`)" },
   },
   {
     what: "all changes removed with their heads, and receipts as they were born",
     by: "superuser",
-    sql: "truncate audit.receipt_history, audit.history_heads; update receipts set result = null, rekor_entry_id = null, updated_at = created_at",
+    sql: "truncate audit.receipt_history, audit.history_heads; delete from audit.chains where heads = 'history_heads'; update receipts set result = null, rekor_entry_id = null, updated_at = created_at",
     caught: { not: "nothing here knows of them any more; an anchor taken before shows it (`altered-history`)" },
   },
   {
@@ -762,6 +777,14 @@ export const tamperings: readonly Tampering[] = [
       ${forgedImport("now() - interval '1 minute' as opened_at, 'a' as agent, 7::int8 as first_seq, 7::int8 as last_seq, now() as sealed_at")}`,
     caught: {
       not: "it follows, and is what an import leaves; an anchor taken an hour or more after the time that it claims, and before it was made up, shows it (`altered-import`)",
+    },
+  },
+  {
+    what: "a receipt of a new agent made up for the past, with right seals",
+    by: "superuser",
+    sql: madeUpReceipt("ghost", "now() - interval '2 hours'"),
+    caught: {
+      not: "it follows, and its agent may have been new then; an anchor taken an hour or more after the time that it claims, and before it was made up, shows it (`disordered`), and so do the archiver and the bucket (`late`, `altered-archive`)",
     },
   },
   {

@@ -1,9 +1,13 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import type { Anchor } from "../../ops/anchorFormat";
+import { takeAnchor } from "../../ops/takeAnchor";
+import { findingId } from "../../ops/verify/acknowledgements";
 import { roles } from "../../ops/roles";
 import { verify } from "../../ops/verify/verification";
 import { startPostgres, superuser, type TestDatabase, type TestPostgres } from "../postgres";
+import { madeUpReceipt } from "../madeUp";
 import { insertReceipts, newReceipt } from "../receipts";
 import { docsFile, tamperings, withTable, type Tampering } from "./tamperings";
 
@@ -37,11 +41,12 @@ async function tamper(database: TestDatabase, { by, sql }: Tampering): Promise<v
   await client.end();
 }
 
-const check = (database: TestDatabase) =>
+const check = (database: TestDatabase, anchors: Anchor[] = [], from?: Anchor) =>
   verify({
     url: database.url(roles.auditor),
     signal: new AbortController().signal,
-    anchors: [],
+    anchors,
+    from,
     connections: 1,
     chunk: 4,
     allowEmpty: false,
@@ -72,6 +77,53 @@ it.each(tamperings.map((tampering): [string, Tampering] => [`${tampering.what}, 
     }
   },
 );
+
+it("rows that say they were stored an hour before an anchor that does not know them are found by it, wherever it is begun", async () => {
+  const database = await server.createDatabase({ copyOf: filled });
+  const auditor = await database.connect(roles.auditor);
+  const anchor = { ...(await takeAnchor(auditor)), source: "anchor.json" };
+  const app = await database.connect(roles.app);
+  await insertReceipts(app, [newReceipt({ actor_id: "a" })]);
+  await app.query(
+    "update receipts set rekor_entry_id = 'y', updated_at = now() where actor_id = 'b' and chain_seq = 1",
+  );
+  await tamper(database, {
+    what: "",
+    by: "superuser",
+    sql: madeUpReceipt("ghost", "now() - interval '2 hours'"),
+    caught: "disordered",
+  });
+  const places = async (...how: [Anchor[], Anchor?]) =>
+    (await check(database, ...how)).findings.map(({ kind, agent, seq }) => [kind, agent, seq]);
+  expect(await places([anchor])).toEqual([["disordered", "ghost", 1]]);
+  expect(await places([], anchor)).toEqual([["disordered", "ghost", 1]]);
+  // The same anchor, had it been taken later: what came after it would have been stored before it.
+  const later = { ...anchor, as_of: new Date(Date.now() + 70 * 60_000).toISOString() };
+  const all = [
+    ["disordered", "a", 7],
+    ["disordered", "b", 3],
+    ["disordered", "ghost", 1],
+  ];
+  expect((await places([later])).sort()).toEqual(all);
+  expect(await places([{ ...later, archive: { complete: false } }]), "a manifest without room for all").toEqual([]);
+});
+
+it("an alteration that was acknowledged is another finding once the same place is altered again", async () => {
+  const database = await server.createDatabase({ copyOf: filled });
+  const alter = (decision: string) =>
+    tamper(database, {
+      what: "",
+      by: "superuser",
+      sql: `update receipts set decision = '${decision}' where actor_id = 'a' and chain_seq = 4`,
+      caught: "altered-column",
+    });
+  const ids = async () => (await check(database)).findings.map(findingId);
+  await alter('{"x": 1}');
+  const known = await ids();
+  expect(await ids()).toEqual(known);
+  await alter('{"x": 2}');
+  expect(await ids()).not.toEqual(known);
+});
 
 it("a random tampering with any column of any row of the trail ends in a finding", async () => {
   const database = await server.createDatabase({ copyOf: filled });

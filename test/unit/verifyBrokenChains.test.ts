@@ -51,6 +51,7 @@ describe("suspects that nothing explains", () => {
         message: `receipt 7 of agent "${agent}" does not follow from the one before it`,
         agent,
         seq: 7,
+        found: "",
         at,
       })),
     );
