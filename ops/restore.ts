@@ -17,9 +17,20 @@ Environment:
 The database is not to be used until this has ended. docs/backups.md says what a server needs, and what comes after.
 
 Exit codes: 0 restored and verified whole, 1 failed, or restored and something is wrong with it, 2 wrong usage or settings,
-3 restored, and not all could be verified.`;
+3 restored, and not all could be verified, or later manifests or dumps were left out.`;
 
-async function run({ log, signal }: Context): Promise<void> {
+interface Options {
+  manifest?: string;
+  dump?: string;
+}
+
+function numberOf(option: string, text: string | undefined): number | undefined {
+  if (text === undefined || /^[1-9]\d{0,8}$/.test(text)) return text === undefined ? undefined : Number(text);
+  throw new Failure(`--${option} must be the number of one in the bucket, not "${text}"`, [], 2);
+}
+
+async function run(options: Options, { log, signal }: Context): Promise<void> {
+  const asked = { manifest: numberOf("manifest", options.manifest), dump: numberOf("dump", options.dump) };
   const bucket = connectBucket(
     textSetting("BACKUP_BUCKET", "authensor-prod-backups-1a2b3c4"),
     textSetting("BACKUP_REGION", "eu-west-1"),
@@ -30,6 +41,7 @@ async function run({ log, signal }: Context): Promise<void> {
     bucket,
     migrationsDir: process.env["MIGRATIONS_DIR"] ?? "./sql",
     monthsAhead: integerSetting("MONTHS_AHEAD", 3),
+    asked,
     log,
     signal,
   });
@@ -52,5 +64,12 @@ async function run({ log, signal }: Context): Promise<void> {
 }
 
 void runProgram("restore", "Restores a database from the locked bucket alone.", (command: Command, context) => {
-  command.addHelpText("after", environment).action(() => run(context));
+  command
+    .addHelpText("after", environment)
+    .option(
+      "--manifest <number>",
+      "up to this manifest, and with a dump of that time: where a later one is not the archiver's",
+    )
+    .option("--dump <number>", "what is in no chain from this dump: where a later one is not the archiver's")
+    .action((options: Options) => run(options, context));
 });

@@ -3,6 +3,7 @@ import { Failure } from "../program";
 import type { Bucket, Entry } from "./bucket";
 import { isNumberedFolder, manifestFolder, numberedKey, numberIn } from "./keys";
 import { decodeManifest, sha256Of, type Manifest } from "./manifest";
+import { isUnreadable } from "./unreadable";
 
 /** Manifests that are numbered from 1 on, each with the hash of the one before it. */
 export interface Series<M> {
@@ -45,6 +46,7 @@ export interface Newest<M = Manifest> extends ReadManifest<M> {
 export const sayUnknown = (key: string): string => `${key} is not what the archiver writes there: it was passed over`;
 
 export const newestManifest = (bucket: Bucket) => newestOf(bucket, segmentManifests);
+export const manifestNumbered = (bucket: Bucket, number: number) => numbered(bucket, segmentManifests, number);
 export const readManifest = (bucket: Bucket, found: Found) => readOf(bucket, segmentManifests, found);
 export const allManifests = (bucket: Bucket) => allIn(bucket, manifestFolder);
 
@@ -52,8 +54,33 @@ export const allManifests = (bucket: Bucket) => allIn(bucket, manifestFolder);
 export async function newestOf<M>(bucket: Bucket, series: Series<M>): Promise<Newest<M> | undefined> {
   const unknown: string[] = [];
   const found = await lastIn(bucket, series.folder, unknown);
-  return found && { ...(await readOf(bucket, series, found)), unknown };
+  if (!found) return undefined;
+  try {
+    return { ...(await readOf(bucket, series, found)), unknown };
+  } catch (error) {
+    if (!isUnreadable(error)) throw error;
+    throw new Failure((error as Error).message, [
+      "Nothing is built on it. docs/runbooks/archive-flawed.md says how the archiver goes on; ops/restore begins at an older one by --manifest or --dump.",
+    ]);
+  }
 }
+
+/** Those that can be read, newest first. */
+export async function* readableFrom<M>(bucket: Bucket, series: Series<M>): AsyncGenerator<M, undefined> {
+  const all: Found[] = [];
+  for await (const found of allIn(bucket, series.folder)) all.push(found);
+  for (const found of all.toReversed())
+    try {
+      yield (await readOf(bucket, series, found)).manifest;
+    } catch (error) {
+      if (!isUnreadable(error)) throw error;
+    }
+  return undefined;
+}
+
+/** Of the newest, whether or not it can be read; 0 where there is none. */
+export const newestNumber = async (bucket: Bucket, folder: string): Promise<number> =>
+  (await lastIn(bucket, folder, []))?.number ?? 0;
 
 /** One by its number. */
 export async function numbered<M>(bucket: Bucket, series: Series<M>, number: number): Promise<M> {

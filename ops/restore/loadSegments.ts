@@ -60,7 +60,11 @@ export async function loadSegments(client: pg.Client, bucket: Bucket, upTo: numb
       for await (const { manifest, problems, expired } of archive) {
         bucket.signal.throwIfAborted();
         const [problem, ...others] = problems.filter((one) => !saysTouched(one));
-        if (problem !== undefined) throw new Failure(problem, others);
+        if (problem !== undefined)
+          throw new Failure(problem, [
+            ...others,
+            "--manifest restores up to an older manifest, where the newest is not the archiver's",
+          ]);
         if (!manifest) throw new Failure("a manifest cannot be read");
         if (expired === "segment") continue;
         count++;

@@ -12,7 +12,7 @@ import { takeEmpty, unmark } from "./empty";
 import { loadDump } from "./loadDump";
 import { loadSegments, type Loaded } from "./loadSegments";
 import { makeMonths } from "./months";
-import { readSource } from "./source";
+import { readSource, type Asked } from "./source";
 
 export interface RestoreOptions {
   /** The owner's, straight to the server, of a database in which there is nothing. */
@@ -20,6 +20,7 @@ export interface RestoreOptions {
   bucket: Bucket;
   migrationsDir: string;
   monthsAhead: number;
+  asked?: Asked;
   log: Log;
   signal: AbortSignal;
 }
@@ -31,7 +32,7 @@ export interface Restored extends Loaded {
   newestReceipt: string | undefined;
   /** What the verifier found in the copy: what was so when it was archived, or something that the restore has got wrong. */
   findings: string[];
-  /** What it could not verify: months that had left the database, and what has expired. */
+  /** What it could not verify: months that had left the database, what has expired, and what was left out as asked. */
   unverified: string[];
   /** Until everything was stored, and until it was verified. */
   seconds: { stored: number; verified: number };
@@ -42,7 +43,7 @@ export async function restoreFromBucket(options: RestoreOptions): Promise<Restor
   const started = Date.now();
   const seconds = () => (Date.now() - started) / 1000;
   const migrations = readMigrations(migrationsDir);
-  const { dump, manifest } = await readSource(bucket, migrations);
+  const { dump, manifest, leftOut } = await readSource(bucket, migrations, options.asked ?? {});
   return withConnection({ url, applicationName: "authensor-restore", signal }, async (client) => {
     await refusePooler(client);
     await takeEmpty(client, bucket.name);
@@ -52,6 +53,7 @@ export async function restoreFromBucket(options: RestoreOptions): Promise<Restor
       manifest: manifest.archive.number,
       until: manifest.as_of,
     });
+    for (const sentence of leftOut) log.warn(sentence);
     const connections = await connectionLimits(client);
     const schema = { dir: migrationsDir, log, signal };
     await migrateUp(client, { ...schema, upTo: dump.schema.number });
@@ -81,7 +83,7 @@ export async function restoreFromBucket(options: RestoreOptions): Promise<Restor
       dump: { number: dump.number, asOf: dump.as_of, rows },
       newestReceipt: await newestReceipt(client),
       findings: report.findings.map(({ message }) => message),
-      unverified: report.unverified,
+      unverified: [...leftOut, ...report.unverified],
       seconds: { stored, verified: seconds() },
     };
   });

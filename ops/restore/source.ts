@@ -1,8 +1,8 @@
 /** What a restore is made from: the newest dump and manifest, and whether this program's schema is theirs. */
 import type { Bucket } from "../archive/bucket";
-import { manifestKey, dumpKey } from "../archive/keys";
+import { dumpFolder, dumpKey, manifestFolder, manifestKey } from "../archive/keys";
 import type { Manifest } from "../archive/manifest";
-import { newestManifest, newestOf } from "../archive/newest";
+import { manifestNumbered, newestManifest, newestNumber, newestOf, numbered, readableFrom } from "../archive/newest";
 import { dumps, type Dump } from "../dump/manifest";
 import type { Migration } from "../migrate/files";
 import { Failure } from "../program";
@@ -10,27 +10,61 @@ import { Failure } from "../program";
 export interface Source {
   dump: Dump;
   manifest: Manifest;
+  /** What is in the bucket, and is left out as it was asked for; one sentence each. */
+  leftOut: string[];
 }
 
-export async function readSource(bucket: Bucket, migrations: readonly Migration[]): Promise<Source> {
+/** Numbers of what is to be restored where somebody else wrote a newer one; undefined: the newest. */
+export interface Asked {
+  manifest?: number | undefined;
+  dump?: number | undefined;
+}
+
+export async function readSource(bucket: Bucket, migrations: readonly Migration[], asked: Asked): Promise<Source> {
   // In this order: whoever archives meanwhile adds no dump that goes with a later manifest.
-  const dump = (await newestOf(bucket, dumps))?.manifest;
-  const manifest = (await newestManifest(bucket))?.manifest;
+  const dump = await dumpOf(bucket, asked);
+  const manifest =
+    asked.manifest === undefined
+      ? (await newestManifest(bucket))?.manifest
+      : await manifestNumbered(bucket, asked.manifest);
   if (!manifest)
     throw new Failure(`there is no manifest in the bucket ${bucket.name}: nothing can be restored from it`);
   if (!dump)
     throw new Failure(
-      `there is no dump in the bucket ${bucket.name}: receipts are there (${manifestKey(manifest.archive.number)}), and policies, keys and budgets are not`,
+      `there is no dump${asked.manifest === undefined ? "" : ` of that time`} in the bucket ${bucket.name}: receipts are there (${manifestKey(manifest.archive.number)}), and policies, keys and budgets are not`,
     );
   const { number } = manifest.archive;
   if (dump.manifest > number)
     throw new Failure(
-      `${dumpKey(dump.number)} goes with ${manifestKey(dump.manifest)}, and the newest in the bucket ${bucket.name} is ${number}: manifests were removed`,
+      `${dumpKey(dump.number)} goes with ${manifestKey(dump.manifest)}, and ${asked.manifest === undefined ? `the newest in the bucket ${bucket.name} is ${number}: manifests were removed` : `--manifest is ${number}: name an older dump, or none`}`,
     );
   assertOurs(manifestKey(number), manifest.archive.schema, migrations, migrations.at(-1)?.number ?? 0);
   // A dump may be of the version before: its rows then go through the migrations that came since.
   assertOurs(dumpKey(dump.number), dump.schema, migrations, dump.schema.number);
-  return { dump, manifest };
+  return { dump, manifest, leftOut: await leftOutOf(bucket, dump, manifest, asked) };
+}
+
+/** With a manifest that is not the newest goes the newest dump that was there by then and can be read. */
+async function dumpOf(bucket: Bucket, asked: Asked): Promise<Dump | undefined> {
+  if (asked.dump !== undefined) return numbered(bucket, dumps, asked.dump);
+  if (asked.manifest === undefined) return (await newestOf(bucket, dumps))?.manifest;
+  for await (const dump of readableFrom(bucket, dumps)) if (dump.manifest <= asked.manifest) return dump;
+  return undefined;
+}
+
+async function leftOutOf(bucket: Bucket, dump: Dump, { archive, as_of }: Manifest, asked: Asked): Promise<string[]> {
+  if ((asked.manifest ?? asked.dump) === undefined) return [];
+  const [manifests, dumped] = [await newestNumber(bucket, manifestFolder), await newestNumber(bucket, dumpFolder)];
+  const after = (key: string, at: string, newest: number) =>
+    `after ${key} (${at}) is not restored; the newest in the bucket ${bucket.name} is ${newest}`;
+  return [
+    ...(manifests > archive.number
+      ? [`what was archived of receipts and changes ${after(manifestKey(archive.number), as_of, manifests)}`]
+      : []),
+    ...(dumped > dump.number
+      ? [`what was dumped of policies, keys and all else ${after(dumpKey(dump.number), dump.as_of, dumped)}`]
+      : []),
+  ];
 }
 
 /** Fails where a schema is not the one that these migrations make, up to a number. */

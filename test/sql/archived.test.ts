@@ -129,6 +129,16 @@ describe("what is wrong in the bucket is found, the place named, and the rest ve
     ["a manifest was hidden", [/002.json was hidden after/], () => hide(manifestKey(2))],
     ["the newest manifest was hidden", [/004.json was hidden after/], () => hide(manifestKey(4))],
     ["another was put on top of a manifest", [/002.json was overwritten after/], () => put(manifestKey(2), "{}")],
+    [
+      "somebody else wrote the next manifest",
+      [/005.json.* is no manifest: it is not JSON/],
+      () => put(manifestKey(5), "x"),
+    ],
+    [
+      "somebody else wrote a manifest far ahead",
+      [/^manifests\/000\/000\/005.json to .*998.json are gone$/, /999.json.* is no manifest: it is not JSON/],
+      () => put(manifestKey(999_999_999), "x"),
+    ],
     ["a manifest is none", [/002.json.* is no manifest: it is not JSON/], () => replace(manifestKey(2), () => "x")],
     [
       "a manifest says another place",

@@ -7,7 +7,7 @@ import { DeleteObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 import type pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Bucket } from "../../ops/archive/bucket";
-import { manifestKey } from "../../ops/archive/keys";
+import { dumpKey, manifestKey } from "../../ops/archive/keys";
 import { newestManifest, newestOf } from "../../ops/archive/newest";
 import { archive } from "../../ops/archive/run";
 import { compareChains } from "../../ops/drill/compareChains";
@@ -18,6 +18,7 @@ import { leftOut } from "../../ops/dump/tables";
 import { silentLog } from "../../ops/log";
 import { migrateUp } from "../../ops/migrate/up";
 import { restoreFromBucket, type Restored } from "../../ops/restore/run";
+import type { Asked } from "../../ops/restore/source";
 import { roles } from "../../ops/roles";
 import { month } from "../months";
 import { migrationsDir, startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
@@ -122,15 +123,19 @@ interface Into {
   from?: Bucket;
   into?: TestDatabase;
   migrations?: string;
+  asked?: Asked;
 }
 
-const restore = async ({ from = bucket, into, migrations = dir }: Into = {}): Promise<[Restored, TestDatabase]> => {
+const restore = async ({ from = bucket, into, migrations = dir, asked = {} }: Into = {}): Promise<
+  [Restored, TestDatabase]
+> => {
   const database = into ?? (await server.createDatabase());
   const restored = await restoreFromBucket({
     url: database.ownerUrl,
     bucket: from,
     migrationsDir: migrations,
     monthsAhead: 3,
+    asked,
     log: silentLog,
     signal,
   });
@@ -459,6 +464,45 @@ it("what was hidden or overwritten in the bucket is restored as it was first wri
   await touched.client.send(new DeleteObjectCommand({ Bucket: touched.name, Key: manifestKey(1) }));
   const [restored] = await restore({ from: touched });
   expect(restored).toMatchObject({ receipts: 11, findings: [] });
+});
+
+describe("where somebody else wrote the next manifest and the next dump, a restore", () => {
+  let forged: Bucket;
+  beforeAll(async () => {
+    forged = await copyOf(bucket);
+    for (const key of ["manifests/999/999/999.json", dumpKey(2)])
+      await forged.putNew(key, Buffer.from("x"), "text/plain");
+  });
+
+  it("is refused, and says how to go on", async () => {
+    const hints = [expect.stringMatching(/archive-flawed.*--manifest or --dump/)];
+    await expect(restore({ from: forged })).rejects.toMatchObject({
+      message: expect.stringMatching(/^dumps.*002.json .*is no /) as string,
+      details: hints,
+    });
+    await expect(restore({ from: forged, asked: { dump: 1 } })).rejects.toMatchObject({
+      message: expect.stringMatching(/^manifests.*999.json .*is no /) as string,
+      details: hints,
+    });
+    await expect(restore({ from: forged, asked: { manifest: 4 } })).rejects.toThrow(/^manifests.*004.json is gone/);
+    await expect(restore({ from: forged, asked: { manifest: 1 } })).rejects.toThrow(/^there is no dump of that time/);
+    await expect(restore({ from: forged, asked: { manifest: 1, dump: 1 } })).rejects.toThrow(
+      /goes with .*002.json, and --manifest is 1/,
+    );
+  });
+
+  it("is made up to an older one, and says what is not restored", async () => {
+    const [restored] = await restore({ from: forged, asked: { manifest: 3 } });
+    expect(restored).toMatchObject({ receipts: 11, dump: { number: 1 }, findings: [] });
+    expect(restored.unverified).toEqual([
+      expect.stringMatching(
+        /^what was archived of receipts and changes after .*003.json \(.*\) is not restored; the newest .* is 999999999$/,
+      ),
+      expect.stringMatching(
+        /^what was dumped of policies, keys and all else after .*001.json \(.*\) is not restored; the newest .* is 2$/,
+      ),
+    ]);
+  });
 });
 
 it("the program restores, and says what it has restored", async () => {
