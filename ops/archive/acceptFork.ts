@@ -81,11 +81,21 @@ export async function sealInBucket(
   return undefined;
 }
 
+/** For people: in a bucket that somebody else wrote to, an accepted fork may be theirs. */
+export function sayForks(forks: readonly AcceptedFork[]): string {
+  const each = forks.map(
+    ({ chain, agent, seq, left, by, at }) =>
+      `${ownerOf({ chain, agent })} after ${archivedKinds[chain].noun} ${seq} (left: ${seq + 1} to ${left.last}), by ${by} at ${at}`,
+  );
+  const more = each.length > 5 ? ` and ${each.length - 5} more` : "";
+  return `${each.length} accepted ${each.length === 1 ? "fork" : "forks"}: ${each.slice(0, 5).join("; ")}${more}`;
+}
+
 /** What is wrong with forks that a manifest says were accepted, by the segments before it. */
 export async function wrongForks(bucket: Bucket, { archive: { number, forks = [] } }: Manifest): Promise<string[]> {
   const wrong: string[] = [];
   for (const { chain, agent, seq, seal } of forks)
-    if (seq > 0 && (await sealInBucket(bucket, number - 1, { chain, agent }, seq)) !== seal)
+    if (seq === 0 ? seal !== "" : (await sealInBucket(bucket, number - 1, { chain, agent }, seq)) !== seal)
       wrong.push(
         `${manifestKey(number)} accepts a fork of ${ownerOf({ chain, agent })} from a place that no segment has so`,
       );

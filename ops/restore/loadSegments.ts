@@ -1,5 +1,6 @@
 /** Puts every segment into the chains, in their order, checked as it passes; then what follows from them. */
 import type pg from "pg";
+import { sayForks } from "../archive/acceptFork";
 import type { Bucket } from "../archive/bucket";
 import { archivedKinds, archivedNames } from "../archive/chains";
 import { checkArchive } from "../archive/check";
@@ -34,9 +35,10 @@ export async function loadSegments(client: pg.Client, bucket: Bucket, upTo: numb
       const indexes = await dropIndexes(client, [archivedKinds.receipts.table, archivedKinds.history.table]);
       let importsFrom: number | undefined;
       const archive = checkArchive(bucket, {
-        async manifest({ archive: { pieces, forks = [] } }) {
+        async manifest({ archive: { number, pieces, forks = [] } }) {
           importsFrom = pieces.find(({ chain }) => chain === "imports")?.first;
           if (forks.length === 0) return;
+          log.warn(`a branch is left out for another: ${sayForks(forks)}`, { manifest: number });
           await copy.end();
           for (const fork of forks) await dropBranch(client, fork);
         },

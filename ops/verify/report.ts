@@ -1,6 +1,7 @@
 /** What a verification answers, for programs and for people. */
 import { Failure } from "../program";
 import { findingId, type Acknowledgement } from "./acknowledgements";
+import { sayForks } from "../archive/acceptFork";
 import type { Archived } from "./archived";
 import { named, sortFindings, type Finding } from "./findings";
 import type { Progress } from "./progress";
@@ -116,10 +117,11 @@ export function summary(report: Report): string {
   const inBucket = archive
     ? `, and so is the archive: ${archive.rows} rows in ${archive.manifests} segments, up to ${archive.until ?? "now"}`
     : "";
+  const forks = archive && archive.forks.length > 0 ? `; ${sayForks(archive.forks)}` : "";
   const accepted = report.acknowledged.length === 0 ? "" : `; ${report.acknowledged.length} acknowledged, not counted`;
   const gone = report.unverified.length === 0 ? "" : `; not verified: ${report.unverified.join("; ")}`;
-  if (gone !== "") return `what could be verified is whole: ${what}${inBucket}${accepted}${gone}`;
-  return `${limits.length === 0 ? "the trail is whole" : `the trail ${limits.join(", ")} is whole`}: ${what}${inBucket}${accepted}`;
+  if (gone !== "") return `what could be verified is whole: ${what}${inBucket}${forks}${accepted}${gone}`;
+  return `${limits.length === 0 ? "the trail is whole" : `the trail ${limits.join(", ")} is whole`}: ${what}${inBucket}${forks}${accepted}`;
 }
 
 /** The failure that a report with findings is, or one that could not verify all. */

@@ -3,7 +3,7 @@ import { DeleteObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 import type pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Anchor, parseAnchors } from "../../ops/anchorFormat";
-import type { Acceptance } from "../../ops/archive/acceptFork";
+import { sayForks, wrongForks, type Acceptance } from "../../ops/archive/acceptFork";
 import { Bucket } from "../../ops/archive/bucket";
 import { checkArchive } from "../../ops/archive/check";
 import { manifestKey } from "../../ops/archive/keys";
@@ -460,6 +460,17 @@ describe("a fork that was accepted", () => {
     );
     expect(await messages()).toContain(
       `${manifestKey(2)} accepts a fork of agent "agent-1" from a place that no segment has so`,
+    );
+  });
+
+  it("from before the first place has no seal there, and is said with its places and who accepted it", async () => {
+    const fork = { ...accept(0), left: { last: 2, seal: "e".repeat(64) }, seal: "", at: "today" };
+    const wrong = (seal: string) =>
+      wrongForks(bucket, { archive: { number: 2, forks: [{ ...fork, seal }] } } as unknown as Manifest);
+    expect(await wrong("")).toEqual([]);
+    expect(await wrong("f".repeat(64))).toEqual([expect.stringMatching(/002.json accepts a fork of agent "agent-1"/)]);
+    expect(sayForks([fork])).toBe(
+      `1 accepted fork: agent "agent-1" after receipt 0 (left: 1 to 2), by ${fork.by} at today`,
     );
   });
 
