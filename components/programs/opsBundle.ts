@@ -10,9 +10,10 @@ const mostBytes = 1024 * 1024;
 
 /**
  * Ops programs with everything they import, each a single CommonJS file: the same text for the same source, wherever it lies, whoever
- * builds it and with whatever others. Only indentation and comments are left out, a third of the text: what runs can still be read,
- * with every name as it was written (`npx prettier` sets it out again). Together, since reading what they share is most of the work. It is
- * done by a process of its own: whoever has resources to make goes on with them meanwhile.
+ * builds it and with whatever others. Indentation and comments are left out, over a third of the text, and statements are written in
+ * their shorter form: what runs can still be read, with every name as it was written (`npx prettier` sets it out again). Together,
+ * since reading what they share is most of the work. It is done by a process of its own: whoever has resources to make goes on with
+ * them meanwhile.
  * @param programs their names: `migrate` is ops/migrate.ts
  * @param root the directory that holds ops and node_modules
  * @returns their texts by their names
@@ -35,6 +36,7 @@ export async function bundleOps<Name extends string>(
     charset: "utf8",
     legalComments: "inline",
     minifyWhitespace: true,
+    minifySyntax: true,
     lineLimit: 160,
     // pg's optional binding to libpq: required only where it is asked for.
     external: ["pg-native"],
