@@ -110,6 +110,8 @@ async function program() {
         monthsAhead,
         backups: { ...backups, keyArn: backups.key.arn },
         archiveKnownFlaws: backup.archiveKnownFlaws,
+        archiveDelayDays: backup.archiveDelayDays,
+        onlineMonths: backup.onlineMonths,
         drill: database.drillTarget,
         migrations: schema.migrations.sql,
       },

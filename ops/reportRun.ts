@@ -7,11 +7,12 @@ import { roles } from "./roles";
 /** Which role may tell of what. */
 const reporters = {
   report_verification: roles.verifier,
-  report_run: roles.verifier,
+  report_run: [roles.verifier, roles.archiver].join(" or "),
   report_archive: roles.archiver,
   begin_drill: roles.verifier,
   report_drill: roles.verifier,
   report_dump: roles.archiver,
+  report_months: roles.archiver,
 } as const;
 
 /** @returns what the function answers */

@@ -1,8 +1,11 @@
 /** Finds receipts: by the words in them, by id, or simply the latest; for people and, with --json, for programs. */
 import type { Command } from "commander";
+import { connectBucket } from "./archive/bucket";
 import { readableUrl, withConnection } from "./database";
-import { Failure, runProgram, type Context } from "./program";
-import { find, uuid, type Found, type Question } from "./search/find";
+import { createLog } from "./log";
+import { Failure, runProgram, textSetting, type Context } from "./program";
+import { findArchived } from "./search/archived";
+import { find, uuid, type Answer, type Found, type Question } from "./search/find";
 import { table, type Column } from "./search/table";
 import { parseTime } from "./times";
 
@@ -11,9 +14,12 @@ Environment:
   DATABASE_URL       the auditor's URL
   DATABASE_URL_FILE  a file with that URL, in its place
   REPLICA_URL        the same of a replica (or REPLICA_URL_FILE): used where it answers
+  BACKUP_BUCKET, BACKUP_REGION  for --archived: the locked bucket and its region; no database is asked then
 
 A receipt's id finds that receipt, whatever its time. Otherwise the query is written as in a web search: words that all must be there, "a phrase", this or that, -not.
 Searched are action, resource, agent, parameters and metadata: their first 4 KB.
+With --archived it is the archives of months in the bucket that are searched: every one of the time asked for is read from its beginning to its
+end, and words are found as they are written, in all that a receipt says. What has no archive yet is in the database.
 
 Exit codes: 0 searched (also when nothing was found), 1 failed, 2 wrong usage.
 
@@ -29,6 +35,7 @@ interface Options {
   until?: string;
   limit: string;
   latest?: boolean;
+  archived?: boolean;
   json?: boolean;
 }
 
@@ -56,12 +63,30 @@ function readQuestion(words: string[], options: Options): Question {
 
 async function search(words: string[], options: Options, { signal }: Context): Promise<void> {
   const question = readQuestion(words, options);
-  const { query, since, until, limit } = question;
-  const id = uuid.test(query);
-  const { rows, by } = await withConnection(
+  const { rows, by, problems } = options.archived
+    ? await findArchived(backupBucket(signal), question, createLog("search", process.stderr))
+    : { ...(await inDatabase(question, signal)), problems: [] };
+  show(question, { rows, by }, options);
+  if (problems.length > 0)
+    throw new Failure("not all that was searched is whole: what was not found may be in it", problems);
+}
+
+const inDatabase = async (question: Question, signal: AbortSignal): Promise<Answer> =>
+  withConnection(
     { url: await readableUrl("authensor-search", signal), applicationName: "authensor-search", signal },
     (client) => find(client, question),
   );
+
+const backupBucket = (signal: AbortSignal) =>
+  connectBucket(
+    textSetting("BACKUP_BUCKET", "authensor-prod-backups-1a2b3c4"),
+    textSetting("BACKUP_REGION", "eu-west-1"),
+    signal,
+  );
+
+function show(question: Question, { rows, by }: Answer, options: Options): void {
+  const { query, since, until, limit } = question;
+  const id = uuid.test(query);
 
   if (options.json) {
     process.stdout.write(`${JSON.stringify({ query, by, ...(by !== "id" && { since, until }), found: rows })}\n`);
@@ -73,7 +98,7 @@ async function search(words: string[], options: Options, { signal }: Context): P
       by === "time"
         ? `There is no receipt ${time}. --since reaches further back.`
         : id
-          ? `No receipt here has the id ${query} (one whose month was archived is in the archive), and none ${time} mentions it.`
+          ? `No receipt here has the id ${query} (--archived looks in the months that have left the database), and none ${time} mentions it.`
           : `No receipt ${time} matches ${query}. Fewer words find more, and --since reaches further back.`;
     process.stdout.write(`${nothing}\n`);
     return;
@@ -95,6 +120,7 @@ void runProgram(
       .option("--until <time>", "receipts made before this time")
       .option("--latest", "the latest receipts, whatever their words")
       .option("--limit <number>", "most receipts to show", "25")
+      .option("--archived", "search the archives of months in the backup bucket in place of the database")
       .option("--json", "one JSON object instead of a table")
       .action((words: string[], options: Options) => search(words, options, context));
   },

@@ -70,7 +70,7 @@ async function verified(
   signal: AbortSignal,
 ): Promise<Report> {
   const [from, ...others] = options.fromAnchor === undefined ? [] : readAnchors([options.fromAnchor]);
-  const archived = options.archived ? await readArchive(signal, options.restored) : undefined;
+  const archived = options.archived ? await readArchive(signal, options) : undefined;
   const acknowledged = options.acknowledged ?? process.env["ACKNOWLEDGED_FILE"];
   const bounds = lastDays === undefined ? undefined : await archiveBounds(backupBucket(signal), lastDays);
   return verify({
@@ -105,7 +105,7 @@ const backupBucket = (signal: AbortSignal) =>
   );
 
 /** What the database says of the archive is asked for first: the archiver may go on while the bucket is read. */
-async function readArchive(signal: AbortSignal, restoredTo: Options["restored"]): Promise<Archived> {
+async function readArchive(signal: AbortSignal, { restored: restoredTo, segments }: Options): Promise<Archived> {
   const bucket = backupBucket(signal);
   const from = { url: await verifiableUrl(signal), applicationName: "authensor-verify", signal };
   const known = integerSetting("ARCHIVE_KNOWN_FLAWS", 0);
@@ -113,9 +113,9 @@ async function readArchive(signal: AbortSignal, restoredTo: Options["restored"])
     await toldManifest(client),
     await allCheckpoints(client),
   ]);
-  if (restoredTo === undefined) return verifyArchive(bucket, told, known, checkpoints);
+  if (restoredTo === undefined) return verifyArchive(bucket, told, known, checkpoints, { segments });
   const restored = new Restored(await upToOf(restoredTo, () => withConnection(from, newestMoment)));
-  const archived = await verifyArchive(bucket, told, known, checkpoints, restored);
+  const archived = await verifyArchive(bucket, told, known, checkpoints, { restored, segments });
   // Counts of a bucket that is not whole would say the same once more, and less clearly.
   if (archived.findings.length > 0) return archived;
   const { findings, report } = await withConnection(from, (client) => restored.compare(client));
@@ -160,6 +160,7 @@ void runProgram("verify", "Verifies the audit trail.", (command: Command, contex
     )
     .option("--manifests <files...>", "manifests of archived months (ops/anchor --month), one or several per file")
     .option("--archived", "the archive in the bucket too, and that the database has not lost or changed what is in it")
+    .option("--segments", "with --archived: read every segment, also of months that have an archive of their own")
     .option(
       "--restored [until]",
       "with --archived: the database was restored to this time (default: of its newest write), or from the bucket up to the manifest of this number; what was archived later is not awaited in it",

@@ -94,6 +94,19 @@ export const backup = {
     example: "24",
     default: "24",
   }),
+  archiveDelayDays: integer("archiveDelayDays", 1, 90, {
+    description:
+      "Days after a month's end at which its segments in the backup bucket become one archive, 1 to 90; what comes later is in the archive of the next",
+    rule: "1 to 90 days",
+    example: "14",
+    default: "7",
+  }),
+  onlineMonths: optionalInteger("onlineMonths", 1, 1200, {
+    description:
+      "Months that receipts stay in PostgreSQL after the end of theirs; then the month leaves it, if its archive in the backup bucket is whole and locked. Not set: all stay",
+    rule: "1 to 1200 months, less than receiptRetentionMonths",
+    example: "6",
+  }),
   archiveKnownFlaws: integer("archiveKnownFlaws", 0, 1_000_000, {
     description:
       "How many flaws of archived rows were looked into; while manifests in the bucket name more, every run of the archiver fails (docs/runbooks/archive-flawed.md)",

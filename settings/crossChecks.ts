@@ -186,6 +186,19 @@ export const crossChecks: readonly CrossCheck[] = [
     },
   },
   {
+    key: "onlineMonths",
+    // What has left the database is in the bucket alone: it must be there, and locked, when it leaves and for a while after.
+    broken: ({ backup: { onlineMonths, receiptRetentionMonths, lockDays } }) => {
+      if (onlineMonths === undefined) return undefined;
+      if (onlineMonths >= receiptRetentionMonths)
+        return `must be less than receiptRetentionMonths ${receiptRetentionMonths}: a month's archive is there for no longer`;
+      const least = daysOfMonths(onlineMonths + 2);
+      return lockDays < least
+        ? `needs lockDays ${least} or more: a month leaves the database only while its archive is locked, and lockDays is ${lockDays}`
+        : undefined;
+    },
+  },
+  {
     key: "controlPlaneMaxPods",
     broken: ({ controlPlane: { minPods, maxPods } }) =>
       maxPods < minPods ? `must not be below controlPlaneMinPods; use at least ${minPods}` : undefined,

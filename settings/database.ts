@@ -48,10 +48,10 @@ export const database = {
       "Whether a deployment reboots the primary and the replica, one after the other, for changed parameters that need it, such as maxConnections",
     default: "false",
   }),
-  reservedConnections: integer("reservedConnections", 25, 1000, {
+  reservedConnections: integer("reservedConnections", 26, 1000, {
     description:
-      "Connections that no pool may use, for migrations, maintenance, monitoring and people; at least 25, and two more for each PgBouncer pod beyond two",
-    rule: "25 to 1000 connections",
+      "Connections that no pool may use, for migrations, maintenance, monitoring and people; at least 26, and two more for each PgBouncer pod beyond two",
+    rule: "26 to 1000 connections",
     example: "30",
     default: "30",
   }),

@@ -1449,6 +1449,32 @@ begin
 end
 $$;
 
+CREATE FUNCTION audit.report_months(number bigint, compacted_until timestamp with time zone, chains jsonb) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if (number > 0 and isfinite(compacted_until) and compacted_until <= clock_timestamp() + audit.max_earliness()
+      and jsonb_typeof(chains) = 'array') is not true
+  then
+    raise 'no archive % shows the state of %: it is now %', number, compacted_until, clock_timestamp()
+      using errcode = 'invalid_parameter_value', hint = 'Is the clock of the server that was read right?';
+  end if;
+  -- Two runs at once may end in either order.
+  update audit.months m
+     set number          = report_months.number,
+         compacted_until = report_months.compacted_until
+   where m.number < report_months.number;
+  if not found then
+    return;
+  end if;
+  delete from audit.archived_chains;
+  insert into audit.archived_chains
+  select c.chain, c.agent, c.seq, decode(c.seal, 'hex')
+    from jsonb_to_recordset(chains) c (chain text, agent text, seq bigint, seal text);
+end
+$$;
+
 CREATE FUNCTION audit.report_run(program text, succeeded boolean, summary text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1492,6 +1518,57 @@ begin
     raise 'nothing awaits a verification of "%"', scope using errcode = 'invalid_parameter_value',
       hint = 'Known are the scopes of audit.verifications.';
   end if;
+end
+$$;
+
+CREATE TABLE audit.checkpoints (
+    seq bigint NOT NULL,
+    chain text NOT NULL,
+    agent text NOT NULL,
+    first_seq bigint NOT NULL,
+    last_seq bigint NOT NULL,
+    last_seal bytea NOT NULL,
+    last_hash text,
+    source text NOT NULL,
+    made_at timestamp with time zone NOT NULL,
+    seal bytea NOT NULL,
+    CONSTRAINT checkpoints_chain_check CHECK ((chain = ANY (ARRAY['receipts'::text, 'history'::text]))),
+    CONSTRAINT checkpoints_check CHECK (((last_hash IS NOT NULL) = (chain = 'receipts'::text))),
+    CONSTRAINT checkpoints_check1 CHECK ((first_seq <= last_seq)),
+    CONSTRAINT checkpoints_last_seal_check CHECK ((octet_length(last_seal) = 32))
+);
+
+CREATE FUNCTION audit.retire_month(month date) RETURNS SETOF audit.checkpoints
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  receipts audit.detachment := audit.prepare_detach('public.receipts', month);
+  changes  audit.detachment := audit.prepare_detach('audit.receipt_history', month);
+  sources  text[]           := array(select relname from pg_class where oid in (receipts.oldest, changes.oldest));
+  missing  record;
+begin
+  if receipts.until > now() then
+    raise '% is not over: it cannot leave the database', to_char(month, 'YYYY-MM')
+      using errcode = 'object_not_in_prerequisite_state';
+  end if;
+  -- Where the ends are the same place they must be the same row; what is before it follows from the seal.
+  select c.chain, c.agent, c.last_seq, coalesce(a.last_seq, 0) as archived into missing
+    from audit.checkpoints c
+    left join audit.archived_chains a using (chain, agent)
+   where c.source = any (sources)
+     and (a.last_seq > c.last_seq or a.last_seq = c.last_seq and a.last_seal = c.last_seal) is not true
+   order by c.seq
+   limit 1;
+  if found then
+    raise '% stays in the database: % % of agent "%" is in no archive of the bucket, which has the chain up to %',
+      to_char(month, 'YYYY-MM'), rtrim(missing.chain, 's'), missing.last_seq, missing.agent, missing.archived
+      using errcode = 'object_in_use', hint = 'What came late is in the archive of the month that it came in.';
+  end if;
+  perform audit.finish_detach(receipts);
+  perform audit.finish_detach(changes);
+  return query select * from audit.checkpoints c where c.source = any (sources) order by c.seq;
+  execute format('drop table %s, %s', receipts.oldest, changes.oldest);
 end
 $$;
 
@@ -1889,27 +1966,20 @@ CREATE TABLE audit.archive (
     CONSTRAINT archive_only_row_check CHECK (only_row)
 );
 
+CREATE TABLE audit.archived_chains (
+    chain text NOT NULL,
+    agent text NOT NULL,
+    last_seq bigint NOT NULL,
+    last_seal bytea NOT NULL,
+    CONSTRAINT archived_chains_chain_check CHECK ((chain = ANY (ARRAY['receipts'::text, 'history'::text]))),
+    CONSTRAINT archived_chains_last_seal_check CHECK ((octet_length(last_seal) = 32)),
+    CONSTRAINT archived_chains_last_seq_check CHECK ((last_seq > 0))
+);
+
 CREATE TABLE audit.chains (
     heads text NOT NULL,
     agent text NOT NULL COLLATE pg_catalog."C",
     CONSTRAINT chains_heads_check CHECK ((heads = ANY (ARRAY['chain_heads'::text, 'history_heads'::text])))
-);
-
-CREATE TABLE audit.checkpoints (
-    seq bigint NOT NULL,
-    chain text NOT NULL,
-    agent text NOT NULL,
-    first_seq bigint NOT NULL,
-    last_seq bigint NOT NULL,
-    last_seal bytea NOT NULL,
-    last_hash text,
-    source text NOT NULL,
-    made_at timestamp with time zone NOT NULL,
-    seal bytea NOT NULL,
-    CONSTRAINT checkpoints_chain_check CHECK ((chain = ANY (ARRAY['receipts'::text, 'history'::text]))),
-    CONSTRAINT checkpoints_check CHECK (((last_hash IS NOT NULL) = (chain = 'receipts'::text))),
-    CONSTRAINT checkpoints_check1 CHECK ((first_seq <= last_seq)),
-    CONSTRAINT checkpoints_last_seal_check CHECK ((octet_length(last_seal) = 32))
 );
 
 CREATE TABLE audit.connection_limits (
@@ -1992,6 +2062,13 @@ CREATE TABLE audit.migrations (
 );
 
 COMMENT ON TABLE audit.migrations IS 'One row per migration applied by ops/migrate.';
+
+CREATE TABLE audit.months (
+    only_row boolean DEFAULT true NOT NULL,
+    number bigint DEFAULT 0 NOT NULL,
+    compacted_until timestamp with time zone,
+    CONSTRAINT months_only_row_check CHECK (only_row)
+);
 
 CREATE VIEW audit.partitions AS
  SELECT list_partitions.parent,
@@ -2232,6 +2309,9 @@ ALTER TABLE public.telemetry_events ALTER COLUMN id ADD GENERATED ALWAYS AS IDEN
 ALTER TABLE ONLY audit.archive
     ADD CONSTRAINT archive_pkey PRIMARY KEY (only_row);
 
+ALTER TABLE ONLY audit.archived_chains
+    ADD CONSTRAINT archived_chains_pkey PRIMARY KEY (chain, agent);
+
 ALTER TABLE ONLY audit.chains
     ADD CONSTRAINT chains_pkey PRIMARY KEY (heads, agent);
 
@@ -2264,6 +2344,9 @@ ALTER TABLE ONLY audit.maintenance_run
 
 ALTER TABLE ONLY audit.migrations
     ADD CONSTRAINT migrations_pkey PRIMARY KEY (number);
+
+ALTER TABLE ONLY audit.months
+    ADD CONSTRAINT months_pkey PRIMARY KEY (only_row);
 
 ALTER TABLE ONLY audit.open_imports
     ADD CONSTRAINT open_imports_transaction_agent_key UNIQUE NULLS NOT DISTINCT (transaction, agent);
@@ -2641,12 +2724,22 @@ GRANT ALL ON FUNCTION audit.report_drill(run uuid, rto_seconds bigint, rpo_secon
 REVOKE ALL ON FUNCTION audit.report_dump(dumped_until timestamp with time zone, number bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.report_dump(dumped_until timestamp with time zone, number bigint) TO authensor_archiver;
 
+REVOKE ALL ON FUNCTION audit.report_months(number bigint, compacted_until timestamp with time zone, chains jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.report_months(number bigint, compacted_until timestamp with time zone, chains jsonb) TO authensor_archiver;
+
 REVOKE ALL ON FUNCTION audit.report_run(program text, succeeded boolean, summary text) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.report_run(program text, succeeded boolean, summary text) TO authensor_maintenance;
 GRANT ALL ON FUNCTION audit.report_run(program text, succeeded boolean, summary text) TO authensor_verifier;
+GRANT ALL ON FUNCTION audit.report_run(program text, succeeded boolean, summary text) TO authensor_archiver;
 
 REVOKE ALL ON FUNCTION audit.report_verification(scope text, receipts bigint, findings bigint, unverified bigint, summary text) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.report_verification(scope text, receipts bigint, findings bigint, unverified bigint, summary text) TO authensor_verifier;
+
+GRANT SELECT ON TABLE audit.checkpoints TO authensor_auditor;
+GRANT SELECT ON TABLE audit.checkpoints TO authensor_monitor;
+
+REVOKE ALL ON FUNCTION audit.retire_month(month date) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.retire_month(month date) TO authensor_maintenance;
 
 REVOKE ALL ON FUNCTION audit.role_differences() FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.role_differences() TO authensor_maintenance;
@@ -2678,8 +2771,8 @@ REVOKE ALL ON FUNCTION audit.within(key text, since timestamp with time zone, un
 GRANT SELECT ON TABLE audit.archive TO authensor_monitor;
 GRANT SELECT ON TABLE audit.archive TO authensor_auditor;
 
-GRANT SELECT ON TABLE audit.checkpoints TO authensor_auditor;
-GRANT SELECT ON TABLE audit.checkpoints TO authensor_monitor;
+GRANT SELECT ON TABLE audit.archived_chains TO authensor_monitor;
+GRANT SELECT ON TABLE audit.archived_chains TO authensor_auditor;
 
 GRANT SELECT ON TABLE audit.drill TO authensor_monitor;
 GRANT SELECT ON TABLE audit.drill TO authensor_auditor;
@@ -2697,6 +2790,9 @@ GRANT SELECT ON TABLE audit.history_heads TO authensor_auditor;
 GRANT SELECT ON TABLE audit.imports TO authensor_auditor;
 
 GRANT SELECT ON TABLE audit.migrations TO authensor_auditor;
+
+GRANT SELECT ON TABLE audit.months TO authensor_monitor;
+GRANT SELECT ON TABLE audit.months TO authensor_auditor;
 
 GRANT SELECT ON TABLE audit.partitions TO authensor_monitor;
 GRANT SELECT ON TABLE audit.partitions TO authensor_auditor;

@@ -9,7 +9,7 @@ export interface BackupBucket {
 const allow = { Effect: "Allow" };
 
 const objectsOf = (arn: Input<string>) =>
-  ["manifests", "segments", "dumps", "parts"].map((folder) => interpolate`${arn}/${folder}/*`);
+  ["manifests", "segments", "dumps", "parts", "months", "archives"].map((folder) => interpolate`${arn}/${folder}/*`);
 
 const throughS3 = (region: string) => ({ StringEquals: { "kms:ViaService": `s3.${region}.amazonaws.com` } });
 

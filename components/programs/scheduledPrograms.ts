@@ -16,6 +16,10 @@ export interface ScheduledInputs {
   backups: { bucketName: Input<string>; arn: Input<string>; region: string; keyArn: Input<string> };
   /** Flaws of archived rows that were looked into. */
   archiveKnownFlaws: number;
+  /** Days that a month is over before its segments become one archive. */
+  archiveDelayDays: number;
+  /** Months that receipts stay in PostgreSQL. Default: for ever. */
+  onlineMonths?: number | undefined;
   /** What drills restore into, and where that is reached. Default: there are no drills. */
   drill?: (DrillTarget & { blocks: readonly string[] }) | undefined;
   /** ConfigMap with the migrations. */
@@ -133,6 +137,43 @@ export const scheduledPrograms = {
       statements: archiverStatements(backups),
     }),
   },
+  // Daily: what a run did not come to, the next one does.
+  compact: {
+    what: "segments of a month that is over become one archive in the locked bucket",
+    schedule: "27 4 * * *",
+    deadline: 12 * 3600,
+    retries: 0,
+    connection: "archiver",
+    connections: 1,
+    env: (inputs) => ({
+      ENVIRONMENT: inputs.environment,
+      ...bucketEnv(inputs),
+      ARCHIVE_DELAY_DAYS: String(inputs.archiveDelayDays),
+    }),
+    aws: ({ backups }) => ({
+      description: "Authensor: who compacts months reads the backup bucket, and adds their archives",
+      statements: archiverStatements(backups),
+    }),
+  },
+  // After compact, so that what is due leaves on the day that it may.
+  retire: {
+    what: "months past onlineMonths leave PostgreSQL (where that is set)",
+    when: ({ onlineMonths }) => onlineMonths !== undefined,
+    schedule: "27 7 * * *",
+    deadline: 12 * 3600,
+    retries: 0,
+    connection: "maintenance",
+    connections: 1,
+    env: (inputs) => ({
+      ...bucketEnv(inputs),
+      ARCHIVE_DELAY_DAYS: String(inputs.archiveDelayDays),
+      ONLINE_MONTHS: String(inputs.onlineMonths),
+    }),
+    aws: ({ backups }) => ({
+      description: "Authensor: who takes months out of the database reads the backup bucket",
+      statements: archiveReaderStatements(backups),
+    }),
+  },
   // As far back as the last run of the whole trail, and a day more, from an anchor to an anchor of the locked bucket.
   "verify-recent": {
     ...verification,
@@ -198,10 +239,16 @@ export const scheduledPrograms = {
   },
   anchor: { what: "an anchor is printed", deadline: 900, ...byHand },
   search: {
-    what: "the latest receipts are printed",
-    deadline: 900,
-    args: ["--latest"],
     ...byHand,
+    what: "the latest receipts are printed",
+    // With --archived it reads months of the bucket.
+    deadline: 6 * 3600,
+    args: ["--latest"],
+    env: bucketEnv,
+    aws: ({ backups }) => ({
+      description: "Authensor: who searches the archives of months reads the backup bucket",
+      statements: archiveReaderStatements(backups),
+    }),
   },
 } as const satisfies Record<string, ScheduledProgram>;
 

@@ -14,10 +14,20 @@ import { isUnreadable } from "./unreadable";
 /** Who takes what is read, as it is read: what is wrong with it is known at the segment's end only. */
 export interface Taker {
   /** Of the segment whose lines come next. */
-  manifest?: (manifest: Manifest) => Promise<void> | void;
+  manifest?: (manifest: Manifest, document: unknown) => Promise<void> | void;
   lines?: (lines: Buffer[]) => Promise<void> | void;
   /** The same, row by row. */
   row?: (chain: ArchivedName, line: Line) => void;
+}
+
+/** A manifest with its segment. */
+export interface Checked {
+  /** Undefined where it is gone, or is none. */
+  manifest: Manifest | undefined;
+  /** What is wrong, one sentence each; what the manifest says itself is none of it. */
+  problems: string[];
+  /** What has left the bucket by its age, with all that is older: its segment, or the manifest but for a marker. */
+  expired: "segment" | "marked" | undefined;
 }
 
 interface Seen {
@@ -80,15 +90,16 @@ async function gone(
   };
 }
 
-async function follow(
-  bucket: Bucket,
-  { archive: { segment, pieces, forks } }: Manifest,
+/**
+ * @param ends where chains stood before; undefined where that is known from the manifest alone
+ * @param before the manifest before, where that is known
+ */
+export const followersOf = (
+  { archive: { pieces, forks } }: Manifest,
   ends: Ends | undefined,
   before: Manifest | undefined,
-  version: string | undefined,
-  taker: Taker | undefined,
-): Promise<Follower[]> {
-  const followers = pieces.map(({ chain, agent, first, last, from, elsewhere = [] }) => {
+): Follower[] =>
+  pieces.map(({ chain, agent, first, last, from, elsewhere = [] }) => {
     const start: Place = { seq: first - 1, seal: Buffer.from(from, "hex"), hash: first === 1 ? null : undefined };
     const known = ends && (ends[chain].get(agent) ?? genesis);
     const checkpoints = elsewhere.map((one) => ({ ...one, seal: Buffer.from(one.seal, "hex") }));
@@ -104,24 +115,54 @@ async function follow(
       sealedSince: sealedSince(before, { chain, agent }, forks),
     });
   });
-  const byName = new Map(followers.map((follower) => [nameOf(follower.piece), follower]));
-  for await (const lines of readSegment(bucket, segment, version)) {
+
+async function follow(
+  bucket: Bucket,
+  manifest: Manifest,
+  ends: Ends | undefined,
+  before: Manifest | undefined,
+  version: string | undefined,
+  taker: Taker | undefined,
+): Promise<Follower[]> {
+  const followers = new Followers(followersOf(manifest, ends, before));
+  for await (const lines of readSegment(bucket, manifest.archive.segment, version)) {
+    followers.take(lines, taker);
+    await taker?.lines?.(lines);
+  }
+  return followers.finish();
+}
+
+/** Those of all pieces of a segment, which get its lines. */
+export class Followers {
+  readonly #byName: Map<string, Follower>;
+
+  constructor(private readonly all: Follower[]) {
+    this.#byName = new Map(all.map((follower) => [nameOf(follower.piece), follower]));
+  }
+
+  take(lines: readonly Buffer[], taker: Taker | undefined): void {
     for (const bytes of lines) {
       const { chain, line } = readLine(bytes);
       const name = nameOf({ chain, agent: line.agent });
-      const follower = byName.get(name);
+      const follower = this.#byName.get(name);
       if (follower) follower.take(line);
       else throw new Failure(`it has rows of chains that its manifest does not name, the first of ${name}`);
       taker?.row?.(chain, line);
     }
-    await taker?.lines?.(lines);
   }
-  for (const follower of followers) follower.finish();
-  return followers;
+
+  finish(): Follower[] {
+    for (const follower of this.all) follower.finish();
+    return this.all;
+  }
 }
 
 /** What the rows have that the manifest does not say. */
-function judge({ archive: { segment, pieces, flaws } }: Manifest, followers: Follower[], problems: string[]): Seen {
+export function judge(
+  { archive: { segment, pieces, flaws } }: Manifest,
+  followers: Follower[],
+  problems: string[] = [],
+): Seen {
   const known = new Set(flaws.map((flaw) => `${nameOf(flaw)} ${flaw.kind} ${flaw.seq}`));
   followers.forEach((follower, i) => {
     for (const flaw of follower.flaws)

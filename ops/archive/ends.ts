@@ -5,7 +5,7 @@ import type { Manifest } from "./manifest";
 import type { Ends } from "./plan";
 
 /** What a manifest says; nothing where there is none yet. */
-export function endsOf(manifest: Manifest | undefined): Ends {
+export function endsOf(manifest: Pick<Manifest, "chains" | "imports"> | undefined): Ends {
   const ends: Ends = ofEachArchived(() => new Map<string, Place>());
   const place = (seq: number, seal: string): Place => ({ seq, seal: Buffer.from(seal, "hex"), hash: undefined });
   for (const { agent, seq, seal, history_seq, history_seal } of manifest?.chains ?? []) {

@@ -10,11 +10,17 @@ const groups = (number: number): string =>
 
 export const manifestFolder = "manifests/";
 export const dumpFolder = "dumps/";
+export const monthFolder = "months/";
 
 /** `manifests/000/012/345.json` */
 export const numberedKey = (folder: string, number: number): string => `${folder}${groups(number)}.json`;
 export const manifestKey = (number: number): string => numberedKey(manifestFolder, number);
 export const dumpKey = (number: number): string => numberedKey(dumpFolder, number);
+export const monthKey = (number: number): string => numberedKey(monthFolder, number);
+
+/** Whether a folder below a numbered one may hold a number beyond: keys are of one length, and `~` is after every digit. */
+export const mayReach = (folder: string, number: number): boolean =>
+  numberedKey(folder.slice(0, folder.indexOf("/") + 1), number) < `${folder}~`;
 
 /** The number in the key of something that is numbered; undefined in any other key. */
 export function numberIn(key: string): number | undefined {
@@ -41,6 +47,10 @@ export const partKey = (day: string, number: number, random: string): string =>
 
 /** What is noted of a dump's parts before the dump is whole. */
 export const begunFolder = (number: number): string => `parts/begun/${String(number).padStart(9, "0")}/`;
+
+/** A month's archive, by the manifest that it was written for: `archives/2026/11/000000012-9f1c3a5b7d02.ndjson.gz` */
+export const archiveKey = (month: string, number: number, random: string): string =>
+  `archives/${dated(month, number, random)}.ndjson.gz`;
 
 /** A drill's report, by its start: `drills/2026/11/28/20261128T210000Z-9f1c3a5b.json` */
 export const drillKey = (startedAt: string, random: string): string =>

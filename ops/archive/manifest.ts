@@ -14,6 +14,19 @@ const place = z.int().check(z.minimum(1));
 const seal = z.string().check(z.regex(/^([0-9a-f]{64})?$/));
 const chain = z.enum(archivedNames);
 
+export const forksSchema = z.array(
+  z.object({
+    chain,
+    agent: z.string(),
+    seq: count,
+    seal,
+    left: z.object({ last: place, seal: sha256 }),
+    by: z.string(),
+    at: z.string(),
+    reason: z.string(),
+  }),
+);
+
 const archiveSchema = z.object({
   /** Of this entry and of the segment. */
   format: z.literal(1),
@@ -47,20 +60,7 @@ const archiveSchema = z.object({
     }),
   ),
   /** Chains that forked, and go on from `seq` in another branch than the one that the bucket had up to `left`; who accepted that, and why. */
-  forks: z.optional(
-    z.array(
-      z.object({
-        chain,
-        agent: z.string(),
-        seq: count,
-        seal,
-        left: z.object({ last: place, seal: sha256 }),
-        by: z.string(),
-        at: z.string(),
-        reason: z.string(),
-      }),
-    ),
-  ),
+  forks: z.optional(forksSchema),
   /** The newest manifest before this one that has `forks`; missing where there is none. */
   forksBefore: z.optional(place),
   /** What is wrong with the rows of this segment, and with chains that are no longer those of the bucket. */
@@ -90,6 +90,11 @@ export const forksUpTo = ({ archive: { number, forks, forksBefore } }: Manifest)
 export const encodeManifest = (manifest: Manifest): Buffer => Buffer.from(`${JSON.stringify(manifest)}\n`);
 
 export const sha256Of = (bytes: Buffer): string => createHash("sha256").update(bytes).digest("hex");
+
+/** One that is read before the chains that it names, which follow from the rows. */
+export function draftOf(document: unknown, where: string): Manifest {
+  return decode(schema, Buffer.from(JSON.stringify(document)), "manifest", `a manifest in ${where}`);
+}
 
 /** Reads one, and checks what it says of itself. */
 export function decodeManifest(bytes: Buffer, number: number, where: string): Manifest {

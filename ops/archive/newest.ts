@@ -1,7 +1,7 @@
 /** Which manifests there are, of segments or of dumps: found by listing, never by a pointer that could be turned back. */
 import { Failure } from "../program";
 import type { Bucket, Entry } from "./bucket";
-import { isNumberedFolder, manifestFolder, numberedKey, numberIn } from "./keys";
+import { isNumberedFolder, manifestFolder, mayReach, numberedKey, numberIn } from "./keys";
 import { decodeManifest, sha256Of, type Manifest } from "./manifest";
 import { isUnreadable } from "./unreadable";
 
@@ -31,6 +31,7 @@ export const saysTouched = (problem: string): boolean =>
 
 export interface ReadManifest<M = Manifest> {
   manifest: M;
+  bytes: Buffer;
   /** Of its bytes: what the next one names. */
   sha256: string;
   /** What was done to it since it was written, in a sentence. */
@@ -48,7 +49,8 @@ export const sayUnknown = (key: string): string => `${key} is not what the archi
 export const newestManifest = (bucket: Bucket) => newestOf(bucket, segmentManifests);
 export const manifestNumbered = (bucket: Bucket, number: number) => numbered(bucket, segmentManifests, number);
 export const readManifest = (bucket: Bucket, found: Found) => readOf(bucket, segmentManifests, found);
-export const allManifests = (bucket: Bucket) => allIn(bucket, manifestFolder);
+/** Those after a number. */
+export const allManifests = (bucket: Bucket, after = 0) => allIn(bucket, manifestFolder, after);
 
 /** Undefined where there is none. */
 export async function newestOf<M>(bucket: Bucket, series: Series<M>): Promise<Newest<M> | undefined> {
@@ -90,7 +92,7 @@ export async function numbered<M>(bucket: Bucket, series: Series<M>, number: num
   return (await readOf(bucket, series, { number, ...first })).manifest;
 }
 
-async function readOf<M>(
+export async function readOf<M>(
   bucket: Bucket,
   { folder, decode }: Series<M>,
   { number, version, touched }: Found,
@@ -98,7 +100,7 @@ async function readOf<M>(
   const key = numberedKey(folder, number);
   const bytes = await bucket.read(key, version);
   const manifest = decode(bytes, number, `${key} in the bucket ${bucket.name}`);
-  return { manifest, sha256: sha256Of(bytes), touched: touched && sayTouched(key, touched) };
+  return { manifest, bytes, sha256: sha256Of(bytes), touched: touched && sayTouched(key, touched) };
 }
 
 /**
@@ -146,16 +148,16 @@ async function lastIn(bucket: Bucket, folder: string, unknown: string[]): Promis
   return undefined;
 }
 
-/** All that are there, oldest first. */
-async function* allIn(bucket: Bucket, folder: string): AsyncGenerator<Found, undefined> {
+/** All that are there after a number, oldest first. */
+export async function* allIn(bucket: Bucket, folder: string, after = 0): AsyncGenerator<Found, undefined> {
   for (const entry of await bucket.list(folder)) {
     if (isUnknown(entry)) continue;
     if (entry.folder) {
-      yield* allIn(bucket, entry.key);
+      if (mayReach(entry.key, after)) yield* allIn(bucket, entry.key, after);
       continue;
     }
     const found = foundIn(entry);
-    if (found) yield found;
+    if (found && found.number > after) yield found;
   }
   return undefined;
 }

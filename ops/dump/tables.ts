@@ -13,6 +13,8 @@ export const leftOut: Readonly<Record<string, string>> = {
   "audit.heartbeat": "written each second",
   "audit.archive": "written by each run of the archive",
   "audit.dumps": "written by each run of the archive",
+  "audit.months": "written by each run of the compaction",
+  "audit.archived_chains": "written by each run of the compaction",
   "audit.drain_targets": "empty but while months are moved",
   "audit.open_imports": "empty but within an import's transaction",
 };

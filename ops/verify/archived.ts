@@ -6,11 +6,12 @@ import { checkArchive } from "../archive/check";
 import type { Taker } from "../archive/checkSegment";
 import { endsOf } from "../archive/ends";
 import type { Flaw } from "../archive/follow";
-import { dumpFolder, manifestFolder, manifestKey } from "../archive/keys";
+import { dumpFolder, manifestFolder, manifestKey, monthFolder } from "../archive/keys";
 import type { Manifest } from "../archive/manifest";
 import { sayUnknown, unknownIn } from "../archive/newest";
 import type { Ends } from "../archive/plan";
 import type { Checkpoint } from "./checkpoints";
+import { checkByMonths } from "../months/archive";
 import type { Finding } from "./findings";
 import { Witness } from "./witness";
 import type { Restored, RestoredReport } from "./restored";
@@ -40,14 +41,14 @@ export interface Archived {
 /**
  * @param knownFlaws of archived rows: so many, the oldest, were looked into
  * @param checkpoints which the database has in place of rows: compared with the rows in the bucket
- * @param restored the database that it is to be compared with, where that one shows an earlier moment
+ * @param how `segments`: by each segment, also where a month has its archive; `restored`: the database that it is to be compared with, where that one shows an earlier moment
  */
 export async function verifyArchive(
   bucket: Bucket,
   told: number,
   knownFlaws: number,
   checkpoints: readonly Checkpoint[] = [],
-  restored?: Restored,
+  { restored, segments = false }: { restored?: Restored; segments?: boolean } = {},
 ): Promise<Archived> {
   const findings: Finding[] = [];
   const wrong = (message: string) => findings.push({ kind: "altered-archive", message });
@@ -64,7 +65,8 @@ export async function verifyArchive(
       restored?.take(chain, line);
     },
   };
-  for await (const checked of checkArchive(bucket, checkpoints.length > 0 || restored ? taker : undefined)) {
+  const read = segments ? checkArchive : checkByMonths;
+  for await (const checked of read(bucket, checkpoints.length > 0 || restored ? taker : undefined)) {
     bucket.signal.throwIfAborted();
     checked.problems.forEach(wrong);
     const { manifest } = checked;
@@ -78,7 +80,7 @@ export async function verifyArchive(
     if (checked.expired !== "segment") rows += manifest.archive.segment.rows;
     for (const flaw of manifest.archive.flaws) flaws.push({ number: manifest.archive.number, flaw });
   }
-  for (const folder of [manifestFolder, dumpFolder])
+  for (const folder of [manifestFolder, dumpFolder, monthFolder])
     for await (const key of unknownIn(bucket, folder)) wrong(sayUnknown(key));
   const number = newest?.archive.number ?? 0;
   if (told > number)

@@ -12,6 +12,7 @@ export interface Options {
   fromArchive?: string;
   manifests?: string[];
   archived?: boolean;
+  segments?: boolean;
   restored?: string | true;
   acknowledged?: string;
   resume?: string;
@@ -67,5 +68,7 @@ export function read(options: Options) {
     throw new Failure("--record archived tells of the archive as well: combine it with --archived", [], 2);
   if (options.restored && !options.archived)
     throw new Failure("--restored compares a restored database with the archive: combine it with --archived", [], 2);
+  if (options.segments && !options.archived)
+    throw new Failure("--segments says how the bucket is read: combine it with --archived", [], 2);
   return { since, until, lastDays, recorded };
 }

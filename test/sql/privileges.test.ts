@@ -259,9 +259,10 @@ describe("the maintenance role", () => {
   const granted = [
     ...["begin_maintenance", "drain_apply", "drain_copy", "drain_finish", "drain_release", "drain_start", "make_month"],
     "repair_roles",
+    "retire_month",
   ];
 
-  it("may call what makes partitions, alone of all roles", async () => {
+  it("may call what makes partitions and what takes an archived month out, alone of all roles", async () => {
     const { rows } = await admin.query<{ role: string; function: string }>(
       `select r.role, p.proname as function from pg_proc p, unnest($1::text[]) r (role)
         where p.proname = any ($2) and has_function_privilege(r.role, p.oid, 'execute') order by 2`,

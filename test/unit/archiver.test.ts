@@ -48,7 +48,9 @@ describe("the archiver", () => {
     const { arn } = world.one("aws:s3/bucket:Bucket").computed as { arn: string };
     const key = world.one("aws:kms/key:Key", "authensor-prod-backups-key").computed as { arn: string };
     const resources = new Set(statements.flatMap(({ Resource }) => Resource));
-    const folders = ["dumps", "manifests", "parts", "segments"].map((folder) => `${arn}/${folder}/*`);
+    const folders = ["archives", "dumps", "manifests", "months", "parts", "segments"].map(
+      (folder) => `${arn}/${folder}/*`,
+    );
     expect([...resources].sort()).toEqual([key.arn, arn, ...folders].sort());
   });
 

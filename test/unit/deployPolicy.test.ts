@@ -49,8 +49,12 @@ test("README names the version of the Pulumi command line that Pulumi.yaml requi
 });
 
 test("the documentation lists what a permissions boundary must allow, role by role, and no more", async () => {
-  const reboots = { ...configOf("prod"), "authensor-database:rebootForParameters": "true" };
-  const world = await record(program, { stack: "prod", config: reboots });
+  const all = {
+    ...configOf("prod"),
+    "authensor-database:rebootForParameters": "true",
+    "authensor-database:onlineMonths": "6",
+  };
+  const world = await record(program, { stack: "prod", config: all });
   const actions = world.all("aws:iam/rolePolicy:RolePolicy").map(({ name, inputs }) => {
     const { Statement } = JSON.parse(inputs.policy as string) as { Statement: Pick<Statement, "Action">[] };
     return [name, [...new Set(Statement.flatMap(({ Action }) => listed(Action)))].sort()] as const;

@@ -11,5 +11,6 @@ export const scheduledInputs: ScheduledInputs = {
     keyArn: "arn:aws:kms:eu-north-1:123456789012:key/k",
   },
   archiveKnownFlaws: 0,
+  archiveDelayDays: 7,
   migrations: "sql-1",
 };

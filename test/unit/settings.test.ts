@@ -80,6 +80,8 @@ describe("defaults", () => {
         lockMode: "GOVERNANCE",
         lockDays: 30,
         receiptRetentionMonths: 24,
+        archiveDelayDays: 7,
+        onlineMonths: undefined,
         archiveKnownFlaws: 0,
       },
       createNamespace: true,
@@ -91,6 +93,8 @@ describe("defaults", () => {
       schedules: {
         partitions: "17 3 * * *",
         archive: "*/5 * * * *",
+        compact: "27 4 * * *",
+        retire: "27 7 * * *",
         drill: "17 9 5 1,4,7,10 *",
         "verify-recent": "47 5 * * *",
         "verify-whole": "17 6 * * 0",
@@ -162,7 +166,7 @@ describe("a single key", () => {
     ["storageGib", ["19", "65537", "-20", "1e3", "20.5", "20 GiB"]],
     ["multiAz", ["yes", "1", "TRUE", ""]],
     ["maxConnections", ["24", "5001", "NaN", ""]],
-    ["reservedConnections", ["24", "1001"]],
+    ["reservedConnections", ["25", "1001"]],
     ["backupRetentionDays", ["0", "36"]],
     ["backupCopyRetentionDays", ["0", "36", "x"]],
     ["replica", ["no", "0"]],
@@ -180,6 +184,8 @@ describe("a single key", () => {
     ["passwordGeneration", ["0", "-1", "one"]],
     ["lockMode", ["", "compliance", "NONE"]],
     ["lockDays", ["0", "36501"]],
+    ["archiveDelayDays", ["0", "91"]],
+    ["onlineMonths", ["0", "1201"]],
     ["receiptRetentionMonths", ["5", "1201"]],
     ["pgbouncerPods", ["1", "51"]],
     [
@@ -520,6 +526,18 @@ describe("what only shows in combination", () => {
       /24 months are 731 days/,
     ],
     [
+      "months that leave the database when their archives have expired",
+      { onlineMonths: "24", lockDays: "365", receiptRetentionMonths: "24" },
+      "onlineMonths",
+      /^must be less than receiptRetentionMonths 24/,
+    ],
+    [
+      "months that leave the database when their archives are no longer locked",
+      { onlineMonths: "6", lockDays: "244" },
+      "onlineMonths",
+      /^needs lockDays 245 or more/,
+    ],
+    [
       "a protected database without a replica",
       { replica: "false" },
       "replica",
@@ -611,7 +629,7 @@ describe("what only shows in combination", () => {
   });
 
   test("the smallest reserve there may be holds all direct connections and the monitor's through two PgBouncer pods", () => {
-    expect(problemsOf({ reservedConnections: "25" })).toEqual([]);
+    expect(problemsOf({ reservedConnections: "26" })).toEqual([]);
   });
 
   test.each(ownVariables)("%s in controlPlaneEnv is refused: the program sets it", (name) => {

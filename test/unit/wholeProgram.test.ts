@@ -170,7 +170,7 @@ describe.each(stacks)("the program for %s", (stack) => {
       backupBucket: { name: `authensor-${stack}-backups-abc1234`, region: "eu-north-1" },
       pgbouncer: { host: "pgbouncer.authensor.svc.cluster.local", port: 6432 },
       controlPlane: { url: "http://control-plane.authensor.svc.cluster.local:3000" },
-      cronJobs: scheduledNames.filter((name) => name !== "drill" || stack !== "dev"),
+      cronJobs: scheduledNames.filter((name) => name !== "retire" && (name !== "drill" || stack !== "dev")),
       adminTokenSecret: secret("control-plane-admin-token", "token"),
       connectionSecrets: {
         controlPlaneDatabase: secret("control-plane-database", "url"),
@@ -398,7 +398,7 @@ describe("a changed setting", () => {
     expect(changed.sort()).toEqual([
       "kubernetes:apps/v1:Deployment authensor-dev-monitor",
       ...scheduledNames
-        .filter((program) => program !== "drill") // there are no copies
+        .filter((program) => program !== "drill" && program !== "retire") // there are no copies, and no onlineMonths
         .map((program) => `kubernetes:batch/v1:CronJob authensor-dev-${program}`)
         .sort(),
       "kubernetes:batch/v1:Job authensor-dev-migrate",

@@ -1,0 +1,54 @@
+/** The bucket read as `checkArchive` reads it, but by the archives of months as far as there are some. */
+import type { Bucket } from "../archive/bucket";
+import { beginning, checkManifests, type Reading } from "../archive/check";
+import type { Checked, Taker } from "../archive/checkSegment";
+import { endsOf } from "../archive/ends";
+import { monthKey } from "../archive/keys";
+import { isUnreadable } from "../archive/unreadable";
+import { checkMonth } from "./check";
+import { allMonths, type FoundMonth } from "./find";
+
+/** Segments of a month that has its archive are not looked at. */
+export async function* checkByMonths(bucket: Bucket, taker?: Taker): AsyncGenerator<Checked> {
+  const reading = beginning();
+  for await (const found of allMonths(bucket)) {
+    const { month } = found;
+    if (month && reading.last !== undefined && month.manifests.first > reading.last + 1)
+      yield* checkManifests(bucket, reading, taker, { to: month.manifests.first - 1 });
+    yield* throughMonth(bucket, reading, taker, found);
+  }
+  yield* checkManifests(bucket, reading, taker, {});
+}
+
+/** What its manifest says is gone on from, whatever its object shows. */
+async function* throughMonth(
+  bucket: Bucket,
+  reading: Reading,
+  taker: Taker | undefined,
+  { month, object, problems, expiring }: FoundMonth,
+): AsyncGenerator<Checked> {
+  if (month && reading.before && month.manifests.before !== reading.before.sha256)
+    problems.push(`${monthKey(month.number)} does not go on where the manifests before it end`);
+  if (problems.length > 0) yield { manifest: undefined, problems, expired: undefined };
+  if (!month || (!object && expiring)) return;
+  let shown = reading.before?.manifest;
+  if (object)
+    try {
+      for await (const checked of checkMonth(bucket, month, taker, object.version, shown)) {
+        shown = checked.manifest;
+        yield checked;
+      }
+    } catch (error) {
+      if (!isUnreadable(error)) throw error;
+      shown = undefined;
+      const wrong = `${month.object.key} cannot be read as what its manifest names: ${(error as Error).message}`;
+      yield { manifest: undefined, problems: [wrong], expired: undefined };
+    }
+  const { sha256, last, forks } = month.manifests;
+  Object.assign(reading, {
+    ends: endsOf(month.to),
+    before: { sha256, forks, manifest: object && shown },
+    last,
+    segments: true,
+  });
+}

@@ -1,0 +1,100 @@
+-- Months of the trail in the locked bucket: how far each chain is in archives of months, as the archiver tells it
+-- (ops/compact). What is in the bucket is said by its manifests alone.
+
+create table audit.months (
+  only_row        boolean     primary key default true check (only_row),
+  -- The number of the newest archive, and what it shows the state of.
+  number          bigint      not null default 0,
+  compacted_until timestamptz
+);
+
+insert into audit.months default values;
+
+create table audit.archived_chains (
+  chain     text   not null check (chain in ('receipts', 'history')),
+  agent     text   not null,
+  last_seq  bigint not null check (last_seq > 0),
+  last_seal bytea  not null check (octet_length(last_seal) = 32),
+  primary key (chain, agent)
+);
+
+grant select on audit.months, audit.archived_chains to authensor_monitor, authensor_auditor;
+
+-- By the archiver alone, in a transaction that says `read write`, once an archive was read back and is locked: no month
+-- leaves the database beyond what this says (audit.retire_month). The newest archive's ends take the place of those
+-- before: a chain that forked may have gone back.
+create function audit.report_months(number bigint, compacted_until timestamptz, chains jsonb) returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if (number > 0 and isfinite(compacted_until) and compacted_until <= clock_timestamp() + audit.max_earliness()
+      and jsonb_typeof(chains) = 'array') is not true
+  then
+    raise 'no archive % shows the state of %: it is now %', number, compacted_until, clock_timestamp()
+      using errcode = 'invalid_parameter_value', hint = 'Is the clock of the server that was read right?';
+  end if;
+  -- Two runs at once may end in either order.
+  update audit.months m
+     set number          = report_months.number,
+         compacted_until = report_months.compacted_until
+   where m.number < report_months.number;
+  if not found then
+    return;
+  end if;
+  delete from audit.archived_chains;
+  insert into audit.archived_chains
+  select c.chain, c.agent, c.seq, decode(c.seal, 'hex')
+    from jsonb_to_recordset(chains) c (chain text, agent text, seq bigint, seal text);
+end
+$$;
+
+grant execute on function audit.report_months(bigint, timestamptz, jsonb) to authensor_archiver;
+
+insert into audit.programs values ('compact', 'authensor_archiver');
+
+grant execute on function audit.report_run(text, boolean, text) to authensor_archiver;
+
+-- The oldest month leaves the database, with its rows: by the maintenance role, once ops/retire has seen in the bucket
+-- what it is about to remove. Both tables are dropped in this one transaction; what is returned are the month's
+-- checkpoints, for the caller to compare before it commits. Run it with a short lock_timeout, and again if it fails
+-- with 55P03.
+create function audit.retire_month(month date) returns setof audit.checkpoints
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  receipts audit.detachment := audit.prepare_detach('public.receipts', month);
+  changes  audit.detachment := audit.prepare_detach('audit.receipt_history', month);
+  sources  text[]           := array(select relname from pg_class where oid in (receipts.oldest, changes.oldest));
+  missing  record;
+begin
+  if receipts.until > now() then
+    raise '% is not over: it cannot leave the database', to_char(month, 'YYYY-MM')
+      using errcode = 'object_not_in_prerequisite_state';
+  end if;
+  -- Where the ends are the same place they must be the same row; what is before it follows from the seal.
+  select c.chain, c.agent, c.last_seq, coalesce(a.last_seq, 0) as archived into missing
+    from audit.checkpoints c
+    left join audit.archived_chains a using (chain, agent)
+   where c.source = any (sources)
+     and (a.last_seq > c.last_seq or a.last_seq = c.last_seq and a.last_seal = c.last_seal) is not true
+   order by c.seq
+   limit 1;
+  if found then
+    raise '% stays in the database: % % of agent "%" is in no archive of the bucket, which has the chain up to %',
+      to_char(month, 'YYYY-MM'), rtrim(missing.chain, 's'), missing.last_seq, missing.agent, missing.archived
+      using errcode = 'object_in_use', hint = 'What came late is in the archive of the month that it came in.';
+  end if;
+  perform audit.finish_detach(receipts);
+  perform audit.finish_detach(changes);
+  return query select * from audit.checkpoints c where c.source = any (sources) order by c.seq;
+  execute format('drop table %s, %s', receipts.oldest, changes.oldest);
+end
+$$;
+
+grant execute on function audit.retire_month(date) to authensor_maintenance;
+
+insert into audit.programs values ('retire', 'authensor_maintenance');
