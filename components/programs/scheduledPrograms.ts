@@ -81,11 +81,13 @@ const verification = {
   env: () => ({ CONNECT_TIMEOUT_SECONDS: "180" }),
 } as const;
 
-const bucketEnv = ({ backups, archiveKnownFlaws }: ScheduledInputs) => ({
+const bucketEnv = ({ backups }: ScheduledInputs) => ({
   BACKUP_BUCKET: backups.bucketName,
   BACKUP_REGION: backups.region,
-  ARCHIVE_KNOWN_FLAWS: String(archiveKnownFlaws),
 });
+
+/** For those that fail while there are flaws that nobody looked into. */
+const judgesFlaws = ({ archiveKnownFlaws }: ScheduledInputs) => ({ ARCHIVE_KNOWN_FLAWS: String(archiveKnownFlaws) });
 
 /** Its own copy of the trail, and anchors that no owner of the database can change. */
 const readsArchive = {
@@ -131,7 +133,7 @@ export const scheduledPrograms = {
     connection: "archiver",
     databases: { REPLICA: "archiverReplica" },
     connections: 1,
-    env: (inputs) => ({ ENVIRONMENT: inputs.environment, ...bucketEnv(inputs) }),
+    env: (inputs) => ({ ENVIRONMENT: inputs.environment, ...bucketEnv(inputs), ...judgesFlaws(inputs) }),
     aws: ({ backups }) => ({
       description: "Authensor: the archiver writes to the backup bucket, and reads what is there",
       statements: archiverStatements(backups),
@@ -195,6 +197,7 @@ export const scheduledPrograms = {
   "verify-archived": {
     ...verification,
     ...readsArchive,
+    env: (inputs) => ({ ...readsArchive.env(inputs), ...judgesFlaws(inputs) }),
     what: "the whole trail and the archive in the bucket are verified against each other",
     schedule: "17 8 1 * *",
     deadline: 12 * 3600,
@@ -223,6 +226,7 @@ export const scheduledPrograms = {
       CONNECT_TIMEOUT_SECONDS: "180",
       ENVIRONMENT: inputs.environment,
       ...bucketEnv(inputs),
+      ...judgesFlaws(inputs),
       COPIES_ARN: inputs.drill!.copiesArn,
       SUBNET_GROUP: inputs.drill!.subnetGroup,
       SECURITY_GROUP: inputs.drill!.securityGroup,

@@ -406,6 +406,16 @@ describe("the table of programs on schedule", () => {
     },
   );
 
+  test("only what reads the number of known flaws is told it, so that a change of it updates nothing else", () => {
+    const [copiesArn, copiesKeyArn, subnetGroup] = ["copies", "key", "subnets"];
+    const drill = { region: "r", copiesArn, copiesKeyArn, subnetGroup, securityGroup: "sg", parameterGroup: "p" };
+    const inputs = { ...scheduledInputs, onlineMonths: 3, drill: { ...drill, blocks: [] } };
+    const told = Object.entries<ScheduledProgram>(scheduledPrograms).filter(
+      ([, { env }]) => "ARCHIVE_KNOWN_FLAWS" in env(inputs),
+    );
+    expect(told.map(([name]) => name)).toEqual(["archive", "verify-archived", "drill"]);
+  });
+
   test("waits for a primary that fails over when a verification ends, so that what was found is told", () => {
     for (const program of ["verify-recent", "verify-whole", "verify-archived"] as const)
       expect(scheduledPrograms[program].env(scheduledInputs), program).toMatchObject({
