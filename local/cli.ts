@@ -184,7 +184,11 @@ cli
   )
   .argument("[file]", "what pulumi preview --json wrote; without it, or with -, standard input")
   .option("--markdown", "for a comment of a pull request, within its 65,536 characters")
-  .option("--allow <name...>", "resources with data that may be replaced or deleted, by name")
+  .option(
+    "--allow <name>",
+    "a resource with data that may be replaced or deleted, by its name; once for each",
+    (name: string, before: string[] = []) => [...before, name],
+  )
   .action((file: string | undefined, options: ReviewOptions) => {
     const { text, exitCode } = runReview(file, options);
     process.stdout.write(text);

@@ -31,10 +31,12 @@ const guards: Readonly<Record<string, readonly Guard[]>> = {
     fewerDays,
   ],
   "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration": [altered("the lock of new objects")],
-  "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": [altered("when objects are deleted")],
-  "aws:s3/bucketPolicy:BucketPolicy": [altered("who may do what in the bucket")],
-  "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": [altered("what keeps the bucket from the public")],
-  "aws:s3/bucketVersioning:BucketVersioning": [altered("that the bucket keeps versions")],
+  "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": [
+    altered("the rule that deletes objects by their age"),
+  ],
+  "aws:s3/bucketPolicy:BucketPolicy": [altered("the bucket's policy")],
+  "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": [altered("the block of public access")],
+  "aws:s3/bucketVersioning:BucketVersioning": [altered("the bucket's versioning")],
 };
 
 /** The engine's own, on any resource that stays. */

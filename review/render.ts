@@ -89,7 +89,10 @@ function sectionsOf(review: Review, quote: Quote, say: Say): Section[] {
       title: "Not known whether these hold data",
       items: strangers.map((change) => `${goes(change)}${forcedBy(change, quote)}. Enter its type in review/rules.ts.`),
     },
-    { title: "Protection that goes", items: unguarded.map(({ name, what }) => `${quote(name)}: ${say(what)}.`) },
+    {
+      title: "Protection that goes or changes",
+      items: unguarded.map(({ name, what }) => `${quote(name)}: ${say(what)}.`),
+    },
     { title: "Allowed in vain: nothing of that name is replaced or deleted", items: allowedInVain.map(quote) },
     {
       title: "Interruptions",
@@ -123,8 +126,9 @@ function verdict(review: Review, quote: Quote): string[] {
     .slice(0, 8)
     .map(({ name }) => `--allow ${JSON.stringify(plain(name))}`)
     .join(" ");
+  const what = names.length === 1 ? "1 resource that holds data" : `${names.length} resources that hold data`;
   return [
-    `This stops here: ${names.length} with data would be replaced or deleted. If that is meant, allow each by its name: ${quote(flags)}`,
+    `This stops here: ${what}, or may, would be replaced or deleted. If that is meant, allow each by its name: ${quote(flags)}`,
   ];
 }
 

@@ -106,7 +106,10 @@ describe("what holds data and goes", () => {
       "authensor-prod-primary (aws:rds/instance:Instance) is replaced, since kmsKeyId cannot be changed in place. " +
         "It holds every receipt. A final snapshot stays.",
     );
-    expect(said).toContain('allow each by its name: --allow "authensor-prod-primary"');
+    expect(said).toContain(
+      "This stops here: 1 resource that holds data, or may, would be replaced or deleted. " +
+        'If that is meant, allow each by its name: --allow "authensor-prod-primary"',
+    );
     expect(said).toContain("no receipt can be stored");
   });
 
@@ -138,7 +141,7 @@ describe("protection that goes", () => {
       "Pulumi no longer refuses to delete it",
       "RDS no longer refuses to delete it",
     ]);
-    expect(terminal(reviewOf(preview("protectedReplica")))).toContain("Protection that goes:");
+    expect(terminal(reviewOf(preview("protectedReplica")))).toContain("Protection that goes or changes:");
   });
 
   const lock = urn("aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration", "b");
@@ -189,6 +192,17 @@ describe("the exit code", () => {
     const replaced = JSON.stringify(of(primary("replace")));
     expect([ended(text("larger")), ended(text("protectedReplica")), ended(replaced)]).toEqual([0, 1, 3]);
     expect(ended(replaced, ["authensor-prod-primary"])).toBe(0);
+  });
+
+  test("follows what is allowed, one name to each --allow, before the file or behind it", () => {
+    const replica = { ...primary("delete"), urn: urn(instance, "authensor-prod-replica") };
+    const file = join(directory, "both.json");
+    writeFileSync(file, JSON.stringify(of(primary("replace"), replica)));
+    const [one, other] = ["--allow=authensor-prod-primary", "authensor-prod-replica"];
+    const ran = (...args: string[]) => spawnSync("./authensor", ["review", ...args], { input: "" }).status;
+    expect(ran(one, "--allow", other, file)).toBe(0);
+    expect(ran(one, file, "--allow", other)).toBe(0);
+    expect(ran(one, file)).toBe(3);
   });
 });
 
