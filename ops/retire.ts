@@ -12,7 +12,8 @@ Environment:
   DATABASE_URL            the URL of authensor_maintenance or the owner, straight to the server (nothing is done on a standby)
   DATABASE_URL_FILE       a file with that URL, in its place
   ONLINE_MONTHS           months that receipts stay in PostgreSQL after the end of their month
-  ARCHIVE_DELAY_DAYS      how long a month must be over before it is compacted (default 7): what is later than that is told
+  ARCHIVE_DELAY_DAYS      how long a month must be over before it is compacted (default 7): a month that waits for longer than
+                          that explains fails the run
   BACKUP_BUCKET           the bucket's name
   BACKUP_REGION           its region
   LOCK_TIMEOUT_MS         longest that one attempt may keep writers waiting (default 200)

@@ -85,8 +85,10 @@ begin
    limit 1;
   if found then
     raise '% stays in the database: % % of agent "%" is in no archive of the bucket, which has the chain up to %',
-      to_char(month, 'YYYY-MM'), rtrim(missing.chain, 's'), missing.last_seq, missing.agent, missing.archived
-      using errcode = 'object_in_use', hint = 'What came late is in the archive of the month that it came in.';
+      to_char(month, 'YYYY-MM'), case missing.chain when 'history' then 'change' else 'receipt' end,
+      missing.last_seq, missing.agent, missing.archived
+      using errcode = 'object_in_use',
+            hint = 'It comes with the archive of the month that it came in: this month leaves after that.';
   end if;
   perform audit.finish_detach(receipts);
   perform audit.finish_detach(changes);

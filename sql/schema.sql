@@ -1562,8 +1562,10 @@ begin
    limit 1;
   if found then
     raise '% stays in the database: % % of agent "%" is in no archive of the bucket, which has the chain up to %',
-      to_char(month, 'YYYY-MM'), rtrim(missing.chain, 's'), missing.last_seq, missing.agent, missing.archived
-      using errcode = 'object_in_use', hint = 'What came late is in the archive of the month that it came in.';
+      to_char(month, 'YYYY-MM'), case missing.chain when 'history' then 'change' else 'receipt' end,
+      missing.last_seq, missing.agent, missing.archived
+      using errcode = 'object_in_use',
+            hint = 'It comes with the archive of the month that it came in: this month leaves after that.';
   end if;
   perform audit.finish_detach(receipts);
   perform audit.finish_detach(changes);
@@ -2502,8 +2504,6 @@ GRANT USAGE ON SCHEMA public TO authensor_verifier_b;
 
 GRANT SELECT ON TABLE audit.chain_heads TO authensor_auditor;
 
-GRANT SELECT ON TABLE audit.chains TO authensor_auditor;
-
 GRANT SELECT,INSERT ON TABLE public.receipts TO authensor_app;
 GRANT SELECT ON TABLE public.receipts TO authensor_auditor;
 
@@ -2773,6 +2773,8 @@ GRANT SELECT ON TABLE audit.archive TO authensor_auditor;
 
 GRANT SELECT ON TABLE audit.archived_chains TO authensor_monitor;
 GRANT SELECT ON TABLE audit.archived_chains TO authensor_auditor;
+
+GRANT SELECT ON TABLE audit.chains TO authensor_auditor;
 
 GRANT SELECT ON TABLE audit.drill TO authensor_monitor;
 GRANT SELECT ON TABLE audit.drill TO authensor_auditor;

@@ -81,13 +81,11 @@ const verification = {
   env: () => ({ CONNECT_TIMEOUT_SECONDS: "180" }),
 } as const;
 
-const bucketEnv = ({ backups }: ScheduledInputs) => ({
+const bucketEnv = ({ backups, archiveKnownFlaws }: ScheduledInputs) => ({
   BACKUP_BUCKET: backups.bucketName,
   BACKUP_REGION: backups.region,
+  ARCHIVE_KNOWN_FLAWS: String(archiveKnownFlaws),
 });
-
-/** For those that fail while there are flaws that nobody looked into. */
-const judgesFlaws = ({ archiveKnownFlaws }: ScheduledInputs) => ({ ARCHIVE_KNOWN_FLAWS: String(archiveKnownFlaws) });
 
 /** Its own copy of the trail, and anchors that no owner of the database can change. */
 const readsArchive = {
@@ -97,6 +95,9 @@ const readsArchive = {
     statements: archiveReaderStatements(backups),
   }),
 };
+
+/** Seconds; longer than the longest statement of a role of ours (role_rules.sql: the auditor's 15 minutes). */
+const patienceSeconds = "1200";
 
 const byHand = {
   connection: "auditor",
@@ -119,8 +120,7 @@ export const scheduledPrograms = {
     deadline: 2700,
     connection: "maintenance",
     connections: 1,
-    // Longer than the longest statement of a role of ours (role_rules.sql: the auditor's 15 minutes).
-    env: ({ monthsAhead }) => ({ MONTHS_AHEAD: String(monthsAhead), LOCK_PATIENCE_SECONDS: "1200" }),
+    env: ({ monthsAhead }) => ({ MONTHS_AHEAD: String(monthsAhead), LOCK_PATIENCE_SECONDS: patienceSeconds }),
   },
   // What was sealed since is what an attacker could still take away unseen, and what a lost region would take.
   archive: {
@@ -133,7 +133,7 @@ export const scheduledPrograms = {
     connection: "archiver",
     databases: { REPLICA: "archiverReplica" },
     connections: 1,
-    env: (inputs) => ({ ENVIRONMENT: inputs.environment, ...bucketEnv(inputs), ...judgesFlaws(inputs) }),
+    env: (inputs) => ({ ENVIRONMENT: inputs.environment, ...bucketEnv(inputs) }),
     aws: ({ backups }) => ({
       description: "Authensor: the archiver writes to the backup bucket, and reads what is there",
       statements: archiverStatements(backups),
@@ -170,6 +170,7 @@ export const scheduledPrograms = {
       ...bucketEnv(inputs),
       ARCHIVE_DELAY_DAYS: String(inputs.archiveDelayDays),
       ONLINE_MONTHS: String(inputs.onlineMonths),
+      LOCK_PATIENCE_SECONDS: patienceSeconds,
     }),
     aws: ({ backups }) => ({
       description: "Authensor: who takes months out of the database reads the backup bucket",
@@ -197,7 +198,6 @@ export const scheduledPrograms = {
   "verify-archived": {
     ...verification,
     ...readsArchive,
-    env: (inputs) => ({ ...readsArchive.env(inputs), ...judgesFlaws(inputs) }),
     what: "the whole trail and the archive in the bucket are verified against each other",
     schedule: "17 8 1 * *",
     deadline: 12 * 3600,
@@ -226,7 +226,6 @@ export const scheduledPrograms = {
       CONNECT_TIMEOUT_SECONDS: "180",
       ENVIRONMENT: inputs.environment,
       ...bucketEnv(inputs),
-      ...judgesFlaws(inputs),
       COPIES_ARN: inputs.drill!.copiesArn,
       SUBNET_GROUP: inputs.drill!.subnetGroup,
       SECURITY_GROUP: inputs.drill!.securityGroup,

@@ -24,7 +24,7 @@ import { writeMonth } from "./write";
 export interface Compaction {
   bucket: Bucket;
   environment: string;
-  /** Days that a month has been over: what comes late is then in the next one's segments, and in its archive. */
+  /** Days that a month must have been over. What is archived after its end is in the next one's archive. */
   delayDays: number;
   /** The number of the newest archive, as the database was told. */
   told: number;

@@ -2,6 +2,7 @@
 import type { Bucket } from "../archive/bucket";
 import { monthKey } from "../archive/keys";
 import type { Manifest } from "../archive/manifest";
+import { allManifests, readManifest } from "../archive/newest";
 import { isUnreadable } from "../archive/unreadable";
 import { Failure } from "../program";
 import { checkMonth } from "./check";
@@ -10,7 +11,7 @@ import { Stretches } from "./stretches";
 
 export interface Evidence {
   stretches: Stretches;
-  /** What the newest archive shows the state of; undefined where there is none. */
+  /** What the newest archive shows the state of; without one, when the oldest segment was written; undefined where there is neither. */
   until: string | undefined;
 }
 
@@ -19,28 +20,36 @@ export async function evidenceOf(bucket: Bucket, month: string): Promise<Evidenc
   const stretches = new Stretches(month);
   let until: string | undefined;
   let begun = false;
+  const held: Held[] = [];
   for await (const found of allMonths(bucket)) {
     bucket.signal.throwIfAborted();
     if (!found.month) throw refusal(month, found.problems);
     until = found.month.as_of;
     if (found.month.made[month]) {
       begun = true;
-      await readThrough(bucket, found, stretches);
+      held.push(...(await readThrough(bucket, found, stretches)));
     } else if (begun) for (const fork of found.month.forks) stretches.fork(fork);
   }
-  return { stretches, until };
+  // Once more: to read them may have taken hours.
+  const problems = await unlocked(bucket, held);
+  if (problems.length > 0) throw refusal(month, problems);
+  return { stretches, until: until ?? (await beginningOf(bucket)) };
 }
 
-async function readThrough(bucket: Bucket, found: FoundMonth, stretches: Stretches): Promise<void> {
+async function beginningOf(bucket: Bucket): Promise<string | undefined> {
+  for await (const oldest of allManifests(bucket)) return (await readManifest(bucket, oldest)).manifest.as_of;
+  return undefined;
+}
+
+/** @returns what must stay locked */
+async function readThrough(bucket: Bucket, found: FoundMonth, stretches: Stretches): Promise<Held[]> {
   const month = found.month!;
-  const manifestKey = monthKey(month.number);
   if (found.problems.length > 0 || !found.object) throw refusal(stretches.month, found.problems);
-  const problems: string[] = [];
-  for (const [key, version] of [
-    [month.object.key, found.object.version],
-    [manifestKey, found.version],
-  ] as const)
-    if (!(await isLocked(bucket, key, version))) problems.push(`${key} is not locked (any more)`);
+  const held = [
+    { key: month.object.key, version: found.object.version },
+    { key: monthKey(month.number), version: found.version },
+  ];
+  const problems = await unlocked(bucket, held);
   const taker = {
     manifest: ({ archive: { forks = [] } }: Manifest) => forks.forEach((fork) => stretches.fork(fork)),
     row: stretches.take.bind(stretches),
@@ -55,13 +64,25 @@ async function readThrough(bucket: Bucket, found: FoundMonth, stretches: Stretch
     problems.push(`${month.object.key}: ${(error as Error).message}`);
   }
   if (problems.length > 0) throw refusal(stretches.month, problems);
+  return held;
+}
+
+interface Held {
+  key: string;
+  version: string | undefined;
 }
 
 const hourMs = 3_600_000;
 
-async function isLocked(bucket: Bucket, key: string, version: string | undefined): Promise<boolean> {
-  const until = await bucket.lockedUntil(key, version);
-  return until !== undefined && until.getTime() > Date.now() + hourMs;
+/** An hour: for as long as tables may be in use (LOCK_PATIENCE_SECONDS), and more. */
+async function unlocked(bucket: Bucket, held: readonly Held[]): Promise<string[]> {
+  const problems: string[] = [];
+  for (const { key, version } of held) {
+    const until = await bucket.lockedUntil(key, version);
+    if (until === undefined || until.getTime() <= Date.now() + hourMs)
+      problems.push(`${key} is not locked (any more), or for less than an hour`);
+  }
+  return problems;
 }
 
 const refusal = (month: string, problems: readonly string[]) =>

@@ -3,7 +3,7 @@ import pg from "pg";
 import type { Bucket } from "../archive/bucket";
 import { sqlState } from "../database";
 import type { Log } from "../log";
-import { retryWhileBusy } from "../maintenance/retry";
+import { lockHolders, retryWhileBusy } from "../maintenance/retry";
 import { Failure } from "../program";
 import type { ChainName } from "../verify/chainKinds";
 import { evidenceOf, type Evidence } from "./evidence";
@@ -82,8 +82,13 @@ async function leave(options: Retirement, month: string, { stretches }: Evidence
       }
     },
     (error) => (error instanceof Failure ? error : describe(error)),
-    { patienceSeconds, signal: options.bucket.signal },
+    { patienceSeconds, signal: options.bucket.signal, blockers: () => inTheWay(client) },
   );
+}
+
+async function inTheWay(client: pg.Client): Promise<string[]> {
+  const ofReceipts = await lockHolders(client, "public.receipts");
+  return [...new Set([...ofReceipts, ...(await lockHolders(client, "audit.receipt_history"))])];
 }
 
 interface Gone {
@@ -121,6 +126,9 @@ function differs(month: string, rows: readonly Gone[], unknown: readonly Stretch
 
 const dayMs = 86_400_000;
 
-/** Whether compaction should have come further by now: rows are in an archive a month and the delay after they came, and a day. */
+/**
+ * Whether compaction should have come further by now: rows are in an archive a month and the delay after they came, and two
+ * days, since compact runs once a day and may take half of one. A bucket that has nothing yet explains any wait.
+ */
 const isBehind = ({ until }: Evidence, { now, delayDays }: Retirement): boolean =>
-  until === undefined || Date.parse(until) < now.getTime() - (31 + delayDays + 2) * dayMs;
+  until !== undefined && Date.parse(until) < now.getTime() - (31 + delayDays + 2) * dayMs;

@@ -70,7 +70,7 @@ export async function partitionFindings(client: pg.Client): Promise<Finding[]> {
   if (receipts !== undefined && history !== undefined && receipts !== history)
     findings.push({
       kind: "half-archived",
-      message: `receipts have months from ${receipts.slice(0, 7)} on and their history from ${history.slice(0, 7)} on: one left the database without the other`,
+      message: `receipts have months from ${receipts.slice(0, 7)} on and their history from ${history.slice(0, 7)} on: one was archived without the other`,
     });
   if (receipts !== undefined) findings.push(...(await strangeSources(client, receipts)));
   return findings;

@@ -14,8 +14,7 @@ interface Seen {
   point: Checkpoint;
   /** The last place that was seen, of those that came one after another from the first. */
   upTo: number;
-  /** The first row that is not as the checkpoint says. */
-  wrong: { seq: number; says: string } | undefined;
+  wrong: string | undefined;
 }
 
 export class Witness {
@@ -42,18 +41,18 @@ export class Witness {
     if (!seen) return;
     const { point } = seen;
     if (seen.upTo === seq - 1) seen.upTo = seq;
-    const row = `${chainKinds[chain].noun} ${seq}`;
-    if (tableOf(chain, month) !== point.source) seen.wrong ??= { seq, says: `${row} is of ${month}` };
-    if (seq === point.last && !seal.equals(point.seal)) seen.wrong ??= { seq, says: `${row} has another seal` };
+    if (tableOf(chain, month) !== point.source) seen.wrong ??= `${chainKinds[chain].noun} ${seq} is of ${month}`;
+    if (seq === point.last && !seal.equals(point.seal))
+      seen.wrong ??= `${chainKinds[chain].noun} ${seq} has another seal`;
   }
 
-  /** The chain goes on in another branch after a place: what the bucket has of the old one beyond it counts no more. */
+  /** The chain goes on in another branch: what the bucket has of the old one counts no more. */
   fork({ chain, agent, seq }: Pick<AcceptedFork, "chain" | "agent" | "seq">): void {
     if (chain === "imports") return;
     for (const seen of this.#seen[chain].get(agent) ?? []) {
       if (seen.point.last <= seq) continue;
       seen.upTo = Math.min(seen.upTo, Math.max(seq, seen.point.first - 1));
-      if (seen.wrong && seen.wrong.seq > seq) seen.wrong = undefined;
+      seen.wrong = undefined;
     }
   }
 
@@ -74,7 +73,7 @@ export class Witness {
     return [...this.#of.values()].flatMap(({ point, wrong }): Finding[] => {
       if (wrong === undefined) return [];
       const { chain, agent, first, last, source, place } = point;
-      const message = `checkpoint ${place} says that ${chainKinds[chain].noun}s ${first} to ${last} of ${named(agent)} left with ${source}; in the bucket ${wrong.says}`;
+      const message = `checkpoint ${place} says that ${chainKinds[chain].noun}s ${first} to ${last} of ${named(agent)} left with ${source}; in the bucket ${wrong}`;
       return [{ kind: "altered-checkpoint", message, agent }];
     });
   }

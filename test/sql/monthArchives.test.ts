@@ -1,7 +1,8 @@
 /** Archives of months in the locked bucket: how they come to be, what is proven by them, and when a month leaves the database. */
+import { readFileSync } from "node:fs";
 import { DeleteObjectCommand, PutObjectRetentionCommand } from "@aws-sdk/client-s3";
 import type pg from "pg";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { Bucket } from "../../ops/archive/bucket";
 import { checkArchive } from "../../ops/archive/check";
 import { archive } from "../../ops/archive/run";
@@ -243,6 +244,11 @@ describe("compaction", () => {
       "select succeeded_at < finished_at as failed from audit.program_runs where program = 'compact'",
     );
     expect(runs).toEqual([{ failed: true }]);
+    const runbook = readFileSync("docs/runbooks/archive-flawed.md", "utf8");
+    await owner.query(/`(update audit\.archive set manifest = 0;[^`]*)`/.exec(runbook)![1]!);
+    expect(await runOps("compact", [], env)).toMatchObject({ code: 0 });
+    const { rows: ends } = await auditor.query("select from audit.archived_chains");
+    expect(ends).toHaveLength(0);
   });
 });
 
@@ -271,6 +277,12 @@ describe("a month that is due to leave the database", () => {
     const { newest } = await compaction();
     const client = await database.connect(roles.archiver);
     await reportMonths(client, newest!);
+  };
+  const unlock = async () => {
+    const [Key] = await keysBelow("archives/");
+    const Retention = { Mode: "GOVERNANCE", RetainUntilDate: new Date(Date.now() + 60_000) } as const;
+    const shorter = { Bucket: bucket.name, Key, Retention, BypassGovernanceRetention: true };
+    await bucket.client.send(new PutObjectRetentionCommand(shorter));
   };
   const receiptsLeft = async () =>
     Number((await owner.query<{ n: string }>("select count(*) as n from receipts")).rows[0]!.n);
@@ -329,6 +341,36 @@ describe("a month that is due to leave the database", () => {
     expect(await retirement()).toMatchObject({ months: [monthName(-1)] });
   });
 
+  it("waits where there is no archive yet, as long as the bucket's first month explains it", async () => {
+    await prepared();
+    const said = expect.stringMatching(
+      /change 1 of agent "b" is in no archive|receipt \d of agent .* is in no archive/,
+    ) as string;
+    expect(await retirement({ now: later, onlineMonths: 1 })).toEqual({ months: [], waits: said });
+    await expect(retirement()).rejects.toThrow("is in no archive of the bucket, which has the chain up to 0");
+    expect(await receiptsLeft()).toBe(4);
+  });
+
+  it("calls a change a change that is in no archive yet", async () => {
+    await prepared();
+    await told();
+    await owner.query("delete from audit.archived_chains where chain = 'history'");
+    await expect(retirement()).rejects.toThrow('change 1 of agent "b" is in no archive of the bucket');
+  });
+
+  it("names who uses its tables where it gives up", async () => {
+    await prepared();
+    await told();
+    const reader = await database.connect(roles.auditor);
+    await reader.query("begin; select count(*) from receipts");
+    await expect(retirement({ patienceSeconds: 0 })).rejects.toMatchObject({
+      message: expect.stringContaining("a table was in use at each of") as string,
+      details: expect.arrayContaining([expect.stringMatching(/^in use by .*authensor_auditor/) as string]) as string[],
+    });
+    await reader.query("rollback");
+    expect(await retirement()).toMatchObject({ months: [monthName(-1)] });
+  });
+
   it.each([
     ["is gone", async () => remove((await keysBelow("archives/"))[0]!), /is gone, and has not expired/],
     [
@@ -336,13 +378,17 @@ describe("a month that is due to leave the database", () => {
       async () => alter((await keysBelow("archives/"))[0]!),
       /cannot be read|unexpected|incorrect|altered/,
     ],
+    ["is not locked any more", unlock, /is not locked/],
     [
-      "is not locked any more",
-      async () => {
-        const [Key] = await keysBelow("archives/");
-        const Retention = { Mode: "GOVERNANCE", RetainUntilDate: new Date(Date.now() + 60_000) } as const;
-        const shorter = { Bucket: bucket.name, Key, Retention, BypassGovernanceRetention: true };
-        await bucket.client.send(new PutObjectRetentionCommand(shorter));
+      "is not locked any more when it has been read",
+      // Each bucket is of one test.
+      () => {
+        const open = bucket.open.bind(bucket);
+        vi.spyOn(bucket, "open").mockImplementation(async (key, ...version) => {
+          if (key.startsWith("archives/")) await unlock();
+          return open(key, ...version);
+        });
+        return Promise.resolve();
       },
       /is not locked/,
     ],

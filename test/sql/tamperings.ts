@@ -256,7 +256,7 @@ export const tamperings: readonly Tampering[] = [
     caught: "misplaced-row",
   },
   {
-    what: "history that left the database without its receipts",
+    what: "history archived without its receipts",
     by: "owner",
     sql: "select audit.detach_month('audit.receipt_history', audit.month_of(now()))",
     caught: "half-archived",

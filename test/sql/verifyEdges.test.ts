@@ -117,13 +117,13 @@ it("narrows down what the server cannot read, and goes on with the rest", async 
   expect(report.verified.receipts).toBe(11);
 });
 
-it("shows a month of which receipts or history left the database alone", async () => {
+it("shows a month of which receipts or history were archived alone", async () => {
   await receipts(2);
   await owner.query("select audit.detach_month('receipts', audit.month_of(now()))");
   expect((await check({ allowEmpty: true })).findings).toEqual([
     expect.objectContaining({
       kind: "half-archived",
-      message: expect.stringContaining("one left the database without the other") as string,
+      message: expect.stringContaining("one was archived without the other") as string,
     }),
   ]);
 });

@@ -52,9 +52,6 @@ ${tableOf(costsOfWorld(prod))}
 - A KMS key costs one more for each of its first two yearly rotations.
 - A drill, each quarter: a server of the primary's class in one zone with its storage, for as long as it runs. Drills, and \`verify-archived\` each
   month, read the whole bucket (${prices.transfer} a GiB from its region to the cluster's).
-- \`compact\` reads each month's segments and then its archive again; \`retire\` reads every archive that has rows of a month that leaves, two as
-  a rule (${prices.transfer} a GiB from the bucket's region, and the retrieval price of Glacier Instant Retrieval after 90 days). Segments and archives are
-  both kept: the bucket holds the trail twice.
 - The EKS cluster and its nodes, which are there already.
 - Taxes. Reserved instances cost a third less for one year (not confirmed).
 `;

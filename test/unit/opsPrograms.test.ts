@@ -297,6 +297,8 @@ describe("a program on schedule", () => {
       MONTHS_AHEAD: "4",
       LOCK_PATIENCE_SECONDS: "1200",
     });
+    // It waits for the same tables.
+    expect(scheduledPrograms.retire.env(scheduledInputs)).toMatchObject({ LOCK_PATIENCE_SECONDS: "1200" });
   });
 
   test("verifies with the findings that were looked into; no other program is told of them", async () => {
@@ -405,16 +407,6 @@ describe("the table of programs on schedule", () => {
       expect(entry.deadline).toBeGreaterThan(0);
     },
   );
-
-  test("only what reads the number of known flaws is told it, so that a change of it updates nothing else", () => {
-    const [copiesArn, copiesKeyArn, subnetGroup] = ["copies", "key", "subnets"];
-    const drill = { region: "r", copiesArn, copiesKeyArn, subnetGroup, securityGroup: "sg", parameterGroup: "p" };
-    const inputs = { ...scheduledInputs, onlineMonths: 3, drill: { ...drill, blocks: [] } };
-    const told = Object.entries<ScheduledProgram>(scheduledPrograms).filter(
-      ([, { env }]) => "ARCHIVE_KNOWN_FLAWS" in env(inputs),
-    );
-    expect(told.map(([name]) => name)).toEqual(["archive", "verify-archived", "drill"]);
-  });
 
   test("waits for a primary that fails over when a verification ends, so that what was found is told", () => {
     for (const program of ["verify-recent", "verify-whole", "verify-archived"] as const)
