@@ -25,7 +25,7 @@ clean: ## stop everything and delete it
 cron: ## run a CronJob now (NAME=partitions)
 	@./authensor cron $(NAME)
 
-drill: ## try both ways back, from the copies of the backups and from the bucket alone, in a scratch instance, prove them, and remove it
+drill: ## restore the copies of the backups into a scratch instance, prove them, and remove it
 	@./authensor drill
 
 psql: ## SQL as a role (ROLE=auditor; also owner, monitor, replica …)

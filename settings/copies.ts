@@ -96,14 +96,14 @@ export const backup = {
   }),
   archiveDelayDays: integer("archiveDelayDays", 1, 90, {
     description:
-      "Days after a month's end at which its segments in the backup bucket become one archive, 1 to 90; what comes later is in the archive of the next",
+      "Days after a month's end at which its segments in the backup bucket become one archive, 1 to 90; what was archived after the month's end is in the archive of the next, however long this is",
     rule: "1 to 90 days",
     example: "14",
     default: "7",
   }),
   onlineMonths: optionalInteger("onlineMonths", 1, 1200, {
     description:
-      "Months that receipts stay in PostgreSQL after the end of theirs; then the month leaves it, if its archive in the backup bucket is whole and locked. Not set: all stay",
+      "Months that receipts stay in PostgreSQL after the end of theirs, and at least until the archive of the month after it is there; then the month leaves, if all archives with rows of it are whole and still locked (if one is not, neither it nor a later one leaves: docs/backups.md). What has left is gone once the bucket lets it go (receiptRetentionMonths). Not set: all stay",
     rule: "1 to 1200 months, less than receiptRetentionMonths",
     example: "6",
   }),
