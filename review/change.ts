@@ -53,7 +53,7 @@ export function changesOf(steps: readonly Step[]): Change[] {
 }
 
 /** A property path as Pulumi writes it: `spec.ports[0]["a.b"]`. */
-export function stepsOf(path: string): string[] {
+function stepsOf(path: string): string[] {
   const steps = path.matchAll(/\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|([^.[\]]+)/g);
   return [...steps].map(([, quoted, index, plain]) => quoted ?? index ?? plain ?? "");
 }

@@ -1,4 +1,4 @@
--- Taking the oldest month out of its table, for archiving. As the owner; audit.archive_month is what archives.
+-- Taking the oldest month out of its table, so that it can leave. As the owner; audit.archive_month does it by hand.
 
 -- The tables whose rows are chained: a month of theirs leaves together with a checkpoint (013).
 create function audit.is_chained(parent regclass) returns boolean

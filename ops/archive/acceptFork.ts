@@ -57,7 +57,7 @@ export async function acceptFork(
 }
 
 /** The seal at a place of a chain, in the newest segment up to a manifest's that has it. */
-export async function sealInBucket(
+async function sealInBucket(
   bucket: Bucket,
   upTo: number,
   { chain, agent }: ArchivedChain,

@@ -8,6 +8,7 @@ interface Job {
   permissions?: Record<string, string>;
   environment?: unknown;
   concurrency?: unknown;
+  "timeout-minutes"?: number;
   steps: { uses?: string; run?: string; with?: Record<string, unknown> }[];
 }
 interface Workflow {
@@ -71,6 +72,15 @@ test("a pull request from a fork gets no credentials", () => {
   const { on, jobs } = workflow("workflows/preview.yml");
   expect(Object.keys(on)).toEqual(["pull_request"]);
   expect(jobs["preview"]?.if).toContain("head.repo.full_name == github.repository");
+});
+
+test("a deployment's credentials outlast it", () => {
+  const { steps, "timeout-minutes": minutes } = workflow("workflows/up.yml").jobs["up"]!;
+  const used = steps.find(({ uses }) => uses === "./.github/actions/pulumi");
+  expect(used?.with?.["seconds"]).toBeGreaterThanOrEqual(minutes! * 60);
+  const action = parse(text("actions/pulumi/action.yml")) as { runs: Pick<Job, "steps"> };
+  const credentials = action.runs.steps.find(({ uses }) => uses?.startsWith("aws-actions/configure-aws-credentials@"));
+  expect(credentials?.with).toMatchObject({ "role-duration-seconds": "${{ inputs.seconds }}" });
 });
 
 test("a deployment is never cut off by the next", () => {
