@@ -63,10 +63,10 @@ function readQuestion(words: string[], options: Options): Question {
 
 async function search(words: string[], options: Options, { signal }: Context): Promise<void> {
   const question = readQuestion(words, options);
-  const { rows, by, problems } = options.archived
+  const { problems, left, ...answer } = options.archived
     ? await findArchived(backupBucket(signal), question, createLog("search", process.stderr))
-    : { ...(await inDatabase(question, signal)), problems: [] };
-  show(question, { rows, by }, options);
+    : { ...(await inDatabase(question, signal)), problems: [], left: [] };
+  show(question, answer, left, options);
   if (problems.length > 0)
     throw new Failure("not all that was searched is whole: what was not found may be in it", problems);
 }
@@ -84,29 +84,35 @@ const backupBucket = (signal: AbortSignal) =>
     signal,
   );
 
-function show(question: Question, { rows, by }: Answer, options: Options): void {
+/** @param left what could not be searched any more */
+function show(question: Question, { rows, by }: Answer, left: readonly string[], options: Options): void {
   const { query, since, until, limit } = question;
   const id = uuid.test(query);
 
   if (options.json) {
-    process.stdout.write(`${JSON.stringify({ query, by, ...(by !== "id" && { since, until }), found: rows })}\n`);
+    const time = by !== "id" && { since, until };
+    process.stdout.write(`${JSON.stringify({ query, by, ...time, ...(options.archived && { left }), found: rows })}\n`);
     return;
   }
+  const unsearched = left.length === 0 ? "" : `Not searched, since no longer in the bucket: ${left.join(", ")}.\n`;
   const time = `from ${since.slice(0, 16)}Z ${until === null ? "until now" : `until ${until.slice(0, 16)}Z`}`;
   if (rows.length === 0) {
     const nothing =
       by === "time"
         ? `There is no receipt ${time}. --since reaches further back.`
-        : id
-          ? `No receipt here has the id ${query} (--archived looks in the months that have left the database), and none ${time} mentions it.`
-          : `No receipt ${time} matches ${query}. Fewer words find more, and --since reaches further back.`;
-    process.stdout.write(`${nothing}\n`);
+        : by === "id"
+          ? `No receipt in the archives that are there has the id ${query}.`
+          : id
+            ? `No receipt here has the id ${query} (--archived looks in the months that have left the database), and none ${time} mentions it.`
+            : `No receipt ${time} matches ${query}. Fewer words find more, and --since reaches further back.`;
+    process.stdout.write(`${nothing}\n${unsearched}`);
     return;
   }
   process.stdout.write(table(columns, rows, process.stdout.isTTY ? process.stdout.columns : undefined));
   const count = `${rows.length} ${rows.length === 1 ? "receipt" : "receipts"}`;
   const more = rows.length === limit ? `: the ${by === "time" ? "latest" : "best"} ones, --limit shows more` : "";
   process.stdout.write(by === "id" ? `\n${count} with this id\n` : `\n${count} ${time}${more}\n`);
+  process.stdout.write(unsearched);
 }
 
 void runProgram(

@@ -3,11 +3,15 @@ import type { Bucket } from "../archive/bucket";
 import type { Log } from "../log";
 import { checkMonth } from "../months/check";
 import { allMonths, type FoundMonth } from "../months/find";
+import type { Month } from "../months/manifest";
 import { isUnreadable } from "../archive/unreadable";
 import { uuid, type Answer, type Found, type Question } from "./find";
+import { keepLatest } from "./latest";
 import { matcherOf } from "./words";
 
 interface Asked extends Answer {
+  /** What has receipts of the time asked for, or may have, and has left the bucket by its age. */
+  left: string[];
   /** What is wrong with the archives that were read: what is not found may be in them. */
   problems: string[];
 }
@@ -18,53 +22,58 @@ export async function findArchived(bucket: Bucket, question: Question, log: Log)
   const byId = uuid.test(query);
   const within = byId ? { since: "", until: null } : { since, until };
   const matches = receiptMatcher(question, byId);
-  const [problems, months]: [string[], FoundMonth[]] = [[], []];
-  for await (const found of allMonths(bucket)) {
+  const [problems, left]: [string[], string[]] = [[], []];
+  const months: (FoundMonth & { month: Month })[] = [];
+  let oldest: Month | undefined;
+  for await (const { month, ...found } of allMonths(bucket)) {
     problems.push(...found.problems);
-    // What it says of chains may be long.
-    if (found.month && found.object && hasReceiptsOf(found.month.made, within))
-      months.push({ ...found, month: { ...found.month } });
+    if (!month) continue;
+    oldest ??= month;
+    if (newestWithin(month.made, within) === undefined) continue;
+    if (found.object) months.push({ ...found, month });
+    else if (found.expiring) left.push(`the archive of ${month.month}`);
   }
-  const bytes = months.reduce((sum, { month }) => sum + month!.object.compressed.bytes, 0);
+  // Receipts are archived in the month that they are made in, or later.
+  if (oldest && oldest.previous !== null && within.since.slice(0, 7) < oldest.month)
+    left.unshift(`archives of months before ${oldest.month}`);
+  const bytes = months.reduce((sum, { month }) => sum + month.object.compressed.bytes, 0);
   log.info(
     `reading ${months.length} archives, ${(bytes / 2 ** 20).toFixed(1)} MiB: S3 charges for what is read from cold storage, and for what leaves its region`,
   );
   const rows: Found[] = [];
   for (const { month, object } of months.toReversed()) {
-    const found: Found[] = [];
+    const earliestKept = rows.length < limit ? "" : rows.at(-1)!.created_at.toISOString();
+    // An archive also has what came late to the months before: it is passed over only where all that it has is earlier.
+    if (newestWithin(month.made, within)! < earliestKept.slice(0, 7)) continue;
     const lines = (some: readonly Buffer[]) => {
       for (const line of some) {
         const receipt = matches(line);
-        if (!receipt) continue;
-        found.push(receipt);
-        // The latest of it.
-        if (found.length > limit) found.shift();
+        if (receipt) keepLatest(rows, receipt, limit);
       }
     };
     try {
-      for await (const checked of checkMonth(bucket, month!, { lines }, object!.version))
+      for await (const checked of checkMonth(bucket, month, { lines }, object!.version))
         problems.push(...checked.problems);
     } catch (error) {
       if (!isUnreadable(error)) throw error;
-      problems.push(`${month!.object.key}: ${(error as Error).message}`);
+      problems.push(`${month.object.key}: ${(error as Error).message}`);
     }
-    rows.push(...found.toReversed());
-    log.info("read", { month: month!.month, found: rows.length });
-    if (rows.length >= limit) break;
+    log.info("read", { month: month.month, found: rows.length });
   }
-  return { by: question.latest ? "time" : byId ? "id" : "words", rows: rows.slice(0, limit), problems };
+  return { by: question.latest ? "time" : byId ? "id" : "words", rows, problems, left };
 }
 
-/** Which of an archive's months are within a time; times are ISO, and compare as text. */
-function hasReceiptsOf(
+/** The newest of an archive's months that has receipts within a time, which are ISO and compare as text. */
+const newestWithin = (
   made: Record<string, { receipts: number }>,
   { since, until }: Pick<Question, "since" | "until">,
-): boolean {
-  return Object.entries(made).some(
-    ([month, { receipts }]) =>
-      receipts > 0 && month >= since.slice(0, 7) && (until === null || month <= until.slice(0, 7)),
-  );
-}
+): string | undefined =>
+  Object.entries(made)
+    .filter(([, { receipts }]) => receipts > 0)
+    .map(([month]) => month)
+    .filter((month) => month >= since.slice(0, 7) && (until === null || month <= until.slice(0, 7)))
+    .sort()
+    .at(-1);
 
 type Statement = [string, string, string | null, string, string, string | null, string | null, unknown, unknown];
 

@@ -444,8 +444,9 @@ describe("a month that is due to leave the database", () => {
 describe("ops/search --archived", () => {
   const find = async (...args: string[]) => {
     const { code, stdout, stderr } = await runOps("search", ["--archived", "--json", ...args], programEnv());
-    const { found = [] } = stdout === "" ? {} : (JSON.parse(stdout) as { found?: { id: string }[] });
-    return { code, stderr, ids: found.map(({ id }) => id) };
+    type Printed = { found?: { id: string; resource: string }[]; left?: string[] };
+    const { found = [], left } = stdout === "" ? {} : (JSON.parse(stdout) as Printed);
+    return { code, stderr, left, ids: found.map(({ id }) => id), resources: found.map(({ resource }) => resource) };
   };
   const resource = (of: string) => ({ envelope: { action: { type: "http.request", resource: of } } });
 
@@ -471,6 +472,44 @@ describe("ops/search --archived", () => {
     expect(before.stderr).toContain("reading 0 archives");
   });
 
+  /** An archive, and the next: receipts by agent, each of a day of last month. */
+  async function twoArchives(first: Record<string, number>, second: Record<string, number>): Promise<void> {
+    for (const days of [first, second]) {
+      const all = Object.entries(days).map(([actor_id, day]) =>
+        newReceipt({ ...resource(`day ${day}`), actor_id, created_at: `${monthName(-1)}-${day}T00:00:00Z` }),
+      );
+      await insertReceipts(owner, all);
+      await archived();
+      await compaction();
+    }
+  }
+  const sinceLastMonth = ["--since", `${monthName(-1)}-01`];
+
+  it("shows the latest by their time, whosever they are and in whichever archive", async () => {
+    await twoArchives({ a: 20, b: 14, c: 19 }, { a: 21, b: 12, c: 15 });
+    const latest = await find("--latest", "--limit", "3", ...sinceLastMonth);
+    expect(latest.resources).toEqual(["day 21", "day 20", "day 19"]);
+    expect((await find("day", "--limit", "1", ...sinceLastMonth)).resources).toEqual(["day 21"]);
+  });
+
+  it("says which archives of that time have left the bucket: what is not found may have been in them", async () => {
+    await twoArchives({ a: 20 }, { a: 21 });
+    const [manifest, next] = await keysBelow("months/");
+    // As the lifecycle does it: a marker first, then the object goes.
+    await bucket.client.send(new DeleteObjectCommand({ Bucket: bucket.name, Key: manifest }));
+    await remove((await keysBelow("archives/"))[0]!);
+    const month = monthName(0);
+    expect(await find("nothing", ...sinceLastMonth)).toMatchObject({ code: 0, left: [`the archive of ${month}`] });
+    const { stdout } = await runOps("search", ["--archived", "nothing", ...sinceLastMonth], programEnv());
+    expect(stdout).toContain(`\nNot searched, since no longer in the bucket: the archive of ${month}.\n`);
+    await remove(manifest!);
+    expect(await find("nothing", ...sinceLastMonth)).toMatchObject({
+      code: 0,
+      left: [`archives of months before ${(await readMonth(next!)).month}`],
+    });
+    expect(await find("nothing", "--since", `${monthName(1)}-02`)).toMatchObject({ left: [] });
+  });
+
   it("shows what it found in an archive that is not whole, and fails", async () => {
     const receipts = Array.from({ length: 50 }, (_, i) => newReceipt(resource(`stripe ${i} ${"x".repeat(2000 + i)}`)));
     await insertReceipts(owner, receipts);
@@ -483,6 +522,8 @@ describe("ops/search --archived", () => {
     });
   });
 });
+
+const readMonth = async (key: string) => JSON.parse((await bucket.read(key)).toString()) as Month;
 
 /** As the bucket's owner under governance. */
 async function remove(key: string): Promise<void> {
