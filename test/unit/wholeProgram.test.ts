@@ -437,9 +437,9 @@ describe("a kubectl command of the documents", () => {
   }
   const nameLabel = "app.kubernetes.io/name";
   /** What there is, by the words that kubectl knows it by; and what may be selected by its label. */
-  function known() {
-    const of = (type: string) =>
-      worlds.prod.all(`kubernetes:${type}`).map(({ inputs }) => inputs as unknown as Labelled);
+  async function known() {
+    const whole = await run("prod", { config: { "authensor-database:onlineMonths": "6" } });
+    const of = (type: string) => whole.all(`kubernetes:${type}`).map(({ inputs }) => inputs as unknown as Labelled);
     const [deployments, cronJobs] = [of("apps/v1:Deployment"), of("batch/v1:CronJob")];
     const jobs = [...of("batch/v1:Job"), ...cronJobs.flatMap(({ spec }) => spec?.jobTemplate ?? [])];
     const names = (some: Labelled[]) => some.map(({ metadata: { name } }) => name);
@@ -453,8 +453,8 @@ describe("a kubectl command of the documents", () => {
     };
   }
 
-  test("names what the program makes, in its namespace, and selects by labels that are there", () => {
-    const { named, jobs, pods } = known();
+  test("names what the program makes, in its namespace, and selects by labels that are there", async () => {
+    const { named, jobs, pods } = await known();
     const commands = documentedCommands("kubectl");
     expect(commands.length).toBeGreaterThan(40);
     const wrong = commands.flatMap(({ where, words }) => {
