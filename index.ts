@@ -12,7 +12,7 @@ import { limitsOf, poolsFor, roleConnections } from "./components/pooling/connec
 import { Pgbouncer, pgbouncerNames, pgbouncerPods } from "./components/pooling/pgbouncer";
 import { bundleMigrations, bundleOps } from "./components/programs/opsBundle";
 import { scheduleAll } from "./components/programs/scheduled";
-import { scheduledSources } from "./components/programs/scheduledPrograms";
+import { isTimed, programsOf, scheduledSources } from "./components/programs/scheduledPrograms";
 import { Schema } from "./components/programs/schema";
 import { surroundings } from "./surroundings";
 import { stackOutputs } from "./outputs";
@@ -83,6 +83,7 @@ async function program() {
     ...{ namespace, ...settings.ops, trustSecret },
     ...{ ...account, region: regions.primary, eksClusterName: cluster.name, tags },
   };
+  const features = { drill: database.drillTarget, onlineMonths: backup.onlineMonths };
   const schema = new Schema(
     name,
     {
@@ -92,7 +93,11 @@ async function program() {
       connections: urls,
       bundles,
       migrations: bundleMigrations(`${__dirname}/sql`),
-      expectations: { monthsAhead, connections: roleConnections(limitsOf(settings)) },
+      expectations: {
+        monthsAhead,
+        connections: roleConnections(limitsOf(settings)),
+        programs: programsOf(features).filter(isTimed),
+      },
     },
     inNamespace,
   );
@@ -111,8 +116,7 @@ async function program() {
         backups: { ...backups, keyArn: backups.key.arn },
         archiveKnownFlaws: backup.archiveKnownFlaws,
         archiveDelayDays: backup.archiveDelayDays,
-        onlineMonths: backup.onlineMonths,
-        drill: database.drillTarget,
+        ...features,
         migrations: schema.migrations.sql,
       },
     },
@@ -159,6 +163,7 @@ async function program() {
       controlPlaneUrl: controlPlaneUrl(namespace),
       monthsAhead,
       drills: places.drill !== undefined,
+      retires: backup.onlineMonths !== undefined,
       storageGib: settings.database.storageGib,
       ...database.watched,
       kmsKeyArns,

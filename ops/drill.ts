@@ -2,9 +2,10 @@
 import { dirname, join } from "node:path";
 import type { Command } from "commander";
 import { connectBucket } from "./archive/bucket";
-import { databaseUrl, refusePooler, withConnection } from "./database";
+import { databaseUrl, withConnection } from "./database";
 import { drill } from "./drill/drill";
-import { beginDrill, reportDrill } from "./drill/record";
+import { Lease } from "./drill/lease";
+import { beginDrill, drillGoesOn, reportDrill } from "./drill/record";
 import { render } from "./drill/render";
 import { storeReport, summaryOf } from "./drill/report";
 import { Scratch } from "./drill/scratch";
@@ -12,7 +13,7 @@ import { Failure, integerSetting, runProgram, textSetting, type Context } from "
 
 const environment = `
 Environment:
-  DATABASE_URL        the verifier's URL of the primary itself (or DATABASE_URL_FILE): a row there keeps a second drill off, and tells the monitor
+  DATABASE_URL        the verifier's URL of the primary itself (or DATABASE_URL_FILE): a row there keeps a second drill off, and the monitor reads it
   ENVIRONMENT         the deployment's name: the scratch instance is authensor-<environment>-drill, tagged authensor:drill
   COPIES_ARN          the copies of the primary's automated backups; their region is the scratch instance's
   SUBNET_GROUP, SECURITY_GROUP, PARAMETER_GROUP  what the scratch instance is given there
@@ -26,13 +27,21 @@ Environment:
 The primary and the replica are not touched. An instance that an earlier drill left behind is removed first.
 Exit codes: 0 both ways back are proven, 1 something failed or was found, 2 wrong usage or settings.`;
 
-async function run({ log, signal }: Context): Promise<void> {
+async function run({ log, signal: ofProgram }: Context): Promise<void> {
   const name = textSetting("ENVIRONMENT", "prod");
   const bucket = [
     textSetting("BACKUP_BUCKET", "authensor-prod-backups-1a2b3c4"),
     textSetting("BACKUP_REGION", "eu-north-1"),
   ] as const;
   const waitSeconds = integerSetting("WAIT_SECONDS", 14_400);
+  // A connection each time: a drill takes hours, and a failover in them ends every one.
+  const to = { url: databaseUrl(), applicationName: "authensor-drill" };
+  const lease = new Lease((run) =>
+    withConnection({ ...to, timeoutSeconds: 5, signal: AbortSignal.timeout(10_000) }, (client) =>
+      drillGoesOn(client, run),
+    ),
+  );
+  const signal = AbortSignal.any([ofProgram, lease.taken]);
   const scratch = new Scratch(
     {
       environment: name,
@@ -50,49 +59,47 @@ async function run({ log, signal }: Context): Promise<void> {
   const programOf = (name: "verify" | "restore") =>
     process.env[`${name.toUpperCase()}_PROGRAM`] ?? join(dirname(process.argv[1] ?? ""), `${name}.js`);
   const programs = { verify: programOf("verify"), restore: programOf("restore") };
-  const to = { url: databaseUrl(), applicationName: "authensor-drill", signal };
-  await withConnection(to, async (primary) => {
-    await refusePooler(primary);
-    const run = await beginDrill(primary);
-    // Hours pass until it ends, and this connection may be lost in them.
-    const now = () =>
-      withConnection(
-        to,
-        async (client) =>
-          (await client.query<{ now: Date }>("select clock_timestamp() as now")).rows[0]?.now ?? new Date(),
-      );
-    const report = await drill({
-      environment: name,
-      scratch,
-      bucket: connectBucket(...bucket, signal),
-      caFile,
-      programs,
-      waitSeconds,
-      now,
-      log,
-      signal,
-    });
 
-    // Also where the program is to end: within what is left of its time.
-    let key: string | undefined;
-    try {
-      key = await storeReport(connectBucket(...bucket, AbortSignal.timeout(60_000)), report);
-    } catch (error) {
-      report.ok = false;
-      report.problems.push(`the report could not be stored in ${bucket[0]}: ${(error as Error).message}`);
-    }
-    const {
-      copies: { rtoSeconds, rpoSeconds },
-      problems,
-    } = report;
-    const summary = summaryOf(report);
-    process.stdout.write(render(report, key));
-    const atTheEnd = { ...to, signal: undefined, ...(signal.aborted && { timeoutSeconds: 20 }) };
-    await withConnection(atTheEnd, (client) =>
-      reportDrill(client, run, { rtoSeconds, rpoSeconds, problems: problems.length, summary }),
+  const run = await withConnection({ ...to, signal }, beginDrill);
+  lease.hold(run);
+  const now = () =>
+    withConnection(
+      { ...to, signal },
+      async (client) =>
+        (await client.query<{ now: Date }>("select clock_timestamp() as now")).rows[0]?.now ?? new Date(),
     );
-    if (!report.ok) throw new Failure(summary, ["docs/runbooks/drill-failed.md says how to go on."]);
+  const report = await drill({
+    environment: name,
+    lease,
+    scratch,
+    bucket: connectBucket(...bucket, signal),
+    caFile,
+    programs,
+    waitSeconds,
+    now,
+    log,
+    signal,
   });
+  lease.end();
+
+  // Also where the program is to end: within what is left of its time.
+  let key: string | undefined;
+  try {
+    key = await storeReport(connectBucket(...bucket, AbortSignal.timeout(60_000)), report);
+  } catch (error) {
+    report.ok = false;
+    report.problems.push(`the report could not be stored in ${bucket[0]}: ${(error as Error).message}`);
+  }
+  const {
+    copies: { rtoSeconds, rpoSeconds },
+    problems,
+  } = report;
+  const summary = summaryOf(report);
+  process.stdout.write(render(report, key));
+  await withConnection({ ...to, ...(signal.aborted && { timeoutSeconds: 20 }) }, (client) =>
+    reportDrill(client, run, { rtoSeconds, rpoSeconds, problems: problems.length, summary }),
+  );
+  if (!report.ok) throw new Failure(summary, ["docs/runbooks/drill-failed.md says how to go on."]);
 }
 
 void runProgram(

@@ -17,7 +17,7 @@ Environment:
   MIGRATIONS_DIR         directory of the NNN_slug.sql files (default ./sql)
   ROLE_PASSWORDS_DIR     a file per login, named as the login, holding its password (default: passwords are left alone)
   PASSWORD_WAIT_SECONDS  how long to wait until nobody uses a login whose password is to change (default 180)
-  EXPECTATIONS_FILE      JSON: {"parameters": {name: value, …}, "monthsAhead": 3, "connections": {role: 10, …}, "ssl": true}
+  EXPECTATIONS_FILE      JSON: {"parameters": {name: value, …}, "monthsAhead": 3, "connections": {role: 10, …}, "programs": [name, …], "ssl": true}
   PARAMETER_WAIT_SECONDS how long RDS may take to apply parameters that need no reboot (default 600)
   LOCK_WAIT_SECONDS      how long to wait for another run (default 300)
   LOCK_TIMEOUT_MS        how long one attempt may wait for a table in use (default 1000)
@@ -46,6 +46,7 @@ async function up(options: Options, { log, signal }: Context): Promise<void> {
     signal,
     monthsAhead: expectations.monthsAhead,
     connections: expectations.connections,
+    programs: expectations.programs,
     waitSeconds: integerSetting("LOCK_WAIT_SECONDS", 300),
     lockTimeoutMs: integerSetting("LOCK_TIMEOUT_MS", 1000),
     lockPatienceSeconds: integerSetting("LOCK_PATIENCE_SECONDS", 120),

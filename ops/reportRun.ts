@@ -10,6 +10,7 @@ const reporters = {
   report_run: [roles.verifier, roles.archiver].join(" or "),
   report_archive: roles.archiver,
   begin_drill: roles.verifier,
+  drill_goes_on: roles.verifier,
   report_drill: roles.verifier,
   report_dump: roles.archiver,
   report_months: roles.archiver,

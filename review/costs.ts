@@ -4,6 +4,7 @@
  */
 import { fastEverySeconds, metrics, type Metric } from "../ops/monitor/metrics";
 import { roles } from "../ops/roles";
+import { overdueHours } from "../ops/monitor/overdue";
 import { scopes } from "../ops/verify/overdue";
 
 /**
@@ -39,6 +40,7 @@ const seriesBy: Record<NonNullable<Metric["by"]>, number> = {
   Role: Object.keys(roles).length + 1,
   Outcome: 4, // allow, deny, require_approval, rate_limited
   Scope: scopes.length,
+  Program: Object.keys(overdueHours).length,
 };
 
 /** What no resource says. */

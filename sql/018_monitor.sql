@@ -44,8 +44,8 @@ grant select on audit.program_runs to authensor_monitor, authensor_auditor;
 create table audit.programs (
   program text        primary key,
   role    name        not null,
-  -- From when on its runs are awaited.
-  since   timestamptz not null default now()
+  -- From when on its runs are awaited; null: this deployment does not have it.
+  since   timestamptz default now()
 );
 
 grant select on audit.programs to authensor_monitor;

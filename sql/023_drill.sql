@@ -3,14 +3,13 @@
 
 create table audit.drill (
   only_row     boolean     primary key default true check (only_row),
-  -- From when on one is awaited.
-  since        timestamptz not null default now(),
-  -- The last run, and the session that keeps others off for as long as it lives. A run may outlive it: a failover ends
-  -- all sessions, and the run tells its end by another one.
+  -- From when on one is awaited; null: this deployment has no drills.
+  since        timestamptz default now(),
+  -- The last run, and when it last said that it goes on: that keeps others off. No session would, since a failover ends
+  -- all of them and the run none the less goes on.
   run          uuid,
-  pid          int,
-  connected_at timestamptz,
   began_at     timestamptz,
+  seen_at      timestamptz,
   -- When one came to an end; before began_at: the last one goes on, or was killed.
   finished_at  timestamptz,
   succeeded_at timestamptz,
@@ -28,7 +27,8 @@ insert into audit.drill default values;
 
 grant select on audit.drill to authensor_monitor, authensor_auditor;
 
--- Makes this session the one that drills, and returns what the run is known by; null where another drills.
+-- Begins a run, and returns what it is known by; null while another goes on. One that says nothing for 10 minutes was
+-- killed.
 create function audit.begin_drill() returns uuid
   language plpgsql
   security definer
@@ -38,21 +38,33 @@ declare
   begun uuid;
 begin
   update audit.drill d
-     set run          = gen_random_uuid(),
-         pid          = pg_backend_pid(),
-         connected_at = (select a.backend_start from pg_stat_activity a where a.pid = pg_backend_pid()),
-         began_at     = clock_timestamp(),
-         problems     = null,
-         summary      = null
-   where not exists (select from pg_stat_activity a
-                      where a.pid = d.pid and coalesce(a.backend_start = d.connected_at, true)
-                        and a.pid <> pg_backend_pid())
+     set run      = gen_random_uuid(),
+         began_at = clock_timestamp(),
+         seen_at  = clock_timestamp(),
+         problems = null,
+         summary  = null
+   where (began_at > coalesce(finished_at, '-infinity') and seen_at > clock_timestamp() - interval '10 minutes')
+         is not true
   returning d.run into begun;
   return begun;
 end
 $$;
 
 grant execute on function audit.begin_drill() to authensor_verifier;
+
+-- To be said every minute. False: another has begun since, and what it works with is its own.
+create function audit.drill_goes_on(run uuid) returns boolean
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update audit.drill d set seen_at = clock_timestamp() where d.run = drill_goes_on.run;
+  return found;
+end
+$$;
+
+grant execute on function audit.drill_goes_on(uuid) to authensor_verifier;
 
 -- By the drill alone, in a transaction that says `read write`: alarms believe this row. A time that it did not come to
 -- measure stays as it was (null). What no drill can end with is refused, since the monitor reads it as it is.
@@ -77,7 +89,7 @@ begin
          rpo_seconds  = coalesce(report_drill.rpo_seconds, d.rpo_seconds),
          problems     = report_drill.problems,
          summary      = left(report_drill.summary, 1000)
-   -- A run that outlived its session says nothing for the one that came after it.
+   -- One that was taken for killed says nothing for the one that came after it.
    where d.run = report_drill.run;
   if not found then
     raise 'no drill % is known, or another one has begun since', quote_nullable(run)

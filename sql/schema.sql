@@ -196,15 +196,13 @@ declare
   begun uuid;
 begin
   update audit.drill d
-     set run          = gen_random_uuid(),
-         pid          = pg_backend_pid(),
-         connected_at = (select a.backend_start from pg_stat_activity a where a.pid = pg_backend_pid()),
-         began_at     = clock_timestamp(),
-         problems     = null,
-         summary      = null
-   where not exists (select from pg_stat_activity a
-                      where a.pid = d.pid and coalesce(a.backend_start = d.connected_at, true)
-                        and a.pid <> pg_backend_pid())
+     set run      = gen_random_uuid(),
+         began_at = clock_timestamp(),
+         seen_at  = clock_timestamp(),
+         problems = null,
+         summary  = null
+   where (began_at > coalesce(finished_at, '-infinity') and seen_at > clock_timestamp() - interval '10 minutes')
+         is not true
   returning d.run into begun;
   return begun;
 end
@@ -819,6 +817,16 @@ begin
 end
 $_$;
 
+CREATE FUNCTION audit.drill_goes_on(run uuid) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  update audit.drill d set seen_at = clock_timestamp() where d.run = drill_goes_on.run;
+  return found;
+end
+$$;
+
 CREATE FUNCTION audit.end_sessions(role oid) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1424,7 +1432,7 @@ begin
          rpo_seconds  = coalesce(report_drill.rpo_seconds, d.rpo_seconds),
          problems     = report_drill.problems,
          summary      = left(report_drill.summary, 1000)
-   -- A run that outlived its session says nothing for the one that came after it.
+   -- One that was taken for killed says nothing for the one that came after it.
    where d.run = report_drill.run;
   if not found then
     raise 'no drill % is known, or another one has begun since', quote_nullable(run)
@@ -2002,11 +2010,10 @@ COMMENT ON TABLE audit.drain_targets IS 'The tables that a drain is filling, one
 
 CREATE TABLE audit.drill (
     only_row boolean DEFAULT true NOT NULL,
-    since timestamp with time zone DEFAULT now() NOT NULL,
+    since timestamp with time zone DEFAULT now(),
     run uuid,
-    pid integer,
-    connected_at timestamp with time zone,
     began_at timestamp with time zone,
+    seen_at timestamp with time zone,
     finished_at timestamp with time zone,
     succeeded_at timestamp with time zone,
     rto_seconds bigint,
@@ -2093,7 +2100,7 @@ CREATE TABLE audit.program_runs (
 CREATE TABLE audit.programs (
     program text NOT NULL,
     role name NOT NULL,
-    since timestamp with time zone DEFAULT now() NOT NULL
+    since timestamp with time zone DEFAULT now()
 );
 
 CREATE TABLE audit.receipt_history (
@@ -2618,6 +2625,9 @@ GRANT ALL ON FUNCTION audit.drain_release(parent regclass) TO authensor_maintena
 
 REVOKE ALL ON FUNCTION audit.drain_start(parent regclass, months_ahead integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.drain_start(parent regclass, months_ahead integer) TO authensor_maintenance;
+
+REVOKE ALL ON FUNCTION audit.drill_goes_on(run uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.drill_goes_on(run uuid) TO authensor_verifier;
 
 REVOKE ALL ON FUNCTION audit.end_sessions(role oid) FROM PUBLIC;
 

@@ -20,6 +20,8 @@ export interface AlarmInputs {
   };
   /** Whether there are drills. */
   drills: boolean;
+  /** Whether months leave PostgreSQL. */
+  retires: boolean;
   primary: ServerFacts;
   /** Default: there is none. */
   replica?: ServerFacts | undefined;

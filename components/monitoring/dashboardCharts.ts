@@ -1,6 +1,7 @@
 /** What the dashboard shows: five questions, the charts that answer each, and the chart that each metric is drawn on. */
 import type { MetricName } from "../../ops/monitor/metrics";
 import { roles } from "../../ops/roles";
+import { overdueHours } from "../../ops/monitor/overdue";
 import { scopes } from "../../ops/verify/overdue";
 
 export const questions = {
@@ -57,7 +58,7 @@ export const charts = {
   storageDays: { question: "database", title: "Until the storage is full (by 6 hours: look at a week)", unit: "days" },
 
   programs: { question: "upkeep", title: "Programs on schedule that failed" },
-  partitionsRun: { question: "upkeep", title: "Since partitions were made", unit: "hours" },
+  programAge: { question: "upkeep", title: "Since programs on schedule succeeded", unit: "hours" },
   archive: { question: "upkeep", title: "Locked bucket behind the database", unit: "minutes" },
   archiveProblems: { question: "upkeep", title: "Problems that the archiver found" },
   drillAge: { question: "upkeep", title: "Since a drill has proven the backups", unit: "days" },
@@ -108,7 +109,7 @@ export const chartOf: Readonly<Record<MetricName, ChartName>> = {
   ControlPlaneReady: "controlPlane",
   CertificateDaysLeft: "certificates",
   ProgramsFailed: "programs",
-  PartitionsRunAgeHours: "partitionsRun",
+  ProgramAgeHours: "programAge",
   VerificationFindings: "verified",
   VerificationUnverified: "verified",
   VerificationProgressPercent: "verificationProgress",
@@ -133,9 +134,10 @@ export const chartOfServer: Readonly<Record<string, ChartName>> = {
 };
 export const expressionChart: ChartName = "storageDays";
 
-/** The series of a metric that has one for each role, outcome, or part of the trail. */
+/** The series of a metric that has one for each role, outcome, part of the trail, or program on schedule. */
 export const labels = {
   Role: Object.values(roles),
   Outcome: ["allow", "deny", "require_approval", "rate_limited"],
   Scope: scopes,
+  Program: Object.keys(overdueHours),
 } as const;

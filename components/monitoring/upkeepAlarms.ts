@@ -1,3 +1,4 @@
+import { overdueHours as programOverdueHours } from "../../ops/monitor/overdue";
 import { overdueHours } from "../../ops/verify/overdue";
 import { type Alarm, watched } from "./alarm";
 import type { AlarmInputs } from "./alarmInputs";
@@ -45,7 +46,7 @@ function drills({ thresholds: { drillDays, drillRtoMinutes, drillRpoMinutes } }:
   ];
 }
 
-function scheduled({ monthsAhead, thresholds: { archiveMinutes } }: AlarmInputs): Alarm[] {
+function scheduled({ monthsAhead, retires, thresholds: { archiveMinutes } }: AlarmInputs): Alarm[] {
   const leastMonths = Math.min(2, monthsAhead);
   return [
     watched("MonthsAhead", {
@@ -72,14 +73,9 @@ function scheduled({ monthsAhead, thresholds: { archiveMinutes } }: AlarmInputs)
       datapoints: [5, 5],
       says: "The last run of at least 1 program on schedule failed.",
     }),
-    watched("PartitionsRunAgeHours", {
-      name: "partitions-overdue",
-      severity: "ticket",
-      comparison: "above",
-      threshold: 49,
-      datapoints: [5, 5],
-      says: "Partitions were last made more than 49 hours ago.",
-    }),
+    overdue("partitions", "Partitions were last made"),
+    overdue("compact", "Months of the locked bucket were last looked at for what is to become one archive"),
+    ...(retires ? [overdue("retire", "PostgreSQL was last looked at for months that are past onlineMonths")] : []),
     watched("VerificationFindings", {
       name: "trail-broken",
       severity: "page",
@@ -166,4 +162,17 @@ function scheduled({ monthsAhead, thresholds: { archiveMinutes } }: AlarmInputs)
       says: "At least 1 source of the monitor has failed for 10 minutes: what it measures is not known.",
     }),
   ];
+}
+
+function overdue(program: keyof typeof programOverdueHours, what: string): Alarm {
+  const hours = programOverdueHours[program];
+  return watched("ProgramAgeHours", {
+    name: `${program}-overdue`,
+    severity: "ticket",
+    label: program,
+    comparison: "above",
+    threshold: hours,
+    datapoints: [5, 5],
+    says: `${what} more than ${hours} hours ago.`,
+  });
 }

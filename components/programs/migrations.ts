@@ -9,13 +9,15 @@ import { sqlPath } from "./sqlPath";
 const passwordsPath = "/app/passwords";
 const expectationsPath = "/app/expectations";
 
-/** What the migration checks the server against when it is done. */
+/** What the database is told of the deployment, and what it is checked against. */
 export interface Expectations {
   /** Server parameters by name, in RDS' units, as the parameter group has them. */
   parameters: Record<string, string>;
   monthsAhead: number;
   /** Connections that each role may have, by its name. */
   connections: Record<string, number>;
+  /** Programs on schedule that the deployment has. */
+  programs: readonly string[];
 }
 
 export interface MigrationsArgs extends Pick<

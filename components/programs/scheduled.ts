@@ -9,7 +9,7 @@ import { acknowledgedFile, ScheduledFiles } from "./scheduledFiles";
 import {
   type ScheduledInputs,
   isTimed,
-  scheduledNames,
+  programsOf,
   type ScheduledProgram,
   scheduledPrograms,
   sourceOf,
@@ -122,10 +122,7 @@ export function scheduleAll(
   { schedules, acknowledgements, bundles, ...rest }: ScheduleAllArgs,
   opts: pulumi.ComponentResourceOptions,
 ): Scheduled[] {
-  const wanted = scheduledNames.filter((program) => {
-    const { when }: ScheduledProgram = scheduledPrograms[program];
-    return when === undefined || when(rest.inputs);
-  });
+  const wanted = programsOf(rest.inputs);
   const run = wanted.flatMap((program) => {
     const entry: ScheduledProgram = scheduledPrograms[program];
     return [sourceOf(program, entry), ...(entry.helpers ?? [])];

@@ -28,6 +28,9 @@ export interface ScheduledInputs {
   acknowledged?: Input<string> | undefined;
 }
 
+/** What decides which programs there are. */
+export type Features = Pick<ScheduledInputs, "drill" | "onlineMonths">;
+
 export interface ScheduledProgram {
   /** What happens on schedule, as the setting's description has it: "partitions are made". */
   what: string;
@@ -38,7 +41,7 @@ export interface ScheduledProgram {
   /** How often a failed run is tried again; never with wrong settings (exit code 2). Default 3. */
   retries?: number;
   /** Whether this deployment has it. Default: every one has. */
-  when?: (inputs: ScheduledInputs) => boolean;
+  when?: (has: Features) => boolean;
   /** The program, where its name is not the entry's: `ops/<entry>.ts`. So one program can run on two schedules. */
   entry?: string;
   /** Its arguments, such as `["up"]`. */
@@ -218,7 +221,7 @@ export const scheduledPrograms = {
     // Its instance is removed and its report stored even then: what it waits for is bounded in ops/drill.
     gracePeriod: 120,
     knowsAcknowledged: true,
-    // A session of its own: as long as that lives, no other drill begins. What is asked and told meanwhile is by others, one at a time.
+    // That it goes on is told while something else is asked.
     connection: "verifier",
     connections: 2,
     env: (inputs) => ({
@@ -258,6 +261,13 @@ export const scheduledPrograms = {
 export type ScheduledName = keyof typeof scheduledPrograms;
 
 export const scheduledNames = Object.keys(scheduledPrograms) as ScheduledName[];
+
+/** Those that this deployment has. */
+export const programsOf = (has: Features): ScheduledName[] =>
+  scheduledNames.filter((name) => {
+    const { when }: ScheduledProgram = scheduledPrograms[name];
+    return when === undefined || when(has);
+  });
 
 /** The program that an entry runs: `verify` is ops/verify.ts. */
 export const sourceOf = (name: string, { entry }: ScheduledProgram): string => entry ?? name;

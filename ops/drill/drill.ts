@@ -10,7 +10,7 @@ import { prove, type Restored } from "./way";
 /** Once it is to end: with what follows, the report, it is over before Kubernetes kills it (the drill's gracePeriod). */
 const removalMs = 20_000;
 
-/** Whatever happens, the scratch instance is removed, and the report says what happened. */
+/** Whatever happens, the scratch instance is removed, unless it has become another drill's, and the report says what happened. */
 export async function drill(means: Means): Promise<DrillReport> {
   const { environment, scratch, bucket, now, log, signal } = means;
   const { identifier, region, settings } = scratch;
@@ -73,8 +73,10 @@ async function attempt(
 }
 
 /** Waits until it is gone, unless the program itself is to end. @returns what is wrong */
-async function remove({ scratch, log, signal }: Means, report: DrillReport): Promise<string[]> {
+async function remove({ lease, scratch, log, signal }: Means, report: DrillReport): Promise<string[]> {
   const { identifier, region } = scratch;
+  await lease.renew();
+  if (lease.taken.aborted) return [`${identifier} in ${region} is left to the drill that has begun since`];
   const ending = signal.aborted;
   try {
     const there = await scratch.remove(ending ? AbortSignal.timeout(removalMs) : undefined);

@@ -1,10 +1,13 @@
 /** What a drill works with. */
 import type { Bucket } from "../archive/bucket";
 import type { Log } from "../log";
+import type { Lease } from "./lease";
 import type { Scratch } from "./scratch";
 
 export interface Means {
   environment: string;
+  /** Whose the scratch instance is. */
+  lease: Pick<Lease, "renew" | "taken">;
   scratch: Scratch;
   bucket: Bucket;
   /** Certificates that the restored server's is verified by. */

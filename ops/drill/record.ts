@@ -1,17 +1,23 @@
-/** One drill at a time, and what the monitor is told of it: by a row on the primary. */
+/** What the primary is told of a drill: that it goes on, which keeps others off, and for the monitor how it ended. */
 import type pg from "pg";
 import { Failure } from "../program";
 import { reportRun } from "../reportRun";
 
-/** Others are refused for as long as this connection lives. @returns what the drill is known by */
+/** @returns what the drill is known by */
 export async function beginDrill(primary: pg.Client): Promise<string> {
   const run = await reportRun(primary, "begin_drill", []);
   if (typeof run === "string") return run;
-  const { rows } = await primary.query<{ pid: number; began_at: Date }>("select pid, began_at from audit.drill");
+  const { rows } = await primary.query<{ began_at: Date; seen_at: Date }>("select began_at, seen_at from audit.drill");
+  const { began_at: began, seen_at: seen } = rows[0]!;
   throw new Failure(
-    `another drill has been running since ${rows[0]?.began_at.toISOString()} (server process ${rows[0]?.pid} on the primary); this one does nothing`,
+    `another drill has been running since ${began.toISOString()} and was last heard of at ${seen.toISOString()}; this one does nothing`,
+    ["If that one was killed, run this one again 10 minutes after it was last heard of."],
   );
 }
+
+/** @returns whether it is still the one; false where another has begun, since this one was not heard of for too long */
+export const drillGoesOn = async (primary: pg.Client, run: string): Promise<boolean> =>
+  (await reportRun(primary, "drill_goes_on", [run])) === true;
 
 export interface Told {
   rtoSeconds?: number | undefined;
@@ -20,7 +26,6 @@ export interface Told {
   summary: string;
 }
 
-/** By whatever connection: that of its beginning may have been lost in a failover. */
 export async function reportDrill(
   primary: pg.Client,
   run: string,

@@ -14,6 +14,8 @@ const expectationsSchema = z.strictObject({
   monthsAhead: z._default(z.int().check(z.minimum(0), z.maximum(120)), 3),
   /** Connections that each role may have, by its name. */
   connections: z._default(z.record(z.string(), z.int().check(z.minimum(1))), {}),
+  /** Programs on schedule that the deployment has: the monitor awaits their runs. Default: as it was. */
+  programs: z.optional(z.array(z.string())),
   /** Whether the server must speak TLS, and this connection use it. */
   ssl: z._default(z.boolean(), true),
 });

@@ -8,6 +8,7 @@ import { repairRoles, setConnectionLimits } from "../maintenance/roles";
 import { sessionSettings } from "../maintenance/session";
 import { Failure } from "../program";
 import { applyMigration, type ApplyOptions } from "./apply";
+import { awaitRuns } from "./awaitRuns";
 import { readMigrations } from "./files";
 import { ensureLedger, pendingMigrations, readLedger } from "./ledger";
 
@@ -27,6 +28,8 @@ export interface DeployOptions extends UpOptions {
   monthsAhead: number;
   /** Connections that each role may have. */
   connections?: Readonly<Record<string, number>>;
+  /** Programs on schedule that the deployment has. Default: as it was. */
+  programs?: readonly string[] | undefined;
 }
 
 /** Applies what is pending; returns the files applied. Holds the maintenance lock until the connection ends. */
@@ -64,6 +67,7 @@ export async function migrateUp(client: pg.Client, options: UpOptions): Promise<
 export async function deploy(client: pg.Client, options: DeployOptions): Promise<void> {
   await migrateUp(client, options);
   if (options.connections) await setConnectionLimits(client, options.connections);
+  if (options.programs) await awaitRuns(client, options.programs);
   // Before passwords are set: a role that may not log in could not show whether its password works.
   await repairRoles(client, options.log);
   await ensurePartitions(client, {

@@ -17,7 +17,7 @@ export interface Metric {
   /** How the values of a minute are read as one. */
   statistic: "Maximum" | "Minimum" | "Average" | "Sum";
   /** A further dimension: one series for each of its values, each at its own cost. */
-  by?: "Role" | "Outcome" | "Scope";
+  by?: "Role" | "Outcome" | "Scope" | "Program";
   /** Published as it is collected, every `fastEverySeconds`, and kept by the second. Default: each minute. */
   fast?: true;
 }
@@ -125,10 +125,11 @@ export const metrics = {
   },
 
   ProgramsFailed: { what: "Programs on schedule whose last run failed", unit: "Count", statistic: "Maximum" },
-  PartitionsRunAgeHours: {
-    what: "Hours since partitions were last made with success",
+  ProgramAgeHours: {
+    what: "Hours since a program on schedule last succeeded",
     unit: "Count",
     statistic: "Maximum",
+    by: "Program",
   },
 
   VerificationFindings: {

@@ -214,9 +214,15 @@ const told = async () =>
   ).rows[0]!;
 
 describe("a drill", () => {
-  test("proves the copies, measures RTO and RPO, reports into the bucket and to the monitor, and removes its instance, though the primary ends its session", async () => {
+  test("proves the copies, measures RTO and RPO, reports into the bucket and to the monitor, and removes its instance, though a failover ends its sessions and a second one is begun then", async () => {
     const ended = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'authensor-drill'";
-    const result = await drillUntilRestoring(() => void primary().query(ended));
+    let second: Promise<Result> | undefined;
+    const result = await drillUntilRestoring(() => {
+      second = primary()
+        .query(ended)
+        .then(() => drill());
+    });
+    expect((await second)?.stderr).toMatch(/another drill has been running since/);
     expect(result.code, result.stderr).toBe(0);
     expect(result.stdout).toMatch(/result +passed/);
     const report = await reportOf(result);
@@ -253,6 +259,7 @@ describe("a drill", () => {
   test("that is killed leaves its instance to the next one, which removes it first", async () => {
     expect((await drillUntilRestoring((kill) => kill("SIGKILL"))).signal).toBe("SIGKILL");
     expect(await isThere()).toBe(true);
+    await owner.query("update audit.drill set seen_at = now() - interval '11 minutes'");
     const result = await drill();
     expect(result.code, result.stderr).toBe(0);
     expect((await reportOf(result)).instance).toMatchObject({ removed: true, leftOverRemoved: true });

@@ -27,6 +27,7 @@ const server = { capacity: { vcpus: 2, memoryGib: 4, burstable: true }, storageG
 const rows = alarmsFor({
   thresholds: alarmThresholds,
   drills: true,
+  retires: true,
   primary: server,
   replica: server,
   monthsAhead: 3,

@@ -22,7 +22,9 @@ import { tables } from "../../ops/monitor/sources/tables";
 import { transactions } from "../../ops/monitor/sources/transactions";
 import { archive } from "../../ops/monitor/sources/archive";
 import { reportArchive, toldManifest } from "../../ops/archive/report";
-import { beginDrill, reportDrill } from "../../ops/drill/record";
+import { beginDrill, drillGoesOn, reportDrill } from "../../ops/drill/record";
+import { awaitRuns } from "../../ops/migrate/awaitRuns";
+import { overdueHours } from "../../ops/monitor/overdue";
 import { drill } from "../../ops/monitor/sources/drill";
 import { reportDump, toldDump } from "../../ops/dump/report";
 import { verificationProgress } from "../../ops/monitor/sources/verificationProgress";
@@ -187,17 +189,41 @@ describe("a source finds", () => {
     await owner.query("update audit.programs set since = now() - interval '50 hours' where program = 'partitions'");
     expect((await collect(programs)).samples).toEqual({
       ProgramsFailed: 0,
-      PartitionsRunAgeHours: expect.closeTo(50) as number,
+      ProgramAgeHours: {
+        partitions: expect.closeTo(50) as number,
+        compact: expect.closeTo(0) as number,
+        retire: expect.closeTo(0) as number,
+      },
     });
     await report(true);
     expect((await collect(programs)).samples).toMatchObject({ ProgramsFailed: 0 });
     await report(false);
     const { samples } = await collect(programs);
     expect(samples.ProgramsFailed).toBe(1);
-    expect(samples.PartitionsRunAgeHours).toBeLessThan(1);
+    expect(samples.ProgramAgeHours?.["partitions"]).toBeLessThan(1);
     const second = await database.connect(secondLogin(roles.maintenance));
     await second.query("select audit.report_run('partitions', true, 'x')");
     expect((await collect(programs)).samples.ProgramsFailed).toBe(0);
+  });
+
+  it("nothing of programs that the deployment does not have; one that comes later is awaited from then on", async () => {
+    const owner = await database.connect(roles.owner);
+    await owner.query("update audit.programs set since = now() - interval '5 years'");
+    await owner.query("update audit.drill set since = now() - interval '5 years'");
+    await owner.query("insert into audit.program_runs values ('retire', now(), now() - interval '4 years', 'failed')");
+    await awaitRuns(owner, ["partitions", "compact"]);
+    expect((await collect(programs)).samples).toEqual({
+      ProgramsFailed: 0,
+      ProgramAgeHours: { partitions: expect.any(Number) as number, compact: expect.any(Number) as number },
+    });
+    expect((await collect(drill)).samples.DrillAgeDays).toBeUndefined();
+    for (const _again of [1, 2]) await awaitRuns(owner, ["partitions", "compact", "retire", "drill"]);
+    const { ProgramsFailed, ProgramAgeHours } = (await collect(programs)).samples;
+    expect(ProgramsFailed).toBe(1);
+    expect(ProgramAgeHours!["retire"]).toBeLessThan(1);
+    expect(ProgramAgeHours!["compact"]).toBeGreaterThan(overdueHours.compact);
+    expect((await collect(drill)).samples.DrillAgeDays).toBeLessThan(1);
+    await owner.query("delete from audit.program_runs where program = 'retire'");
   });
 
   it("how far the bucket is behind, and what the archiver found; a run that failed makes it no younger", async () => {
@@ -271,7 +297,7 @@ describe("a source finds", () => {
     expect(told).toEqual(createdRoles.map((role) => ({ role, denies: role === may ? undefined : "42501" })));
   });
 
-  it("how the last drill ended: nothing of one that goes on, also after a failover, and a failure of one that was killed", async () => {
+  it("how the last drill ended: nothing of one that says that it goes on, whatever became of its session, and a failure of one that was killed", async () => {
     const [first, second] = [
       await database.connect(roles.verifier),
       await database.connect(secondLogin(roles.verifier)),
@@ -292,13 +318,19 @@ describe("a source finds", () => {
       /^no drill '.*' is known, or another one has begun since$/,
     );
     await first.end();
-    await expect.poll(problems, { message: "killed" }).toBe(1);
-    const began =
-      "update audit.drill set connected_at = now() - $1::interval, began_at = now() - $1::interval, finished_at = null";
-    await owner.query(began, ["11 hours"]);
-    expect(await problems(), "the server was started since").toBeUndefined();
-    await owner.query(began, ["14 hours"]);
-    expect(await problems(), "longer than a drill may take").toBe(1);
+    const silent = (span: string) =>
+      owner.query(
+        "update audit.drill set began_at = now() - interval '5 hours', seen_at = now() - $1::interval, finished_at = null",
+        [span],
+      );
+    await silent("9 minutes");
+    expect(await problems(), "a failover has ended its session").toBeUndefined();
+    await expect(beginDrill(second)).rejects.toThrow(/^another drill has been running since/);
+    expect(await drillGoesOn(second, next)).toBe(true);
+    expect((await owner.query("select from audit.drill where seen_at > now() - interval '1 minute'")).rowCount).toBe(1);
+    expect(await drillGoesOn(second, run), "one that has ended").toBe(false);
+    await silent("11 minutes");
+    expect(await problems(), "killed").toBe(1);
     await reportDrill(second, next, { rtoSeconds: 60, rpoSeconds: 120, problems: 0, summary: "passed" });
     expect((await collect(drill)).samples).toEqual({
       DrillAgeDays: expect.closeTo(0) as number,

@@ -17,6 +17,7 @@ const capacity = { vcpus: 2, memoryGib: 4, burstable: true };
 const inputs: AlarmInputs = {
   thresholds: alarmThresholds,
   drills: true,
+  retires: true,
   primary: { capacity, storageGib: 100 },
   replica: { capacity: { ...capacity, burstable: false }, storageGib: 100 },
   monthsAhead: 3,
@@ -117,6 +118,7 @@ const args: AlarmsArgs = {
   environment: "prod",
   thresholds: inputs.thresholds,
   drills: true,
+  retires: true,
   monthsAhead: 3,
   emails: { page: ["oncall@example.com"], ticket: [] },
   topicArns: { page: [], ticket: ["arn:aws:sns:eu-west-1:123456789012:tickets"] },

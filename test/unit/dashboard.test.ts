@@ -20,6 +20,7 @@ const server = { capacity: { vcpus: 2, memoryGib: 4, burstable: true }, storageG
 const rows = alarmsFor({
   thresholds: alarmThresholds,
   drills: true,
+  retires: true,
   primary: server,
   replica: server,
   monthsAhead: 3,
@@ -94,6 +95,7 @@ describe("the dashboard", () => {
     const alone = alarmsFor({
       thresholds: alarmThresholds,
       drills: true,
+      retires: true,
       primary: server,
       monthsAhead: 3,
     });

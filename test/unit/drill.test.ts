@@ -6,6 +6,7 @@ import program from "../..";
 import { networkProblems } from "../../components/network/networkProblems";
 import type { Bucket } from "../../ops/archive/bucket";
 import { drill } from "../../ops/drill/drill";
+import { Lease } from "../../ops/drill/lease";
 import { summaryOf, type DrillReport } from "../../ops/drill/report";
 import { Scratch, type ScratchSettings } from "../../ops/drill/scratch";
 import { silentLog } from "../../ops/log";
@@ -126,6 +127,7 @@ describe("the drill", () => {
     } as unknown as Scratch;
     const report = await drill({
       environment: "prod",
+      lease: { renew: () => Promise.resolve(), taken: new AbortController().signal },
       scratch,
       caFile: "",
       bucket: { name: "backups" } as Bucket,
@@ -140,6 +142,35 @@ describe("the drill", () => {
       ok: false,
       problems: ["stopped by SIGTERM", expect.stringMatching(/could not be removed: busy.*until then it costs/)],
     });
+  });
+
+  test("that was silent for too long ends where another has begun, and leaves the instance to that one", async () => {
+    const removals: unknown[] = [];
+    const lease = new Lease(() => Promise.resolve(false));
+    const scratch = {
+      identifier: "authensor-prod-drill",
+      region: "eu-north-1",
+      settings: { copiesArn: "arn" },
+      remove: () => (removals.push(0), Promise.resolve(false)),
+      newestRestorable: () => lease.renew().then(() => Promise.reject(new Error("aborted"))),
+    } as unknown as Scratch;
+    const report = await drill({
+      environment: "prod",
+      lease,
+      scratch,
+      caFile: "",
+      bucket: { name: "backups" } as Bucket,
+      programs: { verify: "", restore: "" },
+      waitSeconds: 1,
+      now: () => Promise.resolve(new Date()),
+      log: silentLog,
+      signal: lease.taken,
+    });
+    expect(report.problems).toEqual([
+      "another drill has begun, since nothing was heard of this one for 10 minutes",
+      "authensor-prod-drill in eu-north-1 is left to the drill that has begun since",
+    ]);
+    expect(removals, "the look for what an earlier one has left").toHaveLength(1);
   });
 
   test("is given what it restores and into what, and the verifier beside it; no password of the database but its own", () => {

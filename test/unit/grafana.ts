@@ -13,6 +13,7 @@ export const grafanaText = (): string => {
   const rows = alarmsFor({
     thresholds: alarmThresholds,
     drills: true,
+    retires: true,
     primary: server,
     replica: server,
     monthsAhead: 3,

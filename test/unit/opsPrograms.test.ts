@@ -53,7 +53,12 @@ const migrationsArgs: MigrationsArgs = {
     { app: "pa", telemetry: "pt", monitor: "pm", auditor: "pu", verifier: "pv", archiver: "pc", maintenance: "px" },
     2,
   ),
-  expectations: { parameters: { max_connections: "200" }, monthsAhead: 3, connections: { authensor_app: 40 } },
+  expectations: {
+    parameters: { max_connections: "200" },
+    monthsAhead: 3,
+    connections: { authensor_app: 40 },
+    programs: ["partitions"],
+  },
   parameterWaitMinutes: 10,
 };
 const scheduledArgs: ScheduledArgs = {

@@ -130,7 +130,7 @@ describe("the pods of each component", () => {
             database,
             migrations: { files: { "001_a.sql": "select 1;" }, hash: "abc" },
             credentials: logins,
-            expectations: { parameters: {}, monthsAhead: 3, connections: {} },
+            expectations: { parameters: {}, monthsAhead: 3, connections: {}, programs: [] },
             parameterWaitMinutes: 10,
           }),
       ),

@@ -3,8 +3,8 @@ import { one } from "../server";
 import type { Source } from "../source";
 
 interface Drill extends Record<string, unknown> {
-  /** Days since one succeeded, or since one is awaited. */
-  age: number;
+  /** Days since one succeeded, or since one is awaited where that is later; null where there are none. */
+  age: number | null;
   /** Null before the first, and while one goes on; 1 where the last one was killed. */
   problems: number | null;
   /** Minutes; null where none was measured yet. */
@@ -19,20 +19,16 @@ export const drill: Source = {
   async collect({ primary }, signal) {
     const { age, problems, rto, rpo } = await one<Drill>(
       primary,
-      `select (extract(epoch from now() - coalesce(succeeded_at, since)) / 86400)::float8 as age,
-              (case when began_at > coalesce(finished_at, '-infinity')
-                     and not exists (select from pg_stat_activity a
-                                      where a.pid = d.pid and coalesce(a.backend_start = d.connected_at, true))
-                     -- Sessions of before a failover are gone, whoever goes on; its Job may take 12 hours.
-                     and (pg_postmaster_start_time() < connected_at or began_at < now() - interval '13 hours')
+      `select case when since is not null then (extract(epoch from now() - greatest(succeeded_at, since)) / 86400)::float8 end as age,
+              (case when began_at > coalesce(finished_at, '-infinity') and seen_at < now() - interval '10 minutes'
                     then 1 else problems end)::float8 as problems,
               rto_seconds / 60.0::float8 as rto, rpo_seconds / 60.0::float8 as rpo
-         from audit.drill d`,
+         from audit.drill`,
       signal,
     );
     return {
       samples: {
-        DrillAgeDays: age,
+        ...(age !== null && { DrillAgeDays: age }),
         ...(problems !== null && { DrillProblems: problems }),
         ...(rto !== null && { DrillRtoMinutes: rto }),
         ...(rpo !== null && { DrillRpoMinutes: rpo }),
