@@ -11,6 +11,15 @@ create table audit.connection_limits (
 -- As many as connectionBudget.ts keeps for it: a job gone wild takes no other's connections.
 insert into audit.connection_limits values ('authensor_maintenance', 3);
 
+-- Limits belong to the server: one that has the roles for another database keeps those that it has.
+insert into audit.connection_limits
+select rolname, rolconnlimit
+  from pg_roles
+ where rolconnlimit > 0
+   and rolname in ('authensor_app', 'authensor_telemetry', 'authensor_monitor', 'authensor_auditor',
+                   'authensor_verifier', 'authensor_archiver', 'authensor_maintenance')
+    on conflict (role) do update set connections = excluded.connections;
+
 -- Settings in this database; role '' is everyone. They also hold through the pooler, whose server connections log in as
 -- the role.
 create function audit.wanted_settings() returns table (role name, name text, value text)

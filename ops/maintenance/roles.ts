@@ -1,7 +1,6 @@
-/** What the login roles and the database may be, compared and repaired by the SQL of 018: what differed is said. */
+/** What the login roles and the database may be, compared and repaired by the SQL of 019: what differed is said. */
 import type { ClientBase } from "pg";
 import type { Log } from "../log";
-import { createdRoles } from "../roles";
 
 export interface RoleDifference {
   what: string;
@@ -26,15 +25,6 @@ export async function unrepairedRoles(client: ClientBase): Promise<RoleDifferenc
 async function known(client: ClientBase): Promise<boolean> {
   const sql = "select to_regprocedure('audit.repair_roles()') is not null as known";
   return (await client.query<{ known: boolean }>(sql)).rows[0]?.known === true;
-}
-
-/** How many connections each role may have now: of the server, whatever databases it has. Those without a limit are left out. */
-export async function connectionLimits(client: ClientBase): Promise<Record<string, number>> {
-  const { rows } = await client.query<{ role: string; connections: number }>(
-    "select rolname as role, rolconnlimit as connections from pg_roles where rolname = any ($1) and rolconnlimit > 0",
-    [createdRoles],
-  );
-  return Object.fromEntries(rows.map(({ role, connections }) => [role, connections]));
 }
 
 /** How many connections each role may have from now on; the next repair brings it into force. */

@@ -3,7 +3,6 @@ import type pg from "pg";
 import type { Bucket } from "../archive/bucket";
 import { manifestKey } from "../archive/keys";
 import { refusePooler, withConnection } from "../database";
-import { connectionLimits } from "../maintenance/roles";
 import type { Log } from "../log";
 import { readMigrations } from "../migrate/files";
 import { deploy, migrateUp } from "../migrate/up";
@@ -54,7 +53,6 @@ export async function restoreFromBucket(options: RestoreOptions): Promise<Restor
       until: manifest.as_of,
     });
     for (const sentence of leftOut) log.warn(sentence);
-    const connections = await connectionLimits(client);
     const schema = { dir: migrationsDir, log, signal };
     await migrateUp(client, { ...schema, upTo: dump.schema.number });
     await client.query(sessionSettings);
@@ -65,7 +63,7 @@ export async function restoreFromBucket(options: RestoreOptions): Promise<Restor
     const loaded = await loadSegments(client, bucket, manifest.archive.number, log);
     await tellArchiver(client, manifest.archive.number, dump.number);
     await client.query("analyze");
-    await deploy(client, { ...schema, monthsAhead: options.monthsAhead, connections });
+    await deploy(client, { ...schema, monthsAhead: options.monthsAhead });
     const stored = seconds();
     log.info("stored; verifying", { receipts: loaded.receipts, changes: loaded.changes, seconds: stored });
     const { newest } = loaded.manifests;

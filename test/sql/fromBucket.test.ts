@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { DeleteObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 import type pg from "pg";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { Bucket } from "../../ops/archive/bucket";
 import { dumpKey, manifestKey } from "../../ops/archive/keys";
 import { newestManifest, newestOf } from "../../ops/archive/newest";
@@ -15,7 +15,7 @@ import { compareTables } from "../../ops/drill/compareTables";
 import { dumps, type Dump } from "../../ops/dump/manifest";
 import { dump } from "../../ops/dump/run";
 import { leftOut } from "../../ops/dump/tables";
-import { silentLog } from "../../ops/log";
+import { silentLog, type Log } from "../../ops/log";
 import { migrateUp } from "../../ops/migrate/up";
 import { restoreFromBucket, type Restored } from "../../ops/restore/run";
 import type { Asked } from "../../ops/restore/source";
@@ -124,9 +124,10 @@ interface Into {
   into?: TestDatabase;
   migrations?: string;
   asked?: Asked;
+  log?: Log;
 }
 
-const restore = async ({ from = bucket, into, migrations = dir, asked = {} }: Into = {}): Promise<
+const restore = async ({ from = bucket, into, migrations = dir, asked = {}, log = silentLog }: Into = {}): Promise<
   [Restored, TestDatabase]
 > => {
   const database = into ?? (await server.createDatabase());
@@ -136,7 +137,7 @@ const restore = async ({ from = bucket, into, migrations = dir, asked = {} }: In
     migrationsDir: migrations,
     monthsAhead: 3,
     asked,
-    log: silentLog,
+    log,
     signal,
   });
   // What the odd migration made is not on the list of what the verifier knows.
@@ -163,15 +164,17 @@ const differs = [
 describe("what is restored from the bucket alone", () => {
   let restored: Restored;
   let copy: TestDatabase;
+  const log = { ...silentLog, warn: vi.fn() };
   beforeAll(async () => {
     await owner.query("alter role authensor_app connection limit 7");
-    [restored, copy] = await restore();
+    [restored, copy] = await restore({ log });
   });
 
-  it("leaves the roles of a server that has them their limits and passwords", async () => {
+  it("leaves the roles of a server that has them their limits and passwords, and has nothing to repair", async () => {
     const { rows } = await owner.query("select rolconnlimit from pg_roles where rolname = $1", [roles.app]);
     expect(rows).toEqual([{ rolconnlimit: 7 }]);
     await (await copy.connect(roles.app)).query("select");
+    expect(log.warn).not.toHaveBeenCalledWith("repaired", expect.anything());
   });
 
   describe("is to the drill's comparison", () => {
