@@ -56,6 +56,29 @@ insert into audit.programs values ('compact', 'authensor_archiver');
 
 grant execute on function audit.report_run(text, boolean, text) to authensor_archiver;
 
+-- A receipt of a month that is not in the state that its birth and its sealed changes make. Archives have those, and
+-- not the state: one that was altered past the triggers would leave with the month, and no trace would stay.
+create function audit.unexplained_state(receipts regclass, changes regclass)
+  returns table (id uuid, agent text)
+  language plpgsql stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return query execute format($q$
+    select r.id, coalesce(r.actor_id, '')
+      from %s r
+      left join (select receipt_id, receipt_created_at, jsonb_object_agg(key, value order by seq) as state
+                   from %s cross join jsonb_each(after) group by 1, 2) h
+        on h.receipt_id = r.id and h.receipt_created_at = r.created_at
+     where audit.birth_state(r.decision_outcome, r.created_at) || coalesce(h.state, '{}')
+             is distinct from audit.receipt_state(
+               r.status, r.approval, r.approval_status, r.execution, r.result, r.error, r.updated_at,
+               r.claim_id, r.claimed_at, r.claim_expires_at, r.execution_attempts, r.rekor_entry_id)
+     limit 1
+  $q$, receipts, changes);
+end
+$$;
+
 -- The oldest month leaves the database, with its rows: by the maintenance role, once ops/retire has seen in the bucket
 -- what it is about to remove. Both tables are dropped in this one transaction; what is returned are the month's
 -- checkpoints, for the caller to compare before it commits. Run it with a short lock_timeout, and again if it fails
@@ -70,6 +93,7 @@ declare
   changes  audit.detachment := audit.prepare_detach('audit.receipt_history', month);
   sources  text[]           := array(select relname from pg_class where oid in (receipts.oldest, changes.oldest));
   missing  record;
+  altered  record;
 begin
   if receipts.until > now() then
     raise '% is not over: it cannot leave the database', to_char(month, 'YYYY-MM')
@@ -89,6 +113,13 @@ begin
       missing.last_seq, missing.agent, missing.archived
       using errcode = 'object_in_use',
             hint = 'It comes with the archive of the month that it came in: this month leaves after that.';
+  end if;
+  select * into altered from audit.unexplained_state(receipts.oldest, changes.oldest);
+  if found then
+    raise '% stays in the database: receipt % of agent "%" is not in the state that its recorded changes make',
+      to_char(month, 'YYYY-MM'), altered.id, altered.agent
+      using errcode = 'data_corrupted',
+            hint = 'It was altered past the triggers; ops/verify names every such receipt. Nothing was changed.';
   end if;
   perform audit.finish_detach(receipts);
   perform audit.finish_detach(changes);

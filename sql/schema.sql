@@ -1555,6 +1555,7 @@ declare
   changes  audit.detachment := audit.prepare_detach('audit.receipt_history', month);
   sources  text[]           := array(select relname from pg_class where oid in (receipts.oldest, changes.oldest));
   missing  record;
+  altered  record;
 begin
   if receipts.until > now() then
     raise '% is not over: it cannot leave the database', to_char(month, 'YYYY-MM')
@@ -1574,6 +1575,13 @@ begin
       missing.last_seq, missing.agent, missing.archived
       using errcode = 'object_in_use',
             hint = 'It comes with the archive of the month that it came in: this month leaves after that.';
+  end if;
+  select * into altered from audit.unexplained_state(receipts.oldest, changes.oldest);
+  if found then
+    raise '% stays in the database: receipt % of agent "%" is not in the state that its recorded changes make',
+      to_char(month, 'YYYY-MM'), altered.id, altered.agent
+      using errcode = 'data_corrupted',
+            hint = 'It was altered past the triggers; ops/verify names every such receipt. Nothing was changed.';
   end if;
   perform audit.finish_detach(receipts);
   perform audit.finish_detach(changes);
@@ -1940,6 +1948,26 @@ $$;
 CREATE FUNCTION audit.stored_columns(relation regclass) RETURNS text
     LANGUAGE sql STABLE STRICT
     RETURN (SELECT string_agg(quote_ident((pg_attribute.attname)::text), ', '::text ORDER BY pg_attribute.attnum) AS string_agg FROM pg_attribute WHERE ((pg_attribute.attrelid = (stored_columns.relation)::oid) AND (pg_attribute.attnum > 0) AND (NOT pg_attribute.attisdropped) AND (pg_attribute.attgenerated = ''::"char")));
+
+CREATE FUNCTION audit.unexplained_state(receipts regclass, changes regclass) RETURNS TABLE(id uuid, agent text)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+begin
+  return query execute format($q$
+    select r.id, coalesce(r.actor_id, '')
+      from %s r
+      left join (select receipt_id, receipt_created_at, jsonb_object_agg(key, value order by seq) as state
+                   from %s cross join jsonb_each(after) group by 1, 2) h
+        on h.receipt_id = r.id and h.receipt_created_at = r.created_at
+     where audit.birth_state(r.decision_outcome, r.created_at) || coalesce(h.state, '{}')
+             is distinct from audit.receipt_state(
+               r.status, r.approval, r.approval_status, r.execution, r.result, r.error, r.updated_at,
+               r.claim_id, r.claimed_at, r.claim_expires_at, r.execution_attempts, r.rekor_entry_id)
+     limit 1
+  $q$, receipts, changes);
+end
+$_$;
 
 CREATE FUNCTION audit.wanted_settings() RETURNS TABLE(role name, name text, value text)
     LANGUAGE sql STABLE
@@ -2772,6 +2800,8 @@ GRANT ALL ON FUNCTION audit.search_receipts(query text, since timestamp with tim
 REVOKE ALL ON FUNCTION audit.stamp_heartbeat() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.stored_columns(relation regclass) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.unexplained_state(receipts regclass, changes regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.wanted_settings() FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.wanted_settings() TO authensor_maintenance;

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { S3Client, type S3ClientConfig } from "@aws-sdk/client-s3";
+import { DeleteObjectCommand, S3Client, type S3ClientConfig } from "@aws-sdk/client-s3";
 import { readPolicy } from "../cloud/aws/iam/policy";
 import { type BucketSettings, writeSetting } from "../cloud/aws/s3/settings";
 import { createS3 } from "../cloud/aws/s3/server";
@@ -93,16 +93,38 @@ export type Change = (key: string, bytes: Buffer) => Buffer | undefined;
 
 /** The same objects in another bucket. */
 export async function copyBucket(from: Bucket, to: Bucket, but: Change = (_, bytes) => bytes): Promise<Bucket> {
-  const folders = ["manifests/", "segments/", "dumps/", "parts/"];
-  for (let folder = folders.shift(); folder !== undefined; folder = folders.shift())
-    for (const { key, folder: isFolder } of await from.list(folder)) {
-      if (isFolder) folders.push(key);
-      else {
-        const bytes = but(key, await from.read(key));
-        if (bytes) await to.putNew(key, bytes, "application/gzip");
-      }
+  for (const folder of ["manifests/", "segments/", "months/", "archives/", "dumps/", "parts/"])
+    for (const key of await keysIn(from, folder)) {
+      const bytes = but(key, await from.read(key));
+      if (bytes) await to.putNew(key, bytes, "application/gzip");
     }
   return to;
+}
+
+/** All that are below a folder. */
+export async function keysIn(bucket: Bucket, folder: string): Promise<string[]> {
+  const keys: string[] = [];
+  for (const { key, folder: isFolder } of await bucket.list(folder))
+    keys.push(...(isFolder ? await keysIn(bucket, key) : [key]));
+  return keys;
+}
+
+/** As the bucket's owner under governance. */
+export async function removeObject(bucket: Bucket, key: string): Promise<void> {
+  const [entry] = await bucket.list(key);
+  for (const { id: VersionId } of entry!.versions)
+    await bucket.client.send(
+      new DeleteObjectCommand({ Bucket: bucket.name, Key: key, VersionId, BypassGovernanceRetention: true }),
+    );
+}
+
+/** By the same: one byte, counted from the end where negative. */
+export async function alterObject(bucket: Bucket, key: string, at: number): Promise<void> {
+  const bytes = await bucket.read(key);
+  const place = at < 0 ? bytes.length + at : at;
+  bytes.writeUInt8(bytes.readUInt8(place) ^ 0xff, place);
+  await removeObject(bucket, key);
+  await bucket.putNew(key, bytes, "application/gzip");
 }
 
 /** With one bit altered, in the middle. */

@@ -20,7 +20,7 @@ import { allCheckpoints } from "../../ops/verify/snapshot";
 import { month, monthName, tile } from "../months";
 import { startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
 import { insertReceipts, newReceipt } from "../receipts";
-import { lockedBucket, makeBucket, testRegion, testS3, type TestS3 } from "../s3";
+import { alterObject, keysIn, lockedBucket, makeBucket, removeObject, testRegion, testS3, type TestS3 } from "../s3";
 import { runOps } from "./programs";
 
 const { signal } = new AbortController();
@@ -84,12 +84,7 @@ async function readAll({ months } = { months: true }): Promise<{ lines: string[]
     problems.push(...one.problems);
   return { lines, problems };
 }
-async function keysBelow(folder: string): Promise<string[]> {
-  const keys: string[] = [];
-  for (const { key, folder: isFolder } of await bucket.list(folder))
-    keys.push(...(isFolder ? await keysBelow(key) : [key]));
-  return keys;
-}
+const keysBelow = (folder: string) => keysIn(bucket, folder);
 
 describe("compaction", () => {
   /** Four segments. */
@@ -430,6 +425,23 @@ describe("a month that is due to leave the database", () => {
     expect(await receiptsLeft()).toBe(3);
   });
 
+  it("stays where a receipt's state was altered past the triggers, until its changes make it again", async () => {
+    await prepared();
+    await told();
+    const alter = "update receipts set execution_attempts = 1 where actor_id = 'b'";
+    await superuser.query(`set session_replication_role = replica; ${alter}`);
+    await expect(retirement()).rejects.toThrow(
+      new RegExp(
+        `^${monthName(-1)} stays in the database: receipt [0-9a-f-]{36} of agent "b" is not in the state that its recorded changes make$`,
+      ),
+    );
+    expect(await receiptsLeft()).toBe(4);
+    const runbook = readFileSync("docs/runbooks/program-failed.md", "utf8");
+    const { rows } = await owner.query<{ id: string }>("select id from receipts where actor_id = 'b'");
+    await owner.query(/```sql\n(begin;.*?)```/s.exec(runbook)![1]!.replaceAll("<id>", rows[0]!.id));
+    expect(await retirement()).toMatchObject({ months: [monthName(-1)] });
+  });
+
   it("is told of by the archiver alone", async () => {
     for (const role of [roles.verifier, roles.auditor, roles.app]) {
       const client = await database.connect(role);
@@ -524,20 +536,5 @@ describe("ops/search --archived", () => {
 });
 
 const readMonth = async (key: string) => JSON.parse((await bucket.read(key)).toString()) as Month;
-
-/** As the bucket's owner under governance. */
-async function remove(key: string): Promise<void> {
-  const [entry] = await bucket.list(key);
-  for (const { id: VersionId } of entry!.versions)
-    await bucket.client.send(
-      new DeleteObjectCommand({ Bucket: bucket.name, Key: key, VersionId, BypassGovernanceRetention: true }),
-    );
-}
-
-async function alter(key: string, at = 60): Promise<void> {
-  const bytes = await bucket.read(key);
-  const place = at < 0 ? bytes.length + at : at;
-  bytes.writeUInt8(bytes.readUInt8(place) ^ 0xff, place);
-  await remove(key);
-  await bucket.putNew(key, bytes, "application/gzip");
-}
+const remove = (key: string) => removeObject(bucket, key);
+const alter = (key: string, at = 60) => alterObject(bucket, key, at);
