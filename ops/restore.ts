@@ -53,6 +53,7 @@ async function run(options: Options, { log, signal }: Context): Promise<void> {
     dump: dump.number,
     oldest: manifests.oldest,
     newest: manifests.newest.archive.number,
+    archives: manifests.archives,
     newestReceipt,
     until: manifests.newest.as_of,
     seconds,

@@ -4,9 +4,11 @@ import { beginning, checkManifests, type Reading } from "../archive/check";
 import type { Checked, Taker } from "../archive/checkSegment";
 import { endsOf } from "../archive/ends";
 import { monthKey } from "../archive/keys";
+import type { Manifest } from "../archive/manifest";
 import { isUnreadable } from "../archive/unreadable";
 import { checkMonth } from "./check";
 import { allMonths, type FoundMonth } from "./find";
+import type { Month } from "./manifest";
 
 /** Segments of a month that has its archive are not looked at. */
 export async function* checkByMonths(bucket: Bucket, taker?: Taker): AsyncGenerator<Checked> {
@@ -44,11 +46,11 @@ async function* throughMonth(
       const wrong = `${month.object.key} cannot be read as what its manifest names: ${(error as Error).message}`;
       yield { manifest: undefined, problems: [wrong], expired: undefined };
     }
-  const { sha256, last, forks } = month.manifests;
-  Object.assign(reading, {
-    ends: endsOf(month.to),
-    before: { sha256, forks, manifest: object && shown },
-    last,
-    segments: true,
-  });
+  passMonth(reading, month, object && shown);
+}
+
+/** Where a reading stands after a month, by what its manifest says. @param shown its last manifest, where that was read */
+export function passMonth(reading: Reading, { manifests, to }: Month, shown: Manifest | undefined): void {
+  const { sha256, last, forks } = manifests;
+  Object.assign(reading, { ends: endsOf(to), before: { sha256, forks, manifest: shown }, last, segments: true });
 }

@@ -33,6 +33,25 @@ export class CopyIn {
     await done.catch(() => undefined);
   }
 
+  /** In an open transaction: what `work` has written when it fails is taken back. */
+  async orUndo(work: () => Promise<void>): Promise<void> {
+    await this.end();
+    const before = [...this.stored];
+    await this.client.query("savepoint before");
+    try {
+      await work();
+      await this.end();
+    } catch (error) {
+      await this.abort();
+      await this.client.query("rollback to savepoint before");
+      this.stored.clear();
+      for (const [sql, rows] of before) this.stored.set(sql, rows);
+      throw error;
+    } finally {
+      await this.client.query("release savepoint before").catch(() => undefined);
+    }
+  }
+
   /** Ends the COPY that is under way; the connection is free then. */
   async end(): Promise<void> {
     const { stream, sql } = this;

@@ -3,13 +3,13 @@ import type pg from "pg";
 import { sayForks } from "../archive/acceptFork";
 import type { Bucket } from "../archive/bucket";
 import { archivedKinds, archivedNames } from "../archive/chains";
-import { checkArchive } from "../archive/check";
+import type { Taker } from "../archive/checkSegment";
 import type { Manifest } from "../archive/manifest";
-import { saysTouched } from "../archive/newest";
 import type { Log } from "../log";
 import { Failure } from "../program";
 import type { CopyIn } from "./copyIn";
 import { buildIndexes, dropIndexes } from "./indexes";
+import { readBucket, type Store } from "./readBucket";
 import { copyOf, rowOf } from "./rows";
 import { applyChanges, dropBranch, forgetImports, makeHeads } from "./settle";
 import { withoutTriggers } from "./triggers";
@@ -18,23 +18,30 @@ export interface Loaded {
   receipts: number;
   changes: number;
   /** Manifests read, oldest first. */
-  manifests: { count: number; oldest: number; newest: Manifest };
+  manifests: {
+    count: number;
+    oldest: number;
+    newest: Manifest;
+    /** Months that were read from their archives. */ archives: number;
+  };
 }
 
 /** In one transaction: all of it, or nothing. @param upTo what came to the bucket later belongs to no dump that was chosen before */
 export async function loadSegments(client: pg.Client, bucket: Bucket, upTo: number, log: Log): Promise<Loaded> {
   const statusOf = await statuses(client);
-  let [count, oldest, last]: [number, number, Manifest | undefined] = [0, 0, undefined];
+  const read = { rows: 0, count: 0, oldest: 0, last: undefined as Manifest | undefined };
   const stored = { receipts: 0, changes: 0 };
-  let rows = 0;
-  const say = every(10_000, () => log.info("segments", { rows, manifest: last?.archive.number ?? 0, of: upTo }));
+  let archives = 0;
+  const say = every(10_000, () =>
+    log.info("segments", { rows: read.rows, manifest: read.last?.archive.number ?? 0, of: upTo }),
+  );
   await withoutTriggers(
     client,
     archivedNames.map((name) => archivedKinds[name].table),
     async (copy) => {
       const indexes = await dropIndexes(client, [archivedKinds.receipts.table, archivedKinds.history.table]);
       let importsFrom: number | undefined;
-      const archive = checkArchive(bucket, {
+      const taker: Taker = {
         async manifest({ archive: { number, pieces, forks = [] } }) {
           importsFrom = pieces.find(({ chain }) => chain === "imports")?.first;
           if (forks.length === 0) return;
@@ -43,7 +50,7 @@ export async function loadSegments(client: pg.Client, bucket: Bucket, upTo: numb
           for (const fork of forks) await dropBranch(client, fork);
         },
         async lines(lines) {
-          rows += lines.length;
+          read.rows += lines.length;
           const byChain: Record<string, string[]> = {};
           for (const line of lines) {
             const { chain, row } = rowOf(line, statusOf);
@@ -58,23 +65,25 @@ export async function loadSegments(client: pg.Client, bucket: Bucket, upTo: numb
             if (byChain[chain]) await copy.write(copyOf[chain], Buffer.from(`${byChain[chain].join("\n")}\n`));
           say();
         },
-      });
-      for await (const { manifest, problems, expired } of archive) {
-        bucket.signal.throwIfAborted();
-        const [problem, ...others] = problems.filter((one) => !saysTouched(one));
-        if (problem !== undefined)
-          throw new Failure(problem, [
-            ...others,
-            "--manifest restores up to an older manifest, where the newest is not the archiver's",
-          ]);
-        if (!manifest) throw new Failure("a manifest cannot be read");
-        if (expired === "segment") continue;
-        count++;
-        oldest ||= manifest.archive.number;
-        last = manifest;
-        if (manifest.archive.number >= upTo) break;
-      }
+      };
+      const store: Store = {
+        taker,
+        take(manifest) {
+          read.count++;
+          read.oldest ||= manifest.archive.number;
+          read.last = manifest;
+        },
+        async orUndo(work) {
+          const before = { ...read };
+          await copy.orUndo(work).catch((error: unknown) => {
+            Object.assign(read, before);
+            throw error;
+          });
+        },
+      };
+      archives = (await readBucket(bucket, upTo, store, log)).length;
       await copy.end();
+      const { last } = read;
       if (!last) throw new Failure(`there is no segment in the bucket ${bucket.name}`);
       Object.assign(stored, counts(copy));
       log.info("segments are stored", stored);
@@ -85,8 +94,8 @@ export async function loadSegments(client: pg.Client, bucket: Bucket, upTo: numb
       await forgetImports(client, last.imports.seq + 1);
     },
   );
-  if (!last) throw new Error("a restore has ended without a manifest");
-  return { ...stored, manifests: { count, oldest, newest: last } };
+  if (!read.last) throw new Error("a restore has ended without a manifest");
+  return { ...stored, manifests: { count: read.count, oldest: read.oldest, newest: read.last, archives } };
 }
 
 const counts = ({ stored }: CopyIn) => ({
