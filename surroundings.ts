@@ -24,7 +24,8 @@ export async function surroundings(settings: Settings) {
 
   const warnings = [...unpinnedImages(settings), ...untold(alarms, serverRegions)];
   if (database.deletionProtection) for (const warning of warnings) await pulumi.log.warn(warning);
-  const trustedCa = databaseCa([...serverRegions, ...(drillRegion ? [drillRegion] : [])], database.caFile);
+  // That of backups whether or not drills restore there now: every pod that trusts it rolls when it changes.
+  const trustedCa = databaseCa([...serverRegions, regions.backup], database.caFile);
   const acknowledged = acknowledgements(settings.verification.acknowledgedFile);
 
   const cloud = awsProvider(regions.primary, account);

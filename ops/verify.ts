@@ -11,7 +11,7 @@ import { readAnchors } from "./anchorFormat";
 import { readManifests } from "./manifest";
 import { readAcknowledgements } from "./verify/acknowledgements";
 import { verifyArchive, type Archived } from "./verify/archived";
-import { newestMoment, Restored, type UpTo } from "./verify/restored";
+import { newestMoment, RestoredTrail, type UpTo } from "./verify/restored";
 import { archiveBounds } from "./verify/fromArchive";
 import { count, type Options, read } from "./verify/options";
 import { record, recordFailure } from "./verify/record";
@@ -114,7 +114,7 @@ async function readArchive(signal: AbortSignal, { restored: restoredTo, segments
     await allCheckpoints(client),
   ]);
   if (restoredTo === undefined) return verifyArchive(bucket, told, known, checkpoints, { segments });
-  const restored = new Restored(await upToOf(restoredTo, () => withConnection(from, newestMoment)));
+  const restored = new RestoredTrail(await upToOf(restoredTo, () => withConnection(from, newestMoment)));
   const archived = await verifyArchive(bucket, told, known, checkpoints, { restored, segments });
   // Counts of a bucket that is not whole would say the same once more, and less clearly.
   if (archived.findings.length > 0) return archived;

@@ -15,7 +15,7 @@ export const replica = {
     example: "10.90.0.0/20",
   }),
   zones: optionalInteger("replicaZones", 2, 3, {
-    description: `Availability zones of the VPC that is made for the replica, 2 or 3; not set: ${isolatedVpcDefaults.zones}`,
+    description: `Availability zones of the VPC that is made for the replica, 2 or 3; not set: ${isolatedVpcDefaults.zones}. RDS refuses 2 in place of 3 while the replica is in the third`,
     rule: "2 or 3 availability zones",
     example: "3",
   }),

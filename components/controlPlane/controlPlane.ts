@@ -94,7 +94,8 @@ export class ControlPlane extends pulumi.ComponentResource {
         `${name}-needs-metrics-server`,
         {
           // Without metrics-server it would never scale, in silence: the deployment waits until it has read its first metric. Its
-          // APIService is not looked up instead: it belongs to no namespace, so that who deploys often may not read it, and one that is
+          // APIService is not looked up before: the provider fails a read, in a preview too, where it does not reach the cluster
+          // (pulumi-kubernetes, provider.go, Read), so that no role without access to it could preview (docs/pipeline.md). And one that is
           // there says nothing of whether it answers.
           metadata: { ...metadata, annotations: { "pulumi.com/waitFor": "condition=ScalingActive" } },
           spec: {

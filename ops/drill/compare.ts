@@ -9,7 +9,7 @@ import { compareTables, type TablesCompared } from "./compareTables";
 import type { Made } from "./fromBucket";
 import { usingOf, type Means } from "./means";
 import { urlOf } from "./usable";
-import type { Restored } from "./way";
+import type { RestoredDatabase } from "./way";
 
 export interface Comparison extends Omit<ChainsCompared, "differences"> {
   tables: Omit<TablesCompared, "differences">;
@@ -21,13 +21,17 @@ export interface Comparison extends Omit<ChainsCompared, "differences"> {
 const mostDifferences = 20;
 
 export async function compareRestored(
-  copies: Restored,
-  bucket: Restored,
+  copies: RestoredDatabase,
+  bucket: RestoredDatabase,
   { dump, oldest }: Pick<Made, "dump" | "oldest">,
   means: Means,
 ): Promise<Comparison> {
   const manifest = await numbered(means.bucket, dumps, dump);
-  const connected = <T>({ server, database }: Restored, name: string, work: (side: Side) => Promise<T>): Promise<T> =>
+  const connected = <T>(
+    { server, database }: RestoredDatabase,
+    name: string,
+    work: (side: Side) => Promise<T>,
+  ): Promise<T> =>
     // Who may read what is dumped.
     withConnection({ ...usingOf(means), url: urlOf(server, roles.archiver, database) }, (client) =>
       inSnapshot(client, () => work({ client, name })),

@@ -5,7 +5,7 @@ import { fromBucket } from "./fromBucket";
 import { fromCopies } from "./fromCopies";
 import type { Means } from "./means";
 import type { DrillReport } from "./report";
-import { prove, type Restored } from "./way";
+import { prove, type RestoredDatabase } from "./way";
 
 /** Once it is to end: with what follows, the report, it is over before Kubernetes kills it (the drill's gracePeriod). */
 const removalMs = 20_000;
@@ -43,7 +43,7 @@ export async function drill(means: Means): Promise<DrillReport> {
 async function tryBothWays(means: Means, report: DrillReport): Promise<void> {
   const copies = await fromCopies(report.copies, means);
   await attempt("the copies", means, report, () => prove(report.copies, copies, means));
-  let bucket: Restored | undefined;
+  let bucket: RestoredDatabase | undefined;
   await attempt("the bucket", means, report, async () => {
     const { problems, ...restored } = await fromBucket(report.bucket, copies.server, copies.owner, means);
     bucket = restored;

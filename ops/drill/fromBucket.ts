@@ -9,7 +9,7 @@ import { databaseName } from "../roles";
 import { jsonOf, runHelper } from "./helper";
 import { usingOf, type Means } from "./means";
 import { urlOf, type Server } from "./usable";
-import { begin, measureRpo, type Restored, type Way } from "./way";
+import { begin, measureRpo, type RestoredDatabase, type Way } from "./way";
 
 export interface FromBucket extends Way {
   name: string;
@@ -40,7 +40,7 @@ export async function fromBucket(
   server: Server,
   owner: string,
   means: Means,
-): Promise<Restored & { problems: string[] }> {
+): Promise<RestoredDatabase & { problems: string[] }> {
   const { programs, scratch, signal } = means;
   const asOwner = { ...usingOf(means), url: urlOf(server, owner) };
   const used = "select pg_database_size(current_database()) as bytes";

@@ -2,7 +2,7 @@
 import { databaseName } from "../roles";
 import { usingOf, type Means } from "./means";
 import { newPassword, takeOver } from "./usable";
-import { begin, measureRpo, type Restored, type Way } from "./way";
+import { begin, measureRpo, type RestoredDatabase, type Way } from "./way";
 
 export interface FromCopies extends Way {
   /** Of the copies. */
@@ -13,7 +13,7 @@ export interface FromCopies extends Way {
 }
 
 /** A server from the newest moment of the copies, and who owns it. */
-export async function fromCopies(way: FromCopies, means: Means): Promise<Restored & { owner: string }> {
+export async function fromCopies(way: FromCopies, means: Means): Promise<RestoredDatabase & { owner: string }> {
   const { scratch, caFile, log } = means;
   const { identifier, region } = scratch;
   way.newestRestorable = (await scratch.newestRestorable()).toISOString();

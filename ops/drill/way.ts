@@ -30,7 +30,7 @@ export function measureRpo(way: Way, newest: string): void {
   way.rpoSeconds = (Date.parse(way.startedAt ?? "") - Date.parse(newest)) / 1000;
 }
 
-export interface Restored {
+export interface RestoredDatabase {
   server: Server;
   database: string;
   /** How far the bucket is to be in it. */
@@ -40,7 +40,11 @@ export interface Restored {
 }
 
 /** @returns what is wrong */
-export async function prove(way: Way, { server, database, upTo, seconds }: Restored, means: Means): Promise<string[]> {
+export async function prove(
+  way: Way,
+  { server, database, upTo, seconds }: RestoredDatabase,
+  means: Means,
+): Promise<string[]> {
   const { programs, log, signal } = means;
   await writeReceipt(urlOf(server, roles.app, database), usingOf(means));
   way.seconds.receiptAccepted = way.rtoSeconds = seconds();

@@ -24,7 +24,7 @@ export interface RestoreOptions {
   signal: AbortSignal;
 }
 
-export interface Restored extends Loaded {
+export interface RestoreResult extends Loaded {
   /** Of what is in no chain. */
   dump: { number: number; asOf: string; rows: number };
   /** When the newest receipt was sealed; undefined where there is none. */
@@ -37,7 +37,7 @@ export interface Restored extends Loaded {
   seconds: { stored: number; verified: number };
 }
 
-export async function restoreFromBucket(options: RestoreOptions): Promise<Restored> {
+export async function restoreFromBucket(options: RestoreOptions): Promise<RestoreResult> {
   const { url, bucket, migrationsDir, log, signal } = options;
   const started = Date.now();
   const seconds = () => (Date.now() - started) / 1000;

@@ -14,7 +14,7 @@ import type { Checkpoint } from "./checkpoints";
 import { checkByMonths } from "../months/archive";
 import type { Finding } from "./findings";
 import { Witness } from "./witness";
-import type { Restored, RestoredReport } from "./restored";
+import type { RestoredTrail, RestoredReport } from "./restored";
 
 export interface Archived {
   /** The newest manifest, if there is one: the database must reach it, with the same seals. Of a restored one: that of its moment. */
@@ -48,7 +48,7 @@ export async function verifyArchive(
   told: number,
   knownFlaws: number,
   checkpoints: readonly Checkpoint[] = [],
-  { restored, segments = false }: { restored?: Restored; segments?: boolean } = {},
+  { restored, segments = false }: { restored?: RestoredTrail; segments?: boolean } = {},
 ): Promise<Archived> {
   const findings: Finding[] = [];
   const wrong = (message: string) => findings.push({ kind: "altered-archive", message });

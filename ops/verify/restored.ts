@@ -39,7 +39,8 @@ export async function newestMoment(client: pg.Client): Promise<string> {
   return (rows[0]?.moment ?? new Date(0)).toISOString();
 }
 
-export class Restored {
+/** A restored database beside the bucket: what must be in it, and what each month has. */
+export class RestoredTrail {
   /** The newest manifest from before the moment. */
   reached: Manifest | undefined;
   readonly #counts: Counts = new Map();

@@ -17,7 +17,7 @@ import { dump } from "../../ops/dump/run";
 import { leftOut } from "../../ops/dump/tables";
 import { silentLog, type Log } from "../../ops/log";
 import { migrateUp } from "../../ops/migrate/up";
-import { restoreFromBucket, type Restored } from "../../ops/restore/run";
+import { restoreFromBucket, type RestoreResult } from "../../ops/restore/run";
 import type { Asked } from "../../ops/restore/source";
 import { roles } from "../../ops/roles";
 import { month } from "../months";
@@ -128,7 +128,7 @@ interface Into {
 }
 
 const restore = async ({ from = bucket, into, migrations = dir, asked = {}, log = silentLog }: Into = {}): Promise<
-  [Restored, TestDatabase]
+  [RestoreResult, TestDatabase]
 > => {
   const database = into ?? (await server.createDatabase());
   const restored = await restoreFromBucket({
@@ -162,7 +162,7 @@ const differs = [
 ];
 
 describe("what is restored from the bucket alone", () => {
-  let restored: Restored;
+  let restored: RestoreResult;
   let copy: TestDatabase;
   const log = { ...silentLog, warn: vi.fn() };
   beforeAll(async () => {

@@ -23,3 +23,8 @@ test("settings that by the page replace and remove nothing of AWS do not, change
   const lost = (await changesTogether(keys)).filter(({ change }) => change === "replaced" || change === "removed");
   expect(lost.filter(isOfAws).map(({ change, what }) => `${what} ${change}`)).toEqual([]);
 });
+
+test("switching drills off rolls nothing that stays", async () => {
+  const rolled = (await changesTogether(["drill"])).filter(({ change }) => change === "updated");
+  expect(rolled.filter(({ type }) => /:(Deployment|CronJob)$/.test(type))).toEqual([]);
+});

@@ -55,6 +55,10 @@ begins to do so. ConfigMaps, Secrets and Jobs are never changed: a new one takes
 
 What is protected is not replaced or removed while \`deletionProtection\` is on: the engine refuses it before anything is changed.
 
+A subnet leaves a subnet group only while no server is in it: with fewer \`replicaZones\`, or fewer \`databaseSubnetIds\` or
+\`replicaSubnetIds\`, RDS may answer \`SubnetAlreadyInUse\` (its API reference, ModifyDBSubnetGroup; not run). \`pulumi up\` then stops before the
+subnet is deleted, and the servers go on: set the value back. The zone that a server is in: \`aws rds describe-db-instances --region <region>\`.
+
 ${tables.join("\n\n")}
 `;
 };
