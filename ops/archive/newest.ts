@@ -12,7 +12,7 @@ export interface Series<M> {
   decode: (bytes: Buffer, number: number, where: string) => M;
 }
 
-const segmentManifests: Series<Manifest> = { folder: manifestFolder, decode: decodeManifest };
+export const segmentManifests: Series<Manifest> = { folder: manifestFolder, decode: decodeManifest };
 
 /** A manifest's object: the first version is the one that counts. */
 export interface Found {
@@ -86,10 +86,35 @@ export const newestNumber = async (bucket: Bucket, folder: string): Promise<numb
 
 /** One by its number. */
 export async function numbered<M>(bucket: Bucket, series: Series<M>, number: number): Promise<M> {
-  const key = numberedKey(series.folder, number);
-  const first = await firstVersionOf(bucket, key);
-  if (!first) throw new Failure(`${key} is gone from the bucket ${bucket.name}`);
-  return (await readOf(bucket, series, { number, ...first })).manifest;
+  const found = await numberedOrGone(bucket, series, number);
+  if (!found) throw new Failure(`${numberedKey(series.folder, number)} is gone from the bucket ${bucket.name}`);
+  return found;
+}
+
+/** Undefined where it has expired. */
+export async function numberedOrGone<M>(bucket: Bucket, series: Series<M>, number: number): Promise<M | undefined> {
+  const first = await firstVersionOf(bucket, numberedKey(series.folder, number));
+  return first && (await readOf(bucket, series, { number, ...first })).manifest;
+}
+
+/**
+ * The last one below a number of which something holds that held of none after it: by halves, since a bucket holds a hundred thousand of a
+ * year. Those that have expired are the oldest.
+ */
+export async function lastWhere<M>(
+  below: number,
+  read: (number: number) => Promise<M | undefined>,
+  holds: (manifest: M) => boolean,
+): Promise<M | undefined> {
+  let found: M | undefined;
+  let [before, after] = [0, below];
+  while (after - before > 1) {
+    const middle = Math.floor((before + after) / 2);
+    const manifest = await read(middle);
+    if (manifest && !holds(manifest)) after = middle;
+    else [before, found] = [middle, manifest];
+  }
+  return found;
 }
 
 export async function readOf<M>(

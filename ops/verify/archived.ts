@@ -10,8 +10,9 @@ import { dumpFolder, manifestFolder, manifestKey, monthFolder } from "../archive
 import type { Manifest } from "../archive/manifest";
 import { sayUnknown, unknownIn } from "../archive/newest";
 import type { Ends } from "../archive/plan";
-import type { Checkpoint } from "./checkpoints";
+import { unknownToAnchors, type Checkpoint } from "./checkpoints";
 import { checkByMonths } from "../months/archive";
+import { departureFindings } from "./departures";
 import type { Finding } from "./findings";
 import { Witness } from "./witness";
 import type { RestoredTrail, RestoredReport } from "./restored";
@@ -58,6 +59,8 @@ export async function verifyArchive(
   let [oldest, newest]: [Manifest | undefined, Manifest | undefined] = [undefined, undefined];
   let [manifests, rows] = [0, 0];
   const witness = new Witness(checkpoints);
+  /** Of the manifests that know the same checkpoints, the newest. */
+  const anchors = new Map<number, Pick<Anchor, "checkpoint" | "as_of" | "source">>();
   const taker: Taker = {
     manifest: ({ archive: { forks = [] } }) => forks.forEach((fork) => witness.fork(fork)),
     row(chain, line) {
@@ -74,6 +77,8 @@ export async function verifyArchive(
     restored?.next(manifest);
     oldest ??= manifest;
     newest = manifest;
+    const { checkpoint, as_of, archive } = manifest;
+    anchors.set(checkpoint.seq, { checkpoint, as_of, source: manifestKey(archive.number) });
     manifests++;
     forks.push(...(manifest.archive.forks ?? []));
     if (checked.expired) expired[checked.expired].push(manifest);
@@ -92,11 +97,16 @@ export async function verifyArchive(
       kind: "nothing-verified",
       message: `there is no manifest in the bucket ${bucket.name}: nothing is archived`,
     });
-  findings.push(...flawFindings(flaws, newest, knownFlaws), ...witness.findings());
+  findings.push(
+    ...flawFindings(flaws, newest, knownFlaws),
+    ...witness.findings(),
+    ...unknownToAnchors(checkpoints, [...anchors.values()]),
+    ...(await departureFindings(bucket, checkpoints)),
+  );
   witness.gone = goneBefore(oldest, expired.segment.at(-1));
   const anchor = restored ? restored.reached : newest;
   return {
-    anchors: anchor ? [{ ...anchor, source: manifestKey(anchor.archive.number) }] : [],
+    anchors: anchor ? [anchorOf(anchor)] : [],
     lsn: newest?.archive.lsn,
     findings,
     witness,
@@ -115,6 +125,8 @@ export async function verifyArchive(
     },
   };
 }
+
+const anchorOf = (manifest: Manifest): Anchor => ({ ...manifest, source: manifestKey(manifest.archive.number) });
 
 /** A fork is told by every manifest for as long as it is there: the newest counts. Other flaws are told once, with their rows. */
 function flawFindings(

@@ -1,6 +1,7 @@
 /** Checkpoints: the ends of what was archived. They are a chain themselves. */
 import type pg from "pg";
 import type { Anchor } from "../anchorFormat";
+import { longestUnseen } from "../unseen";
 import type { Heads } from "./chainHeads";
 import { chainKinds, chainNames, ofEachChain, type ChainName } from "./chainKinds";
 import { named, type Finding } from "./findings";
@@ -16,6 +17,8 @@ export interface Checkpoint {
   hash: string | null;
   /** The partition that was archived. */
   source: string;
+  /** Milliseconds since 1970. */
+  madeAt: number;
 }
 
 interface CheckpointRow {
@@ -27,6 +30,7 @@ interface CheckpointRow {
   last_seal: Buffer;
   last_hash: string | null;
   source: string;
+  made_at: number;
   seal: Buffer;
   follows: boolean;
 }
@@ -40,6 +44,7 @@ const partitionNames = chainNames
 
 const checkpointRows = `
   select seq, chain, agent, first_seq, last_seq, last_seal, last_hash, source, seal,
+         (extract(epoch from made_at) * 1000)::float8 as made_at,
          seq = row_number() over chain_order and seal = sha256(record_send(row(
            coalesce(lag(seal) over chain_order, ''::bytea), seq, textsend(chain), textsend(agent), first_seq, last_seq,
            last_seal, textsend(last_hash), textsend(source), made_at))) is true as follows
@@ -68,6 +73,7 @@ export async function readCheckpoints(client: pg.Client): Promise<Checkpoints> {
       chain,
       agent,
       source,
+      madeAt: row.made_at,
       first: Number(row.first_seq),
       last: Number(row.last_seq),
       seal: row.last_seal,
@@ -102,12 +108,14 @@ export function beyondHeads({ checkpoints }: Pick<Checkpoints, "checkpoints">, h
   );
 }
 
-/** Checkpoints that anchors name, and that are not those. */
-export function againstAnchors({ checkpoints }: Checkpoints, anchors: readonly Anchor[]): Finding[] {
-  const seals = new Map<number, string>();
-  for (const name of chainNames)
-    for (const list of checkpoints[name].values()) for (const { place, ownSeal } of list) seals.set(place, ownSeal);
-  return anchors.flatMap(({ checkpoint, as_of, source }): Finding[] => {
+/** Checkpoints that anchors name, and that are not those; and those that anchors should name, by when they say they were made. */
+export function againstAnchors(
+  { checkpoints }: Pick<Checkpoints, "checkpoints">,
+  anchors: readonly Anchor[],
+): Finding[] {
+  const all = chainNames.flatMap((name) => [...checkpoints[name].values()].flat());
+  const seals = new Map(all.map(({ place, ownSeal }) => [place, ownSeal]));
+  const gone = anchors.flatMap(({ checkpoint, as_of, source }): Finding[] => {
     const seal = seals.get(checkpoint.seq);
     if (checkpoint.seq === 0 || seal === checkpoint.seal) return [];
     const what = seal === undefined ? "is gone" : "is not the one";
@@ -117,5 +125,22 @@ export function againstAnchors({ checkpoints }: Checkpoints, anchors: readonly A
         message: `checkpoint ${checkpoint.seq} ${what} that was anchored at ${as_of} (${source})`,
       },
     ];
+  });
+  return [...gone, ...unknownToAnchors(all, anchors)];
+}
+
+/** Checkpoints are made one after another: one that came after an anchor's was not made long before that anchor. */
+export function unknownToAnchors(
+  checkpoints: readonly Checkpoint[],
+  anchors: readonly Pick<Anchor, "checkpoint" | "as_of" | "source">[],
+): Finding[] {
+  return checkpoints.flatMap(({ place, agent, source, madeAt }): Finding[] => {
+    const anchor = anchors.find(
+      ({ checkpoint, as_of }) => checkpoint.seq < place && madeAt < Date.parse(as_of) - longestUnseen,
+    );
+    if (!anchor) return [];
+    const at = Number.isFinite(madeAt) ? new Date(madeAt).toISOString() : "no time";
+    const message = `checkpoint ${place} (${source}) says that it was made at ${at}; the anchor of ${anchor.as_of} does not know it (${anchor.source})`;
+    return [{ kind: "altered-checkpoint", message, agent }];
   });
 }

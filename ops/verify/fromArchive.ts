@@ -7,7 +7,7 @@ import type { Bucket } from "../archive/bucket";
 import { anchored, endsOf } from "../archive/ends";
 import { manifestKey } from "../archive/keys";
 import type { Manifest } from "../archive/manifest";
-import { firstVersionOf, newestManifest, readManifest } from "../archive/newest";
+import { lastWhere, newestManifest, numberedOrGone, segmentManifests } from "../archive/newest";
 
 export interface ArchiveBounds {
   from: Anchor;
@@ -19,7 +19,10 @@ export interface ArchiveBounds {
 /** Undefined where no manifest in the bucket is from before the time: the archive is younger, or there is none. */
 export async function archiveBounds(bucket: Bucket, time: string): Promise<ArchiveBounds | undefined> {
   const newest = (await newestManifest(bucket))?.manifest;
-  const from = newest && (await lastBefore(bucket, newest, Date.parse(time)));
+  const isBefore = ({ as_of }: Manifest) => Date.parse(as_of) < Date.parse(time);
+  const from =
+    newest &&
+    (isBefore(newest) ? newest : await lastWhere(newest.archive.number, (n) => manifestAt(bucket, n), isBefore));
   return (
     newest && from && { from: await beginning(bucket, from, newest), newest: anchorOf(newest), lsn: newest.archive.lsn }
   );
@@ -50,23 +53,4 @@ async function beginning(bucket: Bucket, from: Manifest, newest: Manifest): Prom
 
 const anchorOf = (manifest: Manifest): Anchor => ({ ...manifest, source: manifestKey(manifest.archive.number) });
 
-/** By halves: a bucket holds a hundred thousand of a year. */
-async function lastBefore(bucket: Bucket, newest: Manifest, time: number): Promise<Manifest | undefined> {
-  const isBefore = ({ as_of: at }: Manifest) => Date.parse(at) < time;
-  if (isBefore(newest)) return newest;
-  let found: Manifest | undefined;
-  let [before, after] = [0, newest.archive.number];
-  while (after - before > 1) {
-    const middle = Math.floor((before + after) / 2);
-    const manifest = await manifestAt(bucket, middle);
-    if (manifest && !isBefore(manifest)) after = middle;
-    else [before, found] = [middle, manifest];
-  }
-  return found;
-}
-
-/** Undefined where it has expired. */
-async function manifestAt(bucket: Bucket, number: number): Promise<Manifest | undefined> {
-  const first = await firstVersionOf(bucket, manifestKey(number));
-  return first && (await readManifest(bucket, { number, ...first })).manifest;
-}
+const manifestAt = (bucket: Bucket, number: number) => numberedOrGone(bucket, segmentManifests, number);

@@ -1,13 +1,15 @@
 /** Months that have left the database: the locked bucket has their rows, and says whether a checkpoint tells the truth. */
-import { DeleteObjectCommand } from "@aws-sdk/client-s3";
+import { DeleteObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 import type pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { Bucket } from "../../ops/archive/bucket";
 import { checkArchive } from "../../ops/archive/check";
-import { manifestKey } from "../../ops/archive/keys";
+import { dumpKey, manifestKey } from "../../ops/archive/keys";
 import type { Manifest } from "../../ops/archive/manifest";
 import { archive } from "../../ops/archive/run";
+import { dump } from "../../ops/dump/run";
 import { silentLog } from "../../ops/log";
+import { makeMonths } from "../../ops/restore/months";
 import { roles } from "../../ops/roles";
 import { verifyArchive } from "../../ops/verify/archived";
 import { allCheckpoints } from "../../ops/verify/snapshot";
@@ -89,7 +91,85 @@ async function expire(...keys: string[]): Promise<void> {
       );
 }
 
+/** What is in no chain, as it was dumped some hours ago. */
+async function dumped(hours: number): Promise<void> {
+  const client = await database.connect(roles.archiver);
+  await dump({ client, bucket, environment: "test", told: 0, log: silentLog, manifest: 1 });
+  const Key = dumpKey(1);
+  const written = JSON.parse((await bucket.read(Key)).toString()) as object;
+  const as_of = new Date(Date.now() - hours * 3_600_000).toISOString();
+  await expire(Key);
+  const Body = JSON.stringify({ ...written, as_of });
+  await bucket.client.send(new PutObjectCommand({ Bucket: bucket.name, Key, Body }));
+}
+
+/** Removes agent-1's first receipt, and says with a right seal that it left with a month. */
+const makeUp = (source: string, at: string) =>
+  superuser.query(`set session_replication_role = replica;
+    insert into audit.checkpoints
+      select seq, 'receipts', 'agent-1', 1, 1, chain_seal, receipt_hash, '${source}', at,
+             audit.checkpoint_seal(seal, seq, 'receipts', 'agent-1', 1, 1, chain_seal, receipt_hash, '${source}', at)
+        from receipts, (select ${at} as at, count(*) + 1 as seq, coalesce((array_agg(c.seal order by c.seq desc))[1], '') as seal
+                          from audit.checkpoints c) before
+       where actor_id = 'agent-1' and chain_seq = 1;
+    delete from receipts where actor_id = 'agent-1' and chain_seq = 1`);
+
 describe("a month that has left the database", () => {
+  it("is whole where there was none in it, too: months without a receipt leave no checkpoint", async () => {
+    const names = [-4, -3, -2, -1, 0, 1].map(monthName);
+    const tables = ["public.receipts", "audit.receipt_history"].map((name) => name.split("."));
+    await makeMonths(owner, { months: tables.map(([schema = "", table = ""]) => ({ schema, table, names })) });
+    await insertReceipts(owner, [
+      ...[-4, -2].map((ahead) => newReceipt({ created_at: `${monthName(ahead)}-15T00:00:00Z` })),
+      newReceipt(),
+    ]);
+    await archived();
+    await dumped(2);
+    for (const name of names.slice(0, 4)) await owner.query("select audit.archive_month($1)", [`${name}-01`]);
+    expect(await verify([])).toMatchObject({ code: 3, lines: [{ findings: [] }] });
+    expect(await verify(["--archived"])).toMatchObject({ code: 0, lines: [{ findings: [], unverified: [] }] });
+  });
+
+  it.each([
+    ["before there were months", -1, async () => {}],
+    ["into one that had left long before", 0, leave],
+  ])("is not what a checkpoint says that was made up for an imported receipt, dated %s", async (_, ahead, before) => {
+    const created_at = `${monthName(ahead)}-01T00:00:00Z`;
+    await before();
+    await insertReceipts(owner, [newReceipt({ created_at }), newReceipt()]);
+    await archived();
+    await dumped(2);
+    await makeUp(tile("receipts", ahead), "now()");
+    // What the database shows alone explains itself, and so do the rows in the bucket.
+    expect(await verify([])).toMatchObject({ code: 3, lines: [{ ok: true }] });
+    const { code, lines } = await verify(["--archived"]);
+    expect([code, lines[0]?.["findings"]]).toEqual([
+      1,
+      [
+        expect.objectContaining({
+          kind: "altered-checkpoint",
+          message: expect.stringMatching(
+            `rows left with ${tile("receipts", ahead)}; there was no such month when dumps/000/000/001.json was made`,
+          ) as unknown,
+        }),
+      ],
+    ]);
+  });
+
+  it("is not what a checkpoint says that is dated before a manifest which does not know it", async () => {
+    await insertReceipts(owner, [newReceipt({ created_at: `${monthName(-1)}-01T00:00:00Z` }), newReceipt()]);
+    await archived();
+    await makeUp(tile("receipts", -1), "now() - interval '2 hours'");
+    const messages = async () => (await check()).findings.map(({ message }) => message);
+    const late = expect.stringMatching(
+      /^checkpoint 1 .* says that it was made at .* does not know it \(manifests.*001/,
+    ) as unknown;
+    expect(await messages()).toEqual([late]);
+    await insertReceipts(owner, [newReceipt()]);
+    await archived();
+    expect(await messages(), "once the newest manifest has it").toEqual([late]);
+  });
+
   it("is whole by the rows that the bucket has of it; without the bucket that is not known", async () => {
     await someReceipts();
     await archived();
