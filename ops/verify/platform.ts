@@ -14,6 +14,8 @@ const rds =
 /** Those of them that RDS itself logs in as (believed). */
 const logins = "rdsproxyadmin|rdstopmgr|rdswriteforwarduser";
 
+const ofTheServer = "pg_execute_server_program|pg_read_server_files|pg_write_server_files";
+
 const brought: readonly Brought[] = [
   // Somebody else can call a role of his so: those that RDS logs in as are named, and have no more than it gives them.
   { key: new RegExp(`^role (${rds})$`), fact: /^(?!.*\b(superuser|createrole|createdb|bypassrls|login)\b)/ },
@@ -21,8 +23,12 @@ const brought: readonly Brought[] = [
   // What a replica streams as: it reads files of the server and writes nothing.
   { key: /^role rdsrepladmin$/, fact: /^replication( inherit)?( login)?$/ },
   { key: new RegExp(`^membership of (${logins}) in pg_(monitor|checkpoint)$`), fact: /^/ },
-  // Among those that nobody logs in as, in PostgreSQL's own roles, and of the owner in RDS' role for masters.
-  { key: new RegExp(`^membership of (?!(${logins}) )(${rds}) in (?!(${logins})$)(${rds}|pg_\\w+)$`), fact: /^/ },
+  // Among those that nobody logs in as, in PostgreSQL's own roles, and of the owner in RDS' role for masters. Files and programs of the
+  // server are for nobody: whoever has them writes past everything that is compared here.
+  {
+    key: new RegExp(`^membership of (?!(${logins}) )(${rds}) in (?!(${logins}|${ofTheServer})$)(${rds}|pg_\\w+)$`),
+    fact: /^/,
+  },
   { key: /^membership of authensor_owner in rds_superuser$/, fact: /^/ },
   { key: new RegExp(`^setting of (${rds})( in every database)?: `), fact: /^/ },
   // As dumps of 15 and 17 show it. Nothing of ours may be in it: the relation that is has another fact.

@@ -42,31 +42,35 @@ const birth = `('{"approval": null, "approval_status": null, "execution": null, 
     "claimed_at": null, "claim_expires_at": null, "execution_attempts": 0, "rekor_entry_id": null}'::jsonb
     || jsonb_build_object('status', ${born}, 'updated_at', created_at at time zone 'UTC'))`;
 
+/** By how much the clock may have been ahead that a receipt was sealed by: another server's, before a failover. */
+const mostAhead = "interval '1 hour'";
+
 /** Stored bytes, compressed, up to which documents are put together; the others are compared one by one. */
 const [smallChange, smallReceipt] = [16_384, 65_536];
 const stored = ["approval", "execution", "result", "error", "rekor_entry_id"];
 
 /**
  * Parameters: since, until[, agent]. One row per receipt or change that does not match:
- * `problem` is 'state' (columns differ from birth and changes), 'before' (a change starts from what was not there) or
- * 'orphan' (a change of a receipt that is not there).
+ * `problem` is 'state' (columns differ from birth and changes), 'before' (a change starts from what was not there), 'foreign' (a change is in
+ * another agent's chain), 'early' (it was stored long before its receipt) or 'orphan' (a change of a receipt that is not there).
  */
 export const stateMismatches = (agent: string | undefined): string => `
   with history as materialized (
-    select agent, receipt_id, receipt_created_at, seq, before, after,
+    select agent, receipt_id, receipt_created_at, seq, changed_at, before, after,
            row_number() over (partition by receipt_id, receipt_created_at order by seq) as n,
            (pg_column_size(before) + pg_column_size(after) <= ${smallChange}) is true as small
       from audit.receipt_history
      where receipt_created_at >= $1 and receipt_created_at < $2${agentIs("history", agent, 3)}
   ), grouped as materialized (
-    select min(agent) as agent, receipt_id, receipt_created_at, min(seq) as first_seq,
+    select min(agent) as agent, max(agent) as other_agent, receipt_id, receipt_created_at, min(seq) as first_seq, min(changed_at) as changed_at,
            count(*) <= 3 and bool_and(small) as short, array_agg(seq order by n) filter (where n <= 3) as seqs,
            array_agg(before order by n) filter (where n <= 3 and small) as befores,
            array_agg(after order by n) filter (where n <= 3 and small) as afters
       from history group by receipt_id, receipt_created_at
   ), receipt as materialized (
     select r.id, r.created_at, coalesce(r.actor_id, '') as agent, r.chain_seq, r.decision_outcome, ${names.map((name) => `r.${name}`).join(", ")},
-           g.first_seq, g.seqs, g.befores, g.afters,
+           g.first_seq, g.seqs, g.befores, g.afters, g.changed_at < r.sealed_at - ${mostAhead} as early,
+           case when g.agent <> coalesce(r.actor_id, '') then g.agent when g.other_agent <> coalesce(r.actor_id, '') then g.other_agent end as foreign_agent,
            g.short is not false and ${stored.map((name) => `coalesce(pg_column_size(r.${name}), 0)`).join(" + ")} <= ${smallReceipt} as short
       from public.receipts r left join grouped g on g.receipt_id = r.id and g.receipt_created_at = r.created_at
      where r.created_at >= $1 and r.created_at < $2${agentIs("receipts", agent, 3)} and ((${plain}) is not true or g.receipt_id is not null)
@@ -117,13 +121,16 @@ export const stateMismatches = (agent: string | undefined): string => `
          coalesce(broken_seq, first_seq) as change_seq, columns
     from found where differs or broken
   union all
+  select case when early then 'early' else 'foreign' end, coalesce(foreign_agent, agent), id, created_at::text, chain_seq, first_seq, '{}'
+    from receipt where early or foreign_agent is not null
+  union all
   select 'orphan', agent, receipt_id, receipt_created_at::text, null, first_seq, '{}'
     from grouped g where not exists (
       select from public.receipts r
        where r.id = g.receipt_id and r.created_at = g.receipt_created_at and r.created_at >= $1 and r.created_at < $2)`;
 
 export interface StateMismatch {
-  problem: "state" | "before" | "orphan";
+  problem: "state" | "before" | "foreign" | "early" | "orphan";
   agent: string;
   id: string;
   at: string;
@@ -160,6 +167,23 @@ export function mismatchFinding(row: StateMismatch, snapshot: Snapshot): Finding
         {
           kind: "altered-history",
           message: `change ${change} of ${named(agent)} starts from what its receipt did not hold`,
+          ...place,
+          ...(change === undefined ? {} : { seq: change }),
+        },
+      ];
+    case "foreign":
+      return [
+        {
+          kind: "altered-history",
+          message: `${named(agent)} has a change of receipt ${row.seq} of another agent in its chain`,
+          ...place,
+        },
+      ];
+    case "early":
+      return [
+        {
+          kind: "disordered",
+          message: `change ${change} of ${named(agent)} says that it was stored before its receipt, ${row.seq}, was`,
           ...place,
           ...(change === undefined ? {} : { seq: change }),
         },

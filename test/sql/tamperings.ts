@@ -30,6 +30,20 @@ const lastChange = (
       r.changed_by, r.application, r.before, r.after)
     from audit.receipt_history p where p.agent = 'a' and p.seq = r.seq - 1 and r.agent = 'a' and r.seq = (select max(seq) from audit.receipt_history where agent = 'a');
   update audit.history_heads h set seal = r.seal from audit.receipt_history r where r.agent = 'a' and r.seq = h.seq and h.agent = 'a'`;
+/** One more change in the chain of an agent, of a receipt of an agent. */
+const recordedChange = (agent: string, of: string, place: number, changedAt: string) => `
+  with made as materialized (
+    select coalesce(h.seal, '') as seal, coalesce(h.seq, 0) + 1 as seq, r.id, r.created_at, ${changedAt} as at,
+           '{"rekor_entry_id": null}'::jsonb as before, '{"rekor_entry_id": "q"}'::jsonb as after
+      from receipts r left join audit.history_heads h on h.agent = '${agent}' where r.actor_id = '${of}' and r.chain_seq = ${place}
+  ), sealed as materialized (
+    select *, audit.history_seal(seal, seq, '${agent}', id, created_at, at, 'authensor_app', '', before, after) as own_seal from made
+  ), entry as (
+    insert into audit.receipt_history select '${agent}', seq, id, created_at, at, 'authensor_app', '', before, after, own_seal from sealed
+  ), gone as (delete from audit.history_heads where agent = '${agent}')
+  insert into audit.chains values ('history_heads', '${agent}') on conflict do nothing;
+  insert into audit.history_heads select agent, seq, changed_at, seal from audit.receipt_history where agent = '${agent}' order by seq desc limit 1;
+  update receipts set rekor_entry_id = 'q' where actor_id = '${of}' and chain_seq = ${place}`;
 /** With the month of now, as names have it, in the place of MONTH. */
 const thisMonth = (sql: string) =>
   `do $do$ begin execute replace($sql$${sql}$sql$, 'MONTH', to_char(audit.month_of(now()), 'YYYY_MM')); end $do$`;
@@ -116,6 +130,18 @@ export const tamperings: readonly Tampering[] = [
     caught: "disordered",
   },
   {
+    what: "a receipt's first change said to be of last year, long before the receipt, with right seals",
+    by: "superuser",
+    sql: `${madeUpReceipt("z", "now()")} ${recordedChange("z", "z", 1, "now() - interval '1 year'")}`,
+    caught: "disordered",
+  },
+  {
+    what: "a change recorded in the chain of another agent, with right seals",
+    by: "superuser",
+    sql: recordedChange("a", "b", 5, "now()"),
+    caught: "altered-history",
+  },
+  {
     what: "a receipt sealed at no time",
     by: "superuser",
     sql: "update receipts set sealed_at = 'infinity' where actor_id = 'a' and chain_seq = 4",
@@ -138,14 +164,6 @@ export const tamperings: readonly Tampering[] = [
     by: "owner",
     sql: "insert into audit.chains values ('chain_heads', 'z')",
     caught: "altered-head",
-  },
-  {
-    what: "imported receipts removed, and a month of theirs said to have left, in which nothing was",
-    by: "superuser",
-    sql: `insert into audit.checkpoints select 1, 'receipts', 'a', 1, 1, chain_seal, receipt_hash, 'receipts_2019_05', now(),
-        audit.checkpoint_seal('', 1, 'receipts', 'a', 1, 1, chain_seal, receipt_hash, 'receipts_2019_05', now()) from receipts where actor_id = 'a' and chain_seq = 1;
-      delete from receipts where actor_id = 'a' and chain_seq = 1`,
-    caught: "altered-checkpoint",
   },
   {
     what: "a head of changes with a negative place",
@@ -442,6 +460,12 @@ export const tamperings: readonly Tampering[] = [
     caught: "guard-off",
   },
   {
+    what: "programs of the server for RDS' role for masters, in which the owner is",
+    by: "superuser",
+    sql: "grant pg_execute_server_program to rds_superuser",
+    caught: "guard-off",
+  },
+  {
     what: "a rule on one of PostgreSQL's views",
     by: "superuser",
     sql: "set allow_system_table_mods = on; create rule r as on insert to pg_settings do instead nothing",
@@ -609,6 +633,18 @@ export const tamperings: readonly Tampering[] = [
     what: "a right on a month that was taken out",
     by: "owner",
     sql: `${archived} ${thisMonth("grant select on audit.receipt_history_MONTH to authensor_telemetry")}`,
+    caught: "guard-off",
+  },
+  {
+    what: "a right on one column of a month that was taken out",
+    by: "owner",
+    sql: `${archived} ${thisMonth("grant select (envelope) on public.receipts_MONTH to authensor_telemetry")}`,
+    caught: "guard-off",
+  },
+  {
+    what: "a table called like a month that was taken out, of something else",
+    by: "owner",
+    sql: "create table public.receipts_2020_02 (stolen text)",
     caught: "guard-off",
   },
   {
@@ -785,6 +821,16 @@ export const tamperings: readonly Tampering[] = [
     sql: madeUpReceipt("ghost", "now() - interval '2 hours'"),
     caught: {
       not: "it follows, and its agent may have been new then; an anchor taken an hour or more after the time that it claims, and before it was made up, shows it (`disordered`), and so do the archiver and the bucket (`late`, `altered-archive`)",
+    },
+  },
+  {
+    what: "imported receipts removed, and a month of theirs said to have left, in which nothing was",
+    by: "superuser",
+    sql: `insert into audit.checkpoints select 1, 'receipts', 'a', 1, 1, chain_seal, receipt_hash, 'receipts_2019_05', now(),
+        audit.checkpoint_seal('', 1, 'receipts', 'a', 1, 1, chain_seal, receipt_hash, 'receipts_2019_05', now()) from receipts where actor_id = 'a' and chain_seq = 1;
+      delete from receipts where actor_id = 'a' and chain_seq = 1`,
+    caught: {
+      not: "a month without a receipt leaves nothing either; the exit code is 3, and the bucket, whose dumps name the months that there were, shows it (`altered-checkpoint`)",
     },
   },
   {

@@ -55,7 +55,7 @@ const check = (database: TestDatabase, anchors: Anchor[] = [], from?: Anchor) =>
 // What a role is or has belongs to the server: taken back after each.
 const undo = `
   alter role authensor_app nobypassrls; alter role all reset session_replication_role; alter role authensor_app reset session_replication_role;
-  revoke pg_write_all_data from authensor_telemetry; revoke authensor_maintenance from authensor_app;
+  revoke pg_write_all_data from authensor_telemetry; revoke pg_execute_server_program from rds_superuser; revoke authensor_maintenance from authensor_app;
   alter role all reset session_preload_libraries; select pg_drop_replication_slot(slot_name) from pg_replication_slots;
   drop role if exists back_door, rds_ad, rdstopmgr; revoke set on parameter session_replication_role from authensor_app`;
 
