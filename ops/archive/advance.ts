@@ -1,14 +1,34 @@
 /** What a manifest does to where chains stand. */
-import { nameOf } from "./chains";
+import { archivedKinds, nameOf, ownerOf } from "./chains";
 import { anchored } from "./ends";
-import type { Follower } from "./follow";
+import { genesis, type Follower } from "./follow";
+import { manifestKey } from "./keys";
 import type { Manifest } from "./manifest";
 import type { Ends } from "./plan";
 
-/** Chains that go on in another branch are set back first. */
-export function passForks(ends: Ends | undefined, { archive: { forks = [] } }: Manifest): void {
-  for (const { chain, agent, seq, seal } of forks)
+/** Chains that go on in another branch are set back first. @returns where they did not end as the manifest says of the branch that was left */
+export function passForks(ends: Ends | undefined, { archive: { number, forks = [] } }: Manifest): string[] {
+  return forks.flatMap((fork) => {
+    const { chain, agent, seq, seal, left } = fork;
+    const end = ends?.[chain].get(agent) ?? genesis;
     ends?.[chain].set(agent, { seq, seal: Buffer.from(seal, "hex"), hash: seq === 0 ? null : undefined });
+    if (!ends || (left.last === end.seq && left.seal === end.seal.toString("hex"))) return [];
+    return [
+      `${manifestKey(number)} says that the branch of ${ownerOf(fork)} which was left ended at ${archivedKinds[chain].noun} ${left.last}; in the segments it ends at ${end.seq}, or with another seal`,
+    ];
+  });
+}
+
+/** Whether a manifest counts the flaws of all segments as they are named, so that none is taken for one that is known. */
+export function wrongCount({ archive }: Manifest, before: Manifest | undefined): string[] {
+  if (!before && archive.previous !== null) return [];
+  const taken = new Set(archive.pieces.map(nameOf));
+  const named = archive.flaws.filter((flaw) => flaw.kind !== "fork" && taken.has(nameOf(flaw))).length;
+  const expected = (before?.archive.flawsSoFar ?? 0) + named;
+  if (archive.flawsSoFar === expected) return [];
+  return [
+    `${manifestKey(archive.number)} says that rows have ${archive.flawsSoFar} flaws so far; ${expected} are named up to it`,
+  ];
 }
 
 /** Chains end where the rows do. @returns where the manifest says something else */

@@ -1,6 +1,6 @@
 /** Reads the bucket from its first manifest to its newest, and checks all of it: without the database, by what is in the bucket alone. */
 import { wrongForks } from "./acceptFork";
-import { passForks, passRows, standsAs } from "./advance";
+import { passForks, passRows, standsAs, wrongCount } from "./advance";
 import { checkSegment, type Checked, type Taker } from "./checkSegment";
 import type { Bucket } from "./bucket";
 import { ofEachArchived } from "./chains";
@@ -77,7 +77,7 @@ export async function* checkManifests(
     } else if (before && forksBefore !== before.forks)
       problems.push(`${key} does not name the newest manifest before it that accepts a fork`);
     problems.push(...(await wrongForks(bucket, manifest)));
-    passForks(reading.ends, manifest);
+    problems.push(...passForks(reading.ends, manifest), ...wrongCount(manifest, before?.manifest));
     if (previous === null) reading.ends ??= ofEachArchived(() => new Map<string, Place>());
     await taker?.manifest?.(manifest, JSON.parse(read.bytes.toString("utf8")));
     const of = { key, version: found.version, first: !reading.segments, before: before?.manifest };

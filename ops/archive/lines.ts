@@ -85,6 +85,17 @@ interface ReceiptHeader {
 /** What Authensor hashes is at the statement's beginning: two ids, the parent's, the time, the outcome. */
 const identity = /^\["([0-9a-f-]{36})", "([0-9a-f-]{36})", (?:null|"[0-9a-f-]{36}"), "([^"]*)", "([^"]*)", /;
 
+/** After that, the tool and the agent. */
+const agentAfterTool = /(?:null|"(?:[^"\\]|\\.)*"), (null|"(?:[^"\\]|\\.)*"), /y;
+
+/** Whether a statement is of an agent: the seal covers what it says, and not whose chain its line says it is in. */
+function isOf(agent: string, statement: string, from: number): boolean {
+  agentAfterTool.lastIndex = from;
+  const actor = agentAfterTool.exec(statement)?.[1];
+  if (actor === undefined || actor === JSON.stringify(agent)) return actor !== undefined;
+  return (JSON.parse(Buffer.from(actor, "latin1").toString()) ?? "") === agent;
+}
+
 function authensorHash(parts: RegExpExecArray | null, prevHash: string | null): string | undefined {
   if (!parts) return undefined;
   const [, id, envelopeId, createdAt = "", outcome] = parts;
@@ -98,8 +109,9 @@ function authensorHash(parts: RegExpExecArray | null, prevHash: string | null): 
 
 function readReceipt(header: ReceiptHeader, statement: Buffer): Line {
   const { agent, seq, sealed_at, seal, hash, prev_hash: prevHash } = header;
+  const text = statement.toString("latin1");
+  const parts = identity.exec(text);
   const content = () => Buffer.concat([timestamp(sealed_at), digest("sha256", statement, "buffer")]);
-  const parts = identity.exec(statement.toString("latin1", 0, 256));
   return {
     agent,
     seq,
@@ -109,7 +121,7 @@ function readReceipt(header: ReceiptHeader, statement: Buffer): Line {
     month: (parts?.[3] ?? "").slice(0, 7),
     hash,
     prevHash,
-    content: unlessImpossible(content),
+    content: parts && !isOf(agent, text, parts[0].length) ? undefined : unlessImpossible(content),
     hashRight: hash !== null && hash === authensorHash(parts, prevHash),
   };
 }

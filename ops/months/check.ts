@@ -3,7 +3,7 @@
  * of it is proven as if the segments were read: every row, the segments' hashes, and the manifests' hashes up to the last.
  */
 import { createHash, type Hash } from "node:crypto";
-import { passForks, passRows, standing, standsAs } from "../archive/advance";
+import { passForks, passRows, standing, standsAs, wrongCount } from "../archive/advance";
 import type { Bucket } from "../archive/bucket";
 import { Followers, followersOf, judge, type Checked, type Taker } from "../archive/checkSegment";
 import { endsOf } from "../archive/ends";
@@ -28,6 +28,8 @@ interface Part {
   /** As it was stored, but for its chains. */
   document: object;
   followers: Followers;
+  /** What is wrong with what it says itself. */
+  problems: string[];
   hash: Hash;
   rows: number;
 }
@@ -82,12 +84,13 @@ async function openPart(
 ): Promise<Part> {
   const { manifest: document } = JSON.parse(line.toString("utf8")) as { manifest: object };
   const manifest = draftOf(document, where);
-  passForks(ends, manifest);
+  const problems = [...passForks(ends, manifest), ...wrongCount(manifest, before)];
   await taker?.manifest?.(manifest, document);
   return {
     manifest,
     document,
     followers: new Followers(followersOf(manifest, ends, before)),
+    problems,
     hash: createHash("sha256"),
     rows: 0,
   };
@@ -106,7 +109,7 @@ async function take(part: Part | undefined, lines: Buffer[], taker: Taker | unde
 function closePart(part: Part, ends: Ends, where: string): { checked: Checked; sha256: string } {
   const { segment } = part.manifest.archive;
   const followers = part.followers.finish();
-  const { problems } = judge(part.manifest, followers);
+  const { problems } = judge(part.manifest, followers, part.problems);
   if (part.rows !== segment.rows || part.hash.digest("hex") !== segment.sha256)
     problems.push(`${where} has other rows of ${segment.key} than were in it`);
   problems.push(...passRows(ends, part.manifest, followers));

@@ -8,6 +8,7 @@ import { Bucket } from "../../ops/archive/bucket";
 import { checkArchive } from "../../ops/archive/check";
 import { manifestKey } from "../../ops/archive/keys";
 import { encodeManifest, sha256Of, type Manifest } from "../../ops/archive/manifest";
+import { readLine } from "../../ops/archive/lines";
 import { newestManifest } from "../../ops/archive/newest";
 import { archive } from "../../ops/archive/run";
 import { silentLog } from "../../ops/log";
@@ -195,6 +196,16 @@ describe("a segment", () => {
     await owner.query("commit");
     expect(await run()).toMatchObject({ flaws: [] });
     expect(JSON.parse((await readAll()).lines.at(-1)!)).toMatchObject({ chain: "imports", reason, agent: "\t" });
+  });
+
+  it("has each receipt in the chain of the agent that its seal covers, whatever is in the name", async () => {
+    await insertReceipts(app, awkward());
+    await run();
+    const receipts = (await readAll()).lines.filter((line) => line.startsWith('{"chain":"receipts"'));
+    const content = (line: string) => readLine(Buffer.from(line)).line.content;
+    expect(receipts.map(content)).not.toContain(undefined);
+    const moved = receipts.map((line) => line.replace(/"agent":"(?:[^"\\]|\\.)*"/, '"agent":"another"'));
+    expect(moved.map(content)).toEqual(moved.map(() => undefined));
   });
 
   it("is of bounded size: an old database comes in several, each chain in parts, the small ones first", async () => {
@@ -452,6 +463,12 @@ describe("a fork that was accepted", () => {
     expect(await messages()).toEqual([
       `${manifestKey(3)} does not name the newest manifest before it that accepts a fork`,
     ]);
+    await rewriteManifest(3, (text) => text.replace('"flawsSoFar":0', '"flawsSoFar":7'));
+    expect(await messages()).toContain(`${manifestKey(3)} says that rows have 7 flaws so far; 0 are named up to it`);
+    await rewriteManifest(2, (text) => text.replace('"left":{"last":2', '"left":{"last":9'));
+    expect(await messages()).toContain(
+      `${manifestKey(2)} says that the branch of agent "agent-1" which was left ended at receipt 9; in the segments it ends at 2, or with another seal`,
+    );
     await rewriteManifest(2, (text) =>
       text.replace(
         /("forks":.*?"seal":")(.)/,
