@@ -18,9 +18,10 @@ const schema = z.array(
 
 export type Acknowledgement = z.infer<typeof schema>[number];
 
-/** The same for the same place, kind and content in every run; by its words where it has no place. */
+/** The same for the same place, kind and content in every run; by its words where it has no place. An import's place is no agent's. */
 export function findingId({ kind, message, agent, seq, lastSeq, receipt, columns, found }: Finding): string {
-  const what = agent === undefined ? [kind, message] : [kind, agent, seq, lastSeq, receipt, columns, found];
+  const what =
+    agent === undefined && seq === undefined ? [kind, message] : [kind, agent, seq, lastSeq, receipt, columns, found];
   return createHash("sha256").update(JSON.stringify(what)).digest("hex").slice(0, 16);
 }
 

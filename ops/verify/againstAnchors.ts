@@ -7,7 +7,7 @@ import { named, type Finding } from "./findings";
 import type { Disagreement, Progress } from "./progress";
 import { stretchesInGaps } from "./queries";
 import type { Request } from "./request";
-import type { Server } from "./server";
+import { afterPromotion, type Server } from "./server";
 import type { Snapshot } from "./snapshot";
 
 export async function anchorFindings(
@@ -64,15 +64,6 @@ async function comparedNow(
   for (const row of rows) progress.compare(name, agent, Number(row.seq), row.seal);
   return rows.length > 0;
 }
-
-/** Two servers that went on by themselves from one moment on; a promotion is the one honest way to that. */
-const afterPromotion = (anchor: Anchor, { timeline, system }: Server): string | undefined =>
-  timeline !== 0 &&
-  anchor.server.timeline !== 0 &&
-  system === anchor.server.system &&
-  timeline !== anchor.server.timeline
-    ? `that anchor is of timeline ${anchor.server.timeline} and this server of timeline ${timeline}`
-    : undefined;
 
 function disagreementFindings(progress: Progress, server: Server): Finding[] {
   const forks = new Map<string, Disagreement>();

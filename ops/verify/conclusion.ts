@@ -46,7 +46,7 @@ export async function conclude(
         !gaps.some((gap) => gap.kind === kind && gap.agent === agent),
     ),
     ...againstAnchors(snapshot, anchors),
-    ...(await importFindings(client, anchors)),
+    ...(await importFindings(client, anchors, snapshot.server)),
     ...gaps.filter(
       ({ kind, agent, seq, lastSeq }) =>
         kind === "altered-history" || lastSeq !== undefined || !places.has(`${agent}\n${seq}`),

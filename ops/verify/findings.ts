@@ -31,7 +31,7 @@ export interface Finding {
   /** One sentence for people. */
   message: string;
   agent?: string;
-  /** Place in the agent's chain: of receipts, or for altered-history of changes. */
+  /** Place in the agent's chain: of receipts, or for altered-history of changes; without an agent in that of imports. */
   seq?: number;
   /** Last place, where the finding covers several. */
   lastSeq?: number;

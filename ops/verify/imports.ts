@@ -6,6 +6,7 @@ import type pg from "pg";
 import type { Anchor } from "../anchorFormat";
 import { named, type Finding } from "./findings";
 import { agentIs, clockMayStep, type Range } from "./queries";
+import { afterPromotion, type Server } from "./server";
 
 /** The bounds of sql/009_bounds.sql: no function of the database's is asked for them. */
 export const [lateness, earliness] = ["15 minutes", "5 minutes"];
@@ -137,40 +138,70 @@ function wrongWith(row: ImportRow): string {
 
 /** What anchors name of it: the import at a place, and that there was none beyond it. */
 const anchoredImports = `
-  select a.n, i.seal is distinct from decode(a.seal, 'hex') as differs, i.seq is null as gone,
+  select a.n, i.seal is distinct from decode(a.seal, 'hex') as differs, encode(i.seal, 'hex') as here,
          (select min(l.seq) from audit.imports l where l.seq > a.seq and l.sealed_at < a.as_of - interval '1 hour') as later
     from unnest($1::int8[], $2::text[], $3::timestamptz[]) with ordinality a (seq, seal, as_of, n)
-    left join audit.imports i on i.seq = a.seq and a.seq > 0`;
+    left join audit.imports i on i.seq = a.seq and a.seq > 0 order by a.seq`;
+
+interface Compared {
+  n: string;
+  differs: boolean;
+  /** The seal that is at its place; null where there is none. */
+  here: string | null;
+  later: string | null;
+}
 
 /** What is wrong with the chain of imports, by itself and against anchors. */
-export async function importFindings(client: pg.Client, anchors: readonly Anchor[]): Promise<Finding[]> {
-  const altered = (message: string): Finding => ({ kind: "altered-import", message });
+export async function importFindings(
+  client: pg.Client,
+  anchors: readonly Anchor[],
+  server: Server,
+): Promise<Finding[]> {
   const { rows } = await client.query<ImportRow>(importsThatDiffer);
-  const compared = await client.query<{ n: string; differs: boolean; gone: boolean; later: string | null }>(
-    anchoredImports,
-    [
-      anchors.map(({ imports }) => imports.seq),
-      anchors.map(({ imports }) => imports.seal),
-      anchors.map(({ as_of }) => as_of),
-    ],
-  );
-  return [
-    ...rows.map((row) => altered(`import ${row.seq} ${wrongWith(row)}`)),
-    ...compared.rows.flatMap(({ n, differs, gone, later }) => {
-      const { imports, as_of, source } = anchors[Number(n) - 1]!;
-      const what = gone ? "is gone" : "is not the one";
-      return [
-        ...(imports.seq > 0 && differs
-          ? [altered(`import ${imports.seq} ${what} that was anchored at ${as_of} (${source})`)]
-          : []),
-        ...(later === null
-          ? []
-          : [
-              altered(
-                `import ${later} says that it was recorded before ${as_of}, when an anchor was made that does not know it (${source})`,
-              ),
-            ]),
-      ];
-    }),
-  ];
+  const compared = await client.query<Compared>(anchoredImports, [
+    anchors.map(({ imports }) => imports.seq),
+    anchors.map(({ imports }) => imports.seal),
+    anchors.map(({ as_of }) => as_of),
+  ]);
+  let forked = false;
+  const against = compared.rows.flatMap(({ n, differs, here, later }): Finding[] => {
+    const anchor = anchors[Number(n) - 1]!;
+    const { imports, as_of, source } = anchor;
+    const findings: Finding[] = [];
+    if (imports.seq > 0 && differs) {
+      const fork = unlike(anchor, here, afterPromotion(anchor, server));
+      // Those after it are of the branch that this server has not.
+      if (fork.kind !== "forked" || !forked) findings.push(fork);
+      forked ||= fork.kind === "forked";
+    }
+    if (later !== null)
+      findings.push(
+        altered(
+          `import ${later} says that it was recorded before ${as_of}, when an anchor was made that does not know it (${source})`,
+        ),
+      );
+    return findings;
+  });
+  return [...rows.map((row) => altered(`import ${row.seq} ${wrongWith(row)}`)), ...against];
+}
+
+const altered = (message: string): Finding => ({ kind: "altered-import", message });
+
+/** The import that an anchor names is not here, or another one. */
+function unlike(
+  { imports: { seq }, as_of, source }: Anchor,
+  here: string | null,
+  promoted: string | undefined,
+): Finding {
+  const place = { seq, ...(here !== null && { found: here }) };
+  if (promoted !== undefined && here !== null)
+    return {
+      kind: "forked",
+      message: `the chain of imports forked at import ${seq} or before: another one was anchored at ${as_of} (${source}). It was recorded by a server that this one is not the continuation of: ${promoted}`,
+      ...place,
+    };
+  const lost =
+    promoted === undefined ? "" : `; ${promoted}: what was not replicated when this one was promoted is lost to it`;
+  const what = here === null ? "is gone" : "is not the one";
+  return { ...altered(`import ${seq} ${what} that was anchored at ${as_of} (${source})${lost}`), ...place };
 }

@@ -1,5 +1,6 @@
 /** Which server this is, and after how many promotions: its timeline. */
 import type pg from "pg";
+import type { Anchor } from "../anchorFormat";
 
 export interface Server {
   /** Given at initdb; a copy has the same. '' where the server does not tell. */
@@ -24,3 +25,12 @@ export async function readServer(client: pg.Client): Promise<Server> {
   const found = await client.query<Server>(`select ${system} as system, ${timeline} as timeline`);
   return found.rows[0] ?? { system: "", timeline: 0 };
 }
+
+/** Two servers that went on by themselves from one moment on; a promotion is the one honest way to that. */
+export const afterPromotion = (anchor: Anchor, { timeline, system }: Server): string | undefined =>
+  timeline !== 0 &&
+  anchor.server.timeline !== 0 &&
+  system === anchor.server.system &&
+  timeline !== anchor.server.timeline
+    ? `that anchor is of timeline ${anchor.server.timeline} and this server of timeline ${timeline}`
+    : undefined;

@@ -1,10 +1,12 @@
 /** Which receipts may be dated long before or after they were sealed, as a verification sees it. */
 import type pg from "pg";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
-import type { Anchor } from "../../ops/anchorFormat";
+import { anchorDigest, type Anchor } from "../../ops/anchorFormat";
 import { roles } from "../../ops/roles";
 import { takeAnchor } from "../../ops/takeAnchor";
+import type { Acknowledgement } from "../../ops/verify/acknowledgements";
 import { earliness, importFindings, lateness, misdatedReceipts } from "../../ops/verify/imports";
+import { readServer } from "../../ops/verify/server";
 import { verify } from "../../ops/verify/verification";
 import { startPostgres, superuser, type TestDatabase, type TestPostgres } from "../postgres";
 import { insertReceipts, newReceipt, storeReceipts } from "../receipts";
@@ -28,17 +30,17 @@ beforeEach(async () => {
   ]);
 });
 
-const findings = async (anchors: Anchor[] = []) =>
-  (
-    await verify({
-      url: database.url(roles.auditor),
-      signal: new AbortController().signal,
-      anchors,
-      connections: 1,
-      chunk: 4,
-      allowEmpty: false,
-    })
-  ).findings;
+const check = (anchors: Anchor[], acknowledgements: Acknowledgement[] = []) =>
+  verify({
+    url: database.url(roles.auditor),
+    signal: new AbortController().signal,
+    anchors,
+    connections: 1,
+    chunk: 4,
+    allowEmpty: false,
+    acknowledgements,
+  });
+const findings = async (anchors: Anchor[] = []) => (await check(anchors)).findings;
 
 const aged = (interval: number, agent: string | null = "a") =>
   newReceipt({ actor_id: agent, created_at: new Date(Date.now() - interval).toISOString() });
@@ -90,7 +92,7 @@ it("of many imports each costs the same, of one agent and of several", async () 
     return rows[0]!.read;
   };
   const before = await read();
-  expect(await importFindings(auditor, [])).toEqual([]);
+  expect(await importFindings(auditor, [], await readServer(auditor))).toEqual([]);
   expect(await misdatedReceipts(auditor, { since: "-infinity", until: "infinity" }, undefined)).toMatchObject({
     findings: [],
   });
@@ -187,4 +189,40 @@ it("an anchor knows the imports there were: one altered consistently, removed, o
   expect((await findings([anchor])).map(({ kind, message }) => [kind, message])).toEqual(
     expect.arrayContaining([["altered-import", expect.stringMatching(/^import 1 is gone that was anchored/)]]),
   );
+});
+
+it("imports that a failover lost are told as a fork of their chain, which counts no more once it is acknowledged", async () => {
+  await insertReceipts(app, [aged(30 * day)]);
+  const anchor = { ...(await takeAnchor(auditor)), source: "old-primary.json" };
+  /** As of another server that had this one's imports up to a place, and then its own. */
+  const other = (seq: number, source = "old-primary.json", timeline = anchor.server.timeline + 1): Anchor => {
+    const there = {
+      ...anchor,
+      source,
+      server: { ...anchor.server, timeline },
+      imports: { seq, seal: "ab".repeat(32) },
+    };
+    return { ...there, digest: anchorDigest(there) };
+  };
+  const report = await check([other(1), other(2)]);
+  expect(report.findings.map(({ kind, seq }) => [kind, seq])).toEqual(
+    expect.arrayContaining([
+      ["forked", 1],
+      ["altered-import", 2],
+    ]),
+  );
+  expect(report.findings.map(({ message }) => message).join("\n")).toMatch(
+    /^the chain of imports forked at import 1 or before: .*of timeline 2 and this server of timeline 1$/m,
+  );
+  expect(report.findings.map(({ message }) => message).join("\n")).toMatch(/^import 2 is gone .*is lost to it$/m);
+
+  const known = report.findings.map(({ id }) => ({ finding: id, by: "Ana", at: "2026-11-25", reason: "failover" }));
+  expect(await check([other(1), other(2)], known)).toMatchObject({ ok: true, findings: [] });
+  const another = { ...anchor, source: "another.json" };
+  expect(await check([other(1, "another.json"), another], known), "whichever anchor says it").toMatchObject({
+    ok: true,
+  });
+  expect((await check([other(1, "old-primary.json", anchor.server.timeline)])).findings).toMatchObject([
+    { kind: "altered-import", seq: 1 },
+  ]);
 });
