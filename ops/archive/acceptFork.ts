@@ -81,12 +81,12 @@ async function sealInBucket(
   return undefined;
 }
 
+export const sayFork = ({ chain, agent, seq, left, by, at }: AcceptedFork): string =>
+  `${ownerOf({ chain, agent })} after ${archivedKinds[chain].noun} ${seq} (left: ${seq + 1} to ${left.last}), by ${by} at ${at}`;
+
 /** For people: in a bucket that somebody else wrote to, an accepted fork may be theirs. */
 export function sayForks(forks: readonly AcceptedFork[]): string {
-  const each = forks.map(
-    ({ chain, agent, seq, left, by, at }) =>
-      `${ownerOf({ chain, agent })} after ${archivedKinds[chain].noun} ${seq} (left: ${seq + 1} to ${left.last}), by ${by} at ${at}`,
-  );
+  const each = forks.map(sayFork);
   const more = each.length > 5 ? ` and ${each.length - 5} more` : "";
   return `${each.length} accepted ${each.length === 1 ? "fork" : "forks"}: ${each.slice(0, 5).join("; ")}${more}`;
 }

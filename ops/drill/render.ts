@@ -1,4 +1,5 @@
 /** A drill's report for people. */
+import { sayFork } from "../archive/acceptFork";
 import { duration, type DrillReport } from "./report";
 import type { Way } from "./way";
 
@@ -83,6 +84,8 @@ function ofWay({ seconds, rtoSeconds, rpoSeconds, verification }: Way): Row[] {
         restored &&
         `${many(archive.manifests, "manifest")}, up to ${restored.manifest ?? "none"}; ${many(restored.archivedLater, "receipt")} archived later`,
     ],
+    // In a bucket that somebody else wrote to, an accepted fork may be theirs.
+    ...(archive?.forks ?? []).map((fork): Row => ["accepted fork", sayFork(fork)]),
     ...(restored?.months ?? []).map(({ month, inBucket, restored: has }): Row => [
       month,
       `${many(inBucket, "receipt")} in the bucket, ${has} restored`,

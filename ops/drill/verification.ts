@@ -1,6 +1,7 @@
 /** A restored database, verified by the program that verifies the primary's: `verify --archived --restored`. */
 import * as z from "zod/mini";
 import { Failure } from "../program";
+import { forksSchema } from "../archive/manifest";
 import type { UpTo } from "../verify/restored";
 import { jsonOf, runHelper, type Helper } from "./helper";
 
@@ -14,6 +15,7 @@ const reportSchema = z.object({
     z.object({
       manifests: z.number(),
       rows: z.number(),
+      forks: forksSchema,
       restored: z.optional(
         z.object({
           moment: z.string(),
