@@ -24,6 +24,8 @@ export interface Loaded {
     newest: Manifest;
     /** Months that were read from their archives. */ archives: number;
   };
+  /** Rows that were archived more than once, and that a table has once; one sentence each. */
+  twice: string[];
 }
 
 /** In one transaction: all of it, or nothing. @param upTo what came to the bucket later belongs to no dump that was chosen before */
@@ -32,6 +34,8 @@ export async function loadSegments(client: pg.Client, bucket: Bucket, upTo: numb
   const read = { rows: 0, count: 0, oldest: 0, last: undefined as Manifest | undefined };
   const stored = { receipts: 0, changes: 0 };
   let archives = 0;
+  /** What was read from a month's archive may come again from its segments. */
+  const twice = new Set<string>();
   const say = every(10_000, () =>
     log.info("segments", { rows: read.rows, manifest: read.last?.archive.number ?? 0, of: upTo }),
   );
@@ -41,9 +45,12 @@ export async function loadSegments(client: pg.Client, bucket: Bucket, upTo: numb
     async (copy) => {
       const indexes = await dropIndexes(client, [archivedKinds.receipts.table, archivedKinds.history.table]);
       let importsFrom: number | undefined;
+      /** The last import that was stored, of those of the segment. */
+      let imported = 0;
       const taker: Taker = {
         async manifest({ archive: { number, pieces, forks = [] } }) {
           importsFrom = pieces.find(({ chain }) => chain === "imports")?.first;
+          imported = 0;
           if (forks.length === 0) return;
           log.warn(`a branch is left out for another: ${sayForks(forks)}`, { manifest: number });
           await copy.end();
@@ -53,7 +60,12 @@ export async function loadSegments(client: pg.Client, bucket: Bucket, upTo: numb
           read.rows += lines.length;
           const byChain: Record<string, string[]> = {};
           for (const line of lines) {
-            const { chain, row } = rowOf(line, statusOf);
+            const { chain, row, place } = rowOf(line, statusOf);
+            if (place !== undefined && place <= imported) {
+              twice.add(`import ${place} was archived twice: what was archived first is restored`);
+              continue;
+            }
+            imported = place ?? imported;
             (byChain[chain] ??= []).push(row);
           }
           if (byChain["imports"] && importsFrom !== undefined) {
@@ -95,7 +107,11 @@ export async function loadSegments(client: pg.Client, bucket: Bucket, upTo: numb
     },
   );
   if (!read.last) throw new Error("a restore has ended without a manifest");
-  return { ...stored, manifests: { count: read.count, oldest: read.oldest, newest: read.last, archives } };
+  return {
+    ...stored,
+    manifests: { count: read.count, oldest: read.oldest, newest: read.last, archives },
+    twice: [...twice],
+  };
 }
 
 const counts = ({ stored }: CopyIn) => ({

@@ -34,8 +34,15 @@ interface Header {
 const [tab, quote, backslash, comma] = [0x09, 0x22, 0x5c, 0x2c];
 const end = "\t}";
 
+interface Row {
+  chain: ArchivedName;
+  row: string;
+  /** Of an import, whose table has each place once. */
+  place?: number;
+}
+
 /** @param statusOf what a receipt of an outcome is born with */
-export function rowOf(line: Buffer, statusOf: (outcome: string) => string): { chain: ArchivedName; row: string } {
+export function rowOf(line: Buffer, statusOf: (outcome: string) => string): Row {
   const first = line.indexOf(tab);
   if (first < 0) return importOf(JSON.parse(line.toString()) as ImportLine);
   const header = JSON.parse(`${line.toString("utf8", 0, first)}null}`) as Header;
@@ -82,10 +89,10 @@ export function rowOf(line: Buffer, statusOf: (outcome: string) => string): { ch
   };
 }
 
-function importOf({ seq, reason, opened_by, application, opened_at, agent, ...of }: ImportLine) {
+function importOf({ seq, reason, opened_by, application, opened_at, agent, ...of }: ImportLine): Row {
   const texts = [reason, opened_by, application, opened_at, agent].map(text);
   const row = [seq, ...texts, of.first_seq, of.last_seq, text(of.sealed_at), bytea(of.seal)].join("\t");
-  return { chain: "imports", row } as const;
+  return { chain: "imports", row, place: seq };
 }
 
 /** The first elements of a JSON array that begins at a place, as they stand there, and where the next one begins. */

@@ -4,6 +4,9 @@
  * TABLE keeps writers waiting until its end, and its failure switches all on again.
  */
 import type pg from "pg";
+import type { DatabaseError } from "pg";
+import { sqlState } from "../database";
+import { Failure } from "../program";
 import { CopyIn } from "./copyIn";
 
 export async function withoutTriggers(
@@ -21,6 +24,10 @@ export async function withoutTriggers(
   } catch (error) {
     await copy.abort();
     await client.query("rollback").catch(() => undefined);
-    throw error;
+    if (sqlState(error) !== "23505") throw error;
+    const { message, detail = "" } = error as DatabaseError;
+    throw new Failure(`the bucket has a row twice that a table has once: ${message}: ${detail}`, [
+      "It was there twice when it was archived or dumped (docs/runbooks/archive-flawed.md). Nothing was restored; --dump and --manifest restore what is older.",
+    ]);
   }
 }

@@ -6,6 +6,7 @@ import { gunzipSync, gzipSync } from "node:zlib";
 import { DeleteObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 import type pg from "pg";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import type { Acceptance } from "../../ops/archive/acceptFork";
 import { Bucket } from "../../ops/archive/bucket";
 import { dumpKey, manifestKey } from "../../ops/archive/keys";
 import { newestManifest, newestOf } from "../../ops/archive/newest";
@@ -335,6 +336,44 @@ it("an import that the dump has and no segment is not restored: its receipts are
   const [restored, copy] = await restore({ from, migrations: migrationsDir });
   expect(restored).toMatchObject({ receipts: 1, findings: [] });
   expect((await (await copy.connect(roles.owner)).query("select from audit.imports")).rowCount).toBe(0);
+});
+
+it("an import that was archived twice, on a branch after an accepted fork, is restored once and told; one that was dumped twice is refused", async () => {
+  const [from, late] = [newBucket(), await server.createDatabase({ migrated: true })];
+  const [client, writer, superuser] = await Promise.all(
+    [roles.archiver, roles.app, undefined].map((role) => late.connect(role)),
+  );
+  const archived = (accept?: Acceptance, into = from) =>
+    archive({ ...common(), bucket: into, client: client!, mostRows: 1000, accept });
+  const imported = () => insertReceipts(writer!, [newReceipt({ created_at: month(-2).toISOString() })]);
+  const dumped = (into = from) => dump({ ...common(), bucket: into, client: client!, manifest: 1 });
+  await imported();
+  await imported();
+  await archived();
+  await superuser!.query("set session_replication_role = replica; delete from audit.imports where seq = 2");
+  await imported();
+  await archived({ chain: "imports", agent: "", seq: 1, by: "Ana Díaz", reason: "failover of 24 November" });
+  await dumped();
+  await imported();
+  await superuser!.query(`alter table audit.imports drop constraint imports_pkey;
+    insert into audit.imports select * from audit.imports where seq = 3`);
+  expect((await archived()).flaws).toMatchObject([{ kind: "twice", chain: "imports", seq: 3 }]);
+  const [restored, copy] = await restore({ from, migrations: migrationsDir });
+  expect(restored.findings).toEqual([
+    "import 3 was archived twice: what was archived first is restored",
+    // The branch that was left had its import.
+    expect.stringMatching(/^receipt 2 of agent "agent-1" is dated .* no import is recorded that brought it$/),
+  ]);
+  const all = "select encode(seal, 'hex') as seal from audit.imports order by seq";
+  expect((await (await copy.connect(roles.owner)).query(all)).rows).toEqual(
+    (await superuser!.query(all)).rows.slice(0, 3),
+  );
+  const another = newBucket();
+  await archived(undefined, another);
+  await dumped(another);
+  await expect(restore({ from: another, migrations: migrationsDir })).rejects.toThrow(
+    /^the bucket has a row twice that a table has once: .*imports_pkey": Key \(seq\)=\(3\)/,
+  );
 });
 
 const copyOf = (from: Bucket, but?: Change) => copyBucket(from, newBucket(), but);
