@@ -2507,40 +2507,40 @@ CREATE TRIGGER record_changes AFTER UPDATE ON public.receipts REFERENCING OLD TA
 CREATE TRIGGER seal BEFORE INSERT ON public.receipts FOR EACH ROW EXECUTE FUNCTION audit.seal_receipt();
 
 GRANT USAGE ON SCHEMA audit TO authensor_app;
-GRANT USAGE ON SCHEMA audit TO authensor_telemetry;
-GRANT USAGE ON SCHEMA audit TO authensor_monitor;
-GRANT USAGE ON SCHEMA audit TO authensor_auditor;
-GRANT USAGE ON SCHEMA audit TO authensor_verifier;
-GRANT USAGE ON SCHEMA audit TO authensor_archiver;
-GRANT USAGE ON SCHEMA audit TO authensor_maintenance;
 GRANT USAGE ON SCHEMA audit TO authensor_app_b;
+GRANT USAGE ON SCHEMA audit TO authensor_archiver;
 GRANT USAGE ON SCHEMA audit TO authensor_archiver_b;
+GRANT USAGE ON SCHEMA audit TO authensor_auditor;
 GRANT USAGE ON SCHEMA audit TO authensor_auditor_b;
+GRANT USAGE ON SCHEMA audit TO authensor_maintenance;
 GRANT USAGE ON SCHEMA audit TO authensor_maintenance_b;
+GRANT USAGE ON SCHEMA audit TO authensor_monitor;
 GRANT USAGE ON SCHEMA audit TO authensor_monitor_b;
+GRANT USAGE ON SCHEMA audit TO authensor_telemetry;
 GRANT USAGE ON SCHEMA audit TO authensor_telemetry_b;
+GRANT USAGE ON SCHEMA audit TO authensor_verifier;
 GRANT USAGE ON SCHEMA audit TO authensor_verifier_b;
 
 REVOKE USAGE ON SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO authensor_app;
-GRANT USAGE ON SCHEMA public TO authensor_telemetry;
-GRANT USAGE ON SCHEMA public TO authensor_monitor;
-GRANT USAGE ON SCHEMA public TO authensor_auditor;
-GRANT USAGE ON SCHEMA public TO authensor_verifier;
-GRANT USAGE ON SCHEMA public TO authensor_archiver;
-GRANT USAGE ON SCHEMA public TO authensor_maintenance;
 GRANT USAGE ON SCHEMA public TO authensor_app_b;
+GRANT USAGE ON SCHEMA public TO authensor_archiver;
 GRANT USAGE ON SCHEMA public TO authensor_archiver_b;
+GRANT USAGE ON SCHEMA public TO authensor_auditor;
 GRANT USAGE ON SCHEMA public TO authensor_auditor_b;
+GRANT USAGE ON SCHEMA public TO authensor_maintenance;
 GRANT USAGE ON SCHEMA public TO authensor_maintenance_b;
+GRANT USAGE ON SCHEMA public TO authensor_monitor;
 GRANT USAGE ON SCHEMA public TO authensor_monitor_b;
+GRANT USAGE ON SCHEMA public TO authensor_telemetry;
 GRANT USAGE ON SCHEMA public TO authensor_telemetry_b;
+GRANT USAGE ON SCHEMA public TO authensor_verifier;
 GRANT USAGE ON SCHEMA public TO authensor_verifier_b;
 
 GRANT SELECT ON TABLE audit.chain_heads TO authensor_auditor;
 
-GRANT SELECT,INSERT ON TABLE public.receipts TO authensor_app;
 GRANT SELECT ON TABLE public.receipts TO authensor_auditor;
+GRANT SELECT,INSERT ON TABLE public.receipts TO authensor_app;
 
 GRANT UPDATE(status) ON TABLE public.receipts TO authensor_app;
 
@@ -2686,17 +2686,17 @@ REVOKE ALL ON FUNCTION audit.key_columns(parent regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.month_of(at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.month_of(at timestamp with time zone) TO authensor_app;
-GRANT ALL ON FUNCTION audit.month_of(at timestamp with time zone) TO authensor_telemetry;
-GRANT ALL ON FUNCTION audit.month_of(at timestamp with time zone) TO authensor_monitor;
 GRANT ALL ON FUNCTION audit.month_of(at timestamp with time zone) TO authensor_auditor;
 GRANT ALL ON FUNCTION audit.month_of(at timestamp with time zone) TO authensor_maintenance;
+GRANT ALL ON FUNCTION audit.month_of(at timestamp with time zone) TO authensor_monitor;
+GRANT ALL ON FUNCTION audit.month_of(at timestamp with time zone) TO authensor_telemetry;
 
 REVOKE ALL ON FUNCTION audit.list_partitions() FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.list_partitions() TO authensor_app;
-GRANT ALL ON FUNCTION audit.list_partitions() TO authensor_telemetry;
-GRANT ALL ON FUNCTION audit.list_partitions() TO authensor_monitor;
 GRANT ALL ON FUNCTION audit.list_partitions() TO authensor_auditor;
 GRANT ALL ON FUNCTION audit.list_partitions() TO authensor_maintenance;
+GRANT ALL ON FUNCTION audit.list_partitions() TO authensor_monitor;
+GRANT ALL ON FUNCTION audit.list_partitions() TO authensor_telemetry;
 
 REVOKE ALL ON FUNCTION audit.lock_holders(relation regclass) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.lock_holders(relation regclass) TO authensor_maintenance;
@@ -2717,10 +2717,10 @@ GRANT ALL ON FUNCTION audit.missing_months(months_ahead integer) TO authensor_ma
 
 REVOKE ALL ON FUNCTION audit.month_start(month date) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.month_start(month date) TO authensor_app;
-GRANT ALL ON FUNCTION audit.month_start(month date) TO authensor_telemetry;
-GRANT ALL ON FUNCTION audit.month_start(month date) TO authensor_monitor;
 GRANT ALL ON FUNCTION audit.month_start(month date) TO authensor_auditor;
 GRANT ALL ON FUNCTION audit.month_start(month date) TO authensor_maintenance;
+GRANT ALL ON FUNCTION audit.month_start(month date) TO authensor_monitor;
+GRANT ALL ON FUNCTION audit.month_start(month date) TO authensor_telemetry;
 
 REVOKE ALL ON FUNCTION audit.open_import(reason text) FROM PUBLIC;
 
@@ -2766,9 +2766,9 @@ REVOKE ALL ON FUNCTION audit.report_months(number bigint, compacted_until timest
 GRANT ALL ON FUNCTION audit.report_months(number bigint, compacted_until timestamp with time zone, chains jsonb) TO authensor_archiver;
 
 REVOKE ALL ON FUNCTION audit.report_run(program text, succeeded boolean, summary text) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.report_run(program text, succeeded boolean, summary text) TO authensor_archiver;
 GRANT ALL ON FUNCTION audit.report_run(program text, succeeded boolean, summary text) TO authensor_maintenance;
 GRANT ALL ON FUNCTION audit.report_run(program text, succeeded boolean, summary text) TO authensor_verifier;
-GRANT ALL ON FUNCTION audit.report_run(program text, succeeded boolean, summary text) TO authensor_archiver;
 
 REVOKE ALL ON FUNCTION audit.report_verification(scope text, receipts bigint, findings bigint, unverified bigint, summary text) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.report_verification(scope text, receipts bigint, findings bigint, unverified bigint, summary text) TO authensor_verifier;
@@ -2808,22 +2808,22 @@ GRANT ALL ON FUNCTION audit.wanted_settings() TO authensor_maintenance;
 
 REVOKE ALL ON FUNCTION audit.within(key text, since timestamp with time zone, until timestamp with time zone) FROM PUBLIC;
 
-GRANT SELECT ON TABLE audit.archive TO authensor_monitor;
 GRANT SELECT ON TABLE audit.archive TO authensor_auditor;
+GRANT SELECT ON TABLE audit.archive TO authensor_monitor;
 
-GRANT SELECT ON TABLE audit.archived_chains TO authensor_monitor;
 GRANT SELECT ON TABLE audit.archived_chains TO authensor_auditor;
+GRANT SELECT ON TABLE audit.archived_chains TO authensor_monitor;
 
 GRANT SELECT ON TABLE audit.chains TO authensor_auditor;
 
-GRANT SELECT ON TABLE audit.drill TO authensor_monitor;
 GRANT SELECT ON TABLE audit.drill TO authensor_auditor;
+GRANT SELECT ON TABLE audit.drill TO authensor_monitor;
 
-GRANT SELECT ON TABLE audit.dumps TO authensor_monitor;
 GRANT SELECT ON TABLE audit.dumps TO authensor_auditor;
+GRANT SELECT ON TABLE audit.dumps TO authensor_monitor;
 
-GRANT SELECT ON TABLE audit.heartbeat TO authensor_monitor;
 GRANT SELECT ON TABLE audit.heartbeat TO authensor_auditor;
+GRANT SELECT ON TABLE audit.heartbeat TO authensor_monitor;
 
 GRANT UPDATE(at) ON TABLE audit.heartbeat TO authensor_monitor;
 
@@ -2833,26 +2833,26 @@ GRANT SELECT ON TABLE audit.imports TO authensor_auditor;
 
 GRANT SELECT ON TABLE audit.migrations TO authensor_auditor;
 
-GRANT SELECT ON TABLE audit.months TO authensor_monitor;
 GRANT SELECT ON TABLE audit.months TO authensor_auditor;
+GRANT SELECT ON TABLE audit.months TO authensor_monitor;
 
-GRANT SELECT ON TABLE audit.partitions TO authensor_monitor;
 GRANT SELECT ON TABLE audit.partitions TO authensor_auditor;
 GRANT SELECT ON TABLE audit.partitions TO authensor_maintenance;
+GRANT SELECT ON TABLE audit.partitions TO authensor_monitor;
 
-GRANT SELECT ON TABLE audit.program_runs TO authensor_monitor;
 GRANT SELECT ON TABLE audit.program_runs TO authensor_auditor;
+GRANT SELECT ON TABLE audit.program_runs TO authensor_monitor;
 
-GRANT SELECT ON TABLE audit.programs TO authensor_monitor;
 GRANT SELECT ON TABLE audit.programs TO authensor_archiver;
+GRANT SELECT ON TABLE audit.programs TO authensor_monitor;
 
 GRANT SELECT ON TABLE audit.receipt_history TO authensor_auditor;
 
-GRANT SELECT ON TABLE audit.verifications TO authensor_monitor;
 GRANT SELECT ON TABLE audit.verifications TO authensor_auditor;
+GRANT SELECT ON TABLE audit.verifications TO authensor_monitor;
 
-GRANT SELECT,INSERT ON TABLE public.active_policies TO authensor_app;
 GRANT SELECT ON TABLE public.active_policies TO authensor_auditor;
+GRANT SELECT,INSERT ON TABLE public.active_policies TO authensor_app;
 
 GRANT UPDATE(policy_id) ON TABLE public.active_policies TO authensor_app;
 
@@ -2860,11 +2860,11 @@ GRANT UPDATE(version) ON TABLE public.active_policies TO authensor_app;
 
 GRANT UPDATE(activated_at) ON TABLE public.active_policies TO authensor_app;
 
-GRANT SELECT,INSERT ON TABLE public.aegis_scans TO authensor_app;
 GRANT SELECT ON TABLE public.aegis_scans TO authensor_auditor;
+GRANT SELECT,INSERT ON TABLE public.aegis_scans TO authensor_app;
 
-GRANT SELECT,INSERT ON TABLE public.api_keys TO authensor_app;
 GRANT SELECT ON TABLE public.api_keys TO authensor_archiver;
+GRANT SELECT,INSERT ON TABLE public.api_keys TO authensor_app;
 
 GRANT SELECT(id) ON TABLE public.api_keys TO authensor_auditor;
 
@@ -2874,25 +2874,25 @@ GRANT SELECT(role) ON TABLE public.api_keys TO authensor_auditor;
 
 GRANT SELECT(created_at) ON TABLE public.api_keys TO authensor_auditor;
 
-GRANT UPDATE(revoked_at) ON TABLE public.api_keys TO authensor_app;
 GRANT SELECT(revoked_at) ON TABLE public.api_keys TO authensor_auditor;
+GRANT UPDATE(revoked_at) ON TABLE public.api_keys TO authensor_app;
 
-GRANT UPDATE(last_used_at) ON TABLE public.api_keys TO authensor_app;
 GRANT SELECT(last_used_at) ON TABLE public.api_keys TO authensor_auditor;
+GRANT UPDATE(last_used_at) ON TABLE public.api_keys TO authensor_app;
 
 GRANT SELECT(key_prefix) ON TABLE public.api_keys TO authensor_auditor;
 
-GRANT UPDATE(principal_id) ON TABLE public.api_keys TO authensor_app;
 GRANT SELECT(principal_id) ON TABLE public.api_keys TO authensor_auditor;
+GRANT UPDATE(principal_id) ON TABLE public.api_keys TO authensor_app;
 
-GRANT SELECT,INSERT ON TABLE public.approval_responses TO authensor_app;
 GRANT SELECT ON TABLE public.approval_responses TO authensor_auditor;
+GRANT SELECT,INSERT ON TABLE public.approval_responses TO authensor_app;
 
-GRANT SELECT,INSERT,DELETE ON TABLE public.budget_ledger TO authensor_app;
 GRANT SELECT ON TABLE public.budget_ledger TO authensor_auditor;
+GRANT SELECT,INSERT,DELETE ON TABLE public.budget_ledger TO authensor_app;
 
-GRANT SELECT,INSERT,DELETE ON TABLE public.budgets TO authensor_app;
 GRANT SELECT ON TABLE public.budgets TO authensor_auditor;
+GRANT SELECT,INSERT,DELETE ON TABLE public.budgets TO authensor_app;
 
 GRANT UPDATE(budget_amount) ON TABLE public.budgets TO authensor_app;
 
@@ -2904,8 +2904,8 @@ GRANT UPDATE(reset_at) ON TABLE public.budgets TO authensor_app;
 
 GRANT UPDATE(updated_at) ON TABLE public.budgets TO authensor_app;
 
-GRANT SELECT,INSERT ON TABLE public.claim_events TO authensor_app;
 GRANT SELECT ON TABLE public.claim_events TO authensor_auditor;
+GRANT SELECT,INSERT ON TABLE public.claim_events TO authensor_app;
 
 GRANT SELECT ON TABLE public.controls TO authensor_app;
 GRANT SELECT ON TABLE public.controls TO authensor_auditor;
@@ -2920,18 +2920,18 @@ GRANT UPDATE(disable_stripe) ON TABLE public.controls TO authensor_app;
 
 GRANT UPDATE(updated_at) ON TABLE public.controls TO authensor_app;
 
-GRANT SELECT,INSERT ON TABLE public.policies TO authensor_app;
 GRANT SELECT ON TABLE public.policies TO authensor_auditor;
+GRANT SELECT,INSERT ON TABLE public.policies TO authensor_app;
 
 GRANT UPDATE(policy) ON TABLE public.policies TO authensor_app;
 
 GRANT UPDATE(is_active) ON TABLE public.policies TO authensor_app;
 
-GRANT SELECT,INSERT ON TABLE public.sentinel_agent_snapshots TO authensor_app;
 GRANT SELECT ON TABLE public.sentinel_agent_snapshots TO authensor_auditor;
+GRANT SELECT,INSERT ON TABLE public.sentinel_agent_snapshots TO authensor_app;
 
-GRANT SELECT,INSERT ON TABLE public.sentinel_alerts TO authensor_app;
 GRANT SELECT ON TABLE public.sentinel_alerts TO authensor_auditor;
+GRANT SELECT,INSERT ON TABLE public.sentinel_alerts TO authensor_app;
 
 GRANT UPDATE(status) ON TABLE public.sentinel_alerts TO authensor_app;
 
@@ -2939,8 +2939,8 @@ GRANT UPDATE(acknowledged_at) ON TABLE public.sentinel_alerts TO authensor_app;
 
 GRANT UPDATE(resolved_at) ON TABLE public.sentinel_alerts TO authensor_app;
 
-GRANT SELECT,INSERT ON TABLE public.shadow_evaluations TO authensor_app;
 GRANT SELECT ON TABLE public.shadow_evaluations TO authensor_auditor;
+GRANT SELECT,INSERT ON TABLE public.shadow_evaluations TO authensor_app;
 
 GRANT SELECT ON TABLE public.telemetry_events TO authensor_auditor;
 GRANT SELECT ON TABLE public.telemetry_events TO authensor_monitor;

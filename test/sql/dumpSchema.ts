@@ -33,6 +33,8 @@ export async function dumpSchema(database: TestDatabase): Promise<string> {
     dump
       .replace(noise, "")
       .replace(/\n{3,}/g, "\n\n")
+      // pg_dump has them as they were granted.
+      .replace(/(?:^GRANT .*;\n)+/gm, (grants) => `${grants.trimEnd().split("\n").sort().join("\n")}\n`)
       .trim() +
     "\n"
   );
