@@ -3,7 +3,7 @@ import { firstAnswer, longestStop } from "../../ops/guard/limits";
 import { pgbouncerClient, restrictedContainer, restrictedPod, spread } from "../pods/podSecurity";
 import { type PodArgs, type PodTemplate, podTemplate } from "../pods/podTemplate";
 import { endpointDrain } from "../pods/rollout";
-import type { SecretKey } from "../pods/secretKey";
+import { secretKeyRef, type SecretKey } from "../pods/secretKey";
 import { trustPath } from "../pods/trust";
 import { controlPlanePort } from "./address";
 
@@ -61,8 +61,8 @@ export function controlPlanePod(args: ControlPlanePodArgs, { labels, guard, env 
             { name: "PORT", value: String(controlPlanePort) },
             // Fail closed: without a policy every action is denied.
             { name: "AUTHENSOR_ALLOW_FALLBACK_POLICY", value: "false" },
-            { name: "DATABASE_URL", valueFrom: { secretKeyRef: args.databaseUrl } },
-            { name: "AUTHENSOR_BOOTSTRAP_ADMIN_TOKEN", valueFrom: { secretKeyRef: args.adminToken } },
+            { name: "DATABASE_URL", valueFrom: { secretKeyRef: secretKeyRef(args.databaseUrl) } },
+            { name: "AUTHENSOR_BOOTSTRAP_ADMIN_TOKEN", valueFrom: { secretKeyRef: secretKeyRef(args.adminToken) } },
             ...(env?.variables ?? []).map((key) => ({
               name: key,
               valueFrom: { secretKeyRef: { name: env?.secret, key } },

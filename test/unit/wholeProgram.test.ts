@@ -9,6 +9,7 @@ import { documentedCommands } from "./documented";
 import type { Deployment, PodTemplate } from "./kubernetesTypes";
 import { lookups } from "./mockOutputs";
 import { record, unknown, type Options, type Values, type World } from "./mocks";
+import { configurationOf, judge, levelOf } from "./policies";
 import { configOf, stacks, type Stack } from "./stacks";
 
 const warn = vi.spyOn(pulumi.log, "warn").mockResolvedValue();
@@ -20,6 +21,14 @@ const run = (stack: Stack, options: Pick<Options, "preview" | "config" | "invoke
 const count = (world: World<unknown>, type: string) => world.all(type).length;
 const instance = "aws:rds/instance:Instance";
 
+/** Of the policy pack: a stack for trials is allowed what production is not, and a digest is chosen by who checked the build. */
+const trial = ["database-multi-az", "database-deletion-protection", "database-outlived", "bucket-locked"];
+const advised: Record<Stack, string[]> = {
+  dev: ["database-backups-elsewhere", ...trial, "images-by-digest", "alarms-reach-somebody"],
+  prod: ["images-by-digest"],
+  local: [...trial, "images-by-digest", "alarms-reach-somebody"],
+};
+
 let worlds: Record<Stack, World<unknown>>;
 beforeAll(async () => {
   worlds = { dev: await run("dev"), prod: await run("prod"), local: await run("local") };
@@ -29,6 +38,24 @@ describe.each(stacks)("the program for %s", (stack) => {
   test("puts no password, token or key into an input or an output that is not secret", () => {
     worlds[stack].expectNothingSecretInPlain();
     expect(worlds[stack].stackOutputs.secrets).toEqual([]);
+  });
+
+  test("keeps to every mandatory rule of the policy pack, and breaks those that only advise where it says so", () => {
+    const configuration = configurationOf(stack === "prod" ? "production" : "development");
+    const { violations, unjudged } = judge(worlds[stack].resources, configuration);
+    expect(unjudged).toEqual([]);
+    expect(violations.filter(({ rule }) => levelOf(rule, configuration) === "mandatory")).toEqual([]);
+    expect([...new Set(violations.map(({ rule }) => rule))]).toEqual(advised[stack]);
+  });
+
+  test("names a Secret's key by name and key alone: the API server refuses a property it does not know", () => {
+    const references: Values[] = [];
+    JSON.stringify(
+      worlds[stack].resources.map(({ inputs }) => inputs),
+      (key, value: Values) => (key === "secretKeyRef" ? (references.push(value), value) : value),
+    );
+    expect(references.length).toBeGreaterThan(1);
+    for (const reference of references) expect(Object.keys(reference).sort()).toEqual(["key", "name"]);
   });
 
   test("makes a primary, and a replica in another region where one is wanted, and the bucket in a third", () => {
