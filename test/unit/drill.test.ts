@@ -7,6 +7,7 @@ import { networkProblems } from "../../components/network/networkProblems";
 import type { Bucket } from "../../ops/archive/bucket";
 import { drill } from "../../ops/drill/drill";
 import { Lease } from "../../ops/drill/lease";
+import { render } from "../../ops/drill/render";
 import { summaryOf, type DrillReport } from "../../ops/drill/report";
 import { Scratch, type ScratchSettings } from "../../ops/drill/scratch";
 import { silentLog } from "../../ops/log";
@@ -94,6 +95,20 @@ describe("the drill", () => {
     const copies = { rtoSeconds: 75, rpoSeconds: 60, verification: { unverified } };
     const report = { ok: true, problems: [], copies, bucket: { rtoSeconds: 15_000, rpoSeconds: 290 } };
     expect(summaryOf(report as unknown as DrillReport)).toMatch(says);
+  });
+
+  test("lists each fork that the bucket accepts: who wrote to the bucket may have accepted it", () => {
+    const fork = { chain: "receipts", seq: 41, left: { last: 43 }, by: "Ana Díaz", at: "2026-11-25" };
+    const forks = ["a", "b"].map((agent) => ({ ...fork, agent }));
+    const verified = { receipts: 1, changes: 0, agents: 1, checkpoints: 0 };
+    const way = { seconds: {}, verification: { verified, archive: { manifests: 1, rows: 1, forks } } };
+    const report = { problems: [], instance: {}, copies: { seconds: {} }, bucket: { ...way, startedAt: "x" } };
+    const lines = render(report as unknown as DrillReport, undefined).split("\n");
+    expect(lines.filter((line) => line.includes("fork"))).toEqual(
+      ["a", "b"].map(
+        (agent) => `  accepted fork     agent "${agent}" after receipt 41 (left: 42 to 43), by Ana Díaz at 2026-11-25`,
+      ),
+    );
   });
 
   test.each([
