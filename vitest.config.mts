@@ -25,7 +25,6 @@ export default defineConfig({
     // With one more than there are CPUs, servers were so late that tests which wait for them failed now and then.
     maxWorkers: Math.max(2, availableParallelism()),
     sequence: { sequencer: LongestFirst },
-    globalSetup: "test/scratch.ts",
     projects: [
       {
         test: {
@@ -43,6 +42,7 @@ export default defineConfig({
         test: {
           name: "sql",
           include: ["test/sql/**/*.test.ts"],
+          globalSetup: "test/servers.ts",
           testTimeout: 60_000,
           hookTimeout: 120_000,
         },
@@ -51,6 +51,7 @@ export default defineConfig({
         test: {
           name: "local",
           include: ["test/local/**/*.test.ts"],
+          globalSetup: "test/servers.ts",
           testTimeout: 120_000,
           hookTimeout: 180_000,
         },

@@ -18,9 +18,14 @@ export const superuser = "postgres";
 /** The migrations as they are in this checkout. */
 export const migrationsDir = join(dirname(__dirname), "sql");
 
+/** The environment's name for the data directory of a server that is ready, with the migrations applied. */
+export const preparedServer = "TEST_PREPARED_SERVER";
+
 const templateDatabase = "authensor_template";
 
 export interface PostgresOptions {
+  /** One on which nothing was deployed yet, and no migration made a role. Default false: a copy of one with all of it. */
+  untouched?: boolean;
   /** Survives a kill of the server without losing commits, as production does. Default false: fast. */
   durable?: boolean;
   /** "scram" asks every role for its password (the owner's and the superuser's is "owner"); default "trust". */
@@ -107,19 +112,49 @@ export class TestPostgres {
   }
 
   async initialise(): Promise<void> {
+    const prepared = this.options.untouched ? undefined : process.env[preparedServer];
+    if (prepared === undefined) await this.initdb();
+    else await this.copy(prepared);
+  }
+
+  /** What is done by initdb and by migrations is the same for every server: it is copied, and only who logs in by what is its own. */
+  private async copy(prepared: string): Promise<void> {
+    if (this.user) chownSync(this.dir, this.user.uid, this.user.gid);
+    execFileSync("cp", ["-a", prepared, this.dataDir]);
+    const access = join(this.dataDir, "pg_hba.conf");
+    writeFileSync(access, readFileSync(access, "utf8").replace(/trust$/gm, this.auth));
+    this.template = Promise.resolve();
+    this.writeConfiguration();
+    await this.start();
+  }
+
+  /** Ends in order, and leaves what `preparedServer` may name: its data directory. */
+  async prepare(): Promise<string> {
+    await this.initialise();
+    await (this.template ??= this.createTemplate());
+    await Promise.all(this.clients.map((client) => client.end()));
+    execFileSync(join(this.bin, "pg_ctl"), ["stop", "-D", this.dataDir, "-m", "fast"], owner(this.user));
+    await this.endGuard();
+    return this.dataDir;
+  }
+
+  private get auth(): string {
+    return this.options.auth === "scram" ? "scram-sha-256" : "trust";
+  }
+
+  private async initdb(): Promise<void> {
     const passwordFile = join(this.dir, "password");
     writeFileSync(passwordFile, "owner\n");
     if (this.user) {
       for (const path of [this.dir, passwordFile]) chownSync(path, this.user.uid, this.user.gid);
     }
-    const auth = this.options.auth === "scram" ? "scram-sha-256" : "trust";
     const initdb = [
       "-D",
       this.dataDir,
       "-U",
       superuser,
       "-A",
-      auth,
+      this.auth,
       `--pwfile=${passwordFile}`,
       "-E",
       "UTF8",

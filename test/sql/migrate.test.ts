@@ -19,7 +19,7 @@ const expectations = join(mkdtempSync(join(tmpdir(), "expectations-")), "expecta
 beforeAll(async () => {
   writeFileSync(expectations, JSON.stringify({ ssl: false }));
   // Autovacuum takes transaction ids of its own; a test below counts them.
-  server = await startPostgres({ parameters: { autovacuum: "off" } });
+  server = await startPostgres({ untouched: true, parameters: { autovacuum: "off" } });
 });
 afterAll(async () => {
   await server.stop();

@@ -42,7 +42,8 @@ let monitor: pg.Client;
 let primary: Server;
 
 beforeAll(async () => {
-  server = await startPostgres({ parameters: { shared_preload_libraries: "pg_stat_statements" } });
+  // Untouched: ages since the migration are told in minutes and less.
+  server = await startPostgres({ untouched: true, parameters: { shared_preload_libraries: "pg_stat_statements" } });
   database = await server.createDatabase({ migrated: true });
   await (await database.connect()).query("create extension if not exists pg_stat_statements");
   monitor = await database.connect(roles.monitor);
