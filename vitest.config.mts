@@ -2,10 +2,13 @@ import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
-/** The longest files, which wait most of their time: for alarms, for rollouts, for what hangs. */
-const longest = ["alarms", "deployment", "rollouts", "hungPooler", "pointInTime"].map(
-  (name) => `local/${name}.test.ts`,
+/** The longest files of each room that has some. */
+const longest = ["alarms", "rollouts", "deployment", "drill", "verify", "pointInTime"].map(
+  (name) => `/${name}.test.ts`,
 );
+
+/** They wait most of their time: for alarms, for rollouts, for what hangs. `test/run.sh` has them run beside all others. */
+const waiting = ["alarms", "hungPooler", "rollouts"].map((name) => `test/local/${name}.test.ts`);
 
 /** Begins with what takes longest, so that everything else is done meanwhile, and nothing is waited for at the end. */
 class LongestFirst extends BaseSequencer {
@@ -19,7 +22,7 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
-/** Three rooms: pure logic over mocks, SQL against servers of its own, and the local cloud. */
+/** Rooms: pure logic over mocks, SQL against servers of its own, and the local cloud, where those that wait are a room of their own. */
 export default defineConfig({
   test: {
     // With one more than there are CPUs, servers were so late that tests which wait for them failed now and then.
@@ -51,7 +54,16 @@ export default defineConfig({
         test: {
           name: "local",
           include: ["test/local/**/*.test.ts"],
+          exclude: waiting,
           globalSetup: "test/servers.ts",
+          testTimeout: 120_000,
+          hookTimeout: 180_000,
+        },
+      },
+      {
+        test: {
+          name: "waiting",
+          include: waiting,
           testTimeout: 120_000,
           hookTimeout: 180_000,
         },
