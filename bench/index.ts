@@ -4,10 +4,11 @@ import { archive } from "./archive";
 import { inserts } from "./inserts";
 import { openLab } from "./lab";
 import { reads } from "./reads";
+import { restore } from "./restore";
 import { maintenance, search, telemetry, verification } from "./trail";
 import { watching } from "./watching";
 
-const parts = { inserts, reads, search, verification, archive, telemetry, maintenance, watching };
+const parts = { inserts, reads, search, verification, archive, restore, telemetry, maintenance, watching };
 
 async function main(): Promise<void> {
   const words = process.argv.slice(2);
