@@ -144,6 +144,7 @@ async function program() {
       ...settings.controlPlane,
       ingress,
       databaseUrl: urls.controlPlaneDatabase,
+      preparedStatements: settings.pgbouncer.preparedStatements,
       trustSecret,
       guard: bundles.guard,
     },

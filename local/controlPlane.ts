@@ -5,13 +5,16 @@ import { inEngine } from "../cloud/kubernetes/docker";
 import type { Executable, Image, ImageHost } from "../cloud/kubernetes/image";
 import { userOf } from "../cloud/kubernetes/images";
 import { digest } from "../cloud/kubernetes/objects";
+import { prepares } from "./pgbouncer";
 
 const ownCommand = () => process.env["CONTROL_PLANE_COMMAND"] ?? "";
 
 export const controlPlane: Image = {
-  executable(run, host) {
+  async executable(run, host) {
     const command = ownCommand();
-    return command === "" ? (inEngine(run, host) ?? standIn(host)) : shellLine(command);
+    const executable = await (command === "" ? (inEngine(run, host) ?? standIn(host)) : shellLine(command));
+    // What is prepared through an older pooler is missing on the next connection.
+    return prepares() ? executable : { ...executable, env: { PREPARED_STATEMENTS: "0" } };
   },
   /** Without a question to Docker: that an engine comes or goes is no change. */
   sameChoice(earlier) {

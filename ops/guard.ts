@@ -1,20 +1,24 @@
 /**
  * Loaded by Node before the control plane (NODE_OPTIONS, --require), which is left as it is. What a container in a
- * cluster needs and the control plane (commit 55f328e) lacks: it ends when it is told to, and neither a request nor itself is lost
- * when a pooler's pod goes.
+ * cluster needs and the control plane (commit 55f328e) lacks: it ends when it is told to, neither a request nor itself is lost
+ * when a pooler's pod goes, and its statements are prepared.
  */
 import { isMainThread } from "node:worker_threads";
 import { createLog } from "./log";
+import { findDriver, type Pool } from "./guard/driver";
 import { farewell, lastAnswers, longestStop } from "./guard/limits";
 import { endPools, watchPools } from "./guard/pools";
 import { Servers } from "./guard/servers";
+import { prepareStatements } from "./guard/statements";
 
 const log = createLog("guard", process.stderr);
 
 if (isMainThread) {
   surviveIdleConnections();
   const servers = Servers.watch();
-  const pools = watchPools(process.argv[1], log);
+  const driver = findDriver(process.argv[1], log);
+  const pools = driver ? watchPools(driver, log) : new Set<Pool>();
+  if (driver) prepareStatements(driver, Number(process.env["PREPARED_STATEMENTS"] ?? 0), log);
   for (const signal of ["SIGTERM", "SIGINT"] as const) onFirst(signal, () => stop(servers, pools, signal));
 }
 
@@ -47,7 +51,7 @@ function onFirst(signal: NodeJS.Signals, act: () => Promise<void>): void {
 }
 
 /** Process 1 of a container ends by no signal that it does not handle: without this, each stop lasts until SIGKILL. */
-async function stop(servers: Servers, pools: Parameters<typeof endPools>[0], signal: string): Promise<void> {
+async function stop(servers: Servers, pools: ReadonlySet<Pool>, signal: string): Promise<void> {
   const limit = setTimeout(() => {
     log.warn(`not everything was finished within ${longestStop} s: exiting anyway`);
     process.exit(1);

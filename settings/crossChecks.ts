@@ -24,6 +24,7 @@ export const ownVariables = [
   "NODE_ENV",
   "NODE_OPTIONS",
   "PORT",
+  "PREPARED_STATEMENTS",
 ] as const;
 
 const carriesConnections = (key: string, classOf: (settings: Settings) => string | undefined): CrossCheck => ({

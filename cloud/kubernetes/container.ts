@@ -95,6 +95,7 @@ export async function launch(
     TZ: "UTC",
     HOSTNAME: pod.name,
     ...translateEnvironment(declared, to),
+    ...executable.env,
     ...podIdentityEnvironment(pod, context),
   };
   const workingDirectory = container.workingDir === undefined ? undefined : translateText(container.workingDir, to);

@@ -11,6 +11,8 @@ export interface Executable {
   /** Whether command and args came from the container, with its paths, or are this machine's own. */
   ownCommand: boolean;
   user: ServiceUser | undefined;
+  /** Variables in place of the container's. */
+  env?: Record<string, string>;
   /** Makes a configuration file suit the version of the program that is installed here, where that is another than the image's. */
   suit?: (text: string) => string;
   /** Set where a Docker engine runs the image: paths inside stay as they are. */

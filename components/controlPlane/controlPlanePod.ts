@@ -25,6 +25,8 @@ export interface ControlPlanePodArgs extends PodArgs {
   databaseUrl: SecretKey;
   /** What it makes its first admin key from. */
   adminToken: SecretKey;
+  /** How many of its statements the guard prepares, no more than PgBouncer keeps; 0: none. */
+  preparedStatements: number;
   /** Secret with the certificates that the URL names. */
   trustSecret: pulumi.Input<string>;
 }
@@ -58,6 +60,7 @@ export function controlPlanePod(args: ControlPlanePodArgs, { labels, guard, env 
           env: [
             { name: "NODE_ENV", value: "production" },
             { name: "NODE_OPTIONS", value: `--require=${guardPath}/${guardFile}` },
+            { name: "PREPARED_STATEMENTS", value: String(args.preparedStatements) },
             { name: "PORT", value: String(controlPlanePort) },
             // Fail closed: without a policy every action is denied.
             { name: "AUTHENSOR_ALLOW_FALLBACK_POLICY", value: "false" },

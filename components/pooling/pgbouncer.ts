@@ -33,6 +33,8 @@ export interface PgbouncerArgs extends PgbouncerPodArgs {
   pods: number;
   /** Server connections per pod, by the connection budget. */
   pools: Record<Pool, number>;
+  /** Statements that are kept prepared on each of them; 0: none. */
+  preparedStatements: number;
   /** The primary, as its clients reach it, and the blocks that its address can be in. */
   database: { host: pulumi.Input<string>; port: pulumi.Input<number>; blocks: readonly string[] };
   /** It lets both generations in, and logs in to the server as the current one. */
@@ -67,9 +69,7 @@ export class Pgbouncer extends pulumi.ComponentResource {
         data: {
           "pgbouncer.ini": pulumi
             .output(args.database)
-            .apply(({ host, port }) =>
-              renderPgbouncerConfig({ host, port, pools: args.pools, maxClients: args.maxClients, logins: current }),
-            ),
+            .apply(({ host, port }) => renderPgbouncerConfig({ ...args, host, port, logins: current })),
           [hbaFile]: renderHba(),
         },
       },

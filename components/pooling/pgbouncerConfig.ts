@@ -26,15 +26,24 @@ export interface PgbouncerConfig {
   /** Server connections of each pool in this process. */
   pools: Record<Pool, number>;
   maxClients: number;
+  /** Statements that it keeps prepared on each connection to the server; 0: it prepares none. */
+  preparedStatements: number;
   /** What is deployed now, of the two logins of each role. */
   logins: Record<PooledRole, { user: Login }>;
 }
 
 /**
- * PgBouncer's configuration, for 1.25.2 and later. All settings but transaction_timeout are known to 1.18 (Debian 12) as
+ * PgBouncer's configuration, for 1.25.2 and later. All settings but transaction_timeout and max_prepared_statements are known to 1.18 (Debian 12) as
  * well, so that what is tested is what runs; where a default differs between them and matters, it is set.
  */
-export function renderPgbouncerConfig({ host, port, pools, maxClients, logins }: PgbouncerConfig): string {
+export function renderPgbouncerConfig({
+  host,
+  port,
+  pools,
+  maxClients,
+  preparedStatements,
+  logins,
+}: PgbouncerConfig): string {
   const entry = (pool: Pool) =>
     `${pooledDatabase[pool]} = host=${host} port=${port} dbname=${databaseName} ` +
     `pool_size=${pools[pool]} max_db_connections=${pools[pool]}`;
@@ -91,9 +100,12 @@ server_tls_ca_file = ${paths.trust}/database-ca.pem
 server_tls_protocols = secure
 
 ;; Pooling
-; The control plane uses unnamed statements only, so a connection can change hands after each transaction.
+; A connection can change hands after each transaction.
 pool_mode = transaction
-; A connection is handed on as it was: what a client SET, prepared, locked or listens to ends with its transaction. Not
+; What a client has prepared is prepared on whatever connection it gets; the least used make room. The guard (ops/guard/statements.ts) prepares
+; as many statements of the control plane. 1.21 and later.
+max_prepared_statements = ${preparedStatements}
+; A connection is handed on as it was: what a client SET, locked or listens to ends with its transaction. Not
 ; DISCARD ALL, which would also have every function planned anew.
 server_reset_query = ${resetQuery}
 server_reset_query_always = 1

@@ -10,16 +10,23 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { freePort } from "../../cloud/host/ports";
 import type { Pool } from "../../components/pooling/connectionBudget";
 import { databaseUrl } from "../../components/connections/databaseUrl";
-import { hbaFile, paths, pgbouncerPort, renderPgbouncerConfig } from "../../components/pooling/pgbouncerConfig";
+import {
+  hbaFile,
+  paths,
+  type PgbouncerConfig,
+  pgbouncerPort,
+  renderPgbouncerConfig,
+} from "../../components/pooling/pgbouncerConfig";
 import { admitted, pooledDatabase, pooledRole } from "../../components/pooling/pgbouncerEntries";
 import { renderHba, renderUserlist } from "../../components/pooling/pgbouncerAccess";
-import { suitPgbouncer } from "../../local/pgbouncer";
+import { prepares, suitPgbouncer } from "../../local/pgbouncer";
 import { generateKey, privateKeyPem, selfSign } from "../../cloud/tls/x509";
 import { silentLog } from "../../ops/log";
 import { relieveLockTable } from "../../ops/monitor/lockTable";
 import { Server } from "../../ops/monitor/server";
 import { databaseName, type RoleKey, roles } from "../../ops/roles";
 import { credentials } from "../credentials";
+import { buildGuard, start } from "../guarded";
 import { startPostgres, superuser, type TestPostgres } from "../postgres";
 
 const pools = { controlPlane: 4, app: 3, telemetry: 2, auditor: 1 };
@@ -53,12 +60,16 @@ class Pod {
   process!: ChildProcess;
   readonly clients: pg.Client[] = [];
 
-  async start(databaseCa: string): Promise<this> {
+  /** `more` is of the configuration, in place of this file's. */
+  async start(databaseCa: string, more: Partial<PgbouncerConfig> = {}): Promise<this> {
     this.port = await freePort();
     const tls = await certificate();
     const { stdout: version } = spawnSync("pgbouncer", ["--version"], { encoding: "utf8" });
     const config = suitPgbouncer(
-      renderPgbouncerConfig({ host: "localhost", port: server.port, pools, maxClients: 40, logins: current }),
+      renderPgbouncerConfig({
+        ...{ host: "localhost", port: server.port, pools, maxClients: 40, preparedStatements: 32, logins: current },
+        ...more,
+      }),
       version,
     );
     const files = {
@@ -393,6 +404,92 @@ describe("the control plane's key rotation, whose BEGIN and COMMIT go over diffe
       await doomed.stop();
       await controlPlane.end();
     }
+  });
+});
+
+describe("a program whose statements the guard prepares", () => {
+  buildGuard();
+  /** Ten connections, as the control plane's, write receipts and read them again, until the program is told to end. */
+  const source = `
+    import { randomUUID } from "node:crypto";
+    import pg from "pg";
+    const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL });
+    const [stored, failed] = [[], []];
+    let stop = false;
+    process.once("SIGTERM", () => (stop = true));
+    const write = async (agent) => {
+      const id = randomUUID();
+      await pool.query("select receipt_hash from receipts where receipt_hash is not null order by created_at desc limit 1");
+      const { rows } = await pool.query(
+        "insert into receipts (id, envelope_id, status, decision_outcome, actor_id, envelope, decision) values ($1, gen_random_uuid(), 'skipped', 'deny', $2, '{}', '{}') returning *", [id, agent]);
+      const { rows: [found] } = await pool.query("select * from receipts where id = $1", [id]);
+      if (rows[0].id !== id || found.id !== id || found.actor_id !== agent) throw new Error("another receipt");
+      stored.push(id);
+      if (stored.length % 100 === 0) console.log(stored.length + " stored");
+    };
+    const work = async (agent) => { while (!stop) await write(agent).catch((error) => failed.push(error.message)); };
+    await Promise.all(Array.from({ length: 10 }, (_, i) => work("prepared-" + i)));
+    const { rows: [{ count }] } = await pool.query("select count(*) from pg_prepared_statements");
+    console.log(JSON.stringify({ stored, failed, prepared: Number(count) }));
+    await pool.end();`;
+
+  interface Outcome {
+    stored: string[];
+    failed: string[];
+    /** Statements that the server has prepared on the last connection. */
+    prepared: number;
+  }
+  /** Through a pod of its own that keeps so many prepared. `during` comes when some receipts are stored, and more are stored after it. */
+  async function work(kept: number, asked: number, during: () => Promise<unknown> = () => Promise.resolve()) {
+    const pooler = await new Pod().start(serverCa, { preparedStatements: kept });
+    const url = pooler.url("app", pooledDatabase.controlPlane);
+    const program = start(source, { env: { DATABASE_URL: url, PREPARED_STATEMENTS: String(asked) } });
+    try {
+      await program.printed("100 stored");
+      await during();
+      const before = Number(/(\d+) stored\n$/.exec(program.output.stdout)?.[1]);
+      await program.printed(`${before + 300} stored`);
+      program.kill("SIGTERM");
+      expect(await program.end, program.output.stderr).toBe(0);
+    } finally {
+      program.kill("SIGKILL");
+      await pooler.stop();
+    }
+    const outcome = JSON.parse(program.output.stdout.trim().split("\n").at(-1) ?? "") as Outcome;
+    const { rows } = await admin.query("select id from receipts where actor_id like 'prepared-%'");
+    await admin.query(`set role ${roles.owner}; truncate receipts, audit.receipt_history; reset role`);
+    return { ...outcome, inDatabase: rows.map(({ id }: { id: string }) => id) };
+  }
+  const storedOnce = ({ stored, failed, inDatabase }: Awaited<ReturnType<typeof work>>) => {
+    expect(failed).toEqual([]);
+    expect(inDatabase.toSorted()).toEqual(stored.toSorted());
+  };
+
+  // As on the local cloud, which asks the version: an older pooler is sent nothing that it would have to keep.
+  test("finds them prepared on whatever connection it gets, where the pooler can do that", async () => {
+    const outcome = await work(32, prepares() ? 32 : 0);
+    storedOnce(outcome);
+    if (prepares()) expect(outcome.prepared).toBeGreaterThanOrEqual(3);
+    else expect(outcome.prepared).toBe(0);
+  });
+
+  test.each([
+    ["keeps fewer than it uses", 1],
+    ["keeps none, though the guard was told otherwise", 0],
+  ])("is served by a pooler that %s, and each receipt is stored once", async (_, kept) => {
+    storedOnce(await work(kept, 32));
+  });
+
+  test("notices nothing of a migration that adds a column to a table that it reads whole, and of one that removes it", async () => {
+    const migrate = (change: string) =>
+      admin.query(`set role ${roles.owner}; alter table receipts ${change}; reset role`);
+    storedOnce(
+      await work(32, 32, async () => {
+        await migrate("add column note text");
+        await sleep(200);
+        await migrate("drop column note");
+      }),
+    );
   });
 });
 

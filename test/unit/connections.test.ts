@@ -146,6 +146,7 @@ describe("the connections", () => {
       port: 1,
       pools: { controlPlane: 2, app: 1, telemetry: 1, auditor: 1 },
       maxClients: 20,
+      preparedStatements: 32,
       logins: args.credentials,
     });
     for (const database of Object.values(pooledDatabase)) expect(config).toMatch(new RegExp(`^${database} = `, "m"));

@@ -14,6 +14,7 @@ const args: ControlPlaneArgs = {
   minPods: 2,
   maxPods: 6,
   databaseUrl: { name: "audit-1", key: "url" },
+  preparedStatements: 17,
   trustSecret: "trust-1",
   guard: "// the guard",
   env: { WEBHOOK_SECRET: "hunter2", AUTHENSOR_AEGIS_ENABLED: "true" },
@@ -49,6 +50,7 @@ describe("the control plane", () => {
     expect(container!.env).toEqual([
       { name: "NODE_ENV", value: "production" },
       { name: "NODE_OPTIONS", value: "--require=/etc/authensor/guard/guard.cjs" },
+      { name: "PREPARED_STATEMENTS", value: "17" },
       { name: "PORT", value: "3000" },
       { name: "AUTHENSOR_ALLOW_FALLBACK_POLICY", value: "false" },
       fromSecret("DATABASE_URL", "audit-1", "url"),

@@ -1,63 +1,15 @@
-/** The guard as it is deployed: the bundle, loaded by Node before programs that know nothing of it. */
-import { spawn } from "node:child_process";
+/** What the guard does for requests, connections and itself. Its part in statements: guardStatements.test.ts. */
 import { once } from "node:events";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { Agent, get, type IncomingMessage } from "node:http";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { bundleOps } from "../../components/programs/opsBundle";
+import { describe, expect, test } from "vitest";
 import { connectionLifetime, idleClient } from "../../ops/guard/limits";
+import { buildGuard, lines, start } from "../guarded";
 
-const root = join(__dirname, "../..");
-let directory: string;
-beforeAll(async () => {
-  directory = mkdtempSync(join(tmpdir(), "guard-"));
-  symlinkSync(join(root, "node_modules"), join(directory, "node_modules"));
-  cpSync(join(root, "ops"), join(directory, "ops"), { recursive: true });
-  // Shorter in the source: what is built from it has the numbers where the names were.
-  const limits = join(directory, "ops/guard/limits.ts");
-  const short = readFileSync(limits, "utf8").replace(/(?<=const (farewell|lastAnswers) = )\d+/g, "1");
-  expect(short.match(/ = 1;/g)).toHaveLength(2);
-  writeFileSync(limits, short);
-  writeFileSync(join(directory, "guard.cjs"), (await bundleOps(["guard"], directory)).guard);
-});
-afterAll(() => rmSync(directory, { recursive: true }));
-
-interface Program {
-  /** What it has written so far. */
-  output: { stdout: string; stderr: string };
-  printed: (text: string) => Promise<void>;
-  kill: (signal: NodeJS.Signals) => void;
-  end: Promise<number | null>;
-}
-
-let programs = 0;
-/** Starts an ES module, as the control plane is one, whose only package is what `place` can import. */
-function start(source: string, { guarded = true, place = directory } = {}): Program {
-  const file = join(place, `program-${programs++}.mjs`);
-  writeFileSync(file, source);
-  const env = { ...process.env, NODE_OPTIONS: guarded ? `--require=${join(directory, "guard.cjs")}` : "" };
-  const child = spawn(process.execPath, [file], { env, stdio: ["ignore", "pipe", "pipe"] });
-  const output = { stdout: "", stderr: "" };
-  child.stdout.setEncoding("utf8").on("data", (text: string) => (output.stdout += text));
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (output.stderr += text));
-  const end = once(child, "close").then(([code]) => code as number | null);
-  const printed = async (text: string) => {
-    while (!output.stdout.includes(text)) {
-      if (child.exitCode !== null) throw new Error(`ended without "${text}": ${output.stdout}${output.stderr}`);
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-  };
-  return { output, printed, kill: (signal) => void child.kill(signal), end };
-}
-
-const lines = (text: string) =>
-  text
-    .split("\n")
-    .filter(Boolean)
-    .map((line) => JSON.parse(line) as { level: string; message: string; error?: string });
+buildGuard();
 
 /** pg's own pool over a client that needs no server; a query takes 300 ms. */
 const pool = `

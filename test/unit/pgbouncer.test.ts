@@ -17,6 +17,7 @@ const args: PgbouncerArgs = {
   image: "ghcr.io/cloudnative-pg/pgbouncer:1.25.2",
   pods: 3,
   maxClients: 500,
+  preparedStatements: 32,
   pools: { controlPlane: 10, app: 2, telemetry: 2, auditor: 1 },
   database: { host: "primary.example.com", port: 5432, blocks: ["10.0.0.0/16"] },
   credentials: logins,

@@ -9,6 +9,7 @@ const config = renderPgbouncerConfig({
   port: 5433,
   pools: { controlPlane: 12, app: 4, telemetry: 3, auditor: 1 },
   maxClients: 345,
+  preparedStatements: 17,
   logins: logins.current,
 });
 
@@ -84,6 +85,7 @@ describe("PgBouncer's configuration", () => {
         "RESET SESSION AUTHORIZATION; RESET ALL; CLOSE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all()",
       server_reset_query_always: "1",
       max_client_conn: "345",
+      max_prepared_statements: "17",
       ignore_startup_parameters: "extra_float_digits",
       query_wait_timeout: "15",
       idle_transaction_timeout: "30",

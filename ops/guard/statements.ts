@@ -1,0 +1,87 @@
+/**
+ * The program's statements, prepared: given a name, each is parsed and planned once per connection of the server, in place of each time. With
+ * the trail in monthly partitions planning is most of the work (docs/performance.md).
+ */
+import { createHash } from "node:crypto";
+import type { Log } from "../log";
+import type { DatabaseError, Done, Driver, QueryingClient } from "./driver";
+
+/**
+ * Names every statement that can be prepared, the first `most` of them: a pooler that keeps fewer would prepare them again and again.
+ * One that the server refuses by its name is sent again without one, and stays without on this connection.
+ */
+export function prepareStatements(driver: Driver, most: number, log: Log): void {
+  if (!(most > 0)) return;
+  const prototype = driver.Client?.prototype;
+  const query = prototype?.query;
+  if (!prototype || typeof query !== "function") {
+    log.warn("statements are not prepared, so each is planned anew: pg's Client has no query()");
+    return;
+  }
+  const names = new Map<string, string>();
+  const unnamed = new WeakMap<QueryingClient, Set<string>>();
+  const told = new Set<string>();
+  const tell = (message: string, fields?: Record<string, string>) => {
+    if (told.size < told.add(message).size) log.warn(message, fields);
+  };
+
+  const nameOf = (client: QueryingClient, text: string) => {
+    if (unnamed.get(client)?.has(text)) return undefined;
+    const known = names.get(text);
+    if (known !== undefined || !canBePrepared(text)) return known;
+    if (names.size >= most) {
+      tell(`more than ${most} different statements: further ones are planned each time`);
+      return undefined;
+    }
+    // By its text, so that a name can never stand for another statement, not even on a connection that clients share.
+    const name = `guard_${createHash("sha256").update(text).digest("hex").slice(0, 32)}`;
+    names.set(text, name);
+    return name;
+  };
+  const leaveUnnamed = (client: QueryingClient, text: string, error: DatabaseError) => {
+    unnamed.set(client, (unnamed.get(client) ?? new Set()).add(text));
+    tell("a prepared statement was refused and sent again as it is", { error: error.message });
+  };
+
+  prototype.query = function (text, values, done) {
+    const name = typeof text === "string" ? nameOf(this, text) : undefined;
+    if (typeof text !== "string" || name === undefined) return query.call(this, text, values, done);
+    const [parameters, callback] = typeof values === "function" ? [undefined, values as Done] : [values, done];
+    const again = (error: DatabaseError) => {
+      leaveUnnamed(this, text, error);
+      return query.call(this, text, parameters, callback);
+    };
+    if (callback === undefined)
+      return (query.call(this, { name, text }, parameters) as Promise<unknown>).catch((error: DatabaseError) => {
+        if (wasNotRun(error)) return again(error);
+        throw error;
+      });
+    return query.call(this, { name, text }, parameters, (error, result) => {
+      if (error && wasNotRun(error)) again(error);
+      else callback(error, result);
+    });
+  };
+}
+
+/**
+ * One statement that reads or writes rows. Not several in one text; no SET, BEGIN or the like, which gain nothing. Nor one that says
+ * 'now' or 'today' in quotes: PostgreSQL would remember the time of its preparation.
+ */
+function canBePrepared(text: string): boolean {
+  return (
+    text.length <= longest &&
+    /^\s*(select|insert|update|delete|with)\b[^;]*;?\s*$/i.test(text) &&
+    !/['$]\s*(now|today|tomorrow|yesterday)\b/i.test(text)
+  );
+}
+
+/** Characters. The pooler keeps each text once, and so does each connection of the server. */
+const longest = 10_000;
+
+/**
+ * Whether PostgreSQL refused a statement's name before it ran anything of it, by the name of its function that refuses
+ * (src/backend/commands/prepare.c, src/backend/utils/cache/plancache.c): a name that it does not know, or has already, as a pooler
+ * without prepared statements brings about, or a plan whose result has other columns since a migration.
+ */
+const wasNotRun = ({ routine }: DatabaseError) => routine !== undefined && refusals.has(routine);
+const refusals = new Set(["FetchPreparedStatement", "StorePreparedStatement", "RevalidateCachedQuery"]);

@@ -1,0 +1,220 @@
+/** Which statements of a program the guard prepares, and what becomes of one that is refused. */
+import { describe, expect, test } from "vitest";
+import { buildGuard, lines, start } from "../guarded";
+
+buildGuard();
+
+/**
+ * pg's own pool over one connection that needs no server: it prints what it is sent, "name: text" for what is prepared, and answers each
+ * statement with the error that `answers` has for it, whole, or with no rows.
+ */
+const program = (script: string, answers = "() => undefined") => `
+  import { EventEmitter } from "node:events";
+  import pg from "pg";
+  const answer = ${answers};
+  const sent = [];
+  class Connection extends EventEmitter {
+    stream = { destroy: () => this.emit("end") };
+    parsedStatements = {};
+    submittedNamedStatements = {};
+    connect() { setImmediate(() => this.emit("readyForQuery", {})); }
+    parse({ name = "", text }) { this.texts = { ...this.texts, [name]: text }; }
+    bind({ statement = "", values }) { this.#run(statement, this.texts[statement], values); }
+    describe() {}
+    execute() {}
+    close() {}
+    sync() {}
+    query(text) { this.#run("", text); }
+    ref() {}
+    unref() {}
+    end() { this.emit("end"); }
+    #run(name, text, values = []) {
+      sent.push([name, text, ...values].filter((part) => part !== ""));
+      const number = sent.length;
+      setTimeout(() => {
+        const refused = answer(text, name, number);
+        if (refused) this.emit("errorMessage", Object.assign(new Error(refused.message ?? "refused"), refused));
+        else this.emit("parseComplete"), this.emit("commandComplete", { text: "SELECT 0" });
+        this.emit("readyForQuery", {});
+      }, 5);
+    }
+  }
+  const pools = [];
+  const open = (options) => { pools.push(new pg.Pool({ max: 1, connection: new Connection(), ...options })); return pools.at(-1); };
+  const pool = open();
+  await pool.query("select 1"); // the guard asks the same before it
+  sent.length = 0;
+  const asked = (promise) => promise.then(() => "done", (error) => error.message);
+  ${script}
+  console.log(JSON.stringify(sent));
+  process.exit();`;
+
+async function sentBy(source: string, prepared = "3") {
+  const { end, output } = start(source, { env: { PREPARED_STATEMENTS: prepared } });
+  expect(await end, output.stderr).toBe(0);
+  const [sent, ...before] = output.stdout.trim().split("\n").reverse();
+  return { sent: JSON.parse(sent!) as unknown[][], told: lines(output.stderr), printed: before.reverse() };
+}
+const named = expect.stringMatching(/^guard_[0-9a-f]{32}$/) as string;
+
+describe("a statement is sent without a name", () => {
+  const texts = [
+    "begin",
+    "commit",
+    "set statement_timeout = 1",
+    "create table t (a int)",
+    "copy t to stdout",
+    "prepare mine as select 1",
+    "deallocate all",
+    "select 1; select 2",
+    "select 1; commit",
+    "with t as (select 1) select * from t; begin",
+    "selects",
+    "/* what */ select 2",
+    // PostgreSQL takes these for the time at which it first reads them.
+    "select 'now'::timestamptz",
+    "select * from t where at > ' Today'",
+    "select $$yesterday$$::date",
+    `select 2 /* ${"x".repeat(10_000)} */`,
+  ];
+  test("where preparing it would change what it means, or gains nothing", async () => {
+    const ask = `for (const text of ${JSON.stringify(texts)}) await pool.query(text);`;
+    const { sent, told } = await sentBy(program(ask), "100");
+    expect(sent).toEqual(texts.map((text) => [text]));
+    expect(told).toEqual([]);
+  });
+
+  test("where the program gives it a name, or asks by an object of its own", async () => {
+    const { sent } = await sentBy(
+      program(`await pool.query({ name: "own", text: "select 2" }); await pool.query(new pg.Query("select 3"));`),
+    );
+    expect(sent).toEqual([["own", "select 2"], ["select 3"]]);
+  });
+
+  test.each([["0"], [""], ["many"]])("where %j of them may be prepared", async (prepared) => {
+    const { sent } = await sentBy(
+      program(`await pool.query("select 2"); await pool.query("select $1", [3]);`),
+      prepared,
+    );
+    expect(sent).toEqual([["select 2"], ["select $1", 3]]);
+  });
+
+  test("where as many others are prepared already; one line says so, and those go on being", async () => {
+    const { sent, told } = await sentBy(program(`for (const n of [2, 3, 4, 5, 2]) await pool.query("select " + n);`));
+    // The pool's first was "select 1".
+    expect(sent).toEqual([[named, "select 2"], [named, "select 3"], ["select 4"], ["select 5"], [named, "select 2"]]);
+    expect(told).toMatchObject([
+      { level: "warn", message: expect.stringContaining("more than 3 different") as string },
+    ]);
+  });
+});
+
+describe("any other statement is prepared", () => {
+  test("with values or without, by promise or callback, under the same name on each connection", async () => {
+    const { sent } = await sentBy(
+      program(`
+        const by = (...query) => new Promise((resolve) => pool.query(...query, resolve));
+        await pool.query(" SELECT a FROM t;");
+        await by(" SELECT a FROM t;");
+        await pool.query("update t set a = $1", [5]);
+        await by("update t set a = $1", [6]);
+        await open().query(" SELECT a FROM t;");`),
+    );
+    expect(sent).toEqual([
+      [named, " SELECT a FROM t;"],
+      [named, " SELECT a FROM t;"],
+      [named, "update t set a = $1", 5],
+      [named, "update t set a = $1", 6],
+      expect.anything(), // the guard's own first one
+      [named, " SELECT a FROM t;"],
+    ]);
+    expect(new Set([sent[0], sent[1], sent[5]].map((one) => one![0])).size).toBe(1);
+    expect(sent[2]![0]).not.toBe(sent[0]![0]);
+  });
+});
+
+/** What PostgreSQL says where it does not take a name, by its function that says so. */
+const refusals = [
+  ["26000", "FetchPreparedStatement", "of a name that it does not know"],
+  ["42P05", "StorePreparedStatement", "of a name that it has already"],
+  ["0A000", "RevalidateCachedQuery", "of a table that was altered"],
+] as const;
+
+describe("a prepared statement that is refused", () => {
+  const insert = "insert into receipts values ($1)";
+  const twice = `
+    console.log(await asked(pool.query("${insert}", [1])));
+    console.log(await new Promise((resolve) => pool.query("${insert}", [2], (error) => resolve(error?.message ?? "done"))));`;
+
+  test.each(refusals)("because (%s, %s) %s is sent again without, once, and stays without", async (code, routine) => {
+    const refusal = JSON.stringify({ code, routine, message: "not by this name" });
+    const { sent, told, printed } = await sentBy(program(twice, `(text, name) => name && ${refusal}`));
+    expect(printed).toEqual(["done", "done"]);
+    expect(sent).toEqual([
+      [named, insert, 1],
+      [insert, 1],
+      [insert, 2],
+    ]);
+    expect(told.map(({ level, error }) => [level, error])).toEqual([["warn", "not by this name"]]);
+  });
+
+  test("and is refused again without a name is given up", async () => {
+    const { sent, printed } = await sentBy(
+      program(
+        `console.log(await asked(pool.query("${insert}", [1])));`,
+        `(text) => text === "${insert}" && { routine: "FetchPreparedStatement" }`,
+      ),
+    );
+    expect(printed).toEqual(["refused"]);
+    expect(sent).toEqual([
+      [named, insert, 1],
+      [insert, 1],
+    ]);
+  });
+
+  test("is prepared on the next connection", async () => {
+    const { sent } = await sentBy(
+      program(
+        `await pool.query("${insert}", [1]); await open().query("${insert}", [2]);`,
+        `(text, name, number) => number === 1 && text === "${insert}" && { routine: "RevalidateCachedQuery" }`,
+      ),
+    );
+    expect(sent.at(-1)).toEqual([named, insert, 2]);
+  });
+
+  // What may have been done is never sent twice.
+  const others = [
+    { code: "0A000", routine: "transformStmt", message: "not supported" },
+    { code: "26000", message: "a pooler's own words" },
+    { code: "57P01", routine: "ProcessInterrupts", message: "terminating connection" },
+    { code: "40001", routine: "heap_update", message: "could not serialize" },
+    { code: "08P01", message: "server shutting down" },
+    { code: "P0001", routine: "exec_stmt_raise", message: "prepared statement does not exist" },
+  ];
+  test("for any other reason is not sent again", async () => {
+    const { sent, printed } = await sentBy(
+      program(
+        `const client = await pool.connect();
+         for (const n of [0, 1, 2, 3, 4, 5]) console.log(await asked(client.query("${insert}", [n])));`,
+        `(text, name, number) => text === "${insert}" && ${JSON.stringify(others)}[number - 1]`,
+      ),
+    );
+    expect(printed).toEqual(others.map(({ message }) => message));
+    expect(sent).toEqual(others.map((_, n) => [named, insert, n]));
+  });
+
+  test("after its program gave up waiting is not sent again", async () => {
+    const { sent, printed } = await sentBy(
+      program(
+        `pool.options.query_timeout = 1;
+         const client = await pool.connect();
+         client.connectionParameters.query_timeout = 1;
+         console.log(await asked(client.query("${insert}", [1])));
+         await new Promise((resolve) => setTimeout(resolve, 50));`,
+        `(text, name) => text === "${insert}" && name && { routine: "FetchPreparedStatement" }`,
+      ),
+    );
+    expect(printed).toEqual(["Query read timeout"]);
+    expect(sent).toEqual([[named, insert, 1]]);
+  });
+});
