@@ -32,7 +32,15 @@ export async function restore(lab: Lab): Promise<void> {
     const archived = await restoreOnce(lab, s3, bucket.name, program);
     printTable(
       `Restore of ${count} receipts, a fifth of them changed once`,
-      ["", "s until stored", "s until verified", "the program, MiB", "a backend's own, MiB"],
+      [
+        "",
+        "s until stored",
+        "s until verified",
+        "the program, MiB",
+        "a backend's own, MiB",
+        "CPU s, program",
+        "CPU s, server",
+      ],
       [
         ["from segments", ...columns(segments)],
         ["from the month's archive", ...columns(archived)],
@@ -44,11 +52,13 @@ export async function restore(lab: Lab): Promise<void> {
   }
 }
 
-const columns = ({ stored, verified, program, backend }: Measured) => [
+const columns = ({ stored, verified, program, backend, cpu }: Measured) => [
   stored,
   verified,
   program / 1024,
   backend / 1024,
+  cpu.program,
+  cpu.server,
 ];
 
 /** Receipts of this month, a fifth of them changed, in segments and a dump. */
@@ -81,6 +91,8 @@ export interface Measured {
   /** KiB. */
   program: number;
   backend: number;
+  /** Seconds of a core: the program's, and its server processes'. */
+  cpu: { program: number; server: number };
 }
 
 /** Into a new database of the lab's server, which is dropped then. */
@@ -100,6 +112,7 @@ export async function restoreOnce(lab: Lab, s3: TestS3, bucket: string, program:
     stdio: ["ignore", "pipe", "inherit"],
   });
   const peaks = { program: 0, backend: 0 };
+  const cpu = new Map<number, number>();
   let output = "";
   child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
   let code: number | null | undefined;
@@ -108,19 +121,35 @@ export async function restoreOnce(lab: Lab, s3: TestS3, bucket: string, program:
     peaks.program = Math.max(peaks.program, peakOf(child.pid));
     const backends = backendsOf(into.name);
     peaks.backend = Math.max(peaks.backend, ...backends.map((pid) => peakOf(pid, "RssAnon")));
+    for (const pid of [child.pid ?? 0, ...backends]) cpu.set(pid, Math.max(cpu.get(pid) ?? 0, cpuOf(pid)));
     await Promise.race([ended, sleep(200)]);
   }
   const line = output.split("\n").find((text) => text.includes('"message":"restored"'));
   if (code !== 0 || line === undefined) throw new Error(`the restore ended with ${code}:\n${output}`);
   await lab.owner.bare.query(`drop database ${into.name} with (force)`);
   const { seconds } = JSON.parse(line) as { seconds: Pick<Measured, "stored" | "verified"> };
-  return { ...seconds, ...peaks };
+  const ofProgram = cpu.get(child.pid ?? 0) ?? 0;
+  const all = [...cpu.values()].reduce((sum, one) => sum + one, 0);
+  return { ...seconds, ...peaks, cpu: { program: ofProgram, server: all - ofProgram } };
 }
 
 /** KiB; 0 of a process that is gone. `RssAnon` is without shared buffers. */
 function peakOf(pid: number | undefined, of = "VmHWM"): number {
   try {
     return Number(new RegExp(`${of}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0);
+  } catch {
+    return 0;
+  }
+}
+
+/** Seconds of a core; 0 of a process that is gone. */
+function cpuOf(pid: number): number {
+  try {
+    // After the command's name, in which there may be spaces: utime and stime, in hundredths.
+    const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
+      .replace(/^.*\) /s, "")
+      .split(" ");
+    return (Number(fields[11]) + Number(fields[12])) / 100;
   } catch {
     return 0;
   }
