@@ -833,7 +833,7 @@ CREATE FUNCTION audit.end_sessions(role oid) RETURNS void
     BEGIN ATOMIC
  SELECT pg_stat_clear_snapshot() AS pg_stat_clear_snapshot;
  SELECT pg_terminate_backend(a.pid) AS pg_terminate_backend
-    FROM pg_stat_get_activity(NULL::integer) a(datid, pid, usesysid, application_name, state, query, wait_event_type, wait_event, xact_start, query_start, backend_start, state_change, client_addr, client_hostname, client_port, backend_xid, backend_xmin, backend_type, ssl, sslversion, sslcipher, sslbits, ssl_client_dn, ssl_client_serial, ssl_issuer_dn, gss_auth, gss_princ, gss_enc, leader_pid, query_id)
+    FROM pg_stat_get_activity(NULL::integer) a
    WHERE ((a.usesysid = end_sessions.role) AND (a.pid <> pg_backend_pid()));
 END;
 

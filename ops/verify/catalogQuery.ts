@@ -64,6 +64,10 @@ const owned = [
   ["pg_extension", "extowner"],
 ] as const;
 
+/** Without the version that 17.12 and later give each column themselves; whatever ALTER TABLE says of it, the server keeps its own. */
+const optionsOfColumn =
+  "(select 'options ' || string_agg(o, ' ') from unnest(attoptions) o where o not like 'pg\\_attver=%')";
+
 /** `scope` is a relation, or '' for what is none's; `key` names the thing there, `fact` says what it is. */
 const parts: readonly string[] = [
   // Relations and what belongs to them.
@@ -81,7 +85,7 @@ const parts: readonly string[] = [
           case when attcollation not in (0, 100) then 'collation ' || attcollation::regcollation::text end,
           nullif(${flags(["attnotnull", "not null"], ["attidentity = 'a' and not r.relispartition", "identity always"], ["attidentity = 'd' and not r.relispartition", "identity"], ["attgenerated <> ''", "generated"], ["a.attstorage <> y.typstorage", "storage"], ["attcompression <> ''", "compression"], ["atthasmissing", "filled in where missing"], ["(attlen, attbyval, attalign) <> (typlen, typbyval, typalign)", "stored as another type"])}, ''),
           (select 'default ' || pg_get_expr(adbin, adrelid) from pg_attrdef d where d.adrelid = a.attrelid and d.adnum = a.attnum),
-          'options ' || array_to_string(attoptions, ' '), 'statistics ' || nullif(to_jsonb(a) ->> 'attstattarget', '-1'),
+          ${optionsOfColumn}, 'statistics ' || nullif(to_jsonb(a) ->> 'attstattarget', '-1'),
           nullif(${rights("attacl", "c", "relowner")}, 'no one else'))
      from ${inScope("pg_attribute a")} a.attrelid join pg_type y on y.oid = a.atttypid where attnum > 0 and not attisdropped`,
   `select coalesce(r.scope, ''), 'constraint ' || case when r.relispartition and contype <> 'c' then '' else conname || ' ' end || pg_get_constraintdef(k.oid),

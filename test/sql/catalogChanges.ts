@@ -40,7 +40,7 @@ export async function readSubjects(client: pg.Client): Promise<Subjects> {
     sequences: await one(`select ${quoted("c")} as name from pg_class c where ${ours} and relkind = 'S' order by 1`),
     constraints: await all(
       `select ${quoted("c")} as table, quote_ident(conname) as constraint from pg_constraint join pg_class c on c.oid = conrelid
-        where c.oid in (${tables}) and not relispartition order by 1, 2`,
+        where c.oid in (${tables}) and not relispartition and contype <> 'n' order by 1, 2`, // 18 names each NOT NULL
     ),
     partitions: await all(
       `select ${quoted("c")} as table, ${quoted("p")} as parent from pg_inherits join pg_class c on c.oid = inhrelid

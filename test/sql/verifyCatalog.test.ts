@@ -77,6 +77,14 @@ it("a setting that PostgreSQL 17 and later know is no finding, with the value th
   }
 });
 
+it("the version that 17.12 and later give each column themselves is no finding, an option beside it is one", async () => {
+  const options = (list: string) =>
+    `update pg_attribute set attoptions = '${list}' where attrelid = 'receipts'::regclass and attname = 'id'`;
+  expect(await findingsAfter(options("{pg_attver=26465712}"))).toEqual([]);
+  expect(await findingsAfter(options("{n_distinct=7}"))).toHaveLength(1);
+  expect(await findingsAfter(options("{pg_attver=1,n_distinct=7}"))).toHaveLength(1);
+});
+
 it("the extension that the monitor reads is no finding; a view called like its own is one", async () => {
   expect(await findingsAfter("create extension pg_stat_statements")).toEqual([]);
   const extension = "create extension pg_stat_statements;";
