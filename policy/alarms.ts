@@ -13,10 +13,13 @@ const metricsOf = ({ metricName, namespace, dimensions, metricQueries }: Propert
     : listOf(metricQueries as Properties).flatMap(({ metric }) => listOf(metric as Properties));
 
 /** Whether an alarm watches a metric that RDS publishes of this database. */
-const watches = (one: PolicyResource, metric: string, database: PolicyResource) =>
-  metricsOf(one.props).some((of) => of.metricName === metric && of.namespace === "AWS/RDS") &&
-  (["dimensions", "metricQueries"].some((property) => refersTo(one, property, database, () => [])) ||
-    metricsOf(one.props).some(({ dimensions }) => dimensions?.DBInstanceIdentifier === database.props.identifier));
+const watches = (one: PolicyResource, metric: string, database: PolicyResource) => {
+  if (!metricsOf(one.props).some((of) => of.metricName === metric && of.namespace === "AWS/RDS")) return false;
+  const sources = ["dimensions", "metricQueries"].flatMap((property) => one.propertyDependencies[property] ?? []);
+  return sources.length > 0
+    ? sources.some(({ urn }) => urn === database.urn)
+    : metricsOf(one.props).some(({ dimensions }) => dimensions?.DBInstanceIdentifier === database.props.identifier);
+};
 
 export const alarmRules: Rule[] = [
   {

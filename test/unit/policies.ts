@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { PolicyResource, PolicyResourceOptions, ReportViolation } from "@pulumi/policy";
 import { policyOf, type Properties } from "../../policy/rule";
-import { rules } from "../../policy/rules";
+import { rules, subjects } from "../../policy/rules";
 import { unknown, type Recorded } from "./mocks";
 
 export interface Violation {
@@ -97,4 +97,22 @@ export const configurationOf = (environment: "production" | "development") =>
 export function levelOf(rule: string, configuration: Configuration): string {
   const given = configuration[rule];
   return (typeof given === "object" ? (given.enforcementLevel as string | undefined) : given) ?? "mandatory";
+}
+
+/** The page's tables: each rule with its reason, and what a violation does. */
+export function rulesPage(): string {
+  const [production, development] = [configurationOf("production"), configurationOf("development")];
+  return Object.entries(subjects)
+    .map(([subject, of]) =>
+      [
+        `### ${subject}\n`,
+        "| rule | what must hold, and why | production | development |",
+        "|---|---|---|---|",
+        ...of.map(
+          ({ name, holds, reason }) =>
+            `| \`${name}\` | ${holds} ${reason} | ${levelOf(name, production)} | ${levelOf(name, development)} |`,
+        ),
+      ].join("\n"),
+    )
+    .join("\n\n");
 }

@@ -1,9 +1,11 @@
 /** Each rule of the policy pack on a small stack of another program, which keeps to all of them, and on what breaks it. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { policyOf, type Properties } from "../../policy/rule";
 import { rules } from "../../policy/rules";
 import { unknown, type Recorded } from "./mocks";
-import { judge, type Configuration } from "./policies";
+import { configurationOf, judge, rulesPage, type Configuration } from "./policies";
 
 const key = (region: string) => `arn:aws:kms:${region}:111111111111:key/orders`;
 const digest = `@sha256:${"a".repeat(64)}`;
@@ -318,6 +320,15 @@ const breaking: Record<string, [stack: Recorded[], resource: string, says: RegEx
     [without("orders-copy-ReplicaLag"), "orders-copy", /ReplicaLag/],
   ],
 };
+
+test("the page lists each rule as it is, and what a violation does in production and elsewhere", () => {
+  expect(readFileSync(join(__dirname, "../../policy/README.md"), "utf8")).toContain(rulesPage());
+});
+
+test("a configuration names only rules that there are", () => {
+  for (const environment of ["production", "development"] as const)
+    expect(rules.map(({ name }) => name)).toEqual(expect.arrayContaining(Object.keys(configurationOf(environment))));
+});
 
 test("every rule is broken by something here", () => {
   expect(Object.keys(breaking)).toEqual(rules.map(({ name }) => name));
