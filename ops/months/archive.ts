@@ -15,7 +15,8 @@ export async function* checkByMonths(bucket: Bucket, taker?: Taker): AsyncGenera
   const reading = beginning();
   for await (const found of allMonths(bucket)) {
     const { month } = found;
-    if (month && reading.last !== undefined && month.manifests.first > reading.last + 1)
+    // Also before the oldest: whose archive was removed may have left its segments.
+    if (month && month.manifests.first > (reading.last ?? 0) + 1)
       yield* checkManifests(bucket, reading, taker, { to: month.manifests.first - 1 });
     yield* throughMonth(bucket, reading, taker, found);
   }

@@ -6,6 +6,7 @@ import { checkArchive } from "../../ops/archive/check";
 import { manifestKey } from "../../ops/archive/keys";
 import { archive } from "../../ops/archive/run";
 import { silentLog } from "../../ops/log";
+import { checkByMonths } from "../../ops/months/archive";
 import { compact } from "../../ops/months/compact";
 import type { Month } from "../../ops/months/manifest";
 import { readBucket, type Store } from "../../ops/restore/readBucket";
@@ -159,6 +160,15 @@ it.each([
     });
   },
 );
+
+it("a verification too reads the segments of a month whose archive is gone with its manifest", async () => {
+  await removeObject(bucket, await objectOf(first));
+  await removeObject(bucket, first);
+  const found: string[] = [];
+  for await (const { problems } of checkByMonths(bucket, { lines: (some) => void found.push(...some.map(String)) }))
+    expect(problems).toEqual([]);
+  expect(found).toEqual(lines);
+});
 
 describe("where somebody put the archive of another trail in the place of one, what a restore reads", () => {
   beforeEach(async () => {
