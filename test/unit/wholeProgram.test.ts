@@ -357,6 +357,21 @@ describe("a changed setting", () => {
     ]);
   });
 
+  test.each(["dev", "prod"] as const)(
+    "of %s tells the database which programs run on schedule: its CronJobs",
+    (stack) => {
+      const world = worlds[stack];
+      const expectations = world.one("kubernetes:core/v1:ConfigMap", `authensor-${stack}-migrate-expectations`).inputs;
+      const [text = ""] = Object.values(expectations.data as Record<string, string>);
+      const onSchedule = world
+        .all("kubernetes:batch/v1:CronJob")
+        .map(({ inputs }) => inputs as { metadata: { name: string }; spec: { suspend: boolean } })
+        .flatMap(({ metadata, spec }) => (spec.suspend ? [] : [metadata.name]));
+      expect((JSON.parse(text) as { programs: string[] }).programs.sort()).toEqual(onSchedule.sort());
+      expect(onSchedule.includes("drill")).toBe(stack === "prod");
+    },
+  );
+
   test("of acknowledgedFile adds the findings that were looked into, and every verification reads them", async () => {
     const file = join(mkdtempSync(join(tmpdir(), "acknowledged-")), "findings.json");
     const finding = { finding: "0123456789abcdef", by: "Ana", at: "2026-11-28", reason: "17.11" };
