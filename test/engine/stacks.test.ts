@@ -51,8 +51,18 @@ describe("dev, of what AWS and Kubernetes would answer", () => {
   });
   afterAll(() => stack.end());
 
+  const policy = (environment: string) =>
+    ["--policy-pack", "policy", "--policy-pack-config", `policy/${environment}.json`] as const;
+
+  test("the policy pack stops what production must have and dev has not", async () => {
+    const { code, stdout } = await stack.pulumi("preview", ...policy("production"));
+    expect(code).toEqual(failed);
+    expect(stdout).toMatch(/\[mandatory\] +database-multi-az +\(aws:rds:Instance: authensor-dev-primary\)/);
+    expect(stdout).not.toMatch(/\[mandatory\] +database-own-key/);
+  });
+
   test("a preview of the empty stack plans to create all of it, and makes nothing", async () => {
-    const said = await stack.succeed("preview");
+    const said = await stack.succeed("preview", ...policy("development"));
     expect(counted(said)).toEqual([expect.stringMatching(/^\+ \d+ to create$/)]);
     expect(stack.state.entries).toEqual([]);
   });
@@ -67,7 +77,7 @@ describe("dev, of what AWS and Kubernetes would answer", () => {
     const made = () => stack.state.entries.filter(({ type }) => type === token.deployment).map(({ name }) => name);
     expect(made()).toEqual([]);
     failing.clear();
-    const said = await stack.succeed("up", "--yes", "--skip-preview");
+    const said = await stack.succeed("up", "--yes", "--skip-preview", ...policy("development"));
     expect(made()).toHaveLength(3);
     expectNoSecret(stack, stack.stateFile(), stdout, stderr, said);
   });
