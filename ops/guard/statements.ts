@@ -8,7 +8,7 @@ import type { DatabaseError, Done, Driver, QueryingClient } from "./driver";
 
 /**
  * Names every statement that can be prepared, the first `most` of them: a pooler that keeps fewer would prepare them again and again.
- * One that the server refuses by its name is sent again without one, and stays without on this connection.
+ * One that the server refuses by its name is sent again without one. One that failed stays without on this connection.
  */
 export function prepareStatements(driver: Driver, most: number, log: Log): void {
   if (!(most > 0)) return;
@@ -38,26 +38,31 @@ export function prepareStatements(driver: Driver, most: number, log: Log): void 
     names.set(text, name);
     return name;
   };
-  const leaveUnnamed = (client: QueryingClient, text: string, error: DatabaseError) => {
+  /**
+   * Whether it is to be sent again. Whatever the error, it stays without a name: pg parses a name again that failed, and binds one again that
+   * it closed, and PgBouncer (1.25.2, src/prepare.c) closes the connection of who does.
+   */
+  const failed = (client: QueryingClient, text: string, error: DatabaseError) => {
     unnamed.set(client, (unnamed.get(client) ?? new Set()).add(text));
+    if (!wasNotRun(error)) return false;
     tell("a prepared statement was refused and sent again as it is", { error: error.message });
+    return true;
   };
 
   prototype.query = function (text, values, done) {
     const name = typeof text === "string" ? nameOf(this, text) : undefined;
     if (typeof text !== "string" || name === undefined) return query.call(this, text, values, done);
     const [parameters, callback] = typeof values === "function" ? [undefined, values as Done] : [values, done];
-    const again = (error: DatabaseError) => {
-      leaveUnnamed(this, text, error);
-      return query.call(this, text, parameters, callback);
-    };
-    if (callback === undefined)
-      return (query.call(this, { name, text }, parameters) as Promise<unknown>).catch((error: DatabaseError) => {
-        if (wasNotRun(error)) return again(error);
-        throw error;
-      });
+    const again = () => query.call(this, text, parameters, callback);
+    if (typeof callback !== "function")
+      return (query.call(this, { name, text }, parameters, callback) as Promise<unknown>).catch(
+        (error: DatabaseError) => {
+          if (failed(this, text, error)) return again();
+          throw error;
+        },
+      );
     return query.call(this, { name, text }, parameters, (error, result) => {
-      if (error && wasNotRun(error)) again(error);
+      if (error && failed(this, text, error)) again();
       else callback(error, result);
     });
   };

@@ -493,6 +493,37 @@ describe("a program whose statements the guard prepares", () => {
   });
 });
 
+describe("a statement that failed, asked for again on the same connection through the guard", () => {
+  buildGuard();
+  test.each([
+    [
+      "while it was parsed",
+      `[["select nothing from receipts", []], ["select nothing from receipts", []]]`,
+      ['column "nothing" does not exist', 'column "nothing" does not exist'],
+    ],
+    [
+      "for a value that pg cannot send",
+      `[["select $1::text", [circular]], ["select $1::text", ["a"]]]`,
+      [expect.stringContaining("circular"), "done"],
+    ],
+  ])("%s, is answered by the server, not by a closed connection", async (_, asked, answers) => {
+    const program = start(
+      `import pg from "pg";
+       const circular = {};
+       circular.self = circular;
+       const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL, max: 1 });
+       const client = await pool.connect();
+       const answers = [];
+       for (const [text, values] of ${asked}) answers.push(await client.query(text, values).then(() => "done", (error) => error.message));
+       console.log(JSON.stringify(answers));
+       process.exit();`,
+      { env: { DATABASE_URL: pod.url("app", pooledDatabase.controlPlane), PREPARED_STATEMENTS: "32" } },
+    );
+    expect(await program.end, program.output.stderr).toBe(0);
+    expect(JSON.parse(program.output.stdout)).toEqual(answers);
+  });
+});
+
 describe("nobody comes in", () => {
   test.each([
     [

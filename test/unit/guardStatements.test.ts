@@ -133,6 +133,13 @@ describe("any other statement is prepared", () => {
   });
 });
 
+test("a callback that is null means a promise, as it does to pg", async () => {
+  const { printed } = await sentBy(
+    program(`const client = await pool.connect(); console.log(await asked(client.query("select 2", [], null)));`),
+  );
+  expect(printed).toEqual(["done"]);
+});
+
 /** What PostgreSQL says where it does not take a name, by its function that says so. */
 const refusals = [
   ["26000", "FetchPreparedStatement", "of a name that it does not know"],
@@ -195,12 +202,30 @@ describe("a prepared statement that is refused", () => {
     const { sent, printed } = await sentBy(
       program(
         `const client = await pool.connect();
-         for (const n of [0, 1, 2, 3, 4, 5]) console.log(await asked(client.query("${insert}", [n])));`,
-        `(text, name, number) => text === "${insert}" && ${JSON.stringify(others)}[number - 1]`,
+         for (const n of [0, 1, 2, 3, 4, 5]) console.log(await asked(client.query("${insert} -- " + n, [n])));`,
+        `(text, name, number) => text.startsWith("${insert}") && ${JSON.stringify(others)}[number - 1]`,
       ),
+      "100",
     );
     expect(printed).toEqual(others.map(({ message }) => message));
-    expect(sent).toEqual(others.map((_, n) => [named, insert, n]));
+    expect(sent).toEqual(others.map((_, n) => [named, `${insert} -- ${n}`, n]));
+  });
+
+  // pg would parse its name again on the same connection, and PgBouncer would close that.
+  test("for any other reason stays without a name on this connection, by promise or callback", async () => {
+    const ask = `
+      const client = await pool.connect();
+      const by = (text) => new Promise((resolve) => client.query(text, (error) => resolve(error?.message ?? "done")));
+      console.log(await asked(client.query("select 2")));
+      console.log(await asked(client.query("select 2")));
+      console.log(await by("select 3"));
+      console.log(await by("select 3"));`;
+    const { sent, printed, told } = await sentBy(
+      program(ask, `(text, name) => text !== "select 1" && name && { message: "lock timeout" }`),
+    );
+    expect(printed).toEqual(["lock timeout", "done", "lock timeout", "done"]);
+    expect(sent).toEqual([[named, "select 2"], ["select 2"], [named, "select 3"], ["select 3"]]);
+    expect(told).toEqual([]);
   });
 
   test("after its program gave up waiting is not sent again", async () => {
