@@ -1,9 +1,8 @@
 /** What the archiver's pod is given: its rights in the bucket, and its ways to the database. */
 import { beforeAll, describe, expect, test } from "vitest";
-import program from "../..";
 import type { PodTemplate } from "./kubernetesTypes";
-import { record, type World } from "./mocks";
-import { configOf } from "./stacks";
+import { type World } from "./mocks";
+import { worldOf } from "./worlds";
 
 interface Statement {
   Sid: string;
@@ -16,7 +15,7 @@ let world: World<unknown>;
 let statements: Statement[];
 const name = "authensor-prod-archive";
 beforeAll(async () => {
-  world = await record<unknown>(program, { stack: "prod", config: configOf("prod") });
+  world = await worldOf("prod");
   const policy = world.one("aws:iam/rolePolicy:RolePolicy", name).inputs.policy as string;
   statements = (JSON.parse(policy) as { Statement: Statement[] }).Statement;
 });

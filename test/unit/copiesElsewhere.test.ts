@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import program from "../..";
 import { record, type World } from "./mocks";
 import { configOf, type Stack } from "./stacks";
+import { worldOf } from "./worlds";
 
 const run = (stack: Stack, config: Record<string, string> = {}) => {
   const own = Object.entries(config).map(([key, value]) => [`authensor-database:${key}`, value] as const);
@@ -23,7 +24,7 @@ let dev: World<unknown>;
 let prod: World<unknown>;
 let local: World<unknown>;
 beforeAll(async () => {
-  [dev, prod, local] = [await run("dev"), await run("prod"), await run("local")];
+  [dev, prod, local] = [await worldOf("dev"), await worldOf("prod"), await worldOf("local")];
 });
 
 describe("backup copies", () => {

@@ -1,20 +1,16 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import program from "../..";
 import { metrics, type Metric } from "../../ops/monitor/metrics";
 import { assumed, prices } from "../../review/costs";
 import { costsOfWorld, costsPage } from "./costs";
-import { record, type World } from "./mocks";
-import { configOf } from "./stacks";
+import type { World } from "./mocks";
+import { worldOf } from "./worlds";
 
 let dev: World<unknown>;
 let prod: World<unknown>;
 beforeAll(async () => {
-  [dev, prod] = [
-    await record<unknown>(program, { stack: "dev", config: configOf("dev") }),
-    await record<unknown>(program, { stack: "prod", config: configOf("prod") }),
-  ];
+  [dev, prod] = [await worldOf("dev"), await worldOf("prod")];
 });
 
 const usd = (world: World<unknown>, what: RegExp) => costsOfWorld(world).find((cost) => what.test(cost.what))?.usd;

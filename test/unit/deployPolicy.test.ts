@@ -7,6 +7,7 @@ import { actionsOf } from "./deployActions";
 import { askedFor, isAskedWithoutName } from "./deployResources";
 import { record, type World } from "./mocks";
 import { configOf, stacks } from "./stacks";
+import { worldOf } from "./worlds";
 
 interface Statement {
   Sid: string;
@@ -26,7 +27,7 @@ let worlds: World<unknown>[];
 let used: Set<string>;
 beforeAll(async () => {
   worlds = [];
-  for (const stack of stacks) worlds.push(await record<unknown>(program, { stack, config: configOf(stack) }));
+  for (const stack of stacks) worlds.push(await worldOf(stack));
   const types = worlds.flatMap((world) => world.resources.filter(({ custom }) => custom).map(({ type }) => type));
   const lookUps = worlds.flatMap((world) => world.invoked.map(({ token }) => token));
   used = new Set([...types, ...lookUps].filter((type) => type.startsWith("aws:")));

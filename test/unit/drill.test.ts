@@ -15,6 +15,7 @@ import { Failure } from "../../ops/program";
 import type { PodTemplate } from "./kubernetesTypes";
 import { record, type World } from "./mocks";
 import { configOf } from "./stacks";
+import { worldOf } from "./worlds";
 
 interface Statement {
   Sid: string;
@@ -28,7 +29,7 @@ let world: World<unknown>;
 let statements: Statement[];
 let template: PodTemplate;
 beforeAll(async () => {
-  world = await record<unknown>(program, { stack: "prod", config: configOf("prod") });
+  world = await worldOf("prod");
   const policy = world.one("aws:iam/rolePolicy:RolePolicy", name).inputs.policy as string;
   statements = (JSON.parse(policy) as { Statement: Statement[] }).Statement;
   const { spec } = world.one("kubernetes:batch/v1:CronJob", name).inputs as {

@@ -4,29 +4,26 @@ import { beforeAll, expect, test } from "vitest";
 import program from "../..";
 import { handlers, invokes } from "../../cloud/handlers";
 import { readProject } from "../../local/config";
-import { record, type World } from "./mocks";
+import { record } from "./mocks";
 
 const checkout = join(__dirname, "../..");
 
 /** Settings that make the program construct or look up something that it would not without them: a new one of these belongs here. */
-const settings: string[][] = [
-  ['ingress={"host":"decisions.example.com","class":"traefik","tlsSecret":"tls","from":["traefik"]}'],
-  ["replicaEksClusterName=laptop-west"],
-  ["primaryKmsKeyArn=arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"],
-  ["pageEmails=oncall@example.com"],
-  ['podMonitorLabels={"release":"prometheus"}'],
+const settings = [
+  'ingress={"host":"decisions.example.com","class":"traefik","tlsSecret":"tls","from":["traefik"]}',
+  "replicaEksClusterName=laptop-west",
+  "primaryKmsKeyArn=arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+  "pageEmails=oncall@example.com",
+  'podMonitorLabels={"release":"prometheus"}',
 ];
 
 let constructed: Set<string>;
 let asked: Set<string>;
 beforeAll(async () => {
-  const worlds: World<unknown>[] = [];
-  for (const given of settings) {
-    const { config } = readProject(checkout, join(checkout, "Pulumi.local.yaml"), given);
-    worlds.push(await record<unknown>(program, { stack: "local", config }));
-  }
-  constructed = new Set(worlds.flatMap((w) => w.resources.flatMap(({ type, custom }) => (custom ? type : []))));
-  asked = new Set(worlds.flatMap((w) => w.invoked.map(({ token }) => token)));
+  const { config } = readProject(checkout, join(checkout, "Pulumi.local.yaml"), settings);
+  const { resources, invoked } = await record<unknown>(program, { stack: "local", config });
+  constructed = new Set(resources.flatMap(({ type, custom }) => (custom ? type : [])));
+  asked = new Set(invoked.map(({ token }) => token));
 });
 
 test("every type that the program makes has a handler, and there is none that it does not make", () => {

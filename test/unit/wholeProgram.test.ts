@@ -11,6 +11,7 @@ import { lookups } from "./mockOutputs";
 import { record, unknown, type Options, type Values, type World } from "./mocks";
 import { configurationOf, judge, levelOf } from "./policies";
 import { configOf, stacks, type Stack } from "./stacks";
+import { worldOf } from "./worlds";
 
 const warn = vi.spyOn(pulumi.log, "warn").mockResolvedValue();
 afterAll(() => warn.mockRestore());
@@ -31,7 +32,7 @@ const advised: Record<Stack, string[]> = {
 
 let worlds: Record<Stack, World<unknown>>;
 beforeAll(async () => {
-  worlds = { dev: await run("dev"), prod: await run("prod"), local: await run("local") };
+  worlds = { dev: await worldOf("dev"), prod: await worldOf("prod"), local: await worldOf("local") };
 });
 
 describe.each(stacks)("the program for %s", (stack) => {
