@@ -1,4 +1,4 @@
-/** `make verify`, `anchor` and `search`: the ops programs that an auditor runs, on this machine's deployment. */
+/** `make verify`, `anchor`, `search` and `hold`: the ops programs that an auditor runs, on this machine's deployment. */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { readOutputs, type LocalOutputs } from "./outputs";
@@ -8,13 +8,17 @@ export const auditorPrograms = {
   verify: "verify the audit trail",
   anchor: "print where every chain of the trail ends now",
   search: "find receipts by words, by id, or the latest",
+  hold: "keep months from expiring in the locked bucket: place, release, list",
 };
 
 /** As its CronJob has them. The replica is preferred by the program itself, where there is one and it answers. */
-const databasesOf = (program: string, outputs: LocalOutputs) =>
-  program === "verify"
+const databasesOf = (program: string, outputs: LocalOutputs) => {
+  // Run by hand, it tells the database nothing.
+  if (program === "hold") return { DATABASE_URL: undefined, REPLICA_URL: undefined };
+  return program === "verify"
     ? { DATABASE_URL: outputs.verifierUrl, REPLICA_URL: outputs.verifierReplicaUrl }
     : { DATABASE_URL: outputs.auditorUrl, REPLICA_URL: outputs.replicaUrl };
+};
 
 const environmentOf = (program: string, outputs: LocalOutputs) => ({
   ...outputs.backupBucketAccess,

@@ -52,7 +52,7 @@ $$;
 
 grant execute on function audit.report_months(bigint, timestamptz, jsonb) to authensor_archiver;
 
-insert into audit.programs values ('compact', 'authensor_archiver');
+insert into audit.programs values ('compact', 'authensor_archiver'), ('hold', 'authensor_archiver');
 
 grant execute on function audit.report_run(text, boolean, text) to authensor_archiver;
 

@@ -8,8 +8,11 @@ export interface BackupBucket {
 
 const allow = { Effect: "Allow" };
 
+const foldersOf = (arn: Input<string>, folders: readonly string[]) =>
+  folders.map((folder) => interpolate`${arn}/${folder}/*`);
+
 const objectsOf = (arn: Input<string>) =>
-  ["manifests", "segments", "dumps", "parts", "months", "archives"].map((folder) => interpolate`${arn}/${folder}/*`);
+  foldersOf(arn, ["manifests", "segments", "dumps", "parts", "months", "archives"]);
 
 const throughS3 = (region: string) => ({ StringEquals: { "kms:ViaService": `s3.${region}.amazonaws.com` } });
 
@@ -69,5 +72,34 @@ export function archiverStatements(bucket: BackupBucket) {
     },
     { ...allow, Sid: "GiveUpAnUpload", Action: "s3:AbortMultipartUpload", Resource: objects },
     { ...allow, Sid: "Encrypt", Action: "kms:GenerateDataKey", Resource: keyArn, Condition: throughS3(region) },
+  ];
+}
+
+/** What who holds months may do beside reading: place and lift legal holds, and note them; no other lock, and nothing is deleted. */
+export function holdStatements(bucket: BackupBucket) {
+  const { arn, region, keyArn } = bucket;
+  const notes = foldersOf(arn, ["holds", "held"]);
+  return [
+    ...archiveReaderStatements(bucket),
+    {
+      ...allow,
+      Sid: "HoldAndRelease",
+      Action: ["s3:PutObjectLegalHold", "s3:GetObjectLegalHold"],
+      Resource: [...foldersOf(arn, ["manifests", "segments", "months", "archives"]), ...notes],
+    },
+    {
+      ...allow,
+      Sid: "AddNewNotes",
+      Action: "s3:PutObject",
+      Resource: notes,
+      Condition: { Null: { "s3:if-none-match": "false" } },
+    },
+    {
+      ...allow,
+      Sid: "ReadNotes",
+      Action: ["s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectRetention"],
+      Resource: notes,
+    },
+    { ...allow, Sid: "EncryptNotes", Action: "kms:GenerateDataKey", Resource: keyArn, Condition: throughS3(region) },
   ];
 }

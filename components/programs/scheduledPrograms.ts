@@ -1,5 +1,5 @@
 import type { Input } from "@pulumi/pulumi";
-import { archiveReaderStatements, archiverStatements } from "../backup/bucketRights";
+import { archiveReaderStatements, archiverStatements, holdStatements } from "../backup/bucketRights";
 import { drillStatements, type DrillTarget } from "../backup/drillRights";
 import { databaseEgress, type EgressRule } from "../pods/networkRules";
 import { databaseCaName, trustPath } from "../pods/trust";
@@ -158,6 +158,21 @@ export const scheduledPrograms = {
     aws: ({ backups }) => ({
       description: "Authensor: who compacts months reads the backup bucket, and adds their archives",
       statements: archiverStatements(backups),
+    }),
+  },
+  // After compact: archives that came since are held too. Holds are placed and released by hand, with other arguments.
+  hold: {
+    what: "legal holds are applied to what came since",
+    schedule: "57 6 * * *",
+    deadline: 6 * 3600,
+    retries: 0,
+    connection: "archiver",
+    connections: 1,
+    args: ["apply"],
+    env: bucketEnv,
+    aws: ({ backups }) => ({
+      description: "Authensor: who holds months from expiring reads the backup bucket, and places legal holds",
+      statements: holdStatements(backups),
     }),
   },
   // After compact, so that what is due leaves on the day that it may.

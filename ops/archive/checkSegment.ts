@@ -2,6 +2,7 @@
 import { Failure } from "../program";
 import type { Bucket } from "./bucket";
 import { nameOf, type ArchivedName } from "./chains";
+import type { endsOf } from "./ends";
 import { Follower, genesis, type Place } from "./follow";
 import { sealedSince } from "./late";
 import { readLine, type Line } from "./lines";
@@ -28,6 +29,8 @@ export interface Checked {
   problems: string[];
   /** What has left the bucket by its age, with all that is older: its segment, or the manifest but for a marker. */
   expired: "segment" | "marked" | undefined;
+  /** A month whose archive has left the bucket, where an older one is held; `to`: where chains stood after it. */
+  left?: { month: string; to: Parameters<typeof endsOf>[0] };
 }
 
 interface Seen {

@@ -11,6 +11,7 @@ const groups = (number: number): string =>
 export const manifestFolder = "manifests/";
 export const dumpFolder = "dumps/";
 export const monthFolder = "months/";
+export const holdFolder = "holds/";
 
 /** `manifests/000/012/345.json` */
 export const numberedKey = (folder: string, number: number): string => `${folder}${groups(number)}.json`;
@@ -55,3 +56,6 @@ export const archiveKey = (month: string, number: number, random: string): strin
 /** A drill's report, by its start: `drills/2026/11/28/20261128T210000Z-9f1c3a5b.json` */
 export const drillKey = (startedAt: string, random: string): string =>
   `drills/${dayFolder(startedAt.slice(0, 10))}/${startedAt.replaceAll(/[-:]|\.\d+/g, "")}-${random}.json`;
+
+/** What a legal hold holds, as it is noted before it is held. */
+export const heldFolder = (hold: number): string => `held/${String(hold).padStart(9, "0")}/`;

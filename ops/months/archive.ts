@@ -33,7 +33,13 @@ async function* throughMonth(
   if (month && reading.before && month.manifests.before !== reading.before.sha256)
     problems.push(`${monthKey(month.number)} does not go on where the manifests before it end`);
   if (problems.length > 0) yield { manifest: undefined, problems, expired: undefined };
-  if (!month || (!object && expiring)) return;
+  if (!month) return;
+  if (!object && expiring) {
+    // An older one is held (ops/hold), or has not gone yet: this one's manifest says where to go on.
+    if (reading.last === undefined) return;
+    yield { manifest: undefined, problems: [], expired: undefined, left: month };
+    return passMonth(reading, month, undefined);
+  }
   let shown = reading.before?.manifest;
   if (object)
     try {

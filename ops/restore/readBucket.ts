@@ -43,9 +43,14 @@ export async function readBucket(bucket: Bucket, upTo: number, store: Store, log
     if (to <= (reading.last ?? 0)) return;
     for await (const checked of checkManifests(bucket, reading, store.taker, { to })) take(checked);
   };
+  const gap = await lastGap(bucket);
+  if (gap) {
+    log.warn(`archives up to that of ${gap.month} are not restored: it has left the bucket, and older ones are held`);
+    passMonth(reading, gap, undefined);
+  }
   for await (const found of allMonths(bucket)) {
     const { month, object, expiring } = found;
-    if (!object && expiring) continue;
+    if ((!object && expiring) || (month && gap && month.number <= gap.number)) continue;
     // Its end is not in question.
     if (month && month.manifests.last > upTo) break;
     if (month) await readSegments(month.manifests.first - 1);
@@ -70,6 +75,16 @@ export async function readBucket(bucket: Bucket, upTo: number, store: Store, log
   if (begun > owed)
     throw new Failure(`segments before ${manifestKey(begun)} are gone from the bucket ${bucket.name}`, unused);
   return archives;
+}
+
+/** The newest month that has left the bucket while an older one is there, since it is held: no chain can be read across it. */
+async function lastGap(bucket: Bucket): Promise<Month | undefined> {
+  let [there, gap]: [boolean, Month | undefined] = [false, undefined];
+  for await (const { month, object, expiring } of allMonths(bucket)) {
+    if (object) there = true;
+    else if (there && expiring) gap = month;
+  }
+  return gap;
 }
 
 async function readMonth(

@@ -3,7 +3,7 @@ import type { Anchor } from "../anchorFormat";
 import type { AcceptedFork } from "../archive/acceptFork";
 import type { Bucket } from "../archive/bucket";
 import { checkArchive } from "../archive/check";
-import type { Taker } from "../archive/checkSegment";
+import type { Checked, Taker } from "../archive/checkSegment";
 import { endsOf } from "../archive/ends";
 import type { Flaw } from "../archive/follow";
 import { dumpFolder, manifestFolder, manifestKey, monthFolder } from "../archive/keys";
@@ -56,6 +56,7 @@ export async function verifyArchive(
   const flaws: { number: number; flaw: Flaw }[] = [];
   const forks: AcceptedFork[] = [];
   const expired = { segment: [] as Manifest[], marked: [] as Manifest[] };
+  const gaps: NonNullable<Checked["left"]>[] = [];
   let [oldest, newest]: [Manifest | undefined, Manifest | undefined] = [undefined, undefined];
   let [manifests, rows] = [0, 0];
   const witness = new Witness(checkpoints);
@@ -72,6 +73,7 @@ export async function verifyArchive(
   for await (const checked of read(bucket, checkpoints.length > 0 || restored ? taker : undefined)) {
     bucket.signal.throwIfAborted();
     checked.problems.forEach(wrong);
+    if (checked.left) gaps.push(checked.left);
     const { manifest } = checked;
     if (!manifest) continue;
     restored?.next(manifest);
@@ -103,7 +105,8 @@ export async function verifyArchive(
     ...unknownToAnchors(checkpoints, [...anchors.values()]),
     ...(await departureFindings(bucket, checkpoints)),
   );
-  witness.gone = goneBefore(oldest, expired.segment.at(-1));
+  const lastGap = gaps.at(-1);
+  witness.gone = lastGap ? endsOf(lastGap.to) : goneBefore(oldest, expired.segment.at(-1));
   const anchor = restored ? restored.reached : newest;
   return {
     anchors: anchor ? [anchorOf(anchor)] : [],
@@ -115,6 +118,7 @@ export async function verifyArchive(
       ...expired.segment
         .slice(-1)
         .map(({ as_of, archive }) => `segments up to that of ${manifestKey(archive.number)} (${as_of})`),
+      ...(gaps.length > 0 ? [`archives of ${gaps.map(({ month }) => month).join(", ")}`] : []),
     ].map((what) => `${what}, which have left the bucket ${bucket.name}`),
     report: {
       bucket: bucket.name,

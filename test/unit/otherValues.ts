@@ -78,6 +78,7 @@ export const otherValues: Readonly<Record<string, Record<string, string>>> = {
   ...alone("partitionsSchedule", "18 3 * * *"),
   ...alone("archiveSchedule", "*/4 * * * *"),
   ...alone("compactSchedule", "28 4 * * *"),
+  ...alone("holdSchedule", "58 6 * * *"),
   retireSchedule: { retireSchedule: "28 7 * * *", onlineMonths: "9" },
   ...alone("verifyRecentSchedule", "48 5 * * *"),
   ...alone("verifyWholeSchedule", "18 6 * * 0"),

@@ -100,6 +100,7 @@ describe("defaults", () => {
         partitions: "17 3 * * *",
         archive: "*/5 * * * *",
         compact: "27 4 * * *",
+        hold: "57 6 * * *",
         retire: "27 7 * * *",
         drill: "17 9 5 1,4,7,10 *",
         "verify-recent": "47 5 * * *",

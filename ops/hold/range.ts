@@ -1,0 +1,60 @@
+/** Which objects of the bucket a range of months needs, so that its receipts can be read and proven by them alone. */
+import type { Bucket } from "../archive/bucket";
+import { manifestKey, monthKey } from "../archive/keys";
+import { allManifests, firstVersionOf, readManifest } from "../archive/newest";
+import { isUnreadable } from "../archive/unreadable";
+import { allMonths } from "../months/find";
+import type { Month } from "../months/manifest";
+import type { Hold, HeldObject } from "./record";
+
+export interface Needed {
+  objects: HeldObject[];
+  /** What cannot be held, in sentences. */
+  problems: string[];
+}
+
+const dayMs = 86_400_000;
+
+/**
+ * Archives that have a receipt or a change of one of the months, and the manifests of all later archives: by them the held ones stay
+ * linked with the newest. Of what has no archive yet, the segments that were written in these months, or within a day after.
+ */
+export async function objectsOf(bucket: Bucket, { from, to }: Hold["months"]): Promise<Needed> {
+  const objects: HeldObject[] = [];
+  const problems: string[] = [];
+  let [begun, newest]: [boolean, Month | undefined] = [false, undefined];
+  for await (const { month, version, object, problems: wrong } of allMonths(bucket)) {
+    if (!month) {
+      problems.push(...wrong);
+      continue;
+    }
+    newest = month;
+    const carries = Object.keys(month.made).some((made) => from <= made && made <= to);
+    begun ||= carries;
+    if (begun) objects.push({ key: monthKey(month.number), version });
+    if (carries && object) objects.push({ key: month.object.key, version: object.version });
+    else if (carries) problems.push(`${month.object.key} has receipts of these months, and is gone from the bucket`);
+  }
+  const end = Date.UTC(Number(to.slice(0, 4)), Number(to.slice(5)), 1) + dayMs;
+  if (newest && Date.parse(newest.as_of) >= end) return { objects, problems };
+  for await (const found of allManifests(bucket, newest?.manifests.last)) {
+    bucket.signal.throwIfAborted();
+    const manifest = { key: manifestKey(found.number), version: found.version };
+    try {
+      const { as_of: asOf, archive } = (await readManifest(bucket, found)).manifest;
+      if (Date.parse(asOf) >= end) break;
+      if (asOf.slice(0, 7) < from) continue;
+      const { key } = archive.segment;
+      const segment = await firstVersionOf(bucket, key);
+      objects.push(manifest);
+      if (segment) objects.push({ key, version: segment.version });
+      else problems.push(`${key} was written in these months, and is gone from the bucket`);
+    } catch (error) {
+      if (!isUnreadable(error)) throw error;
+      // Of which time it is nobody can say any more.
+      objects.push(manifest);
+      problems.push((error as Error).message);
+    }
+  }
+  return { objects, problems };
+}

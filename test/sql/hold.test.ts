@@ -1,0 +1,296 @@
+/** Legal holds: receipts of a range of months stay in the bucket, whatever its lifecycle says, until the hold is released. */
+import { DeleteObjectCommand, HeadObjectCommand, PutObjectLegalHoldCommand } from "@aws-sdk/client-s3";
+import type pg from "pg";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { holdStatements } from "../../components/backup/bucketRights";
+import { Bucket } from "../../ops/archive/bucket";
+import { archive } from "../../ops/archive/run";
+import { applyHolds } from "../../ops/hold/apply";
+import { notedFor } from "../../ops/hold/held";
+import { record } from "../../ops/hold/record";
+import { silentLog } from "../../ops/log";
+import { compact } from "../../ops/months/compact";
+import { readBucket } from "../../ops/restore/readBucket";
+import { roles } from "../../ops/roles";
+import { findArchived } from "../../ops/search/archived";
+import { verifyArchive } from "../../ops/verify/archived";
+import { month, monthName } from "../months";
+import { startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
+import { insertReceipts, newReceipt } from "../receipts";
+import { lockedBucket, makeBucket, testRegion, testS3, type TestS3 } from "../s3";
+import { runOps } from "./programs";
+
+const { signal } = new AbortController();
+const dayMs = 86_400_000;
+const retentionDays = 40;
+let server: TestPostgres;
+let s3: TestS3;
+let database: TestDatabase;
+let owner: pg.Client;
+let auditor: pg.Client;
+let bucket: Bucket;
+let made = 0;
+
+const keyArn = "arn:aws:kms:eu-west-1:000000000000:key/k";
+const held = holdStatements({ arn: "arn:aws:s3:::holds", region: testRegion, keyArn });
+
+beforeAll(async () => {
+  [server, s3] = await Promise.all([startPostgres(), testS3({}, { holder: held })]);
+  database = await server.createDatabase({ migrated: true });
+  [owner, auditor] = await Promise.all([database.connect(roles.owner), database.connect(roles.auditor)]);
+});
+afterAll(() => Promise.all([server.stop(), s3.close()]));
+
+const newBucket = (name = `holds-${++made}`) => {
+  const rule = {
+    id: "gone",
+    prefix: "",
+    transitions: [],
+    expirationDays: retentionDays,
+    noncurrentDays: 1,
+    expiredObjectDeleteMarker: true,
+  };
+  makeBucket(s3.root, name, { ...lockedBucket, lifecycle: [rule] });
+  return new Bucket(s3.client({ forcePathStyle: true }), name, signal);
+};
+beforeEach(() => {
+  s3.ahead = 0;
+  bucket = newBucket();
+});
+
+const archived = () =>
+  archive({ client: auditor, bucket, environment: "test", told: 0, log: silentLog, mostRows: 1000 });
+/** As of so many months from now: the archive of what is in segments now. */
+const compacted = () =>
+  compact({
+    ...{ bucket, environment: "test", delayDays: 7, told: 0, log: silentLog },
+    now: new Date(month(1).getTime() + 8 * dayMs),
+  });
+const receipts = (n: number, more = {}) =>
+  insertReceipts(
+    owner,
+    Array.from({ length: n }, () => newReceipt(more)),
+  );
+/** Three archives: of a receipt of long ago, of this month's, and of this month's again. */
+async function threeArchives(): Promise<void> {
+  await receipts(1, { created_at: "2019-01-01T00:00:00Z", actor_id: "old" });
+  await receipts(2);
+  await archived();
+  await compacted();
+  for (let i = 0; i < 2; i++) {
+    await receipts(2);
+    await archived();
+    await compacted();
+  }
+}
+const place = (from: string, to: string) => record(bucket, { by: "Jane Roe", reason: "case 1", months: { from, to } });
+const release = (hold: number) => record(bucket, { by: "Jane Roe", reason: "closed", releases: hold });
+const apply = () => applyHolds(bucket, silentLog);
+const age = async () => {
+  for (const days of [retentionDays + 1, 3, 3]) {
+    s3.ahead += days * dayMs;
+    await s3.applyLifecycles();
+  }
+};
+const isHeld = async (Key: string, as = bucket) => {
+  const [first] = (await as.list(Key))[0]!.versions;
+  const { ObjectLockLegalHoldStatus: status } = await as.client.send(
+    new HeadObjectCommand({ Bucket: as.name, Key, VersionId: first!.id }),
+  );
+  return status === "ON";
+};
+async function keysBelow(folder: string): Promise<string[]> {
+  const keys: string[] = [];
+  for (const { key, folder: isFolder } of await bucket.list(folder))
+    keys.push(...(isFolder ? await keysBelow(key) : [key]));
+  return keys;
+}
+const env = () => ({
+  AWS_ENDPOINT_URL_S3: s3.url,
+  BACKUP_BUCKET: bucket.name,
+  BACKUP_REGION: testRegion,
+  ...s3.environment,
+});
+const search = () =>
+  findArchived(
+    bucket,
+    { query: "", latest: true, since: "2018-01-01T00:00:00.000Z", until: null, limit: 100 },
+    silentLog,
+  );
+
+describe("when the retention of all is over", () => {
+  it("without a hold all archives have gone", async () => {
+    await threeArchives();
+    await age();
+    expect([...(await keysBelow("archives/")), ...(await keysBelow("months/"))]).toEqual([]);
+  });
+
+  it("what is held is there, is found by a search and is verified, and what has gone beside it is named", async () => {
+    await threeArchives();
+    await place("2019-01", "2019-02");
+    await apply();
+    const [first] = await keysBelow("archives/");
+    await age();
+    expect(await keysBelow("archives/")).toEqual([first]);
+    expect(await keysBelow("months/")).toHaveLength(3);
+    const found = await search();
+    expect(found.problems).toEqual([]);
+    expect(found.rows.map(({ actor_id: agent }) => agent)).toContain("old");
+    expect(found.left).toHaveLength(2);
+    const { findings, left, report } = await verifyArchive(bucket, 0, 0);
+    expect(findings).toEqual([]);
+    expect(report.manifests).toBe(1);
+    expect(left).toEqual([
+      expect.stringMatching(new RegExp(`^archives of ${monthName(0)}, ${monthName(0)}, which have left the bucket`)),
+    ]);
+  });
+
+  it("a restore does not read across what has gone: it begins after it", async () => {
+    await threeArchives();
+    await place("2019-01", "2019-01");
+    await apply();
+    await age();
+    s3.ahead = 0;
+    await receipts(2);
+    await archived();
+    await compacted();
+    const read: number[] = [];
+    const store = {
+      taker: {},
+      take: ({ archive: { number } }: { archive: { number: number } }) => void read.push(number),
+      orUndo: (work: () => Promise<void>) => work(),
+    };
+    await readBucket(bucket, 4, store, silentLog);
+    expect(read).toEqual([4]);
+  });
+});
+
+describe("a hold", () => {
+  it("covers what has no archive yet, and the archive that is made of it afterwards", async () => {
+    await receipts(2);
+    await archived();
+    await place(monthName(0), monthName(0));
+    await apply();
+    for (const key of [...(await keysBelow("segments/")), ...(await keysBelow("manifests/"))])
+      expect(await isHeld(key), key).toBe(true);
+    await receipts(1);
+    await archived();
+    await compacted();
+    const [key = ""] = await keysBelow("archives/");
+    expect(await isHeld(key)).toBe(false);
+    expect(await apply()).toMatchObject({ placed: 2, problems: [] });
+    expect(await isHeld(key)).toBe(true);
+    expect(await apply(), "nothing is left to do").toMatchObject({ placed: 0, problems: [] });
+  });
+
+  it("that was cut off is finished by the next run, and its release misses nothing", async () => {
+    await threeArchives();
+    const hold = await place("2019-01", "2019-01");
+    const ended = new Bucket(s3.client({ forcePathStyle: true }), bucket.name, signal);
+    let calls = 0;
+    const send = ended.client.send.bind(ended.client) as (command: unknown, ...rest: unknown[]) => Promise<never>;
+    ended.client.send = ((command: unknown, ...rest: unknown[]) =>
+      command instanceof PutObjectLegalHoldCommand && ++calls > 2
+        ? Promise.reject(new Error("ended"))
+        : send(command, ...rest)) as typeof ended.client.send;
+    await expect(applyHolds(ended, silentLog)).rejects.toThrow("ended");
+    expect((await notedFor(bucket, hold)).objects.size).toBe(4);
+    await apply();
+    for (const key of [...(await keysBelow("months/")), (await keysBelow("archives/"))[0]!])
+      expect(await isHeld(key), key).toBe(true);
+    await release(hold);
+    expect(await apply()).toMatchObject({ released: 4 });
+    for (const key of await keysBelow("archives/")) expect(await isHeld(key), key).toBe(false);
+  });
+
+  it("that is released leaves what another one needs, and all that was said of both", async () => {
+    await threeArchives();
+    const first = await place("2019-01", "2019-01");
+    await place("2019-01", monthName(0));
+    await apply();
+    await release(first);
+    expect(await apply()).toMatchObject({ released: 0 });
+    for (const key of await keysBelow("archives/")) expect(await isHeld(key), key).toBe(true);
+    await age();
+    expect(await keysBelow("archives/")).toHaveLength(3);
+    const { stdout } = await runOps("hold", ["list"], env());
+    expect(
+      stdout
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line) as object),
+    ).toMatchObject([
+      { hold: 1, from: "2019-01", by: "Jane Roe", reason: "case 1", released: { by: "Jane Roe", reason: "closed" } },
+      { hold: 2, to: monthName(0), objects: 6 },
+    ]);
+  });
+
+  it("that somebody lifted by hand is placed again", async () => {
+    await threeArchives();
+    await place("2019-01", "2019-01");
+    await apply();
+    const [Key = ""] = await keysBelow("archives/");
+    const off = new PutObjectLegalHoldCommand({ Bucket: bucket.name, Key, LegalHold: { Status: "OFF" } });
+    await bucket.client.send(off);
+    expect(await apply()).toMatchObject({ placed: 1 });
+    expect(await isHeld(Key)).toBe(true);
+  });
+
+  it("of what has gone already says so, and holds the rest", async () => {
+    await threeArchives();
+    const [Key = ""] = await keysBelow("archives/");
+    const { versions } = (await bucket.list(Key))[0]!;
+    await bucket.client.send(
+      new DeleteObjectCommand({
+        ...{ Bucket: bucket.name, Key, VersionId: versions[0]!.id },
+        BypassGovernanceRetention: true,
+      }),
+    );
+    await place("2019-01", monthName(0));
+    expect(await apply()).toMatchObject({
+      problems: [`hold 1: ${Key} has receipts of these months, and is gone from the bucket`],
+    });
+    expect(await isHeld((await keysBelow("archives/"))[1]!)).toBe(true);
+  });
+});
+
+describe("ops/hold", () => {
+  it("records who asks and why, once however often it is said, and refuses what says neither", async () => {
+    await threeArchives();
+    const args = ["place", "--from", "2019-01", "--to", "2019-01", "--by", "Jane Roe"];
+    expect(await runOps("hold", args, env())).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("--reason") as string,
+    });
+    expect(await runOps("hold", [...args, "--reason", " "], env())).toMatchObject({ code: 2 });
+    for (let i = 0; i < 2; i++)
+      expect(await runOps("hold", [...args, "--reason", "case 1"], env())).toMatchObject({
+        code: 0,
+        lines: expect.arrayContaining([expect.objectContaining({ message: "held", hold: 1, objects: 4 })]) as object[],
+      });
+    expect(await keysBelow("holds/")).toHaveLength(1);
+    const done = await runOps("hold", ["release", "1", "--by", "Jane Roe", "--reason", "closed"], env());
+    expect(done).toMatchObject({ code: 0 });
+    expect(await runOps("hold", ["release", "7", "--by", "a", "--reason", "b"], env())).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("there is no hold 7") as string,
+    });
+    const applied = { ...env(), DATABASE_URL: database.url(roles.archiver) };
+    expect(await runOps("hold", ["apply"], applied)).toMatchObject({ code: 0 });
+    const { rows } = await auditor.query("select summary from audit.program_runs where program = 'hold'");
+    expect(rows).toEqual([{ summary: expect.stringContaining("0 holds") as string }]);
+  });
+
+  it("needs no right but those of its role, and nobody else may place or lift a hold", async () => {
+    bucket = newBucket("holds");
+    await threeArchives();
+    await place("2019-01", "2019-01");
+    const asRole = new Bucket(s3.as("holder"), "holds", signal);
+    asRole.client.config.forcePathStyle = true;
+    expect(await applyHolds(asRole, silentLog)).toMatchObject({ placed: 4, problems: [] });
+    const [Key = ""] = await keysBelow("archives/");
+    await expect(asRole.client.send(new DeleteObjectCommand({ Bucket: "holds", Key }))).rejects.toMatchObject({
+      name: "AccessDenied",
+    });
+  });
+});
