@@ -50,7 +50,7 @@ export const database = {
   }),
   reservedConnections: integer("reservedConnections", 26, 1000, {
     description:
-      "Connections that no pool may use, for migrations, maintenance, monitoring and people; at least 26, and two more for each PgBouncer pod beyond two",
+      "Connections that no pool may use, for migrations, maintenance, monitoring and people; at least 27, and two more for each PgBouncer pod beyond two",
     rule: "26 to 1000 connections",
     example: "30",
     default: "30",

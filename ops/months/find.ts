@@ -18,6 +18,9 @@ export interface FoundMonth {
   expiring: boolean;
 }
 
+const dayMs = 86_400_000;
+const isLocked = (until: Date | undefined) => until !== undefined && until.getTime() > Date.now() + dayMs;
+
 export async function* allMonths(bucket: Bucket): AsyncGenerator<FoundMonth> {
   let [last, before, expiring]: [number | undefined, string | undefined, boolean] = [undefined, undefined, true];
   for await (const found of allIn(bucket, monthFolder)) {
@@ -35,6 +38,8 @@ export async function* allMonths(bucket: Bucket): AsyncGenerator<FoundMonth> {
       before = sha256;
       const { key: objectKey } = manifest.object;
       const object = await firstVersionOf(bucket, objectKey);
+      // What expires does not leave before its lock has ended, nor, written right before it, long before its manifest's.
+      if (!object && expiring) expiring = !isLocked(await bucket.lockedUntil(key, found.version));
       if (object?.touched !== undefined && !expiring) problems.push(sayTouched(objectKey, object.touched));
       if (!object && !expiring) problems.push(`${objectKey} is gone, and has not expired`);
       yield { month: manifest, version: found.version, object, problems, expiring };

@@ -43,7 +43,7 @@ export async function readBucket(bucket: Bucket, upTo: number, store: Store, log
     if (to <= (reading.last ?? 0)) return;
     for await (const checked of checkManifests(bucket, reading, store.taker, { to })) take(checked);
   };
-  const gap = await lastGap(bucket);
+  const gap = await lastGap(bucket, upTo);
   if (gap) {
     log.warn(`archives up to that of ${gap.month} are not restored: it has left the bucket, and older ones are held`);
     passMonth(reading, gap, undefined);
@@ -78,9 +78,10 @@ export async function readBucket(bucket: Bucket, upTo: number, store: Store, log
 }
 
 /** The newest month that has left the bucket while an older one is there, since it is held: no chain can be read across it. */
-async function lastGap(bucket: Bucket): Promise<Month | undefined> {
+async function lastGap(bucket: Bucket, upTo: number): Promise<Month | undefined> {
   let [there, gap]: [boolean, Month | undefined] = [false, undefined];
   for await (const { month, object, expiring } of allMonths(bucket)) {
+    if (month && month.manifests.last > upTo) break;
     if (object) there = true;
     else if (there && expiring) gap = month;
   }

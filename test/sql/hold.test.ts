@@ -2,23 +2,25 @@
 import { DeleteObjectCommand, HeadObjectCommand, PutObjectLegalHoldCommand } from "@aws-sdk/client-s3";
 import { jsonStringify } from "@pulumi/pulumi";
 import type pg from "pg";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { holdStatements } from "../../components/backup/bucketRights";
 import { Bucket } from "../../ops/archive/bucket";
 import { archive } from "../../ops/archive/run";
 import { applyHolds } from "../../ops/hold/apply";
 import { notedFor } from "../../ops/hold/held";
 import { record } from "../../ops/hold/record";
+import { dump } from "../../ops/dump/run";
 import { silentLog } from "../../ops/log";
 import { compact } from "../../ops/months/compact";
-import { readBucket } from "../../ops/restore/readBucket";
+import { readBucket, type Store } from "../../ops/restore/readBucket";
+import { restoreFromBucket } from "../../ops/restore/run";
 import { roles } from "../../ops/roles";
 import { findArchived } from "../../ops/search/archived";
 import { verifyArchive } from "../../ops/verify/archived";
 import { month, monthName } from "../months";
-import { startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
+import { migrationsDir, startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
 import { insertReceipts, newReceipt } from "../receipts";
-import { lockedBucket, makeBucket, testRegion, testS3, type TestS3 } from "../s3";
+import { keysIn, lockedBucket, makeBucket, removeObject, testRegion, testS3, type TestS3 } from "../s3";
 import { runOps } from "./programs";
 
 const { signal } = new AbortController();
@@ -56,7 +58,8 @@ const newBucket = (name = `holds-${++made}`) => {
   return new Bucket(s3.client({ forcePathStyle: true }), name, signal);
 };
 beforeEach(() => {
-  s3.ahead = 0;
+  // Long ago, so that locks have ended when it is as old as it must be to go.
+  s3.ahead = -(retentionDays + 8) * dayMs;
   bucket = newBucket();
 });
 
@@ -88,12 +91,23 @@ async function threeArchives(): Promise<void> {
 const place = (from: string, to: string) => record(bucket, { by: "Jane Roe", reason: "case 1", months: { from, to } });
 const release = (hold: number) => record(bucket, { by: "Jane Roe", reason: "closed", releases: hold });
 const apply = () => applyHolds(bucket, silentLog);
-const age = async () => {
-  for (const days of [retentionDays + 1, 3, 3]) {
+const age = async (steps = [retentionDays + 1, 3, 3]) => {
+  for (const days of steps) {
     s3.ahead += days * dayMs;
     await s3.applyLifecycles();
   }
 };
+/** The manifests that a restore reads. */
+async function readUpTo(last: number): Promise<number[]> {
+  const read: number[] = [];
+  const store: Store = {
+    taker: {},
+    take: ({ archive: { number } }) => void read.push(number),
+    orUndo: (work) => work(),
+  };
+  await readBucket(bucket, last, store, silentLog);
+  return read;
+}
 const isHeld = async (Key: string, as = bucket) => {
   const [first] = (await as.list(Key))[0]!.versions;
   const { ObjectLockLegalHoldStatus: status } = await as.client.send(
@@ -101,12 +115,7 @@ const isHeld = async (Key: string, as = bucket) => {
   );
   return status === "ON";
 };
-async function keysBelow(folder: string): Promise<string[]> {
-  const keys: string[] = [];
-  for (const { key, folder: isFolder } of await bucket.list(folder))
-    keys.push(...(isFolder ? await keysBelow(key) : [key]));
-  return keys;
-}
+const keysBelow = (folder: string) => keysIn(bucket, folder);
 const env = () => ({
   AWS_ENDPOINT_URL_S3: s3.url,
   BACKUP_BUCKET: bucket.name,
@@ -147,28 +156,53 @@ describe("when the retention of all is over", () => {
     ]);
   });
 
-  it("a restore does not read across what has gone: it begins after it", async () => {
+  it("a restore does not read across what has gone: it begins after it, and does not call that whole", async () => {
     await threeArchives();
     await place("2019-01", "2019-01");
     await apply();
     // Written when the others are about to expire.
-    s3.ahead = (retentionDays - 1) * dayMs;
+    s3.ahead += (retentionDays - 1) * dayMs;
     await receipts(2);
     await archived();
+    const client = await database.connect(roles.archiver);
+    await dump({ client, bucket, environment: "test", told: 0, log: silentLog, manifest: 4 });
     await compacted();
-    for (const days of [2, 3, 3]) {
-      s3.ahead += days * dayMs;
-      await s3.applyLifecycles();
-    }
-    const read: number[] = [];
-    const store = {
-      taker: {},
-      take: ({ archive: { number } }: { archive: { number: number } }) => void read.push(number),
-      orUndo: (work: () => Promise<void>) => work(),
-    };
-    await readBucket(bucket, 4, store, silentLog);
-    expect(read).toEqual([4]);
+    await age([2, 3, 3]);
+    const warn = vi.fn<(message: string) => void>();
+    const into = await server.createDatabase();
+    const options = { url: into.ownerUrl, bucket, migrationsDir, monthsAhead: 3, signal };
+    expect(await restoreFromBucket({ ...options, log: { ...silentLog, warn } })).toMatchObject({
+      manifests: { count: 1, oldest: 4 },
+      findings: expect.arrayContaining([
+        expect.stringMatching(/^receipts 1 to \d+ of agent "old" are missing/),
+        expect.stringMatching(/^receipts 1 to \d+ of agent "agent-1" are missing/),
+      ]) as string[],
+    });
+    expect(warn.mock.calls.join()).toContain("it has left the bucket, and older ones are held");
   });
+
+  it("a restore up to what is held reads it", async () => {
+    await threeArchives();
+    await place("2019-01", "2019-01");
+    await apply();
+    await age();
+    expect(await readUpTo(1)).toEqual([1]);
+  });
+});
+
+it("an archive that is gone before its lock has ended has not left by its age, whatever was hidden", async () => {
+  s3.ahead = 0;
+  await threeArchives();
+  const [, second = ""] = await keysBelow("archives/");
+  for (const Key of await keysBelow("months/"))
+    await bucket.client.send(new DeleteObjectCommand({ Bucket: bucket.name, Key }));
+  await removeObject(bucket, second);
+  const gone = `${second} is gone, and has not expired`;
+  const { findings, left } = await verifyArchive(bucket, 0, 0);
+  expect(findings.map(({ message }) => message)).toContain(gone);
+  expect(left).toEqual([]);
+  expect((await search()).problems).toContain(gone);
+  expect(await readUpTo(3), "a restore has its segments").toEqual([1, 2, 3]);
 });
 
 describe("a hold", () => {
@@ -245,13 +279,7 @@ describe("a hold", () => {
   it("of what has gone already says so, and holds the rest", async () => {
     await threeArchives();
     const [Key = ""] = await keysBelow("archives/");
-    const { versions } = (await bucket.list(Key))[0]!;
-    await bucket.client.send(
-      new DeleteObjectCommand({
-        ...{ Bucket: bucket.name, Key, VersionId: versions[0]!.id },
-        BypassGovernanceRetention: true,
-      }),
-    );
+    await removeObject(bucket, Key);
     await place("2019-01", monthName(0));
     expect(await apply()).toMatchObject({
       problems: [`hold 1: ${Key} has receipts of these months, and is gone from the bucket`],
@@ -287,7 +315,7 @@ describe("ops/hold", () => {
     expect(rows).toEqual([{ summary: expect.stringContaining("0 holds") as string }]);
   });
 
-  it("needs no right but those of its role, and nobody else may place or lift a hold", async () => {
+  it("needs no right but those of its role, which may not delete what it holds", async () => {
     bucket = newBucket("holds");
     await threeArchives();
     await place("2019-01", "2019-01");

@@ -636,7 +636,7 @@ describe("what only shows in combination", () => {
   });
 
   test("the smallest reserve there may be holds all direct connections and the monitor's through two PgBouncer pods", () => {
-    expect(problemsOf({ reservedConnections: "26" })).toEqual([]);
+    expect(problemsOf({ reservedConnections: "27" })).toEqual([]);
   });
 
   test.each(ownVariables)("%s in controlPlaneEnv is refused: the program sets it", (name) => {
