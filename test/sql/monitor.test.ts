@@ -589,8 +589,9 @@ describe("a question that is given up", () => {
 
 describe("the runbooks' SQL", () => {
   const directory = join(__dirname, "../../docs/runbooks");
+  // What begins a transaction is the owner's: a test of its own runs it (monthArchives).
   const queries = readdirSync(directory).flatMap((file) =>
-    [...readFileSync(join(directory, file), "utf8").matchAll(/^```sql\n(.*?)^```/gms)].map(([, sql = ""]) => [
+    [...readFileSync(join(directory, file), "utf8").matchAll(/^```sql\n(?!begin;)(.*?)^```/gms)].map(([, sql = ""]) => [
       file,
       sql,
     ]),
