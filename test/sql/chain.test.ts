@@ -66,6 +66,19 @@ describe("the seal", () => {
     expect(await chainFaults(auditor)).toEqual([]);
   });
 
+  it("never seals at an earlier time than before, where the server's clock has gone back", async () => {
+    const owner = await database.connect(roles.owner);
+    await insertReceipts(app, [newReceipt({ actor_id: "a" })]);
+    await owner.query("update audit.chain_heads set sealed_at = now() + interval '1 hour'");
+    await insertReceipts(app, [newReceipt({ actor_id: "a" })]);
+    const { rows } = await auditor.query(
+      `select r.sealed_at = h.sealed_at as same, h.sealed_at > now() + interval '59 minutes' as ahead
+         from receipts r join audit.chain_heads h on h.agent = r.actor_id where chain_seq = 2`,
+    );
+    expect(rows).toEqual([{ same: true, ahead: true }]);
+    expect(await chainFaults(auditor)).toEqual([]);
+  });
+
   it("keeps the microseconds that Authensor's own hash drops", async () => {
     const owner = await database.connect(roles.owner);
     await owner.query(
