@@ -29,7 +29,8 @@ const kinds: readonly Kind[] = [
     noun: "functions",
     // What RDS might add (believed) is called by nothing here.
     from: `pg_proc x where ${initial("oid")} and proname !~ '^(rds|aurora)_'`,
-    columns: `${oid}, proname, pronamespace, prolang, provariadic, prosupport::oid, prokind, prosecdef, proleakproof, proisstrict, proretset, provolatile,
+    // information_schema's oid follows the collations that initdb found: it differs by ICU and by the machine's locales, on RDS too.
+    columns: `${oid}, proname, case when ${fixed("pronamespace")} then pronamespace::text else pronamespace::regnamespace::text end, prolang, provariadic, prosupport::oid, prokind, prosecdef, proleakproof, proisstrict, proretset, provolatile,
       proparallel, pronargdefaults, prorettype, proargtypes, proallargtypes, proargmodes, proargnames, prosrc, probin, pg_get_function_sqlbody(oid), proconfig`,
     name: "proname",
   },
