@@ -79,8 +79,7 @@ async function run({ log, signal: ofProgram }: Context): Promise<void> {
     now,
     log,
     signal,
-  });
-  lease.end();
+  }).finally(() => lease.end());
 
   // Also where the program is to end: within what is left of its time.
   let key: string | undefined;

@@ -56,8 +56,9 @@ async function readThrough(bucket: Bucket, found: FoundMonth, stretches: Stretch
   };
   try {
     for await (const { problems: wrong, manifest } of checkMonth(bucket, month, taker, found.object.version)) {
-      const missing = manifest?.archive.flaws.filter(({ kind }) => kind === "missing") ?? [];
-      problems.push(...wrong, ...missing.map(({ says }) => says));
+      // Known or not: the database may have the row as it was.
+      const flaws = manifest?.archive.flaws.filter(({ kind }) => kind === "missing" || kind === "altered") ?? [];
+      problems.push(...wrong, ...flaws.map(({ says }) => says));
     }
   } catch (error) {
     if (!isUnreadable(error)) throw error;

@@ -55,6 +55,7 @@ export async function readBucket(bucket: Bucket, upTo: number, store: Store, log
     if (month && month.manifests.last > upTo) break;
     if (month) await readSegments(month.manifests.first - 1);
     const problems = await unlike(bucket, reading, found);
+    const before = begun;
     if (month && object && problems.length === 0)
       try {
         await store.orUndo(() => readMonth(bucket, reading, { taker: store.taker, take }, month, object.version));
@@ -64,11 +65,13 @@ export async function readBucket(bucket: Bucket, upTo: number, store: Store, log
       } catch (error) {
         if (!isUnreadable(error)) throw error;
         problems.push((error as Error).message);
+        begun = before;
       }
     const why = `${month?.object.key ?? "the archive of a month"} is not used: ${problems.join("; ")}`;
     log.warn(`${why}; segments are read in its place`);
     unused.push(why);
-    owed = Math.min(owed, month?.manifests.first ?? 1);
+    // Once something is stored, a manifest that is not there is told by the next one.
+    if (begun === Infinity) owed = Math.min(owed, month?.manifests.first ?? (reading.last ?? 0) + 1);
   }
   await readSegments(upTo);
   // What an archive had that is not whole has not expired, where nothing is there in its place.

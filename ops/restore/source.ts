@@ -5,6 +5,7 @@ import type { Manifest } from "../archive/manifest";
 import { manifestNumbered, newestManifest, newestNumber, newestOf, numbered, readableFrom } from "../archive/newest";
 import { dumps, type Dump } from "../dump/manifest";
 import type { Migration } from "../migrate/files";
+import { months } from "../months/manifest";
 import { Failure } from "../program";
 
 export interface Source {
@@ -21,8 +22,9 @@ export interface Asked {
 }
 
 export async function readSource(bucket: Bucket, migrations: readonly Migration[], asked: Asked): Promise<Source> {
-  // In this order: whoever archives meanwhile adds no dump that goes with a later manifest.
+  // In this order: whoever archives meanwhile adds no dump and no month that goes with a later manifest.
   const dump = await dumpOf(bucket, asked);
+  const month = asked.manifest === undefined ? (await newestOf(bucket, months))?.manifest : undefined;
   const manifest =
     asked.manifest === undefined
       ? (await newestManifest(bucket))?.manifest
@@ -37,6 +39,10 @@ export async function readSource(bucket: Bucket, migrations: readonly Migration[
   if (dump.manifest > number)
     throw new Failure(
       `${dumpKey(dump.number)} goes with ${manifestKey(dump.manifest)}, and ${asked.manifest === undefined ? `the newest in the bucket ${bucket.name} is ${number}: manifests were removed` : `--manifest is ${number}: name an older dump, or none`}`,
+    );
+  if (month && month.manifests.last > number)
+    throw new Failure(
+      `${month.object.key} goes up to ${manifestKey(month.manifests.last)}, and the newest in the bucket ${bucket.name} is ${number}: manifests were removed. What is left is restored by --manifest ${number}`,
     );
   assertOurs(manifestKey(number), manifest.archive.schema, migrations, migrations.at(-1)?.number ?? 0);
   // A dump may be of the version before: its rows then go through the migrations that came since.

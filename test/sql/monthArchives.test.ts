@@ -282,7 +282,7 @@ describe("a month that is due to leave the database", () => {
   const receiptsLeft = async () =>
     Number((await owner.query<{ n: string }>("select count(*) as n from receipts")).rows[0]!.n);
   /** Three receipts of last month, and one of this. */
-  const prepared = async () => {
+  const prepared = async (beforeItIsArchived = () => Promise.resolve<unknown>(undefined)) => {
     const names = [-1, 0, 1].map(monthName);
     const tables = ["public.receipts", "audit.receipt_history"].map((name) => name.split("."));
     await makeMonths(owner, { months: tables.map(([schema = "", table = ""]) => ({ schema, table, names })) });
@@ -293,6 +293,7 @@ describe("a month that is due to leave the database", () => {
       newReceipt({ created_at, actor_id: "b", decision_outcome: "require_approval" }),
     ]);
     await insertReceipts(owner, [newReceipt()]);
+    await beforeItIsArchived();
     await archived();
   };
 
@@ -440,6 +441,22 @@ describe("a month that is due to leave the database", () => {
     const { rows } = await owner.query<{ id: string }>("select id from receipts where actor_id = 'b'");
     await owner.query(/```sql\n(begin;.*?)```/s.exec(runbook)![1]!.replaceAll("<id>", rows[0]!.id));
     expect(await retirement()).toMatchObject({ months: [monthName(-1)] });
+  });
+
+  it("stays where the bucket has a row only as it was altered, though the manifest says so and the database has it as it was", async () => {
+    const write = (resource: string) =>
+      superuser.query(
+        `set session_replication_role = replica;
+         update receipts set envelope = jsonb_set(envelope, '{action,resource}', '"${resource}"') where actor_id = 'b'`,
+      );
+    const was = newReceipt().envelope as { action: { resource: string } };
+    await prepared(() => write("altered"));
+    await write(was.action.resource);
+    await told();
+    await expect(retirement()).rejects.toMatchObject({
+      details: expect.arrayContaining([expect.stringContaining('agent "b"')]) as string[],
+    });
+    expect(await receiptsLeft()).toBe(4);
   });
 
   it("is told of by the archiver alone", async () => {
