@@ -18,8 +18,10 @@ export function buildGuard(): void {
     cpSync(join(root, "ops"), join(directory, "ops"), { recursive: true });
     // Shorter in the source: what is built from it has the numbers where the names were.
     const limits = join(directory, "ops/guard/limits.ts");
-    const short = readFileSync(limits, "utf8").replace(/(?<=const (farewell|lastAnswers) = )\d+/g, "1");
-    expect(short.match(/ = 1;/g)).toHaveLength(2);
+    const short = readFileSync(limits, "utf8")
+      .replace(/(?<=const farewell = )\d+/, "1")
+      .replace(/(?<=const lastAnswers = )\d+/, "4");
+    expect(short).toMatch(/farewell = 1;.*lastAnswers = 4;/s);
     writeFileSync(limits, short);
     writeFileSync(join(directory, "guard.cjs"), (await bundleOps(["guard"], directory)).guard);
   });

@@ -330,13 +330,16 @@ describe("the lock table, filled through the pooler again and again", () => {
     await admin.query(`set role ${roles.owner}; select from audit.repair_roles(); reset role`);
   });
 
+  /** As the guard's: a query that is never answered is given up (ops/guard/limits.ts). */
+  const patience = { connectionTimeoutMillis: 20_000, query_timeout: 20_000 };
+
   /** Whether each receipt was stored, in order, from the first time that the guard ended one of a role's two clients that fill the table. */
   async function storedUnderAttack(by: "app" | "telemetry", enough: (stored: readonly boolean[]) => boolean) {
     let stop = false;
     let guarded = false;
     const log = { ...silentLog, warn: () => (guarded = true) };
     const once = async (database: string, login: "app" | "telemetry", sql: string) => {
-      const client = await attacked.connect(attacked.url(login, database));
+      const client = await attacked.connect(attacked.url(login, database), patience);
       await client.query(sql).finally(() => client.end());
     };
     const fill = async (key: number) => {
@@ -352,7 +355,7 @@ describe("the lock table, filled through the pooler again and again", () => {
     // A connection is kept, as the control plane keeps its own: twenty logins take longer than the attack.
     let client: pg.Client | undefined;
     const store = async () => {
-      client ??= await attacked.connect(attacked.url("app", pooledDatabase.controlPlane));
+      client ??= await attacked.connect(attacked.url("app", pooledDatabase.controlPlane), patience);
       await client.query(receipt);
     };
     for (const until = Date.now() + 150_000; !enough(stored) && Date.now() < until; await sleep(20)) {

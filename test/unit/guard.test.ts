@@ -304,7 +304,7 @@ describe("a program that is told to end", () => {
     kill("SIGTERM");
     expect(await end).toBe(0);
     // The farewell, 1 s here, and what the end itself takes; nothing of the 65 s that the connection may be idle for.
-    expect(Date.now() - began).toBeLessThan(3000);
+    expect(Date.now() - began).toBeLessThan(20_000);
     await over;
     expect(reset).toBeUndefined();
   });
