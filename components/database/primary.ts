@@ -39,6 +39,8 @@ export class Primary extends pulumi.ComponentResource {
   /** What a replica in another region is made from. */
   readonly arn: pulumi.Output<string>;
   readonly identifier: pulumi.Output<string>;
+  /** Its major version. */
+  readonly postgresVersion: string;
   /** What the server must report in `pg_settings` once it runs as deployed. */
   readonly expectedSettings: Record<string, string>;
 
@@ -83,6 +85,7 @@ export class Primary extends pulumi.ComponentResource {
     this.port = this.instance.port;
     this.arn = this.instance.arn;
     this.identifier = this.instance.identifier;
+    this.postgresVersion = args.postgresVersion;
     this.expectedSettings = expectedSettings(parameters);
 
     this.registerOutputs({ address: this.address, port: this.port, arn: this.arn, identifier: this.identifier });

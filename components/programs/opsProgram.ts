@@ -8,6 +8,7 @@ import { type PodArgs, podTemplate, type PodTemplate } from "../pods/podTemplate
 import { secretVolume } from "../pods/secretKey";
 import { trustPath } from "../pods/trust";
 import type { DatabaseConnection } from "./databaseConnection";
+import { opsImage } from "./opsImage";
 import { programCode, type ProgramCode } from "./programCode";
 
 /** Where a program's own file is in its container, and where those that it starts are. */
@@ -22,8 +23,8 @@ const uid = 1000;
 
 export interface OpsProgramArgs extends PodArgs {
   namespace: string;
-  /** A stock Node image. */
-  image: string;
+  /** A stock Node image. Default: `opsImage`. */
+  image?: string;
   /** The command's name. */
   command: string;
   args?: string[];
@@ -114,7 +115,7 @@ export function opsProgram(name: string, args: OpsProgramArgs, parent: pulumi.Re
     containers: [
       {
         name: args.command,
-        image: args.image,
+        image: args.image ?? opsImage,
         command: ["node", `${programPath}/${code.file}`],
         args: args.args ?? [],
         env: [

@@ -3,7 +3,7 @@ import { archiveReaderStatements, archiverStatements, holdStatements } from "../
 import { drillStatements, type DrillTarget } from "../backup/drillRights";
 import { databaseEgress, type EgressRule } from "../pods/networkRules";
 import { databaseCaName, trustPath } from "../pods/trust";
-import type { ConnectionName, OfReplica } from "./databaseConnection";
+import type { ConnectionName, OfPooler, OfReplica } from "./databaseConnection";
 import { sqlPath } from "./sqlPath";
 
 /** What an entry may be made of; index.ts has the values. */
@@ -53,7 +53,7 @@ export interface ScheduledProgram {
   /** Seconds from the order to end until it is killed. Default: Kubernetes' 30. */
   gracePeriod?: number;
   /** Which URL it gets as DATABASE_URL_FILE, and with it what it may do there; the way there is open to it. */
-  connection: Exclude<ConnectionName, OfReplica>;
+  connection: Exclude<ConnectionName, OfPooler | OfReplica>;
   /** Further ones by name: `{ REPLICA: "replica" }` is REPLICA_URL_FILE. Those of a replica only where there is one. */
   databases?: Readonly<Record<string, ConnectionName>>;
   /** Connections to the primary, beside PgBouncer's, that a run holds. */
@@ -305,5 +305,8 @@ export const scheduledSources = [
 export type TimedName = {
   [Name in ScheduledName]: (typeof scheduledPrograms)[Name] extends { schedule: string } ? Name : never;
 }[ScheduledName];
+
+/** Those of this deployment that have a schedule, as the database is told of them. */
+export const timedProgramsOf = (has: Features) => programsOf(has).filter(isTimed);
 
 export const isTimed = (name: ScheduledName): name is TimedName => "schedule" in scheduledPrograms[name];
