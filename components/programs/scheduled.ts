@@ -7,15 +7,8 @@ import { opsProgram, type OpsProgramArgs } from "./opsProgram";
 import type { ProgramCode } from "./programCode";
 import { complete, type WithDefaults } from "../stack/defaults";
 import { acknowledgedFile, ScheduledFiles } from "./scheduledFiles";
-import {
-  type ScheduledInputs,
-  isTimed,
-  programsOf,
-  type ScheduledProgram,
-  scheduledPrograms,
-  sourceOf,
-  type TimedName,
-} from "./scheduledPrograms";
+import { type ScheduledInputs, type ScheduledProgram, sourceOf } from "./scheduledProgram";
+import { isTimed, programsOf, scheduledPrograms, type TimedName } from "./scheduledPrograms";
 
 const acknowledgedPath = "/app/acknowledged";
 
