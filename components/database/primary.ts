@@ -51,11 +51,12 @@ export class Primary extends pulumi.ComponentResource {
     const ground = foundation(name, args, parameters, this);
     this.key = ground.key;
     this.parameterGroup = ground.parameterGroup;
-    this.monitoringRoleArn = monitoringRole(`${name}-monitoring`, args, this);
+    const monitoring = monitoringRole(`${name}-monitoring`, args, this);
+    this.monitoringRoleArn = monitoring.arn;
     const { args: instance, opts: instanceOpts } = transformed(
       args.transform?.instance,
       {
-        ...instanceArgs(args, ground, this.monitoringRoleArn),
+        ...instanceArgs(args, ground, monitoring.arn),
         engine: "postgres",
         engineVersion: args.postgresVersion,
         dbName: databaseName,
@@ -74,7 +75,7 @@ export class Primary extends pulumi.ComponentResource {
       {
         parent: this,
         protect: deletionProtection,
-        dependsOn: ground.logGroups,
+        dependsOn: [...ground.logGroups, monitoring.allowed],
         // RDS refuses no change of it and makes none: every preview would show it again.
         ignoreChanges: ["engineLifecycleSupport"],
         customTimeouts: { create: "1h", update: "3h", delete: "1h" },

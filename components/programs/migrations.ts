@@ -126,7 +126,11 @@ export class Migrations extends pulumi.ComponentResource {
           // No ttlSecondsAfterFinished: a Job that is gone would be made, and run, again.
         },
       },
-      { ...child, customTimeouts: { create: `${deadline + 60}s`, update: `${deadline + 60}s` } },
+      {
+        ...child,
+        dependsOn: program.dependsOn,
+        customTimeouts: { create: `${deadline + 60}s`, update: `${deadline + 60}s` },
+      },
     );
 
     this.registerOutputs({ job: this.job.metadata.name });

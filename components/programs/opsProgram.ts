@@ -61,6 +61,8 @@ export interface OpsProgram {
   labels: Record<string, string>;
   metadata: { namespace: pulumi.Input<string>; labels: Record<string, string> };
   template: PodTemplate;
+  /** What must be there before its pods. */
+  dependsOn: pulumi.Input<pulumi.Resource>[];
 }
 
 /**
@@ -156,7 +158,7 @@ export function opsProgram(name: string, args: OpsProgramArgs, parent: pulumi.Re
     },
     spec,
   };
-  return { labels, metadata, template: podTemplate(args, template) };
+  return { labels, metadata, template: podTemplate(args, template), dependsOn: identity?.inForce ?? [] };
 }
 
 const isThere = <T>(entry: [string, T | undefined]): entry is [string, T] => entry[1] !== undefined;

@@ -39,7 +39,7 @@ export class Scheduled extends pulumi.ComponentResource {
     const { program, entry, schedule, inputs, connections } = args;
     const { region, eksClusterName, permissionsBoundaryArn, tags } = args;
     const acknowledged = entry.knowsAcknowledged ? inputs.acknowledged : undefined;
-    const { labels, metadata, template } = opsProgram(
+    const { labels, metadata, template, dependsOn } = opsProgram(
       name,
       {
         ...args,
@@ -94,7 +94,7 @@ export class Scheduled extends pulumi.ComponentResource {
           },
         },
       },
-      { parent: this },
+      { parent: this, dependsOn },
     );
 
     this.registerOutputs({ cronJob: this.cronJob.metadata.name });
