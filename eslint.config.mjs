@@ -8,7 +8,7 @@ const concepts = [
 ];
 
 export default tseslint.config(
-  { ignores: ["node_modules/", ".local/", "library/dist/"] },
+  { ignores: ["node_modules/", ".local/"] },
   js.configs.recommended,
   {
     files: ["**/*.ts"],

@@ -12,9 +12,8 @@ import { limitsOf, poolsFor, roleConnections } from "./components/pooling/connec
 import { Pgbouncer, pgbouncerNames, pgbouncerPods } from "./components/pooling/pgbouncer";
 import { bundleMigrations, bundleOps } from "./components/programs/opsBundle";
 import { scheduleAll } from "./components/programs/scheduled";
-import { timedProgramsOf } from "./components/programs/scheduledPrograms";
+import { isTimed, programsOf, scheduledSources } from "./components/programs/scheduledPrograms";
 import { Schema } from "./components/programs/schema";
-import { sources } from "./components/programs/sources";
 import { surroundings } from "./surroundings";
 import { stackOutputs } from "./outputs";
 import { readSettings } from "./settings";
@@ -71,14 +70,15 @@ async function program() {
       namespace,
       ...database.endpoints,
       ownerOnReplica: settings.database.rebootForParameters,
-      pgbouncer: { host: pgbouncerNames(namespace)[0], ca: certificates.caPem },
+      pgbouncerHost: pgbouncerNames(namespace)[0],
       credentials: database.secrets.credentials.current,
       databaseCa,
+      pgbouncerCa: certificates.caPem,
     },
     inNamespace,
   );
 
-  const bundles = await bundleOps(sources, __dirname);
+  const bundles = await bundleOps(["reboot", "migrate", "guard", "monitor", ...scheduledSources], __dirname);
   const opsProgram = {
     ...{ namespace, ...settings.ops, trustSecret },
     ...{ ...account, region: regions.primary, eksClusterName: cluster.name, tags },
@@ -96,7 +96,7 @@ async function program() {
       expectations: {
         monthsAhead,
         connections: roleConnections(limitsOf(settings)),
-        programs: timedProgramsOf(features),
+        programs: programsOf(features).filter(isTimed),
       },
     },
     inNamespace,
@@ -113,7 +113,7 @@ async function program() {
       inputs: {
         environment,
         monthsAhead,
-        backups,
+        backups: { ...backups, keyArn: backups.key.arn },
         archiveKnownFlaws: backup.archiveKnownFlaws,
         archiveDelayDays: backup.archiveDelayDays,
         ...features,

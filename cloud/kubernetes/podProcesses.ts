@@ -3,8 +3,16 @@ import type { Context } from "../handler";
 import { quoteLog } from "../host/logs";
 import { running } from "../host/pidFile";
 import { sleep } from "../host/wait";
-import { insideOf, launch, logFileOf, pidFileOf, type Exit, type Place } from "./container";
-import { endContainer, killContainer } from "./endContainer";
+import {
+  endContainer,
+  insideOf,
+  killContainer,
+  launch,
+  logFileOf,
+  pidFileOf,
+  type Exit,
+  type Place,
+} from "./container";
 import type { PodRecord } from "./podRecord";
 import type { Container } from "./podSpec";
 import { tryProbe } from "./probes";

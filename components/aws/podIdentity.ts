@@ -17,9 +17,7 @@ export interface PodIdentityArgs {
 }
 
 export interface PodIdentity {
-  serviceAccountName: string;
-  /** What its pods depend on, to come no earlier than the identity is in force. */
-  inForce: pulumi.Input<pulumi.Resource>[];
+  serviceAccountName: pulumi.Output<string>;
 }
 
 /**
@@ -70,11 +68,12 @@ export function podIdentity(name: string, args: PodIdentityArgs, parent: pulumi.
     { region, clusterName: eksClusterName, namespace, serviceAccount, roleArn: role.arn, tags },
     { parent, dependsOn: [policy] },
   );
-  const inForce = pulumi.all([role.createDate, association.id]).apply(([created]) => {
+  const made = pulumi.all([account.metadata.name, role.createDate, association.id]);
+  const serviceAccountName = made.apply(([name, created]) => {
     const wait = pulumi.runtime.isDryRun() ? 0 : untilInForce(created);
-    return new Promise<pulumi.Resource>((resolve) => setTimeout(resolve, wait, association));
+    return new Promise<string>((resolve) => setTimeout(resolve, wait, name));
   });
-  return { serviceAccountName: serviceAccount, inForce: [account, inForce] };
+  return { serviceAccountName };
 }
 
 /**

@@ -19,11 +19,13 @@ export interface ConnectionsArgs {
   replica?: Endpoint | undefined;
   /** Whether the owner connects to the replica, as who reboots the servers does. Default: no, and there is no URL for it. */
   ownerOnReplica?: boolean;
-  /** PgBouncer's Service as its clients name it, and the PEM of what signs its certificate. Default: there is none, and all connect directly. */
-  pgbouncer?: { host: string; ca: pulumi.Input<string> };
+  /** PgBouncer's Service as its clients name it. */
+  pgbouncerHost: string;
   credentials: Record<RoleKey, Credentials>;
   /** PEM of what signs the database servers' certificates. */
   databaseCa: string;
+  /** PEM of what signs PgBouncer's. */
+  pgbouncerCa: pulumi.Input<string>;
 }
 
 interface Server extends Pick<DatabaseConnection, "egress" | "podLabels"> {
@@ -51,17 +53,14 @@ export class Connections extends pulumi.ComponentResource {
       {
         metadata,
         immutable: true,
-        stringData: {
-          [databaseCaName]: args.databaseCa,
-          ...(args.pgbouncer && { [pgbouncerCaName]: args.pgbouncer.ca }),
-        },
+        stringData: { [databaseCaName]: args.databaseCa, [pgbouncerCaName]: args.pgbouncerCa },
       },
       { parent: this },
     );
     this.trustSecret = trust.metadata.name;
 
-    const pgbouncer: Server | undefined = args.pgbouncer && {
-      host: args.pgbouncer.host,
+    const pgbouncer: Server = {
+      host: args.pgbouncerHost,
       port: pgbouncerPort,
       ca: pgbouncerCaName,
       egress: egressToPods("pgbouncer", pgbouncerPort),
@@ -83,7 +82,7 @@ export class Connections extends pulumi.ComponentResource {
     const direct = (connection: string, role: RoleKey, { host, port, blocks }: Endpoint) =>
       connect(connection, role, { host, port, ca: databaseCaName, egress: databaseEgress(blocks, port) }, databaseName);
     const pooled = (connection: string, pool: Pool, role: RoleKey = pooledRole[pool]) =>
-      pgbouncer ? connect(connection, role, pgbouncer, pooledDatabase[pool]) : direct(connection, role, args.primary);
+      connect(connection, role, pgbouncer, pooledDatabase[pool]);
     this.urls = {
       controlPlaneDatabase: pooled("control-plane-database", "controlPlane"),
       audit: pooled("audit", "app"),
@@ -96,7 +95,7 @@ export class Connections extends pulumi.ComponentResource {
       maintenance: direct("maintenance", "maintenance", args.primary),
       monitor: direct("monitor", "monitor", args.primary),
       // Through the pool that nobody's decision waits for.
-      ...(pgbouncer && { monitorPool: pooled("monitor-pool", "auditor", "monitor") }),
+      monitorPool: pooled("monitor-pool", "auditor", "monitor"),
       ...(args.replica && {
         replica: direct("replica", "auditor", args.replica),
         verifierReplica: direct("verifier-replica", "verifier", args.replica),

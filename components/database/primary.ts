@@ -39,8 +39,6 @@ export class Primary extends pulumi.ComponentResource {
   /** What a replica in another region is made from. */
   readonly arn: pulumi.Output<string>;
   readonly identifier: pulumi.Output<string>;
-  /** Its major version. */
-  readonly postgresVersion: string;
   /** What the server must report in `pg_settings` once it runs as deployed. */
   readonly expectedSettings: Record<string, string>;
 
@@ -51,12 +49,11 @@ export class Primary extends pulumi.ComponentResource {
     const ground = foundation(name, args, parameters, this);
     this.key = ground.key;
     this.parameterGroup = ground.parameterGroup;
-    const monitoring = monitoringRole(`${name}-monitoring`, args, this);
-    this.monitoringRoleArn = monitoring.arn;
+    this.monitoringRoleArn = monitoringRole(`${name}-monitoring`, args, this);
     const { args: instance, opts: instanceOpts } = transformed(
       args.transform?.instance,
       {
-        ...instanceArgs(args, ground, monitoring.arn),
+        ...instanceArgs(args, ground, this.monitoringRoleArn),
         engine: "postgres",
         engineVersion: args.postgresVersion,
         dbName: databaseName,
@@ -75,7 +72,7 @@ export class Primary extends pulumi.ComponentResource {
       {
         parent: this,
         protect: deletionProtection,
-        dependsOn: [...ground.logGroups, monitoring.allowed],
+        dependsOn: ground.logGroups,
         // RDS refuses no change of it and makes none: every preview would show it again.
         ignoreChanges: ["engineLifecycleSupport"],
         customTimeouts: { create: "1h", update: "3h", delete: "1h" },
@@ -86,7 +83,6 @@ export class Primary extends pulumi.ComponentResource {
     this.port = this.instance.port;
     this.arn = this.instance.arn;
     this.identifier = this.instance.identifier;
-    this.postgresVersion = args.postgresVersion;
     this.expectedSettings = expectedSettings(parameters);
 
     this.registerOutputs({ address: this.address, port: this.port, arn: this.arn, identifier: this.identifier });

@@ -87,11 +87,7 @@ export class Reboots extends pulumi.ComponentResource {
           template: program.template,
         },
       },
-      {
-        parent: this,
-        dependsOn: program.dependsOn,
-        customTimeouts: { create: `${deadline + 60}s`, update: `${deadline + 60}s` },
-      },
+      { parent: this, customTimeouts: { create: `${deadline + 60}s`, update: `${deadline + 60}s` } },
     );
 
     this.registerOutputs({ job: this.job.metadata.name });
