@@ -49,7 +49,8 @@ export async function* checkManifests(
     if (found.number > to) return;
     const key = manifestKey(found.number);
     const { last } = reading;
-    const problems = last !== undefined && found.number > last + 1 ? [goneBetween(last, found.number)] : [];
+    const problems =
+      last !== undefined && found.number > last + 1 ? [goneBetween(manifestKey, last, found.number)] : [];
 
     let read: ReadManifest;
     try {
@@ -94,7 +95,7 @@ export async function* checkManifests(
   }
 }
 
-function goneBetween(last: number, next: number): string {
-  const [from, to] = [manifestKey(last + 1), manifestKey(next - 1)];
+export function goneBetween(keyOf: (number: number) => string, last: number, next: number): string {
+  const [from, to] = [keyOf(last + 1), keyOf(next - 1)];
   return from === to ? `${from} is gone` : `${from} to ${to} are gone`;
 }
