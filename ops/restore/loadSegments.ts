@@ -5,11 +5,12 @@ import type { Bucket } from "../archive/bucket";
 import { archivedKinds, archivedNames } from "../archive/chains";
 import type { Taker } from "../archive/checkSegment";
 import type { Manifest } from "../archive/manifest";
+import { sqlState } from "../database";
 import type { Log } from "../log";
 import { Failure } from "../program";
 import type { CopyIn } from "./copyIn";
 import { buildIndexes, dropIndexes } from "./indexes";
-import { readBucket, type Store } from "./readBucket";
+import { readBucket, type Read, type Store } from "./readBucket";
 import { copyOf, rowOf } from "./rows";
 import { applyChanges, dropBranch, forgetImports, makeHeads } from "./settle";
 import { withoutTriggers } from "./triggers";
@@ -24,8 +25,8 @@ export interface Loaded {
     newest: Manifest;
     /** Months that were read from their archives. */ archives: number;
   };
-  /** Rows that were archived more than once, and that a table has once; one sentence each. */
-  twice: string[];
+  /** What is wrong in the bucket and kept nothing from being restored: rows that were archived twice, a month that cannot be read; one sentence each. */
+  flaws: string[];
 }
 
 /** In one transaction: all of it, or nothing. @param upTo what came to the bucket later belongs to no dump that was chosen before */
@@ -33,9 +34,8 @@ export async function loadSegments(client: pg.Client, bucket: Bucket, upTo: numb
   const statusOf = await statuses(client);
   const read = { rows: 0, count: 0, oldest: 0, last: undefined as Manifest | undefined };
   const stored = { receipts: 0, changes: 0 };
-  let archives = 0;
-  /** What was read from a month's archive may come again from its segments. */
-  const twice = new Set<string>();
+  let from: Read = { archives: [], doubts: [] };
+  let twice = new Set<string>();
   const say = every(10_000, () =>
     log.info("segments", { rows: read.rows, manifest: read.last?.archive.number ?? 0, of: upTo }),
   );
@@ -86,14 +86,15 @@ export async function loadSegments(client: pg.Client, bucket: Bucket, upTo: numb
           read.last = manifest;
         },
         async orUndo(work) {
-          const before = { ...read };
+          const before = [{ ...read }, new Set(twice)] as const;
           await copy.orUndo(work).catch((error: unknown) => {
-            Object.assign(read, before);
-            throw error;
+            Object.assign(read, before[0]);
+            twice = before[1];
+            throw refusedRow(error) ?? error;
           });
         },
       };
-      archives = (await readBucket(bucket, upTo, store, log)).length;
+      from = await readBucket(bucket, upTo, store, log);
       await copy.end();
       const { last } = read;
       if (!last) throw new Failure(`there is no segment in the bucket ${bucket.name}`);
@@ -109,9 +110,17 @@ export async function loadSegments(client: pg.Client, bucket: Bucket, upTo: numb
   if (!read.last) throw new Error("a restore has ended without a manifest");
   return {
     ...stored,
-    manifests: { count: read.count, oldest: read.oldest, newest: read.last, archives },
-    twice: [...twice],
+    manifests: { count: read.count, oldest: read.oldest, newest: read.last, archives: from.archives.length },
+    flaws: [...twice, ...from.doubts],
   };
+}
+
+/** What the server does not take of an archive that was altered (data exceptions, violated constraints) may be right in its segments. */
+function refusedRow(error: unknown): Failure | undefined {
+  if (!/^2[23]/.test(sqlState(error) ?? "")) return undefined;
+  return Object.assign(new Failure(`the server does not take a row of it: ${(error as Error).message}`), {
+    cause: error,
+  });
 }
 
 const counts = ({ stored }: CopyIn) => ({

@@ -22,19 +22,26 @@ export interface Store {
   orUndo: (work: () => Promise<void>) => Promise<void>;
 }
 
+export interface Read {
+  archives: Month[];
+  /** What may be missing though nothing shows it; one sentence each. */
+  doubts: string[];
+}
+
 /**
  * Each manifest's rows once, oldest first.
  * @param upTo the last manifest
- * @returns the archives that were read
  */
-export async function readBucket(bucket: Bucket, upTo: number, store: Store, log: Log): Promise<Month[]> {
+export async function readBucket(bucket: Bucket, upTo: number, store: Store, log: Log): Promise<Read> {
   const reading = beginning();
   const archives: Month[] = [];
-  const unused: string[] = [];
+  const [unused, doubts]: [string[], string[]] = [[], []];
   let [begun, owed] = [Infinity, Infinity];
+  /** The last manifest of the newest archive that was seen; undefined before the first that can be read. */
+  let seen: number | undefined;
   const take = (checked: Checked) => {
     bucket.signal.throwIfAborted();
-    const manifest = wholeOf(checked, unused);
+    const manifest = wholeOf(checked, begun < Infinity, unused);
     if (!manifest) return;
     begun = Math.min(begun, manifest.archive.number);
     store.take(manifest);
@@ -50,6 +57,8 @@ export async function readBucket(bucket: Bucket, upTo: number, store: Store, log
   }
   for await (const found of allMonths(bucket)) {
     const { month, object, expiring } = found;
+    const end = seen;
+    seen = month?.manifests.last ?? seen;
     if ((!object && expiring) || (month && gap && month.number <= gap.number)) continue;
     // Its end is not in question.
     if (month && month.manifests.last > upTo) break;
@@ -63,7 +72,7 @@ export async function readBucket(bucket: Bucket, upTo: number, store: Store, log
         log.info("a month is stored, from its archive", { month: month.month, archive: month.object.key });
         continue;
       } catch (error) {
-        if (!isUnreadable(error)) throw error;
+        if (bucket.signal.aborted || !isUnreadable(error)) throw error;
         problems.push((error as Error).message);
         begun = before;
       }
@@ -71,22 +80,27 @@ export async function readBucket(bucket: Bucket, upTo: number, store: Store, log
     log.warn(`${why}; segments are read in its place`);
     unused.push(why);
     // Once something is stored, a manifest that is not there is told by the next one.
-    if (begun === Infinity) owed = Math.min(owed, month?.manifests.first ?? (reading.last ?? 0) + 1);
+    if (begun < Infinity) continue;
+    const from = month?.manifests.first ?? (end === undefined ? undefined : end + 1);
+    if (from === undefined) doubts.push(why);
+    else owed = Math.min(owed, from);
   }
   await readSegments(upTo);
   // What an archive had that is not whole has not expired, where nothing is there in its place.
   if (begun > owed)
     throw new Failure(`segments before ${manifestKey(begun)} are gone from the bucket ${bucket.name}`, unused);
-  return archives;
+  const older = `whether what is older than ${manifestKey(begun)} has expired or was removed cannot be told`;
+  return { archives, doubts: begun > 1 ? doubts.map((why) => `${older}: ${why}`) : [] };
 }
 
 /** The newest month that has left the bucket while an older one is there, since it is held: no chain can be read across it. */
 async function lastGap(bucket: Bucket, upTo: number): Promise<Month | undefined> {
   let [there, gap]: [boolean, Month | undefined] = [false, undefined];
   for await (const { month, object, expiring } of allMonths(bucket)) {
-    if (month && month.manifests.last > upTo) break;
+    // After the first that is to stay none has left: without holds nothing but the oldest is read here.
+    if (!expiring || (month && month.manifests.last > upTo)) break;
     if (object) there = true;
-    else if (there && expiring) gap = month;
+    else if (there) gap = month;
   }
   return gap;
 }
@@ -120,15 +134,20 @@ async function unlike(bucket: Bucket, { before, last }: Reading, { month, proble
   return found;
 }
 
-/** @returns undefined where its segment has expired. @throws where anything is wrong with it */
-function wholeOf({ manifest, problems, expired }: Checked, unused: readonly string[]): Manifest | undefined {
-  const [problem, ...others] = problems.filter((one) => !saysTouched(one));
+/** @returns undefined where its segment has expired. @throws where anything is wrong with it, or something is stored that is older */
+function wholeOf(checked: Checked, begun: boolean, unused: readonly string[]): Manifest | undefined {
+  const { manifest, problems, expired, left } = checked;
+  const gone = left?.what ?? (expired === "segment" ? manifest?.archive.segment.key : undefined);
+  const [problem, ...others] = [
+    ...problems.filter((one) => !saysTouched(one)),
+    ...(begun && gone !== undefined ? [`${gone} has left the bucket, and older segments are held`] : []),
+  ];
   if (problem !== undefined)
     throw new Failure(problem, [
       ...others,
       ...unused,
       "--manifest restores up to an older manifest, where the newest is not the archiver's",
     ]);
-  if (!manifest) throw new Failure("a manifest cannot be read");
+  if (!manifest && !left) throw new Failure("a manifest cannot be read");
   return expired === "segment" ? undefined : manifest;
 }

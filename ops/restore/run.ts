@@ -80,7 +80,7 @@ export async function restoreFromBucket(options: RestoreOptions): Promise<Restor
       ...loaded,
       dump: { number: dump.number, asOf: dump.as_of, rows },
       newestReceipt: await newestReceipt(client),
-      findings: [...loaded.twice, ...report.findings.map(({ message }) => message)],
+      findings: [...loaded.flaws, ...report.findings.map(({ message }) => message)],
       unverified: [...leftOut, ...report.unverified],
       seconds: { stored, verified: seconds() },
     };

@@ -5,7 +5,7 @@ import type { Manifest } from "../archive/manifest";
 import { manifestNumbered, newestManifest, newestNumber, newestOf, numbered, readableFrom } from "../archive/newest";
 import { dumps, type Dump } from "../dump/manifest";
 import type { Migration } from "../migrate/files";
-import { months } from "../months/manifest";
+import { months, type Month } from "../months/manifest";
 import { Failure } from "../program";
 
 export interface Source {
@@ -24,7 +24,7 @@ export interface Asked {
 export async function readSource(bucket: Bucket, migrations: readonly Migration[], asked: Asked): Promise<Source> {
   // In this order: whoever archives meanwhile adds no dump and no month that goes with a later manifest.
   const dump = await dumpOf(bucket, asked);
-  const month = asked.manifest === undefined ? (await newestOf(bucket, months))?.manifest : undefined;
+  const month = await newestMonth(bucket, asked);
   const manifest =
     asked.manifest === undefined
       ? (await newestManifest(bucket))?.manifest
@@ -40,14 +40,22 @@ export async function readSource(bucket: Bucket, migrations: readonly Migration[
     throw new Failure(
       `${dumpKey(dump.number)} goes with ${manifestKey(dump.manifest)}, and ${asked.manifest === undefined ? `the newest in the bucket ${bucket.name} is ${number}: manifests were removed` : `--manifest is ${number}: name an older dump, or none`}`,
     );
-  if (month && month.manifests.last > number)
+  const beyond = month && month.manifests.last > number ? month : undefined;
+  if (beyond && asked.manifest === undefined)
     throw new Failure(
-      `${month.object.key} goes up to ${manifestKey(month.manifests.last)}, and the newest in the bucket ${bucket.name} is ${number}: manifests were removed. What is left is restored by --manifest ${number}`,
+      `${beyond.object.key} goes up to ${manifestKey(beyond.manifests.last)}, and the newest in the bucket ${bucket.name} is ${number}: manifests were removed. What is left is restored by --manifest ${number}`,
     );
   assertOurs(manifestKey(number), manifest.archive.schema, migrations, migrations.at(-1)?.number ?? 0);
   // A dump may be of the version before: its rows then go through the migrations that came since.
   assertOurs(dumpKey(dump.number), dump.schema, migrations, dump.schema.number);
-  return { dump, manifest, leftOut: await leftOutOf(bucket, dump, manifest, asked) };
+  return { dump, manifest, leftOut: await leftOutOf(bucket, dump, manifest, asked, beyond) };
+}
+
+/** Who asks for an older manifest may do so since a month's cannot be read. */
+async function newestMonth(bucket: Bucket, asked: Asked): Promise<Month | undefined> {
+  if (asked.manifest === undefined) return (await newestOf(bucket, months))?.manifest;
+  for await (const month of readableFrom(bucket, months)) return month;
+  return undefined;
 }
 
 /** With a manifest that is not the newest goes the newest dump that was there by then and can be read. */
@@ -58,11 +66,18 @@ async function dumpOf(bucket: Bucket, asked: Asked): Promise<Dump | undefined> {
   return undefined;
 }
 
-async function leftOutOf(bucket: Bucket, dump: Dump, { archive, as_of }: Manifest, asked: Asked): Promise<string[]> {
+async function leftOutOf(
+  bucket: Bucket,
+  dump: Dump,
+  { archive, as_of }: Manifest,
+  asked: Asked,
+  beyond: Month | undefined,
+): Promise<string[]> {
   if ((asked.manifest ?? asked.dump) === undefined) return [];
-  const [manifests, dumped] = [await newestNumber(bucket, manifestFolder), await newestNumber(bucket, dumpFolder)];
+  const [named, dumped] = [await newestNumber(bucket, manifestFolder), await newestNumber(bucket, dumpFolder)];
+  const manifests = Math.max(named, beyond?.manifests.last ?? 0);
   const after = (key: string, at: string, newest: number) =>
-    `after ${key} (${at}) is not restored; the newest in the bucket ${bucket.name} is ${newest}`;
+    `after ${key} (${at}) is not restored; the newest that the bucket ${bucket.name} knows is ${newest}`;
   return [
     ...(manifests > archive.number
       ? [`what was archived of receipts and changes ${after(manifestKey(archive.number), as_of, manifests)}`]

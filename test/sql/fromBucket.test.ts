@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { DeleteObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 import type pg from "pg";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Acceptance } from "../../ops/archive/acceptFork";
 import { Bucket } from "../../ops/archive/bucket";
 import { dumpKey, manifestKey } from "../../ops/archive/keys";
@@ -17,9 +17,13 @@ import { dumps, type Dump } from "../../ops/dump/manifest";
 import { dump } from "../../ops/dump/run";
 import { leftOut } from "../../ops/dump/tables";
 import { silentLog, type Log } from "../../ops/log";
+import { compact } from "../../ops/months/compact";
+import { months, type Month } from "../../ops/months/manifest";
+import { readMigrations } from "../../ops/migrate/files";
 import { migrateUp } from "../../ops/migrate/up";
+import { CopyIn } from "../../ops/restore/copyIn";
 import { restoreFromBucket, type RestoreResult } from "../../ops/restore/run";
-import type { Asked } from "../../ops/restore/source";
+import { readSource, type Asked } from "../../ops/restore/source";
 import { roles } from "../../ops/roles";
 import { month } from "../months";
 import { migrationsDir, startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
@@ -538,12 +542,98 @@ describe("where somebody else wrote the next manifest and the next dump, a resto
     expect(restored).toMatchObject({ receipts: 11, dump: { number: 1 }, findings: [] });
     expect(restored.unverified).toEqual([
       expect.stringMatching(
-        /^what was archived of receipts and changes after .*003.json \(.*\) is not restored; the newest .* is 999999999$/,
+        /^what was archived of receipts and changes after .*003.json \(.*\) is not restored; the newest .* knows is 999999999$/,
       ),
       expect.stringMatching(
-        /^what was dumped of policies, keys and all else after .*001.json \(.*\) is not restored; the newest .* is 2$/,
+        /^what was dumped of policies, keys and all else after .*001.json \(.*\) is not restored; the newest .* knows is 2$/,
       ),
     ]);
+  });
+});
+
+describe("a month's archive, in a restore", () => {
+  let compacted: Bucket;
+  let archived: Month;
+  beforeAll(async () => {
+    compacted = await copyOf(bucket);
+    await compact({ ...common(), bucket: compacted, delayDays: 1, now: month(2) });
+    archived = (await newestOf(compacted, months))!.manifest;
+  });
+
+  it("that has an import twice, and then a row that the server refuses, leaves nothing: its segments are in the database, once", async () => {
+    // No longer than it was: what is longer is not even read to its end.
+    const alter = (lines: string[]) =>
+      lines
+        .filter((line) => !line.startsWith('{"chain":"receipts","agent":"new"'))
+        .flatMap((line) => (line.startsWith('{"chain":"imports","seq":2,') ? [line, line] : [line]))
+        .map((line) => line.replace('"x\\\\y"', '"x\\qy"'));
+    const from = await copyOf(compacted, (key, bytes) =>
+      key === archived.object.key ? gzipSync(alter(gunzipSync(bytes).toString().split("\n")).join("\n")) : bytes,
+    );
+    const warn = vi.fn<(message: string) => void>();
+    const [restored, copy] = await restore({ from, log: { ...silentLog, warn } });
+    expect(warn.mock.calls.join()).toContain(
+      `${archived.object.key} is not used: the server does not take a row of it`,
+    );
+    expect(restored).toMatchObject({ receipts: 11, changes: 10, findings: [], manifests: { count: 3, archives: 0 } });
+    const other = await copy.connect(roles.owner);
+    for (const table of ["receipts", "audit.receipt_history", "audit.imports"])
+      expect(await contents(other, table), table).toEqual(await contents(owner, table));
+  });
+
+  it("that goes on beyond the newest manifest, since that was removed, is told, and what it has is not called restored", async () => {
+    const from = await copyOf(compacted, (key, bytes) => (key === manifestKey(3) ? undefined : bytes));
+    await expect(restore({ from })).rejects.toThrow(
+      /^archives\/.* goes up to manifests\/000\/000\/003.json, and the newest in the bucket .* is 2: manifests were removed. What is left is restored by --manifest 2$/,
+    );
+    expect((await readSource(from, readMigrations(dir), { manifest: 2 })).leftOut).toEqual([
+      expect.stringMatching(
+        /^what was archived of receipts and changes after .*002.json .* is not restored; the newest .* knows is 3$/,
+      ),
+    ]);
+  });
+});
+
+describe("rows that are taken back in the middle of a transaction", () => {
+  const into = "copy taken (n) from stdin";
+  const other = "copy taken_too (n) from stdin";
+  const row = (n: number | string) => Buffer.from(`${n}\n`);
+  let client: pg.Client;
+  beforeEach(async () => {
+    client = await original.connect();
+    await client.query("begin; create temp table taken (n int unique); create temp table taken_too (n int)");
+  });
+
+  it.each<[string, (copy: CopyIn) => Promise<void>]>([
+    ["what reads them fails while they are under way", () => Promise.reject(new Error("given up"))],
+    ["the server refuses one as it comes to the end", (copy) => copy.write(into, row("given up"))],
+    [
+      "the server refuses one long before the end",
+      async (copy) => {
+        await copy.write(into, row("given up"));
+        for (let n = 0; n < 300; n++) await copy.write(into, Buffer.from("7\n".repeat(10_000)));
+      },
+    ],
+    ["one is there already", (copy) => copy.write(into, row(1))],
+  ])("leave nothing, and what comes after is stored and counted, where %s", async (_, fail) => {
+    const copy = new CopyIn(client);
+    await copy.write(into, row(1));
+    const work = async () => {
+      await copy.write(into, row(2));
+      await copy.write(other, row(3));
+      await copy.write(into, row(4));
+      await fail(copy);
+    };
+    await expect(copy.orUndo(work)).rejects.toThrow(/given up|duplicate key/);
+    await copy.orUndo(() => copy.write(into, row(5)));
+    await copy.write(other, row(6));
+    await copy.end();
+    expect([...copy.stored]).toEqual([
+      [into, 2],
+      [other, 1],
+    ]);
+    const { rows } = await client.query("select n from taken union all select n from taken_too order by n");
+    expect(rows.map(({ n }: { n: number }) => n)).toEqual([1, 5, 6]);
   });
 });
 

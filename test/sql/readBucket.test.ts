@@ -10,6 +10,7 @@ import { silentLog } from "../../ops/log";
 import { checkByMonths } from "../../ops/months/archive";
 import { compact } from "../../ops/months/compact";
 import type { Month } from "../../ops/months/manifest";
+import { Failure } from "../../ops/program";
 import { readBucket, type Store } from "../../ops/restore/readBucket";
 import { roles } from "../../ops/roles";
 import { month } from "../months";
@@ -77,8 +78,14 @@ async function read(upTo = 6) {
       });
     },
   };
-  const archives = await readBucket(bucket, upTo, store, { ...silentLog, warn });
-  return { lines: stored, manifests, archives: archives.map(({ number }) => number), said: warn.mock.calls.join() };
+  const { archives, doubts } = await readBucket(bucket, upTo, store, { ...silentLog, warn });
+  return {
+    lines: stored,
+    manifests,
+    archives: archives.map(({ number }) => number),
+    said: warn.mock.calls.join(),
+    doubts,
+  };
 }
 const numbers = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => first + i);
 const [first, second] = ["months/000/000/001.json", "months/000/000/002.json"];
@@ -87,7 +94,7 @@ const segmentsOf = async (from: number, to: number) => (await keysIn(bucket, "se
 const manifestsOf = (from: number, to: number) => numbers(from, to).map((number) => manifestKey(number));
 
 it("what a restore reads of the bucket is each archive, and segments after the last; what is in both is taken once", async () => {
-  expect(await read()).toEqual({ lines, manifests: numbers(1, 6), archives: [1, 2], said: "" });
+  expect(await read()).toEqual({ lines, manifests: numbers(1, 6), archives: [1, 2], said: "", doubts: [] });
   for (const key of [...(await segmentsOf(1, 4)), ...manifestsOf(1, 4)]) await removeObject(bucket, key);
   expect(await read(), "without the segments of archives").toMatchObject({ lines, archives: [1, 2] });
 });
@@ -96,7 +103,7 @@ it("what a restore reads of the bucket is segments in place of an archive that i
   const key = await objectOf(first);
   await alterObject(bucket, key, -4);
   const { said, ...found } = await read();
-  expect(found).toEqual({ lines, manifests: numbers(1, 6), archives: [2] });
+  expect(found).toEqual({ lines, manifests: numbers(1, 6), archives: [2], doubts: [] });
   expect(said).toContain(`${key} is not used: `);
   expect(said).toContain("segments are read in its place");
 });
@@ -178,6 +185,46 @@ it("what a restore reads where the oldest has expired is the same when somebody 
   expect(stored).not.toEqual([]);
   await bucket.putNew("months/000/000/009.json", Buffer.from("x"), "application/json");
   expect(await read()).toMatchObject({ lines: stored, said: expect.stringContaining("009.json") as string });
+});
+
+it("what a restore reads where the oldest has expired is the same where the oldest month cannot be read, and it says what cannot be told", async () => {
+  const key = await objectOf(first);
+  for (const gone of [key, first, ...(await segmentsOf(1, 4)), ...manifestsOf(1, 4)]) await removeObject(bucket, gone);
+  const { lines: stored } = await read();
+  await bucket.putNew(first, Buffer.from("x"), "application/json");
+  expect(await read()).toMatchObject({
+    lines: stored,
+    doubts: [
+      expect.stringMatching(
+        /^whether what is older than manifests\/000\/000\/003.json has expired or was removed cannot be told: .*months\/000\/000\/001.json/,
+      ),
+    ],
+  });
+});
+
+it("what a restore reads is refused where a month cannot be read, its segments are gone, and the month before it, which has expired, says where it began", async () => {
+  s3.ahead = -40 * 86_400_000;
+  bucket = await copyBucket(whole, newBucket());
+  s3.ahead = 0;
+  await removeObject(bucket, await objectOf(first));
+  await bucket.client.send(new DeleteObjectCommand({ Bucket: bucket.name, Key: first }));
+  for (const gone of [...(await segmentsOf(1, 4)), ...manifestsOf(1, 4)]) await removeObject(bucket, gone);
+  expect(await read(), "with the second").toMatchObject({ manifests: numbers(3, 6), doubts: [] });
+  await put(second, "x");
+  await expect(read()).rejects.toThrow(/^segments before manifests\/000\/000\/005.json are gone/);
+});
+
+it("what a restore reads of an archive when it is stopped is no reason to leave the archive out", async () => {
+  const stop = new AbortController();
+  bucket = new Bucket(bucket.client, bucket.name, stop.signal);
+  const warn = vi.fn();
+  const store: Store = {
+    taker: {},
+    take: () => stop.abort(new Failure("stopped by SIGTERM")),
+    orUndo: (work) => work(),
+  };
+  await expect(readBucket(bucket, 6, store, { ...silentLog, warn })).rejects.toThrow("stopped by SIGTERM");
+  expect(warn).not.toHaveBeenCalled();
 });
 
 it("a verification too reads the segments of a month whose archive is gone with its manifest", async () => {
