@@ -47,15 +47,19 @@ export const reportStatements = ({ arn, region, keyArn }: BackupBucket) => [
   { ...allow, Sid: "EncryptReports", Action: "kms:GenerateDataKey", Resource: keyArn, Condition: throughS3(region) },
 ];
 
+/** What the archiver may do: read objects and add some. */
+export const archiverStatements = (bucket: BackupBucket) => [
+  ...archiveReaderStatements(bucket),
+  ...addingStatements(bucket),
+];
+
 /**
- * What the archiver may do: add objects and read them. Never delete one, never touch a lock, and never write where something is:
- * S3 takes an object of its only with `If-None-Match`. (Parts of an upload carry no such header; what completes it must.)
+ * Never delete an object, never touch a lock, and never write where something is: S3 takes an object of its only with `If-None-Match`.
+ * (Parts of an upload carry no such header; what completes it must.)
  */
-export function archiverStatements(bucket: BackupBucket) {
-  const { arn, region, keyArn } = bucket;
+export function addingStatements({ arn, region, keyArn }: BackupBucket) {
   const objects = objectsOf(arn);
   return [
-    ...archiveReaderStatements(bucket),
     {
       ...allow,
       Sid: "AddNewObjects",
@@ -75,17 +79,21 @@ export function archiverStatements(bucket: BackupBucket) {
   ];
 }
 
-/** What who holds months may do beside reading: place and lift legal holds, and note them; no other lock, and nothing is deleted. */
-export function holdStatements(bucket: BackupBucket) {
-  const { arn, region, keyArn } = bucket;
+/** What who holds months may do. */
+export const holdStatements = (bucket: BackupBucket) => [
+  ...archiveReaderStatements(bucket),
+  ...holdingStatements(bucket),
+];
+
+/** Beside reading: place and lift legal holds, and note them; no other lock, and nothing is deleted. */
+export function holdingStatements({ arn, region, keyArn }: BackupBucket) {
   const notes = foldersOf(arn, ["holds", "held"]);
   return [
-    ...archiveReaderStatements(bucket),
     {
       ...allow,
       Sid: "HoldAndRelease",
       Action: ["s3:PutObjectLegalHold", "s3:GetObjectLegalHold"],
-      Resource: [...foldersOf(arn, ["manifests", "segments", "months", "archives"]), ...notes],
+      Resource: [...objectsOf(arn), ...notes],
     },
     {
       ...allow,

@@ -18,6 +18,12 @@ export interface Entry {
   versions: { id: string | undefined; deleted: boolean }[];
 }
 
+const dayMs = 86_400_000;
+
+/** Whether it is too early for lifecycle rules to take it, which they do once a day. */
+export const isLocked = (until: Date | undefined): until is Date =>
+  until !== undefined && until.getTime() > Date.now() + dayMs;
+
 /** Whether another object has the key, or gets it at this moment. */
 export const isTaken = (error: unknown): boolean =>
   error instanceof Error && /^(PreconditionFailed|ConditionalRequestConflict)$/.test(error.name);

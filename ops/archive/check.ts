@@ -2,9 +2,9 @@
 import { wrongForks } from "./acceptFork";
 import { passForks, passRows, standsAs, wrongCount } from "./advance";
 import { checkSegment, type Checked, type Taker } from "./checkSegment";
-import type { Bucket } from "./bucket";
+import { isLocked, type Bucket } from "./bucket";
 import { ofEachArchived } from "./chains";
-import { endsOf } from "./ends";
+import { endsBefore, endsOf } from "./ends";
 import type { Place } from "./follow";
 import { manifestKey } from "./keys";
 import { forksUpTo, type Manifest } from "./manifest";
@@ -49,8 +49,8 @@ export async function* checkManifests(
     if (found.number > to) return;
     const key = manifestKey(found.number);
     const { last } = reading;
-    const problems =
-      last !== undefined && found.number > last + 1 ? [goneBetween(manifestKey, last, found.number)] : [];
+    const gone = last !== undefined && found.number > last + 1 ? between(last, found.number) : undefined;
+    const problems = gone === undefined ? [] : [`${gone} ${gone.includes(" to ") ? "are" : "is"} gone`];
 
     let read: ReadManifest;
     try {
@@ -69,6 +69,13 @@ export async function* checkManifests(
     const expiring: boolean = found.touched === "hidden" && (first || reading.marked);
     reading.marked = expiring;
     if (touched !== undefined && !expiring) problems.push(touched);
+    if (gone !== undefined && expiring && !isLocked(await bucket.lockedUntil(key, found.version))) {
+      // So has this one's time, which is held, and what is between it and the held one before is older.
+      const ends = endsBefore(manifest);
+      Object.assign(reading, { ends, before: undefined });
+      problems.length = 0;
+      yield { manifest: undefined, problems: [], expired: undefined, left: { what: gone, ends } };
+    }
 
     const { previous, forksBefore } = manifest.archive;
     const { before } = reading;
@@ -81,7 +88,10 @@ export async function* checkManifests(
     problems.push(...passForks(reading.ends, manifest), ...wrongCount(manifest, before?.manifest));
     if (previous === null) reading.ends ??= ofEachArchived(() => new Map<string, Place>());
     await taker?.manifest?.(manifest, JSON.parse(read.bytes.toString("utf8")));
-    const of = { key, version: found.version, first: !reading.segments, before: before?.manifest };
+    const of = {
+      ...{ key, version: found.version, expiring },
+      ...{ first: !reading.segments, before: before?.manifest },
+    };
     const segment = await checkSegment(bucket, manifest, reading.ends, of, taker);
     reading.segments ||= segment.followers !== undefined;
     problems.push(...segment.problems);
@@ -95,7 +105,7 @@ export async function* checkManifests(
   }
 }
 
-export function goneBetween(keyOf: (number: number) => string, last: number, next: number): string {
-  const [from, to] = [keyOf(last + 1), keyOf(next - 1)];
-  return from === to ? `${from} is gone` : `${from} to ${to} are gone`;
+function between(last: number, next: number): string {
+  const [from, to] = [manifestKey(last + 1), manifestKey(next - 1)];
+  return from === to ? from : `${from} to ${to}`;
 }

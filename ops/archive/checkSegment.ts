@@ -1,8 +1,7 @@
 /** Checks one segment: its bytes, and every row of it, against its manifest and against where the chains stood before. */
 import { Failure } from "../program";
-import type { Bucket } from "./bucket";
+import { isLocked, type Bucket } from "./bucket";
 import { nameOf, type ArchivedName } from "./chains";
-import type { endsOf } from "./ends";
 import { Follower, genesis, type Place } from "./follow";
 import { sealedSince } from "./late";
 import { readLine, type Line } from "./lines";
@@ -29,8 +28,17 @@ export interface Checked {
   problems: string[];
   /** What has left the bucket by its age, with all that is older: its segment, or the manifest but for a marker. */
   expired: "segment" | "marked" | undefined;
-  /** A month whose archive has left the bucket, where an older one is held; `to`: where chains stood after it. */
-  left?: { month: string; to: Parameters<typeof endsOf>[0] };
+  /** What has left the bucket by its age though something older is held (ops/hold), and where chains stood after it. */
+  left?: { what: string; ends: Ends };
+}
+
+interface ManifestObject {
+  key: string;
+  version: string | undefined;
+  /** Whether its time is over, and that of all before it. */
+  expiring: boolean;
+  /** Whether no older segment is there. */
+  first: boolean;
 }
 
 interface Seen {
@@ -41,17 +49,15 @@ interface Seen {
   expired: boolean;
 }
 
-const dayMs = 86_400_000;
-
 /**
  * @param ends where chains stood before; undefined where that is known from the manifest alone
- * @param of its manifest's object, whether no older segment is there, and the manifest before where that is known
+ * @param of its manifest's object, and the manifest before where that is known
  */
 export async function checkSegment(
   bucket: Bucket,
   manifest: Manifest,
   ends: Ends | undefined,
-  of: { key: string; version: string | undefined; first: boolean; before: Manifest | undefined },
+  of: ManifestObject & { before: Manifest | undefined },
   taker: Taker | undefined,
 ): Promise<Seen> {
   const { key } = manifest.archive.segment;
@@ -70,20 +76,16 @@ export async function checkSegment(
   const first = await firstVersionOf(bucket, key);
   if (!first) return gone(bucket, key, of);
   if (asItIs && first.touched === undefined) return asItIs;
-  return read(first.version, first.touched === undefined ? [] : [sayTouched(key, first.touched)]);
+  const left = first.touched === "hidden" && of.expiring;
+  return read(first.version, first.touched === undefined || left ? [] : [sayTouched(key, first.touched)]);
 }
 
 /** What expires goes in order of its age, and not before its lock has ended: its manifest's, which was written right after it. */
-async function gone(
-  bucket: Bucket,
-  key: string,
-  of: { key: string; version: string | undefined; first: boolean },
-): Promise<Seen> {
+async function gone(bucket: Bucket, key: string, of: ManifestObject): Promise<Seen> {
   const lockedUntil = await bucket.lockedUntil(of.key, of.version);
-  const early = lockedUntil !== undefined && lockedUntil.getTime() > Date.now() + dayMs;
-  const why = early
+  const why = isLocked(lockedUntil)
     ? `its manifest is locked until ${lockedUntil.toISOString()}, and so was it`
-    : of.first
+    : of.first || of.expiring
       ? undefined
       : "older ones are there";
   return {

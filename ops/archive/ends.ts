@@ -1,5 +1,5 @@
 /** Where chains end in the bucket, from and into the form that anchors have. */
-import { ofEachArchived } from "./chains";
+import { archivedNames, ofEachArchived } from "./chains";
 import { genesis, type Follower, type Place } from "./follow";
 import type { Manifest } from "./manifest";
 import type { Ends } from "./plan";
@@ -13,6 +13,19 @@ export function endsOf(manifest: Pick<Manifest, "chains" | "imports"> | undefine
     if (history_seq > 0) ends.history.set(agent, place(history_seq, history_seal));
   }
   if (manifest && manifest.imports.seq > 0) ends.imports.set("", place(manifest.imports.seq, manifest.imports.seal));
+  return ends;
+}
+
+/** Where they stood before a manifest's segment. */
+export function endsBefore(manifest: Manifest): Ends {
+  const ends = endsOf(manifest);
+  const { pieces, forks = [] } = manifest.archive;
+  for (const { chain, agent, first, from } of pieces)
+    ends[chain].set(agent, { seq: first - 1, seal: Buffer.from(from, "hex"), hash: undefined });
+  for (const { chain, agent, left } of forks)
+    ends[chain].set(agent, { seq: left.last, seal: Buffer.from(left.seal, "hex"), hash: undefined });
+  for (const chain of archivedNames)
+    for (const [agent, { seq }] of ends[chain]) if (seq === 0) ends[chain].delete(agent);
   return ends;
 }
 

@@ -1,8 +1,9 @@
 /** Which objects of the bucket a range of months needs, so that its receipts can be read and proven by them alone. */
 import type { Bucket } from "../archive/bucket";
-import { manifestKey, monthKey } from "../archive/keys";
-import { allManifests, firstVersionOf, readManifest } from "../archive/newest";
+import { dumpFolder, dumpKey, manifestKey, monthKey } from "../archive/keys";
+import { allManifests, firstVersionOf, lastWhere, newestNumber, numberedOrGone, readManifest } from "../archive/newest";
 import { isUnreadable } from "../archive/unreadable";
+import { dumps } from "../dump/manifest";
 import { allMonths } from "../months/find";
 import type { Month } from "../months/manifest";
 import type { Hold, HeldObject } from "./record";
@@ -23,6 +24,8 @@ export async function objectsOf(bucket: Bucket, { from, to }: Hold["months"]): P
   const objects: HeldObject[] = [];
   const problems: string[] = [];
   let [begun, newest]: [boolean, Month | undefined] = [false, undefined];
+  /** Manifest of the archives that have them. */
+  let last: number | undefined;
   for await (const { month, version, object, problems: wrong } of allMonths(bucket)) {
     if (!month) {
       problems.push(...wrong);
@@ -34,7 +37,9 @@ export async function objectsOf(bucket: Bucket, { from, to }: Hold["months"]): P
     if (begun) objects.push({ key: monthKey(month.number), version });
     if (carries && object) objects.push({ key: month.object.key, version: object.version });
     else if (carries) problems.push(`${month.object.key} has receipts of these months, and is gone from the bucket`);
+    if (carries && object) last = month.manifests.last;
   }
+  if (last !== undefined) await addDump(bucket, last, { objects, problems });
   const end = Date.UTC(Number(to.slice(0, 4)), Number(to.slice(5)), 1) + dayMs;
   if (newest && Date.parse(newest.as_of) >= end) return { objects, problems };
   for await (const found of allManifests(bucket, newest?.manifests.last)) {
@@ -57,4 +62,27 @@ export async function objectsOf(bucket: Bucket, { from, to }: Hold["months"]): P
     }
   }
   return { objects, problems };
+}
+
+/**
+ * A restore up to the end of these archives (`--manifest`) needs that manifest, and the newest dump that was there by then: policies and
+ * keys as they were. What of it has expired before it was held keeps no receipt from being read and proven.
+ */
+async function addDump(bucket: Bucket, manifest: number, { objects, problems }: Needed): Promise<void> {
+  const add = async (key: string) => {
+    const found = await firstVersionOf(bucket, key);
+    if (found) objects.push({ key, version: found.version });
+  };
+  await add(manifestKey(manifest));
+  try {
+    const newest = await newestNumber(bucket, dumpFolder);
+    const dumpAt = (number: number) => numberedOrGone(bucket, dumps, number);
+    const dump = await lastWhere(newest + 1, dumpAt, (one) => one.manifest <= manifest);
+    if (!dump) return;
+    const parts = dump.parts.flatMap(({ object }) => (object ? [object.key] : []));
+    for (const key of [dumpKey(dump.number), ...parts]) await add(key);
+  } catch (error) {
+    if (!isUnreadable(error)) throw error;
+    problems.push((error as Error).message);
+  }
 }

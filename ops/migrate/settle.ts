@@ -3,8 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { withConnection } from "../database";
 import type { Log } from "../log";
 import { Failure } from "../program";
-import type { Expectations } from "../expectations";
-import { findDifferences } from "./check";
+import { findDifferences, type Expectations } from "./check";
 import type { Difference } from "./difference";
 import { rebootAdvice } from "./reboots";
 

@@ -37,7 +37,8 @@ async function* throughMonth(
   if (!object && expiring) {
     // An older one is held (ops/hold), or has not gone yet: this one's manifest says where to go on.
     if (reading.last === undefined) return;
-    yield { manifest: undefined, problems: [], expired: undefined, left: month };
+    const left = { what: `the archive of ${month.month}`, ends: endsOf(month.to) };
+    yield { manifest: undefined, problems: [], expired: undefined, left };
     return passMonth(reading, month, undefined);
   }
   let shown = reading.before?.manifest;

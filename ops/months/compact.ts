@@ -1,11 +1,9 @@
 /** Each month of the bucket that is over becomes one archive, oldest first. Which one is next follows from what is in the bucket. */
-import { archivedNames } from "../archive/chains";
 import type { Bucket } from "../archive/bucket";
 import { isTaken } from "../archive/bucket";
 import { beginning, type Reading } from "../archive/check";
-import { endsOf } from "../archive/ends";
+import { endsBefore, endsOf } from "../archive/ends";
 import { manifestKey, monthFolder, monthKey } from "../archive/keys";
-import type { Manifest } from "../archive/manifest";
 import {
   allManifests,
   assertFollows,
@@ -15,7 +13,6 @@ import {
   readManifest,
   type Newest,
 } from "../archive/newest";
-import type { Ends } from "../archive/plan";
 import type { Log } from "../log";
 import { Failure } from "../program";
 import { months, type Month } from "./manifest";
@@ -96,16 +93,3 @@ async function whatIsNext(bucket: Bucket, newest: Newest<Month> | undefined): Pr
 }
 
 const started = { marked: false, segments: true };
-
-/** Where chains stood before a manifest's segment. */
-function endsBefore(manifest: Manifest): Ends {
-  const ends = endsOf(manifest);
-  const { pieces, forks = [] } = manifest.archive;
-  for (const { chain, agent, first, from } of pieces)
-    ends[chain].set(agent, { seq: first - 1, seal: Buffer.from(from, "hex"), hash: undefined });
-  for (const { chain, agent, left } of forks)
-    ends[chain].set(agent, { seq: left.last, seal: Buffer.from(left.seal, "hex"), hash: undefined });
-  for (const chain of archivedNames)
-    for (const [agent, { seq }] of ends[chain]) if (seq === 0) ends[chain].delete(agent);
-  return ends;
-}

@@ -1,5 +1,5 @@
 /** The archives of months, oldest first: their manifests are numbered and chained as those of segments are. */
-import type { Bucket } from "../archive/bucket";
+import { isLocked, type Bucket } from "../archive/bucket";
 import { monthFolder, monthKey } from "../archive/keys";
 import { allIn, firstVersionOf, readOf, sayTouched } from "../archive/newest";
 import { isUnreadable } from "../archive/unreadable";
@@ -17,9 +17,6 @@ export interface FoundMonth {
   /** Both leave the bucket by their age. */
   expiring: boolean;
 }
-
-const dayMs = 86_400_000;
-const isLocked = (until: Date | undefined) => until !== undefined && until.getTime() > Date.now() + dayMs;
 
 export async function* allMonths(bucket: Bucket): AsyncGenerator<FoundMonth> {
   let [last, before, expiring]: [number | undefined, string | undefined, boolean] = [undefined, undefined, true];

@@ -4,7 +4,7 @@ import type { AcceptedFork } from "../archive/acceptFork";
 import type { Bucket } from "../archive/bucket";
 import { checkArchive } from "../archive/check";
 import type { Checked, Taker } from "../archive/checkSegment";
-import { endsOf } from "../archive/ends";
+import { endsBefore, endsOf } from "../archive/ends";
 import type { Flaw } from "../archive/follow";
 import { dumpFolder, manifestFolder, manifestKey, monthFolder } from "../archive/keys";
 import type { Manifest } from "../archive/manifest";
@@ -12,9 +12,8 @@ import { sayUnknown, unknownIn } from "../archive/newest";
 import type { Ends } from "../archive/plan";
 import { unknownToAnchors, type Checkpoint } from "./checkpoints";
 import { checkByMonths } from "../months/archive";
-import { compareDepartures } from "./departures";
+import { departureFindings } from "./departures";
 import type { Finding } from "./findings";
-import { toldMonthFindings, type ToldMonths } from "./toldMonths";
 import { Witness } from "./witness";
 import type { RestoredTrail, RestoredReport } from "./restored";
 
@@ -26,8 +25,6 @@ export interface Archived {
   findings: Finding[];
   /** What the bucket says of checkpoints. */
   witness: Witness;
-  /** What the bucket should tell and does not. */
-  unverified: string[];
   /** What has left the bucket by its age, and can be verified no more. */
   left: string[];
   report: {
@@ -45,15 +42,14 @@ export interface Archived {
 /**
  * @param knownFlaws of archived rows: so many, the oldest, were looked into
  * @param checkpoints which the database has in place of rows: compared with the rows in the bucket
- * @param how `segments`: by each segment, also where a month has its archive; `restored`: the database that it is to be compared with, where that one shows an earlier moment; `months`: what
- * the database says of archives of months
+ * @param how `segments`: by each segment, also where a month has its archive; `restored`: the database that it is to be compared with, where that one shows an earlier moment
  */
 export async function verifyArchive(
   bucket: Bucket,
   told: number,
   knownFlaws: number,
   checkpoints: readonly Checkpoint[] = [],
-  { restored, segments = false, months }: { restored?: RestoredTrail; segments?: boolean; months?: ToldMonths } = {},
+  { restored, segments = false }: { restored?: RestoredTrail; segments?: boolean } = {},
 ): Promise<Archived> {
   const findings: Finding[] = [];
   const wrong = (message: string) => findings.push({ kind: "altered-archive", message });
@@ -96,42 +92,36 @@ export async function verifyArchive(
   const number = newest?.archive.number ?? 0;
   if (told > number)
     wrong(
-      `the archiver has written manifest ${told}, and the newest in the bucket ${bucket.name} is ${newest ? number : "none"}: what it wrote later was removed, or this is another bucket`,
+      `the archiver has written manifest ${told}, and the newest in the bucket ${bucket.name} is ${newest ? number : "none"}: what it wrote later was removed${newest ? "" : " (or, where nothing came for as long as the bucket keeps it, has expired)"}, or this is another bucket`,
     );
   else if (!newest)
     findings.push({
       kind: "nothing-verified",
       message: `there is no manifest in the bucket ${bucket.name}: nothing is archived`,
     });
-  const departures = await compareDepartures(bucket, checkpoints);
   findings.push(
     ...flawFindings(flaws, newest, knownFlaws),
     ...witness.findings(),
     ...unknownToAnchors(checkpoints, [...anchors.values()]),
-    ...departures.findings,
-    ...(months ? await toldMonthFindings(bucket, months) : []),
+    ...(await departureFindings(bucket, checkpoints)),
   );
-  const lastGap = gaps.at(-1);
-  witness.gone = lastGap ? endsOf(lastGap.to) : goneBefore(oldest, expired.segment.at(-1));
+  witness.gone = gaps.at(-1)?.ends ?? goneBefore(oldest, expired.segment.at(-1));
   const anchor = restored ? restored.reached : newest;
   return {
     anchors: anchor ? [anchorOf(anchor)] : [],
     lsn: newest?.archive.lsn,
     findings,
     witness,
-    unverified: departures.unverified,
     left: [
-      ...departures.left,
-      ...[
-        ...(oldest && oldest.archive.previous !== null
-          ? [`manifests before ${manifestKey(oldest.archive.number)}`]
-          : []),
-        ...expired.segment
-          .slice(-1)
-          .map(({ as_of, archive }) => `segments up to that of ${manifestKey(archive.number)} (${as_of})`),
-        ...(gaps.length > 0 ? [`archives of ${gaps.map(({ month }) => month).join(", ")}`] : []),
-      ].map((what) => `${what}, which have left the bucket ${bucket.name}`),
-    ],
+      ...(oldest && oldest.archive.previous !== null ? [`manifests before ${manifestKey(oldest.archive.number)}`] : []),
+      ...expired.segment
+        .slice(-1)
+        .map(({ as_of, archive }) => `segments up to that of ${manifestKey(archive.number)} (${as_of})`),
+    ]
+      .map((what) => `${what}, which have left the bucket ${bucket.name}`)
+      .concat(
+        gaps.map(({ what }) => `${what}, which has left the bucket ${bucket.name} though something older is held`),
+      ),
     report: {
       bucket: bucket.name,
       manifests,
@@ -161,9 +151,5 @@ function flawFindings(
 
 /** Up to where each chain has left the bucket. @param expired the newest manifest whose segment has left it */
 function goneBefore(oldest: Manifest | undefined, expired: Manifest | undefined): Ends {
-  if (expired || !oldest || oldest.archive.previous === null) return endsOf(expired);
-  const ends = endsOf(oldest);
-  for (const { chain, agent, first, from } of oldest.archive.pieces)
-    ends[chain].set(agent, { seq: first - 1, seal: Buffer.from(from, "hex"), hash: undefined });
-  return ends;
+  return expired || !oldest ? endsOf(expired) : endsBefore(oldest);
 }

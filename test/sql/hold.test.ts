@@ -1,13 +1,16 @@
 /** Legal holds: receipts of a range of months stay in the bucket, whatever its lifecycle says, until the hold is released. */
+import type { IncomingMessage } from "node:http";
 import { DeleteObjectCommand, HeadObjectCommand, PutObjectLegalHoldCommand } from "@aws-sdk/client-s3";
 import { jsonStringify } from "@pulumi/pulumi";
 import type pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { holdStatements } from "../../components/backup/bucketRights";
 import { Bucket } from "../../ops/archive/bucket";
+import { manifestKey } from "../../ops/archive/keys";
+import { firstVersionOf } from "../../ops/archive/newest";
 import { archive } from "../../ops/archive/run";
 import { applyHolds } from "../../ops/hold/apply";
-import { notedFor } from "../../ops/hold/held";
+import { notedFor, turn } from "../../ops/hold/held";
 import { record } from "../../ops/hold/record";
 import { dump } from "../../ops/dump/run";
 import { silentLog } from "../../ops/log";
@@ -18,10 +21,11 @@ import { roles } from "../../ops/roles";
 import { findArchived } from "../../ops/search/archived";
 import { verifyArchive } from "../../ops/verify/archived";
 import { month, monthName } from "../months";
+import { faultyProxy } from "../faultyProxy";
 import { migrationsDir, startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
 import { insertReceipts, newReceipt } from "../receipts";
-import { keysIn, lockedBucket, makeBucket, removeObject, testRegion, testS3, type TestS3 } from "../s3";
-import { runOps } from "./programs";
+import { copyBucket, keysIn, lockedBucket, makeBucket, removeObject, testRegion, testS3, type TestS3 } from "../s3";
+import { runOps, startOps } from "./programs";
 
 const { signal } = new AbortController();
 const dayMs = 86_400_000;
@@ -71,6 +75,11 @@ const compacted = () =>
     ...{ bucket, environment: "test", delayDays: 7, told: 0, log: silentLog },
     now: new Date(month(1).getTime() + 8 * dayMs),
   });
+const dumped = async (manifest: number) =>
+  dump({
+    ...{ client: await database.connect(roles.archiver), bucket, environment: "test" },
+    ...{ told: 0, log: silentLog, manifest },
+  });
 const receipts = (n: number, more = {}) =>
   insertReceipts(
     owner,
@@ -115,6 +124,11 @@ const isHeld = async (Key: string, as = bucket) => {
   );
   return status === "ON";
 };
+const heldNow = async () => {
+  const keys = (await Promise.all(["archives/", "months/", "manifests/", "holds/", "held/"].map(keysBelow))).flat();
+  const held = await Promise.all(keys.map((key) => isHeld(key)));
+  return keys.filter((_, i) => held[i]);
+};
 const keysBelow = (folder: string) => keysIn(bucket, folder);
 const env = () => ({
   AWS_ENDPOINT_URL_S3: s3.url,
@@ -151,9 +165,13 @@ describe("when the retention of all is over", () => {
     const { findings, left, report } = await verifyArchive(bucket, 0, 0);
     expect(findings).toEqual([]);
     expect(report.manifests).toBe(1);
-    expect(left).toEqual([
-      expect.stringMatching(new RegExp(`^archives of ${monthName(0)}, ${monthName(0)}, which have left the bucket`)),
-    ]);
+    const gone = expect.stringMatching(
+      new RegExp(`^the archive of ${monthName(0)}, which has left the bucket .* though something older is held$`),
+    ) as string;
+    expect(left).toEqual([gone, gone]);
+    const program = await runOps("verify", ["--archived"], { ...env(), DATABASE_URL: database.url(roles.auditor) });
+    expect(program.stderr).toContain("though something older is held");
+    expect(program.code, "nothing is wrong, and not all could be verified").toBe(3);
   });
 
   it("a restore does not read across what has gone: it begins after it, and does not call that whole", async () => {
@@ -164,8 +182,7 @@ describe("when the retention of all is over", () => {
     s3.ahead += (retentionDays - 1) * dayMs;
     await receipts(2);
     await archived();
-    const client = await database.connect(roles.archiver);
-    await dump({ client, bucket, environment: "test", told: 0, log: silentLog, manifest: 4 });
+    await dumped(4);
     await compacted();
     await age([2, 3, 3]);
     const warn = vi.fn<(message: string) => void>();
@@ -181,12 +198,70 @@ describe("when the retention of all is over", () => {
     expect(warn.mock.calls.join()).toContain("it has left the bucket, and older ones are held");
   });
 
-  it("a restore up to what is held reads it", async () => {
-    await threeArchives();
+  it("a restore up to what is held reads it, with the policies and keys of that time, when all else has gone", async () => {
+    await receipts(1, { created_at: "2019-01-01T00:00:00Z", actor_id: "old" });
+    for (const number of [1, 2]) {
+      await archived();
+      if (number === 1) await dumped(number);
+      await compacted();
+      await receipts(1);
+    }
     await place("2019-01", "2019-01");
-    await apply();
+    expect(await apply()).toMatchObject({ problems: [] });
     await age();
-    expect(await readUpTo(1)).toEqual([1]);
+    expect(await keysBelow("manifests/")).toEqual([manifestKey(1)]);
+    const into = await server.createDatabase();
+    const options = { url: into.ownerUrl, bucket, migrationsDir, monthsAhead: 3, signal, log: silentLog };
+    await expect(restoreFromBucket(options)).rejects.toThrow(/--manifest 1$/);
+    const another = await server.createDatabase();
+    expect(await restoreFromBucket({ ...options, url: another.ownerUrl, asked: { manifest: 1 } })).toMatchObject({
+      dump: { number: 1 },
+      manifests: { count: 1, archives: 1 },
+      findings: [],
+      unverified: [expect.stringMatching(/^what was archived .* is not restored/)],
+    });
+  });
+});
+
+describe("segments that are held, by a verification that reads all of them,", () => {
+  beforeEach(async () => {
+    for (let i = 0; i < 5; i++) {
+      await receipts(1);
+      await archived();
+    }
+    const held = await Promise.all(
+      [1, 2, 5].map(async (number) => [manifestKey(number), (await keysBelow("segments/"))[number - 1]!]),
+    );
+    const versions = held.flat().map(async (key) => ({ key, version: (await firstVersionOf(bucket, key))!.version }));
+    await turn(bucket, await Promise.all(versions), "ON", silentLog);
+  });
+  const verified = () => verifyArchive(bucket, 0, 0, [], { segments: true });
+
+  it("are whole beside what has left by its age between them, which is named", async () => {
+    await age();
+    expect(await keysBelow("manifests/")).toEqual([1, 2, 5].map(manifestKey));
+    const { findings, left, report } = await verified();
+    expect(findings).toEqual([]);
+    expect(report).toMatchObject({ manifests: 3, oldest: 1, newest: 5 });
+    expect(left).toEqual([
+      expect.stringMatching(
+        /^manifests.*003.json to manifests.*004.json, which has left .* though something older is held$/,
+      ),
+    ]);
+    await expect(readUpTo(5)).rejects.toThrow(
+      /003.json to .*004.json has left the bucket, and older segments are held$/,
+    );
+  });
+
+  it("are not whole where what is between them was removed before its lock has ended, whatever was hidden", async () => {
+    s3.ahead = 0;
+    bucket = await copyBucket(bucket, newBucket());
+    for (const number of [3, 4]) await removeObject(bucket, manifestKey(number));
+    for (const Key of [1, 2, 5].map(manifestKey))
+      await bucket.client.send(new DeleteObjectCommand({ Bucket: bucket.name, Key }));
+    const { findings, left } = await verified();
+    expect(findings.map(({ message }) => message)).toContain(`${manifestKey(3)} to ${manifestKey(4)} are gone`);
+    expect(left).toEqual([]);
   });
 });
 
@@ -218,7 +293,7 @@ describe("a hold", () => {
     await compacted();
     const [key = ""] = await keysBelow("archives/");
     expect(await isHeld(key)).toBe(false);
-    expect(await apply()).toMatchObject({ placed: 2, problems: [] });
+    expect(await apply()).toMatchObject({ placed: 3, problems: [] });
     expect(await isHeld(key)).toBe(true);
     expect(await apply(), "nothing is left to do").toMatchObject({ placed: 0, problems: [] });
   });
@@ -234,13 +309,34 @@ describe("a hold", () => {
         ? Promise.reject(new Error("ended"))
         : send(command, ...rest)) as typeof ended.client.send;
     await expect(applyHolds(ended, silentLog)).rejects.toThrow("ended");
-    expect((await notedFor(bucket, hold)).objects.size).toBe(4);
+    expect((await notedFor(bucket, hold)).objects.size).toBe(5);
     await apply();
     for (const key of [...(await keysBelow("months/")), (await keysBelow("archives/"))[0]!])
       expect(await isHeld(key), key).toBe(true);
     await release(hold);
-    expect(await apply()).toMatchObject({ released: 4 });
+    expect(await apply()).toMatchObject({ released: 5 });
     for (const key of await keysBelow("archives/")) expect(await isHeld(key), key).toBe(false);
+  });
+
+  it("that is killed in the middle is finished by the next run, and its release misses nothing", async () => {
+    await threeArchives();
+    await place("2019-01", monthName(0));
+    const proxy = await faultyProxy(s3.url);
+    let holds = 0;
+    const isHold = ({ method, url }: IncomingMessage) => method === "PUT" && /[?&]legal-hold/.test(url ?? "");
+    proxy.faults.push({ when: (request) => isHold(request) && ++holds > 2, delayMs: 60_000 });
+    const { child, result } = await startOps("hold", ["apply"], { ...env(), AWS_ENDPOINT_URL_S3: proxy.url });
+    await vi.waitFor(() => expect(proxy.befallen).toBeGreaterThan(0), { timeout: 20_000 });
+    await vi.waitFor(async () => expect(await heldNow()).toHaveLength(2), { timeout: 20_000 });
+    child.kill("SIGKILL");
+    expect(await result).toMatchObject({ signal: "SIGKILL" });
+    await proxy.close();
+    expect(await runOps("hold", ["apply"], env())).toMatchObject({ code: 0 });
+    const all = [...(await keysBelow("archives/")), ...(await keysBelow("months/"))];
+    expect(await heldNow()).toEqual(expect.arrayContaining(all));
+    await release(1);
+    await apply();
+    expect((await heldNow()).filter((key) => !/^hold|^held/.test(key))).toEqual([]);
   });
 
   it("that is released leaves what another one needs, and all that was said of both", async () => {
@@ -249,7 +345,8 @@ describe("a hold", () => {
     await place("2019-01", monthName(0));
     await apply();
     await release(first);
-    expect(await apply()).toMatchObject({ released: 0 });
+    // The manifest that the first month's archive ends with.
+    expect(await apply()).toMatchObject({ released: 1 });
     for (const key of await keysBelow("archives/")) expect(await isHeld(key), key).toBe(true);
     await age();
     expect(await keysBelow("archives/")).toHaveLength(3);
@@ -261,7 +358,7 @@ describe("a hold", () => {
         .map((line) => JSON.parse(line) as object),
     ).toMatchObject([
       { hold: 1, from: "2019-01", by: "Jane Roe", reason: "case 1", released: { by: "Jane Roe", reason: "closed" } },
-      { hold: 2, to: monthName(0), objects: 6 },
+      { hold: 2, to: monthName(0), objects: 7 },
     ]);
   });
 
@@ -300,7 +397,7 @@ describe("ops/hold", () => {
     for (let i = 0; i < 2; i++)
       expect(await runOps("hold", [...args, "--reason", "case 1"], env())).toMatchObject({
         code: 0,
-        lines: expect.arrayContaining([expect.objectContaining({ message: "held", hold: 1, objects: 4 })]) as object[],
+        lines: expect.arrayContaining([expect.objectContaining({ message: "held", hold: 1, objects: 5 })]) as object[],
       });
     expect(await keysBelow("holds/")).toHaveLength(1);
     const done = await runOps("hold", ["release", "1", "--by", "Jane Roe", "--reason", "closed"], env());
@@ -321,7 +418,7 @@ describe("ops/hold", () => {
     await place("2019-01", "2019-01");
     const asRole = new Bucket(s3.as("holder"), "holds", signal);
     asRole.client.config.forcePathStyle = true;
-    expect(await applyHolds(asRole, silentLog)).toMatchObject({ placed: 4, problems: [] });
+    expect(await applyHolds(asRole, silentLog)).toMatchObject({ placed: 5, problems: [] });
     const [Key = ""] = await keysBelow("archives/");
     await expect(asRole.client.send(new DeleteObjectCommand({ Bucket: "holds", Key }))).rejects.toMatchObject({
       name: "AccessDenied",
