@@ -1,5 +1,6 @@
 import { BackupBucket } from "./components/backup/backupBucket";
 import { daysOfMonths } from "./components/backup/backupRules";
+import { bucketOfOther } from "./components/backup/otherAccount";
 import { Connections } from "./components/connections/connections";
 import { controlPlaneUrl } from "./components/controlPlane/address";
 import { ControlPlane } from "./components/controlPlane/controlPlane";
@@ -43,19 +44,22 @@ async function program() {
     },
     { providers },
   );
-  const backups = new BackupBucket(
-    `${name}-backups`,
-    {
-      ...backup,
-      region: regions.backup,
-      kmsKeyArn: kmsKeyArns.backup,
-      retentionDays: daysOfMonths(backup.receiptRetentionMonths),
-      deletionProtection: settings.database.deletionProtection,
-      keepAfterDestroy: settings.database.keepAfterDestroy,
-      tags,
-    },
-    { providers },
-  );
+  const backups =
+    backup.bucketArn !== undefined && backup.bucketKmsKeyArn !== undefined
+      ? bucketOfOther(backup.bucketArn, backup.bucketKmsKeyArn, regions.backup)
+      : new BackupBucket(
+          `${name}-backups`,
+          {
+            ...backup,
+            region: regions.backup,
+            kmsKeyArn: kmsKeyArns.backup,
+            retentionDays: daysOfMonths(backup.receiptRetentionMonths),
+            deletionProtection: settings.database.deletionProtection,
+            keepAfterDestroy: settings.database.keepAfterDestroy,
+            tags,
+          },
+          { providers },
+        );
 
   const tenancy = new Tenancy(
     name,
@@ -113,7 +117,7 @@ async function program() {
       inputs: {
         environment,
         monthsAhead,
-        backups: { ...backups, keyArn: backups.key.arn },
+        backups,
         archiveKnownFlaws: backup.archiveKnownFlaws,
         archiveDelayDays: backup.archiveDelayDays,
         ...features,

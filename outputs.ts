@@ -1,4 +1,3 @@
-import type { BackupBucket } from "./components/backup/backupBucket";
 import { controlPlaneUrl } from "./components/controlPlane/address";
 import type { ControlPlane } from "./components/controlPlane/controlPlane";
 import type { Database } from "./components/database/database";
@@ -9,6 +8,7 @@ import type { Certificates } from "./components/pooling/certificates";
 import { type Pgbouncer, pgbouncerNames } from "./components/pooling/pgbouncer";
 import { pgbouncerPort } from "./components/pooling/pgbouncerConfig";
 import type { DatabaseConnections } from "./components/programs/databaseConnection";
+import type { ScheduledInputs } from "./components/programs/scheduledPrograms";
 import type { Scheduled } from "./components/programs/scheduled";
 import { settingsInForce } from "./settings/shown";
 
@@ -17,7 +17,7 @@ interface Deployed {
   regions: { primary: string; replica?: string | undefined; backup: string };
   namespace: string;
   database: Database;
-  backups: BackupBucket;
+  backups: Pick<ScheduledInputs["backups"], "bucketName" | "region">;
   certificates: Certificates;
   urls: DatabaseConnections;
   scheduled: readonly Scheduled[];

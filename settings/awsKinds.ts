@@ -17,4 +17,6 @@ export const subnets = (key: string, what: string) =>
     example: "subnet-0123456789abcdef0,subnet-0123456789abcdef1",
   });
 
+export const kmsKeyArn = /^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key\/[\w-]+$/;
+
 export const eksClusterName = /^[A-Za-z0-9][\w-]{0,99}$/;

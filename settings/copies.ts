@@ -1,6 +1,6 @@
 import { isPrivateBlock } from "../components/network/addressBlocks";
 import { isolatedVpcDefaults } from "../components/network/isolatedVpcDefaults";
-import { eksClusterName, instanceClass, subnets } from "./awsKinds";
+import { eksClusterName, instanceClass, kmsKeyArn, subnets } from "./awsKinds";
 import { checked, choice, flag, integer, optional, optionalInteger } from "./kinds";
 
 /** The running copy of the database, in a second region. */
@@ -69,6 +69,17 @@ export const backup = {
     rule: "1 to 35 days",
     example: "35",
     defaultFrom: "backupRetentionDays",
+  }),
+  bucketArn: optional("backupBucketArn", /^arn:aws[a-z-]*:s3:::[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, {
+    description:
+      "Backup bucket in another AWS account, which who owns the database can neither empty nor unlock (docs/backups.md says how it is made; lockMode, lockDays and receiptRetentionMonths must be what it was made with); not set: the program makes one. Choose before the first deployment",
+    rule: "the ARN of a bucket of another AWS account in backupRegion, with backupBucketKmsKeyArn",
+    example: "arn:aws:s3:::authensor-prod-backups-1a2b3c4",
+  }),
+  bucketKmsKeyArn: optional("backupBucketKmsKeyArn", kmsKeyArn, {
+    description: "KMS key of that bucket, of its account",
+    rule: "the ARN of the key of backupBucketArn, in backupRegion and of another account than the database's",
+    example: "arn:aws:kms:eu-north-1:210987654321:key/1234abcd-12ab-34cd-56ef-1234567890ab",
   }),
   regionConfirmed: flag("backupRegionConfirmed", {
     description:

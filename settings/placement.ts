@@ -1,11 +1,11 @@
 import { z } from "zod";
-import { eksClusterName } from "./awsKinds";
+import { eksClusterName, kmsKeyArn } from "./awsKinds";
 import { map, optional, text } from "./kinds";
 
 const regionPattern = /^[a-z]{2}(-[a-z]+)+-\d$/;
 
-const kmsKeyArn = (role: string, region: string, what: string) =>
-  optional(`${role}KmsKeyArn`, /^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key\/[\w-]+$/, {
+const givenKey = (role: string, region: string, what: string) =>
+  optional(`${role}KmsKeyArn`, kmsKeyArn, {
     description: `Existing KMS key for ${what}, fixed when they are made; not set: the program makes one key for each purpose`,
     rule: `the ARN of a KMS key (not of an alias) in ${region}`,
     example: "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
@@ -60,9 +60,9 @@ export const placement = {
     }),
   },
   kmsKeyArns: {
-    primary: kmsKeyArn("primary", "primaryRegion", "the primary, its backups, its logs and the passwords"),
-    replica: kmsKeyArn("replica", "replicaRegion", "the replica, its logs and the passwords' copies"),
-    backup: kmsKeyArn("backup", "backupRegion", "the backup bucket and the copied backups"),
+    primary: givenKey("primary", "primaryRegion", "the primary, its backups, its logs and the passwords"),
+    replica: givenKey("replica", "replicaRegion", "the replica, its logs and the passwords' copies"),
+    backup: givenKey("backup", "backupRegion", "the backup bucket and the copied backups"),
   },
   eksClusterName: text("eksClusterName", eksClusterName, {
     description: "Existing EKS cluster that PgBouncer, the control plane and the ops programs run on",

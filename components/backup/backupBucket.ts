@@ -1,6 +1,7 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { bucketPolicy, lifecycleRules } from "./backupRules";
+import { keyPolicy, ofBucket, visitorStatements, type Visitors } from "./otherAccount";
 import { encryptionKey, type EncryptionKey } from "../aws/encryptionKey";
 
 export interface BackupBucketArgs {
@@ -18,6 +19,8 @@ export interface BackupBucketArgs {
   keepAfterDestroy: boolean;
   /** ARN of a KMS key of this region to use. Default: one is made. */
   kmsKeyArn?: string;
+  /** Who uses the bucket from another account; the key that is made lets them. Default: nobody does. */
+  visitors?: Visitors;
   /** Added to every resource that takes tags. */
   tags?: Record<string, string>;
 }
@@ -29,6 +32,7 @@ export class BackupBucket extends pulumi.ComponentResource {
   /** Physical name. */
   readonly bucketName: pulumi.Output<string>;
   readonly arn: pulumi.Output<string>;
+  readonly keyArn: pulumi.Output<string>;
   readonly region: string;
 
   constructor(name: string, args: BackupBucketArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -41,9 +45,17 @@ export class BackupBucket extends pulumi.ComponentResource {
     }
     const parent = { parent: this };
     this.region = region;
+    const visiting = (arn: pulumi.Input<string>, keyArn: pulumi.Input<string>) =>
+      args.visitors ? visitorStatements({ arn, region, keyArn }, args.visitors) : [];
     this.key = encryptionKey(
       `${name}-key`,
-      { region, description: "Authensor: dumps, archived partitions and anchors", given: args.kmsKeyArn, tags },
+      {
+        region,
+        description: "Authensor: dumps, archived partitions and anchors",
+        given: args.kmsKeyArn,
+        policy: args.visitors && this.keyPolicyFor(visiting("*", "*")),
+        tags,
+      },
       { ...parent, protect: deletionProtection, retainOnDelete: keepAfterDestroy },
     );
     this.bucket = new aws.s3.Bucket(
@@ -96,14 +108,16 @@ export class BackupBucket extends pulumi.ComponentResource {
       },
       part,
     );
+    const { Version, Statement } = bucketPolicy({
+      bucketArn: this.bucket.arn,
+      keyArn: this.key.arn,
+      lockMode: args.lockMode,
+      lockDays,
+    });
+    const allowed = ofBucket(visiting(this.bucket.arn, this.key.arn));
     new aws.s3.BucketPolicy(
       name,
-      {
-        ...bucket,
-        policy: pulumi.jsonStringify(
-          bucketPolicy({ bucketArn: this.bucket.arn, keyArn: this.key.arn, lockMode: args.lockMode, lockDays }),
-        ),
-      },
+      { ...bucket, policy: pulumi.jsonStringify({ Version, Statement: [...Statement, ...allowed] }) },
       // S3 answers one of two simultaneous changes to a bucket's access with a conflict.
       { ...part, dependsOn: [publicAccess] },
     );
@@ -111,6 +125,13 @@ export class BackupBucket extends pulumi.ComponentResource {
     this.bucketName = this.bucket.bucket;
     this.arn = this.bucket.arn;
 
-    this.registerOutputs({ bucketName: this.bucketName, arn: this.arn, keyArn: this.key.arn });
+    this.keyArn = this.key.arn;
+
+    this.registerOutputs({ bucketName: this.bucketName, arn: this.arn, keyArn: this.keyArn });
+  }
+
+  private keyPolicyFor(statements: ReturnType<typeof visitorStatements>): pulumi.Output<string> {
+    const owner = aws.getCallerIdentityOutput({}, { parent: this }).accountId;
+    return pulumi.jsonStringify(owner.apply((id) => keyPolicy(id, this.region, statements)));
   }
 }

@@ -4,6 +4,10 @@ const alone = (key: string, value: string) => ({ [key]: { [key]: value } });
 const arn = (service: string, region: string, resource: string) =>
   `arn:aws:${service}:${region}:123456789012:${resource}`;
 const kmsKey = (region: string) => arn("kms", region, "key/1234abcd-12ab-34cd-56ef-1234567890ab");
+const bucketOfOther = {
+  backupBucketArn: "arn:aws:s3:::authensor-prod-backups-1a2b3c4",
+  backupBucketKmsKeyArn: kmsKey("eu-north-1"),
+};
 const pod = JSON.stringify({ nodeSelector: { pool: "db" } });
 
 export const otherValues: Readonly<Record<string, Record<string, string>>> = {
@@ -47,6 +51,8 @@ export const otherValues: Readonly<Record<string, Record<string, string>>> = {
   ...alone("replicaInstanceClass", "db.r7g.xlarge"),
   backupCopies: { backupCopies: "false", deletionProtection: "false" },
   ...alone("backupCopyRetentionDays", "14"),
+  backupBucketArn: bucketOfOther,
+  backupBucketKmsKeyArn: bucketOfOther,
   ...alone("backupRegionConfirmed", "true"),
   ...alone("lockMode", "GOVERNANCE"),
   ...alone("lockDays", "400"),

@@ -19,6 +19,11 @@ const required = {
   eksClusterName: "platform",
 };
 
+const otherBucket = {
+  backupBucketArn: "arn:aws:s3:::authensor-prod-backups-1a2b3c4",
+  backupBucketKmsKeyArn: "arn:aws:kms:eu-north-1:210987654321:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+};
+
 const keys = Object.fromEntries(entries.map(({ setting }) => [setting.key, setting]));
 
 function problemsOf(raw: Record<string, string | undefined>): readonly Problem[] {
@@ -76,6 +81,8 @@ describe("defaults", () => {
       backup: {
         copies: true,
         copyRetentionDays: 7,
+        bucketArn: undefined,
+        bucketKmsKeyArn: undefined,
         regionConfirmed: false,
         lockMode: "GOVERNANCE",
         lockDays: 30,
@@ -188,6 +195,8 @@ describe("a single key", () => {
         "arn:aws:kms:eu-central-1:12345678901:key/1234abcd",
       ],
     ],
+    ["backupBucketArn", ["backups", "arn:aws:s3:::Backups", "arn:aws:s3:::backups/folder", "arn:aws:s3::1:backups"]],
+    ["backupBucketKmsKeyArn", ["alias/mine", "arn:aws:kms:eu-north-1:210987654321:alias/mine"]],
     ["passwordGeneration", ["0", "-1", "one"]],
     ["lockMode", ["", "compliance", "NONE"]],
     ["lockDays", ["0", "36501"]],
@@ -563,6 +572,30 @@ describe("what only shows in combination", () => {
       /^must be a key of backupRegion eu-north-1, but it is a key of eu-west-1/,
     ],
     [
+      "another account's bucket without its key",
+      { backupBucketArn: otherBucket.backupBucketArn },
+      "backupBucketArn",
+      /^needs backupBucketKmsKeyArn/,
+    ],
+    [
+      "the key of another account's bucket without the bucket",
+      { backupBucketKmsKeyArn: otherBucket.backupBucketKmsKeyArn },
+      "backupBucketKmsKeyArn",
+      /^needs backupBucketArn/,
+    ],
+    [
+      "another account's bucket with a key of another region",
+      { ...otherBucket, backupRegion: "eu-west-3" },
+      "backupBucketKmsKeyArn",
+      /^must be a key of backupRegion eu-west-3, but it is a key of eu-north-1/,
+    ],
+    [
+      "a bucket of the database's own account",
+      { ...otherBucket, awsAccountId: "210987654321" },
+      "backupBucketKmsKeyArn",
+      /^must be a key of another account, but it is of awsAccountId 210987654321/,
+    ],
+    [
       "a retention of logs that CloudWatch does not know",
       { logRetentionDays: "100" },
       "logRetentionDays",
@@ -586,24 +619,6 @@ describe("what only shows in combination", () => {
       { instanceClass: "db.t4g.micro" },
       "instanceClass",
       /maxConnections 200; AWS' own formula gives db\.t4g\.micro \(1 GiB\) 112; use a class with at least 2 GiB/,
-    ],
-    [
-      "more prepared statements than the database has memory for",
-      { preparedStatements: "38" },
-      "preparedStatements",
-      /^38 statements on each of 96 connections .* up to 2\.0 GiB with 24 months .*half of 4 GiB.*use at most 37$/,
-    ],
-    [
-      "prepared statements of too many months online",
-      { receiptRetentionMonths: "84" },
-      "preparedStatements",
-      /up to 6\.0 GiB with 84 months online \(receiptRetentionMonths; onlineMonths is not set\).*use at most 10$/,
-    ],
-    [
-      "prepared statements that the replica's class has no memory for, should it become the primary",
-      { instanceClass: "db.r7g.large", replicaInstanceClass: "db.t4g.medium", preparedStatements: "38" },
-      "preparedStatements",
-      /half of 4 GiB, the smallest instance class/,
     ],
     [
       "a replica's class too small for the primary's connections",

@@ -473,6 +473,32 @@ describe("a changed setting", () => {
   });
 });
 
+test("with another account's bucket no bucket is made, and every program that had ours has that one, with its key", async () => {
+  const backupBucketArn = "arn:aws:s3:::their-backups";
+  const backupBucketKmsKeyArn = "arn:aws:kms:eu-north-1:210987654321:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+  const config = Object.fromEntries(
+    Object.entries({ backupBucketArn, backupBucketKmsKeyArn }).map(([key, value]) => [
+      `authensor-database:${key}`,
+      value,
+    ]),
+  );
+  const world = await run("prod", { config });
+  const ours = worlds.prod;
+  expect(world.census.filter((entry) => /aws:s3|backups-key/.test(entry))).toEqual([]);
+  const replaced = (text: string) =>
+    text
+      .replaceAll("authensor-prod-backups-abc1234", "their-backups")
+      .replaceAll(ours.arnOf("aws:kms/key:Key", "authensor-prod-backups-key"), backupBucketKmsKeyArn);
+  const inputsOf = (of: typeof world, type: string, name: string) => JSON.stringify(of.one(type, name).inputs);
+  for (const program of ["archive", "compact", "hold", "verify-archived", "search", "drill"])
+    for (const type of ["aws:iam/rolePolicy:RolePolicy", "kubernetes:batch/v1:CronJob"]) {
+      const theirs = inputsOf(world, type, `authensor-prod-${program}`);
+      expect(theirs).toContain("their-backups");
+      expect(theirs).toBe(replaced(inputsOf(ours, type, `authensor-prod-${program}`)));
+    }
+  expect(world.stackOutputs.values).toMatchObject({ backupBucket: { name: "their-backups", region: "eu-north-1" } });
+});
+
 describe("a kubectl command of the documents", () => {
   interface Labelled {
     metadata: { name?: string; labels?: Record<string, string> };

@@ -1,5 +1,6 @@
 /** Who may do what to a bucket: the policies of who asks, and the bucket's own. */
 import type { IncomingMessage } from "node:http";
+import { accountId } from "../account";
 import { effectOf, readPolicy, type Statement } from "../iam/policy";
 import type { Identity } from "../iam/roles";
 import type { Bucket } from "./bucket";
@@ -33,9 +34,12 @@ export const bucketArn = (bucket: Bucket) => `arn:aws:s3:::${bucket.name}`;
 export const objectArn = (bucket: Bucket, key: string) => `${bucketArn(bucket)}/${key}`;
 
 export function accessOf(who: Who, { request, bucket, key, now }: Asking): Access {
-  const ofRequest = keysOf(request, now);
+  const ofRequest = { ...keysOf(request, now), "aws:PrincipalArn": who?.principal };
   const policy = bucket.setting("policy");
   const ofBucket: Statement[] = policy === undefined ? [] : readPolicy(policy);
+  const [, , , , from] = who?.principal.split(":") ?? [];
+  // A key's policy is not kept here: only the bucket's own is asked for.
+  const isForeign = (action: string) => action.startsWith("s3:") && from !== (bucket.facts.account ?? accountId);
   const refusal = (action: string, { resource, keys = {} }: On): string | undefined => {
     if (who === undefined) return undefined;
     const target = resource ?? (key === "" ? bucketArn(bucket) : objectArn(bucket, key));
@@ -44,7 +48,10 @@ export function accessOf(who: Who, { request, bucket, key, now }: Asking): Acces
     const what = `User: ${who.principal} is not authorized to perform: ${action} on resource: "${target}"`;
     if (byBucket === "Deny") return `${what} with an explicit deny in a resource-based policy`;
     if (own === "Deny") return `${what} with an explicit deny in an identity-based policy`;
-    if (who.statements === undefined || byBucket === "Allow" || own === "Allow") return undefined;
+    const foreign = isForeign(action);
+    // Of another account's bucket both have to allow it.
+    if (foreign && byBucket !== "Allow") return `${what} because no resource-based policy allows the ${action} action`;
+    if (who.statements === undefined || (byBucket === "Allow" && !foreign) || own === "Allow") return undefined;
     return `${what} because no identity-based policy allows the ${action} action`;
   };
   return {

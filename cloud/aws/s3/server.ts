@@ -6,7 +6,7 @@ import { pipeline } from "node:stream/promises";
 import { accountId } from "../account";
 import type { Identity } from "../iam/roles";
 import { accessOf } from "./access";
-import { Buckets } from "./bucket";
+import { type Bucket, Buckets } from "./bucket";
 import { S3Error } from "./errors";
 import { applyLifecycle } from "./lifecycle";
 import { operationOf } from "./operations";
@@ -41,7 +41,7 @@ export function createS3({ root, secretOf, identityOf, now = () => new Date() }:
     const target = targetOf(request.url ?? "");
     if (target.bucket === "" && request.method === "GET") return listBuckets(buckets.all());
     const bucket = buckets.open(target.bucket);
-    checkPlace(request, signed, bucket.facts.region);
+    checkPlace(request, signed, bucket.facts);
     const operation = operationOf(request, target);
     const asking = { ...target, request, bucket, now: now() };
     const access = accessOf(identityOf?.(signed.accessKeyId), asking);
@@ -68,7 +68,11 @@ export function createS3({ root, secretOf, identityOf, now = () => new Date() }:
 }
 
 /** A client that is set to another region than its bucket's is told so. */
-function checkPlace(request: IncomingMessage, { region }: Signed, expected: string): void {
+function checkPlace(
+  request: IncomingMessage,
+  { region }: Signed,
+  { region: expected, account }: Bucket["facts"],
+): void {
   if (region !== expected)
     throw new S3Error(
       "AuthorizationHeaderMalformed",
@@ -76,7 +80,7 @@ function checkPlace(request: IncomingMessage, { region }: Signed, expected: stri
       { elements: { Region: expected }, headers: { "x-amz-bucket-region": expected } },
     );
   const owner = header(request, "x-amz-expected-bucket-owner");
-  if (owner !== undefined && owner !== accountId) throw new S3Error("AccessDenied", "Access Denied");
+  if (owner !== undefined && owner !== (account ?? accountId)) throw new S3Error("AccessDenied", "Access Denied");
 }
 
 async function send(response: ServerResponse, { status = 200, headers = {}, body, file }: Reply): Promise<void> {

@@ -13,6 +13,8 @@ export interface BucketSettings {
     /** ISO time. */
     created: string;
     objectLock: boolean;
+    /** Whose it is. Default: the local cloud's own account's. */
+    account?: string;
   };
   versioning?: "Enabled" | "Suspended";
   /** Undefined where objects are locked only as their uploads say. */
