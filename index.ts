@@ -18,10 +18,11 @@ import { Schema } from "./components/programs/schema";
 import { surroundings } from "./surroundings";
 import { stackOutputs } from "./outputs";
 import { readSettings } from "./settings";
+import { placed } from "./settings/failover";
 
 /** The whole deployment, from the primary to the control plane on top of it; what it returns are the stack's outputs. */
 async function program() {
-  const settings = readSettings();
+  const settings = placed(readSettings());
   const { cluster, places, providers, ingress, databaseCa, acknowledged } = await surroundings(settings);
   const { environment, account, regions, kmsKeyArns, backup, namespace } = settings;
   const name = `authensor-${environment}`;
@@ -37,6 +38,7 @@ async function program() {
       kmsKeyArns,
       cluster,
       replica: places.replica && { place: places.replica, instanceClass: settings.replica.instanceClass },
+      promoted: settings.lostRegion !== undefined,
       drill: places.drill,
       copyRetentionDays: backup.copies ? backup.copyRetentionDays : undefined,
       logRetentionDays: settings.database.logRetentionDays ?? logRetentionOf(backup.receiptRetentionMonths),

@@ -1,7 +1,7 @@
 import { controlPlaneUrl } from "./components/controlPlane/address";
 import type { ControlPlane } from "./components/controlPlane/controlPlane";
 import type { Database } from "./components/database/database";
-import type { Primary } from "./components/database/primary";
+import type { WritingServer } from "./components/database/servers";
 import type { Monitoring } from "./components/monitoring/monitoring";
 import type { SecretKey } from "./components/pods/secretKey";
 import type { Certificates } from "./components/pooling/certificates";
@@ -27,7 +27,7 @@ interface Deployed {
   monitoring: Monitoring;
 }
 
-type Server = Pick<Primary, "identifier" | "address" | "port" | "arn">;
+type Server = Pick<WritingServer, "identifier" | "address" | "port" | "arn">;
 const server = ({ identifier, address: host, port, arn }: Server) => ({ identifier, host, port, arn });
 
 /** What the stack tells of itself: where everything is, and never a secret. */

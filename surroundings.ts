@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { Settings } from "./settings";
+import type { Placed } from "./settings/failover";
 import { checkKeys } from "./components/aws/givenKeys";
 import { databaseCa } from "./components/connections/databaseCa";
 import { ingressSources } from "./components/controlPlane/ingressRules";
@@ -16,7 +16,7 @@ import { unpinnedImages } from "./components/stack/imagePins";
  * What the settings lead to: files that are read, and what is there already on AWS. All of it is checked, and what is merely unwise is
  * said, before anything is made. Without a replica nothing of its region is looked up, made or trusted; without drills nothing for them.
  */
-export async function surroundings(settings: Settings) {
+export async function surroundings(settings: Placed) {
   const { environment, account, regions, database, backup, alarms } = settings;
   const replicaRegion = settings.replica.wanted ? regions.replica : undefined;
   const drillRegion = settings.drill.wanted && backup.copies ? regions.backup : undefined;
@@ -39,7 +39,7 @@ export async function surroundings(settings: Settings) {
   const replicaPlace = replicaRegion && (await lookUpReplicaPlace(replicaRegion, settings.replica, lookUp));
   const drillPlace = drillRegion && (await lookUpDrillPlace(drillRegion, settings.drill.cidr, lookUp));
   await checkKeys(settings.kmsKeyArns, lookUp);
-  await decideOnce({
+  const decided = {
     environment,
     primaryRegion: regions.primary,
     backupRegion: regions.backup,
@@ -47,7 +47,8 @@ export async function surroundings(settings: Settings) {
     primaryKmsKeyArn: settings.kmsKeyArns.primary ?? "",
     vpcId: cluster.vpcId,
     createNamespace: settings.createNamespace,
-  });
+  };
+  await decideOnce(decided, settings.lostRegion);
   return {
     /** Of PEM: what signs the servers' certificates. */
     databaseCa: trustedCa,

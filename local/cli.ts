@@ -5,6 +5,7 @@ import { alarmReport } from "./alarms";
 import { UsageError } from "./config";
 import { readProblems } from "./problems";
 import { runDrill } from "./drill";
+import { forgetRegion, forgetRegionIn, loseRegion } from "./failover/regions";
 import { runPsql } from "./psql";
 import { auditorPrograms, runAsAuditor } from "./auditor";
 import { checkout, openEnvironment, type Environment, type OpenOptions } from "./environment";
@@ -146,6 +147,39 @@ cli
     process.exitCode = await withEnvironment("make drill", (environment) => {
       requireDeployment(environment);
       return runDrill(environment, progress, interrupt.signal);
+    });
+  });
+
+cli
+  .command("lose-region")
+  .description("have a region of the local cloud answer nothing any more, and kill what runs in it (docs/failover.md)")
+  .argument("<region>", "for example eu-central-1")
+  .action((region: string) =>
+    withEnvironment("lose-region", async (environment) => {
+      requireDeployment(environment);
+      const there = await loseRegion(environment, region);
+      progress.line(`${region} is lost, with ${there} resources; what to do is in docs/failover.md`);
+    }),
+  );
+
+cli
+  .command("forget-region")
+  .description(
+    "have a state forget all that is in a lost region: the local cloud's, or one that pulumi stack export wrote",
+  )
+  .argument("<region>", "the primary's, for example eu-central-1")
+  .argument(
+    "[file]",
+    "what pulumi stack export wrote, or - for standard input; what pulumi stack import takes is printed",
+  )
+  .action(async (region: string, file?: string) => {
+    if (file !== undefined) {
+      process.stdout.write(forgetRegionIn(file, region, (line) => console.error(line)));
+      return;
+    }
+    await withEnvironment("forget-region", (environment) => {
+      requireDeployment(environment);
+      return forgetRegion(environment, region, progress);
     });
   });
 

@@ -40,6 +40,11 @@ export const replica = {
   instanceClass: instanceClass("replicaInstanceClass", {
     description: "RDS instance class of the replica; after a failover it is the primary's",
   }),
+  promoted: flag("failedOver", {
+    description:
+      "Whether the primary's region is lost: the replica becomes the primary, and everything runs in replicaRegion, on replicaEksClusterName. Only after `forget-region`, and never back to false: docs/failover.md",
+    default: "false",
+  }),
 };
 
 /** Whether they are worth something. */

@@ -81,6 +81,13 @@ const replicaPlace: readonly CrossCheck[] = [
     },
   })),
   {
+    key: "failedOver",
+    broken: ({ replica: { promoted, wanted, eksClusterName } }) =>
+      promoted && (!wanted || eksClusterName === undefined)
+        ? "needs replicaEksClusterName, set and deployed before the region is lost: the replica is promoted beside that cluster, and all pods run there"
+        : undefined,
+  },
+  {
     key: "replicaSubnetIds",
     broken: ({ replica: { vpcId, subnetIds, eksClusterName } }) =>
       subnetIds.length > 0 && vpcId === undefined && eksClusterName === undefined
@@ -172,10 +179,11 @@ export const crossChecks: readonly CrossCheck[] = [
   {
     key: "ingress",
     // A load balancer takes a certificate of its own region only; the Ingress would wait for its address in vain.
-    broken: ({ ingress, regions }) => {
+    broken: ({ ingress, regions, replica }) => {
       const region = ingress?.certificateArn?.split(":")[3];
-      return region !== undefined && region !== regions.primary
-        ? `certificateArn must be of primaryRegion ${regions.primary}, where the load balancer is; it is of ${region}`
+      const place = replica.promoted ? "replica" : "primary";
+      return region !== undefined && region !== regions[place]
+        ? `certificateArn must be of ${place}Region ${regions[place]}, where the load balancer is; it is of ${region}`
         : undefined;
     },
   },

@@ -8,6 +8,7 @@ import { changedPaths, covers, describePaths, withIgnored, type Path } from "./d
 import { contextOf, type Surroundings } from "./context";
 import type { Context, Created, Handler, Properties } from "../handler";
 import { label } from "./label";
+import { reach } from "../lostRegions";
 import { stopAll } from "../host/process";
 import { newPhysicalName, type Entry } from "./state";
 import { inReverse } from "./teardown";
@@ -24,6 +25,8 @@ export interface Registration {
   ignoreChanges: readonly string[];
   replaceOnChanges: readonly string[];
   deleteBeforeReplace?: boolean;
+  /** Where it is; undefined for what is in no region. */
+  region?: string;
 }
 
 export interface EngineOptions extends Surroundings {
@@ -90,6 +93,11 @@ export class Engine {
     await inReverse(condemned, (entry) => this.delete(entry));
     state.finished = true;
     await state.save();
+  }
+
+  /** @throws where the region answers nothing */
+  reach(region: string | undefined): void {
+    reach(this.options.state.root, region);
   }
 
   /** The context in which the handler of an entry works. */
@@ -214,6 +222,7 @@ export class Engine {
 
   private async attempt<T>(entry: Entry, end: () => void, work: () => Promise<T>): Promise<T> {
     try {
+      this.reach(entry.region);
       return await work();
     } catch (error) {
       end();
@@ -225,8 +234,8 @@ export class Engine {
 }
 
 function asEntry(wanted: Registration): Omit<Entry, "id" | "outputs" | "physicalName"> {
-  const { urn, type, name, inputs, dependencies, protect, retainOnDelete } = wanted;
-  return { urn, type, name, inputs, dependencies, protect, retainOnDelete, phase: "live" };
+  const { urn, type, name, inputs, dependencies, protect, retainOnDelete, region } = wanted;
+  return { urn, type, name, inputs, dependencies, protect, retainOnDelete, region, phase: "live" };
 }
 
 function alone(wanted: Registration, handler: Handler): boolean {

@@ -8,12 +8,15 @@ import * as resource from "@pulumi/pulumi/proto/resource_pb";
 import { Struct } from "google-protobuf/google/protobuf/struct_pb";
 import type { Registration } from "./engine";
 import type { Created, Invoke, Properties } from "../handler";
+import { regionOf } from "../lostRegions";
 
 export interface MonitorOptions {
   project: string;
   stack: string;
   register(registration: Registration): Promise<Created>;
   invokes: Record<string, Invoke>;
+  /** Throws where the region answers nothing. */
+  reach?(region: string | undefined): void;
 }
 
 type Callback<T> = (error: Error | null, response?: T) => void;
@@ -31,6 +34,8 @@ export class Monitor {
   private fail: (error: Error) => void = () => undefined;
   readonly failed = new Promise<never>((_, reject) => (this.fail = reject));
   private readonly atWork = new Set<Promise<unknown>>();
+  /** Inputs of providers, by what refers to them. */
+  private readonly providers = new Map<string, Properties>();
 
   constructor(private readonly options: MonitorOptions) {
     this.failed.catch(() => undefined);
@@ -65,8 +70,10 @@ export class Monitor {
       }
       const { values, secrets } = withoutSecrets(request.getObject());
       const { id, outputs } = request.getType().startsWith("pulumi:providers:")
-        ? { id: `${request.getName()}-provider`, outputs: {} }
-        : await this.options.register(registration(urn, values, request));
+        ? this.provider(urn, request.getName(), values)
+        : await this.options.register(
+            registration(urn, values, request, regionOf(values, this.providers.get(request.getProvider()))),
+          );
       response.setId(id);
       const hidden = new Set([...secrets, ...request.getAdditionalsecretoutputsList()]);
       response.setObject(await toStruct(outputs, hidden));
@@ -84,7 +91,9 @@ export class Monitor {
       const invoke = this.options.invokes[token];
       if (!invoke) throw new Error(`${token}: the local cloud has no answer to this look-up; add one`);
       const response = new provider.InvokeResponse();
-      response.setReturn(await toStruct(await invoke(withoutSecrets(request.getArgs()).values), new Set()));
+      const { values } = withoutSecrets(request.getArgs());
+      this.options.reach?.(regionOf({ ...this.providers.get(request.getProvider()), ...values }, undefined));
+      response.setReturn(await toStruct(await invoke(values), new Set()));
       return response;
     });
   }
@@ -104,6 +113,12 @@ export class Monitor {
 
   signalAndWaitForShutdown(_request: unknown, callback: Callback<object>): void {
     callback(null, {});
+  }
+
+  private provider(urn: string, name: string, inputs: Properties): Created {
+    const id = `${name}-provider`;
+    this.providers.set(`${urn}::${id}`, inputs);
+    return { id, outputs: {} };
   }
 
   private answer<T>(callback: Callback<T>, work: () => Promise<T>): void {
@@ -129,7 +144,12 @@ export class Monitor {
   }
 }
 
-function registration(urn: string, inputs: Properties, request: resource.RegisterResourceRequest): Registration {
+function registration(
+  urn: string,
+  inputs: Properties,
+  request: resource.RegisterResourceRequest,
+  region: string | undefined,
+): Registration {
   const byProperty = [...request.getPropertydependenciesMap().entries()].map(([, urns]) => urns.getUrnsList());
   const dependencies = new Set([...request.getDependenciesList(), ...byProperty.flat()]);
   if (request.getParent()) dependencies.add(request.getParent());
@@ -143,6 +163,7 @@ function registration(urn: string, inputs: Properties, request: resource.Registe
     retainOnDelete: request.getRetainondelete() ?? false,
     ignoreChanges: request.getIgnorechangesList(),
     replaceOnChanges: request.getReplaceonchangesList(),
+    ...(region !== undefined && { region }),
     ...(request.getDeletebeforereplacedefined() && { deleteBeforeReplace: request.getDeletebeforereplace() }),
   };
 }

@@ -33,6 +33,7 @@ export async function runProgram({ project, main, engine }: ProgramRun): Promise
     stack,
     register: (registration) => engine.register(registration),
     invokes,
+    reach: (region) => engine.reach(region),
   });
   monitor.install();
   // Pulumi takes a stack trace for every promise it makes; nobody reads them unless something is being debugged.

@@ -19,6 +19,8 @@ export interface Entry extends Resource {
   phase: Phase;
   protect: boolean;
   retainOnDelete: boolean;
+  /** Where it is; undefined for what is in no region. */
+  region?: string | undefined;
 }
 
 /** Raised when an older deployment, as this file and the resources' directories have it, can no longer be gone on with. */

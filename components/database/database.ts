@@ -4,10 +4,11 @@ import type { DrillTarget } from "../backup/drillRights";
 import type { ClusterNetwork } from "../network/clusterNetwork";
 import { DatabaseSecrets } from "./databaseSecrets";
 import { DrillGround } from "./drillGround";
+import { monitoringRole } from "./databaseServer";
 import { Network } from "../network/network";
 import { Primary, type PrimaryArgs } from "./primary";
 import { Replica } from "./replica";
-import type { Endpoint, WatchedServer } from "./servers";
+import type { Endpoint, WatchedServer, WritingServer } from "./servers";
 import { blocksOf, policyBlocks, type ServerPlace } from "../network/serverPlace";
 
 /** What the primary alone is told, what both servers are told alike, and where everything goes. */
@@ -25,6 +26,8 @@ export interface DatabaseArgs extends Omit<
   clientSecurityGroupIds?: readonly string[];
   /** Where the replica goes, and its RDS instance class. Default: there is none. */
   replica?: { place: ServerPlace; instanceClass: string } | undefined;
+  /** Whether the replica was promoted, when the primary's region was lost: it is the primary, in `regions.primary`. */
+  promoted: boolean;
   /** Raised by one, it makes new passwords and keeps those of the generation before. */
   passwordGeneration: number;
   /** Days that copies of the backups in another region can be restored to, 1 to 35. Default: none are made. */
@@ -40,7 +43,7 @@ export interface DatabaseArgs extends Omit<
 export class Database extends pulumi.ComponentResource {
   readonly network: Network;
   readonly secrets: DatabaseSecrets;
-  readonly primary: Primary;
+  readonly primary: WritingServer;
   readonly replica: Replica | undefined;
   readonly copies: BackupReplication | undefined;
   /** The servers, as what watches them needs to know them. */
@@ -62,6 +65,7 @@ export class Database extends pulumi.ComponentResource {
         cluster,
         primaryRegion: regions.primary,
         replica: replica?.place,
+        promoted: args.promoted,
         drill,
         clientSecurityGroupIds: args.clientSecurityGroupIds,
         tags,
@@ -80,38 +84,41 @@ export class Database extends pulumi.ComponentResource {
       },
       child,
     );
-    this.primary = new Primary(
-      `${name}-primary`,
-      {
-        ...server,
-        backupRetentionDays,
-        region: regions.primary,
-        kmsKeyArn: kmsKeyArns.primary,
-        vpcId: cluster.vpcId,
-        subnetIds: this.network.primarySubnetIds,
-        securityGroupId: this.network.primarySecurityGroup.id,
-        ownerPassword: this.secrets.credentials.current.owner.password,
-      },
-      child,
-    );
-    this.replica =
-      replica &&
-      this.network.replica &&
-      new Replica(
-        `${name}-replica`,
-        {
-          ...server,
-          region: replica.place.region,
-          kmsKeyArn: kmsKeyArns.replica,
-          sourceArn: this.primary.arn,
-          instanceClass: replica.instanceClass,
-          vpcId: this.network.replica.vpcId,
-          subnetIds: this.network.replica.subnetIds,
-          securityGroupId: this.network.replica.securityGroup.id,
-          monitoringRoleArn: this.primary.monitoringRoleArn,
-        },
-        child,
-      );
+    const { password: ownerPassword } = this.secrets.credentials.current.owner;
+    const home = {
+      ...server,
+      backupRetentionDays,
+      region: regions.primary,
+      kmsKeyArn: kmsKeyArns.primary,
+      vpcId: cluster.vpcId,
+      subnetIds: this.network.primarySubnetIds,
+      securityGroupId: this.network.primarySecurityGroup.id,
+    };
+    if (args.promoted) {
+      const monitoringRoleArn = monitoringRole(`${name}-replica-monitoring`, home, this);
+      this.primary = new Replica(`${name}-replica`, { ...home, role: { ownerPassword }, monitoringRoleArn }, child);
+    } else {
+      const primary = new Primary(`${name}-primary`, { ...home, ownerPassword }, child);
+      this.primary = primary;
+      this.replica =
+        replica &&
+        this.network.replica &&
+        new Replica(
+          `${name}-replica`,
+          {
+            ...server,
+            region: replica.place.region,
+            kmsKeyArn: kmsKeyArns.replica,
+            role: { sourceArn: primary.arn },
+            instanceClass: replica.instanceClass,
+            vpcId: this.network.replica.vpcId,
+            subnetIds: this.network.replica.subnetIds,
+            securityGroupId: this.network.replica.securityGroup.id,
+            monitoringRoleArn: primary.monitoringRoleArn,
+          },
+          child,
+        );
+    }
     this.copies =
       copyRetentionDays === undefined
         ? undefined
@@ -140,7 +147,7 @@ export class Database extends pulumi.ComponentResource {
       replica: this.replica &&
         replica && { server: this.replica, region: replica.place.region, instanceClass: replica.instanceClass },
     };
-    const endpoint = ({ address: host, port }: Primary | Replica, blocks: readonly string[]): Endpoint => {
+    const endpoint = ({ address: host, port }: WritingServer, blocks: readonly string[]): Endpoint => {
       return { host, port, blocks: policyBlocks(cluster, blocks) };
     };
     this.endpoints = {

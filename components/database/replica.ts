@@ -3,21 +3,54 @@ import * as pulumi from "@pulumi/pulumi";
 import { foundation, instanceArgs, type DatabaseServerArgs } from "./databaseServer";
 import type { EncryptionKey } from "../aws/encryptionKey";
 import { expectedSettings } from "../parameters/parameter";
+import { passwordVersion } from "./passwordVersion";
 import { replicaParameters } from "../parameters/replicaParameters";
 import { transformed } from "../stack/transform";
 
-export interface ReplicaArgs extends DatabaseServerArgs {
+export interface ReplicaOf {
   /** The primary in another region: its ARN, since an identifier means nothing across regions. */
   sourceArn: pulumi.Input<string>;
+}
+
+export interface Promoted {
+  /** Of the role that owns everything, which is RDS' master user. */
+  ownerPassword: pulumi.Input<string>;
+}
+
+export interface ReplicaArgs extends DatabaseServerArgs {
+  /** Whose replica it is, or that it is none any more. */
+  role: ReplicaOf | Promoted;
   /** The primary's: a standby with fewer replays nothing. */
   maxConnections: number;
-  /** From the primary: IAM roles belong to no region. */
+  /** IAM roles belong to no region: it may be the primary's. */
   monitoringRoleArn: pulumi.Input<string>;
   /** Days of the replica's own backups. With one at least, a promoted replica can be restored from its first minute. Default 1. */
   backupRetentionDays?: number;
 }
 
 const defaults = { backupRetentionDays: 1 };
+
+const ofReplica = ({ sourceArn }: ReplicaOf) => ({
+  replicateSourceDb: sourceArn,
+  // RDS takes no final snapshot of a replica.
+  skipFinalSnapshot: true,
+});
+
+/**
+ * The provider promotes an instance whose source is taken away, waits for it, and only then changes what else differs. What would make
+ * that take longer (a standby in another zone, other parameters) or what the instance has from its source (`dbName`, whose change
+ * would be a replacement) stays as it is.
+ */
+const ofPromoted = (
+  { ownerPassword }: Promoted,
+  { keepAfterDestroy }: DatabaseServerArgs,
+  { name, suffix }: { name: string; suffix: pulumi.Output<string> },
+) => ({
+  passwordWo: pulumi.secret(ownerPassword),
+  passwordWoVersion: passwordVersion(ownerPassword),
+  skipFinalSnapshot: !keepAfterDestroy,
+  finalSnapshotIdentifier: keepAfterDestroy ? pulumi.interpolate`${name}-final-${suffix}` : undefined,
+});
 
 /** A standby in another region: read by auditors, promoted when the primary's region is lost. */
 export class Replica extends pulumi.ComponentResource {
@@ -43,14 +76,14 @@ export class Replica extends pulumi.ComponentResource {
       // Engine, its lifecycle support, database, user and password come from the source: RDS refuses them on a replica.
       {
         ...instanceArgs(args, ground, args.monitoringRoleArn),
-        replicateSourceDb: args.sourceArn,
         backupRetentionPeriod: args.backupRetentionDays ?? defaults.backupRetentionDays,
         // Not together with the primary's, and its upgrades before the primary's: a standby may run a newer minor version
         // than its primary, not an older one.
         backupWindow: "02:30-03:30",
         maintenanceWindow: "sat:04:30-sat:05:30",
-        // RDS takes no final snapshot of a replica.
-        skipFinalSnapshot: true,
+        ...("sourceArn" in args.role
+          ? ofReplica(args.role)
+          : ofPromoted(args.role, args, { name, suffix: ground.suffix })),
       },
       {
         parent: this,

@@ -1,4 +1,8 @@
 import type * as pulumi from "@pulumi/pulumi";
+import type { Primary } from "./primary";
+
+/** The server that receipts are written to: the primary, or the replica that was promoted. */
+export type WritingServer = Omit<Primary, "monitoringRoleArn">;
 
 /** Where clients find a server. */
 export interface Endpoint {

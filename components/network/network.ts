@@ -13,6 +13,8 @@ export interface NetworkArgs {
   primaryRegion: string;
   /** Where the replica is to be. Default: there is none, and nothing is made or changed for it. */
   replica?: ServerPlace;
+  /** Whether the primary is the replica of before: beside this cluster, with the security group that it had. Default: no. */
+  promoted?: boolean;
   /** Where drills restore to. Default: nowhere, and nothing is made or changed for it. */
   drill?: ServerPlace | undefined;
   /**
@@ -43,28 +45,10 @@ export class Network extends pulumi.ComponentResource {
     if (problems.length > 0) throw new pulumi.RunError(problems.join("\n"));
 
     const parent = { parent: this };
-    const inPrimary = (suffix: string) => ({ region: primaryRegion, tags: { ...tags, Name: `${name}-${suffix}` } });
-
     this.primarySubnetIds = cluster.privateSubnets.map((subnet) => subnet.id);
-    this.primarySecurityGroup = new aws.ec2.SecurityGroup(
-      `${name}-primary`,
-      { ...inPrimary("primary"), vpcId: cluster.vpcId, description: "Authensor primary: PostgreSQL from the cluster" },
-      parent,
-    );
-    const clients = primaryClients(cluster, args.clientSecurityGroupIds);
-    this.primaryAdmits = clients.map(({ who }) => who);
-    for (const { suffix, who: _, ...source } of clients) {
-      new aws.vpc.SecurityGroupIngressRule(
-        `${name}-primary-from-${suffix}`,
-        {
-          ...inPrimary(`primary-from-${suffix}`),
-          securityGroupId: this.primarySecurityGroup.id,
-          ...source,
-          ...postgresOnly,
-        },
-        parent,
-      );
-    }
+    const ground = args.promoted ? replicasGround(name, args, parent) : primarysGround(`${name}-primary`, args, parent);
+    this.primarySecurityGroup = ground.securityGroup;
+    this.primaryAdmits = ground.admits;
 
     this.replica =
       replica && new ServerNetwork(`${name}-replica`, { ...replica, cluster, primaryRegion, tags }, parent);
@@ -75,6 +59,53 @@ export class Network extends pulumi.ComponentResource {
       primarySecurityGroupId: this.primarySecurityGroup.id,
     });
   }
+}
+
+/** What admits clients to the primary, and who those are. */
+interface Ground {
+  securityGroup: aws.ec2.SecurityGroup;
+  admits: readonly string[];
+}
+
+function primarysGround(name: string, args: NetworkArgs, parent: { parent: pulumi.Resource }): Ground {
+  const { cluster, primaryRegion: region, tags = {} } = args;
+  const securityGroup = new aws.ec2.SecurityGroup(
+    name,
+    {
+      region,
+      tags: { ...tags, Name: name },
+      vpcId: cluster.vpcId,
+      description: "Authensor primary: PostgreSQL from the cluster",
+    },
+    parent,
+  );
+  const clients = primaryClients(cluster, args.clientSecurityGroupIds);
+  for (const { suffix, who: _, ...source } of clients) {
+    const rule = `${name}-from-${suffix}`;
+    new aws.vpc.SecurityGroupIngressRule(
+      rule,
+      {
+        region,
+        tags: { ...tags, Name: rule },
+        securityGroupId: securityGroup.id,
+        ...source,
+        ...postgresOnly,
+      },
+      parent,
+    );
+  }
+  return { securityGroup, admits: clients.map(({ who }) => who) };
+}
+
+/** The replica's of before, so that the promotion is all that a failover changes of the server. */
+function replicasGround(
+  name: string,
+  { cluster, primaryRegion, tags = {} }: NetworkArgs,
+  parent: { parent: pulumi.Resource },
+): Ground {
+  const place = { region: primaryRegion, existing: cluster, connected: true };
+  const { securityGroup } = new ServerNetwork(`${name}-replica`, { ...place, cluster, primaryRegion, tags }, parent);
+  return { securityGroup, admits: cluster.cidrBlocks };
 }
 
 /** Who may reach the primary, each as the source of an ingress rule. */

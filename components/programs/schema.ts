@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { DatabaseSecrets } from "../database/databaseSecrets";
-import type { Primary } from "../database/primary";
 import type { Replica } from "../database/replica";
+import type { WritingServer } from "../database/servers";
 import { StoredPasswords } from "../database/storedPasswords";
 import type { DatabaseConnections } from "./databaseConnection";
 import { type Expectations, Migrations, type MigrationsArgs } from "./migrations";
@@ -11,7 +11,7 @@ export interface SchemaArgs
   extends
     Omit<MigrationsArgs, "database" | "bundle" | "credentials" | "expectations">,
     Omit<RebootsArgs, "primary" | "replica" | "bundle"> {
-  servers: { primary: Primary; replica: Replica | undefined; secrets: DatabaseSecrets };
+  servers: { primary: WritingServer; replica: Replica | undefined; secrets: DatabaseSecrets };
   connections: Pick<DatabaseConnections, "owner" | "ownerReplica">;
   /** The programs' texts. */
   bundles: Readonly<Record<"reboot" | "migrate", string>>;

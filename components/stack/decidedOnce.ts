@@ -14,6 +14,9 @@ export interface DecidedOnce {
   createNamespace: boolean;
 }
 
+/** The record of a stack that has failed over has this in place of what was decided with the region: `failover/forget.ts`. */
+export type Recorded = Partial<DecidedOnce> & { lostRegion?: string };
+
 type Rules = { [K in keyof DecidedOnce]: (now: DecidedOnce[K], first: DecidedOnce[K]) => string };
 
 const was = (setting: string, now: unknown, first: unknown) =>
@@ -48,7 +51,8 @@ const rules: Rules = {
 };
 
 /** What differs from what the stack was made with, each as one line. What was not recorded then is not compared. */
-export function changedSince(first: Partial<DecidedOnce>, now: DecidedOnce): string[] {
+export function changedSince(first: Recorded, now: DecidedOnce, lostRegion?: string): string[] {
+  if (first.lostRegion !== lostRegion) return [otherRegionLost(first.lostRegion, lostRegion)];
   const changed = (Object.keys(rules) as (keyof DecidedOnce)[]).filter(
     (key) => first[key] !== undefined && first[key] !== now[key],
   );
@@ -58,15 +62,28 @@ export function changedSince(first: Partial<DecidedOnce>, now: DecidedOnce): str
   return told.map((key) => line(key));
 }
 
+/** Either way the deployment would begin with deleting a database that has receipts. */
+function otherRegionLost(recorded: string | undefined, set: string | undefined): string {
+  if (recorded === undefined)
+    return (
+      `failedOver is true, but this stack's state still has what is in ${set}: the deployment would call that region, and delete ` +
+      `what it finds there. Have the state forget it first (docs/failover.md), or set failedOver to false.`
+    );
+  return set === undefined
+    ? `failedOver is false, but this stack has failed over from ${recorded}. An empty database would be made there, and the one with the ` +
+        `receipts deleted. Set it to true.`
+    : `primaryRegion is ${set}, but this stack has failed over from ${recorded}. Set it back.`;
+}
+
 /**
  * Records these values with the stack's first deployment, and refuses others ever after. To be awaited before anything else is
  * made: it is decided in the preview already, since the engine itself keeps a stash and knows its output at any time. A stash's
  * output stays what it was first made with, whatever its input becomes. Its name holds none of these values: it would be another.
  */
-export async function decideOnce(now: DecidedOnce): Promise<void> {
+export async function decideOnce(now: DecidedOnce, lostRegion?: string): Promise<void> {
   const { output } = new pulumi.Stash("decided-once", { input: now });
-  const first = await new Promise<Partial<DecidedOnce> | undefined>((resolve) => output.apply(resolve));
+  const first = await new Promise<Recorded | undefined>((resolve) => output.apply(resolve));
   if (first === undefined) throw new RunError("This stack is not deployed yet: deploy it once without --target.");
-  const problems = changedSince(first, now);
+  const problems = changedSince(first, now, lostRegion);
   if (problems.length > 0) throw new RunError(problems.join("\n"));
 }

@@ -48,6 +48,7 @@ export const otherValues: Readonly<Record<string, Record<string, string>>> = {
   replica: { replica: "false", deletionProtection: "false" },
   replicaEksClusterName: { replicaEksClusterName: "platform-west", replicaZones: "" },
   replicaVpcConnected: { replicaVpcConnected: "true", replicaEksClusterName: "platform-west", replicaZones: "" },
+  failedOver: { failedOver: "true", replicaEksClusterName: "platform-west", replicaZones: "" },
   ...alone("replicaInstanceClass", "db.r7g.xlarge"),
   backupCopies: { backupCopies: "false", deletionProtection: "false" },
   ...alone("backupCopyRetentionDays", "14"),

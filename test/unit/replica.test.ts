@@ -5,7 +5,7 @@ import { record } from "./mocks";
 
 const args: ReplicaArgs = {
   region: "eu-west-1",
-  sourceArn: "arn:aws:rds:eu-central-1:123456789012:db:p-1",
+  role: { sourceArn: "arn:aws:rds:eu-central-1:123456789012:db:p-1" },
   postgresVersion: "17",
   instanceClass: "db.r7g.large",
   storageGib: 100,

@@ -65,7 +65,7 @@ async function up(
     });
     new Replica("r", {
       region: replicaRegion,
-      sourceArn: "arn:aws:rds:eu-central-1:000000000000:db:p",
+      role: { sourceArn: "arn:aws:rds:eu-central-1:000000000000:db:p" },
       postgresVersion: "17",
       instanceClass: "db.t4g.medium",
       storageGib: 20,

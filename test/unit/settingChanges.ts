@@ -26,13 +26,17 @@ export interface Changed {
   change: Change;
   /** The engine refuses to replace or to remove it. */
   protected: boolean;
+  /** Where it is, or was; undefined for what is in no region. */
+  region: string | undefined;
+  /** What of it is updated. */
+  paths: string[];
 }
 
 const project = "authensor-database";
 const stack = "prod";
 
 /** Brings what is there to what this configuration asks for, in a copy of the state. */
-async function deploy(config: Record<string, string>, there: readonly Entry[]) {
+export async function deploy(config: Record<string, string>, there: readonly Entry[]) {
   const root = mkdtempSync(join(tmpdir(), "setting-changes-"));
   const state = new State(join(root, "state"), root);
   state.save = () => Promise.resolve();
@@ -44,8 +48,10 @@ async function deploy(config: Record<string, string>, there: readonly Entry[]) {
     substitutes: { images: {}, memoryGib: () => undefined },
   });
   const changed: Changed[] = [];
-  const note = (entry: Entry, change: Change) =>
+  const note = (entry: Entry, change: Change, paths: string[] = []) =>
     changed.push({
+      region: entry.region,
+      paths,
       type: entry.type,
       what: label({ ...entry, name: shortName(entry.name) }),
       change,
@@ -61,7 +67,10 @@ async function deploy(config: Record<string, string>, there: readonly Entry[]) {
     if (mocked.handlerOf(wanted.type)?.bookkeeping) return created;
     if (!before) note(after, "made");
     else if (before.physicalName !== after.physicalName) note(before, "replaced");
-    else if (changedPaths(before.inputs, after.inputs).length > 0) note(after, "updated");
+    else {
+      const paths = changedPaths(before.inputs, after.inputs).map((path) => path.join("."));
+      if (paths.length > 0) note(after, "updated", paths);
+    }
     return created;
   };
   const monitor = new Monitor({ project, stack, register, invokes: mocked.invokes });

@@ -77,6 +77,7 @@ describe("defaults", () => {
         cidr: undefined,
         zones: undefined,
         instanceClass: "db.t4g.medium",
+        promoted: false,
       },
       backup: {
         copies: true,
@@ -533,6 +534,12 @@ describe("what only shows in combination", () => {
       { replica: "false", deletionProtection: "false", replicaEksClusterName: "west" },
       "replicaEksClusterName",
       /^must not be set while replica is false/,
+    ],
+    [
+      "a failover without a cluster to go to",
+      { failedOver: "true" },
+      "failedOver",
+      /^needs replicaEksClusterName, set and deployed before the region is lost/,
     ],
     ["storage that can hardly grow", { storageGib: "100", maxStorageGib: "109" }, "maxStorageGib", /use at least 110/],
     [

@@ -1,0 +1,87 @@
+/** What a state must no longer know once a region is lost: whatever is registered again, or deleted, is a call to its region. */
+
+type Values = Record<string, unknown>;
+
+/** A resource as an engine's state has it: Pulumi's, and the local cloud's, which knows fewer properties. */
+export interface Known {
+  urn: string;
+  type: string;
+  inputs?: Values;
+  outputs?: Values;
+  dependencies?: string[];
+  propertyDependencies?: Record<string, string[] | null>;
+  deletedWith?: string;
+}
+
+export class NotThere extends Error {}
+
+const stash = "pulumi:index:Stash";
+
+/** What the stack goes on keeping of what was decided once; the rest was decided with the region. */
+const kept = ["environment", "backupRegion", "postgresVersion", "createNamespace"];
+
+/**
+ * The cluster, and with it everything of Kubernetes, was in the primary's region. The copying of backups is in another, but RDS may want
+ * to hear of its end in both; the copies themselves stay.
+ */
+function wasIn(region: string, { type, inputs = {} }: Known): boolean {
+  if (type.startsWith("kubernetes:") || type === "pulumi:providers:kubernetes") return true;
+  if (!type.startsWith("aws:")) return false;
+  const source = inputs["sourceDbInstanceArn"];
+  return inputs["region"] === region || (typeof source === "string" && source.split(":")[3] === region);
+}
+
+/**
+ * Divides a state's resources into those that stay, which then depend on nothing that goes, and those that are forgotten. What stays
+ * records the loss: the program is told of it in its settings, and refuses either without the other.
+ * @throws NotThere where this is no state of this program whose primary is in that region
+ */
+export function forget<R extends Known>(resources: readonly R[], region: string): { stays: R[]; forgotten: R[] } {
+  const record = resources.find(({ type, urn }) => type === stash && urn.endsWith("::decided-once"));
+  const decided = record?.outputs?.["output"] as Values | undefined;
+  if (decided === undefined) throw new NotThere("this is no state of a deployed stack of this program");
+  const { lostRegion, primaryRegion } = decided as { lostRegion?: string; primaryRegion?: string };
+  if (lostRegion !== undefined) throw new NotThere(`this state has forgotten ${lostRegion} already`);
+  if (primaryRegion !== region)
+    throw new NotThere(`the primary of this state is in ${String(primaryRegion)}, not in ${region}`);
+
+  const forgotten = resources.filter((resource) => wasIn(region, resource));
+  const gone = new Set(forgotten.map(({ urn }) => urn));
+  const known = (urn: string) => !gone.has(urn);
+  const stays = resources
+    .filter((resource) => !wasIn(region, resource))
+    .map((resource) => {
+      const { dependencies, propertyDependencies, deletedWith, ...rest } = resource;
+      return {
+        ...rest,
+        ...(dependencies && { dependencies: dependencies.filter(known) }),
+        ...(propertyDependencies && { propertyDependencies: eachFiltered(propertyDependencies, known) }),
+        ...(deletedWith !== undefined && known(deletedWith) && { deletedWith }),
+        ...(resource === record && { outputs: { ...resource.outputs, output: recorded(decided, region) } }),
+      } as R;
+    });
+  return { stays, forgotten };
+}
+
+const recorded = (decided: Values, lostRegion: string): Values => ({
+  ...Object.fromEntries(kept.map((key) => [key, decided[key]])),
+  lostRegion,
+});
+
+const eachFiltered = (lists: Record<string, string[] | null>, keep: (urn: string) => boolean) =>
+  Object.fromEntries(Object.entries(lists).map(([property, urns]) => [property, urns?.filter(keep) ?? null]));
+
+/** What `pulumi stack export` writes, as far as it matters here. */
+export interface Export {
+  version: number;
+  deployment: { resources?: Known[]; pending_operations?: { resource: Known }[] };
+}
+
+/** The same for what `pulumi stack import` takes. An operation that was cut off in the region will never be heard of. */
+export function forgetInExport(exported: Export, region: string): { exported: Export; forgotten: Known[] } {
+  const { resources = [], pending_operations: pending, ...rest } = exported.deployment;
+  const { stays, forgotten } = forget(resources, region);
+  const operations = pending?.filter(({ resource }) => !wasIn(region, resource));
+  const deployment = { ...rest, resources: stays, ...(operations && { pending_operations: operations }) };
+  return { exported: { ...exported, deployment }, forgotten };
+}

@@ -1,0 +1,34 @@
+import type { Settings } from "./table";
+
+/** The settings as the deployment is made from them: what a failover moves is where it has gone. */
+export interface Placed extends Settings {
+  /** The primary's region, once everything has left it. */
+  lostRegion?: string;
+}
+
+/**
+ * After a failover everything that was of the primary's region is of the replica's, and there is no replica. RDS copies no backups
+ * within a region, so that there are none where the bucket is in the replica's.
+ */
+export function placed(settings: Settings): Placed {
+  const { regions, replica, database, kmsKeyArns, backup } = settings;
+  const { promoted, eksClusterName } = replica;
+  // Not set is refused with a sentence of its own (crossChecks.ts).
+  if (!promoted || regions.replica === undefined || eksClusterName === undefined) return settings;
+  return {
+    ...settings,
+    lostRegion: regions.primary,
+    regions: { ...regions, primary: regions.replica, replica: undefined },
+    eksClusterName,
+    kmsKeyArns: { ...kmsKeyArns, primary: kmsKeyArns.replica, replica: undefined },
+    // Security groups are of one VPC.
+    database: {
+      ...database,
+      instanceClass: replica.instanceClass,
+      subnetIds: replica.subnetIds,
+      clientSecurityGroupIds: [],
+    },
+    replica: { ...replica, wanted: false },
+    backup: { ...backup, copies: backup.copies && regions.backup !== regions.replica },
+  };
+}

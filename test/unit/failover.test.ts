@@ -1,0 +1,166 @@
+/** A failover with the primary's region gone: what a state forgets, and what the program then changes in the regions that are left. */
+import { beforeAll, describe, expect, test } from "vitest";
+import type { Entry } from "../../cloud/engine/state";
+import { changedSince, type DecidedOnce } from "../../components/stack/decidedOnce";
+import { forget, forgetInExport, type Known } from "../../failover/forget";
+import { parseSettings } from "../../settings";
+import { placed } from "../../settings/failover";
+import { type Changed, deploy } from "./settingChanges";
+import { configOf } from "./stacks";
+
+const lost = "eu-central-1";
+const key = (name: string) => `authensor-database:${name}`;
+const { [key("replicaZones")]: _, ...prod } = configOf("prod");
+const prepared = { ...prod, [key("replicaEksClusterName")]: "platform-west" };
+const instance = "aws:rds/instance:Instance";
+
+let before: Entry[];
+let stays: Entry[];
+let forgotten: Entry[];
+let changed: Changed[];
+beforeAll(async () => {
+  before = (await deploy(prepared, [])).entries;
+  ({ stays, forgotten } = forget(before, lost));
+  ({ changed } = await deploy({ ...prepared, [key("failedOver")]: "true" }, stays));
+});
+
+const instances = (entries: readonly Entry[]) => entries.filter(({ type }) => type === instance);
+const short = ({ what, change }: Changed) => `${what}: ${change}`;
+
+describe("a state that has forgotten the primary's region", () => {
+  test("has nothing of that region, nothing of its cluster, and all else", () => {
+    expect(stays.filter(({ region }) => region === lost)).toEqual([]);
+    expect(stays.filter(({ type }) => type.startsWith("kubernetes:"))).toEqual([]);
+    const elsewhere = forgotten.filter(({ region }) => region !== lost);
+    expect(elsewhere.map(({ type }) => type)).toEqual([
+      "aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication",
+    ]);
+    expect(instances(before)).toHaveLength(2);
+    expect(instances(stays).map(({ name }) => name)).toEqual(["authensor-prod-replica"]);
+    expect(stays.map(({ type }) => type)).toContain("aws:s3/bucket:Bucket");
+  });
+
+  test("depends on nothing that it does not know", () => {
+    const gone = new Set(forgotten.map(({ urn }) => urn));
+    expect(before.some(({ dependencies }) => dependencies.some((urn) => gone.has(urn)))).toBe(true);
+    expect(stays.flatMap(({ dependencies }) => dependencies).filter((urn) => gone.has(urn))).toEqual([]);
+  });
+
+  test("is not made of a stack in another region, of one that has forgotten already, nor of another program's", () => {
+    expect(() => forget(before, "us-east-1")).toThrow("the primary of this state is in eu-central-1, not in us-east-1");
+    expect(() => forget(stays, lost)).toThrow("this state has forgotten eu-central-1 already");
+    expect(() => forget([], lost)).toThrow("no state of a deployed stack of this program");
+  });
+});
+
+describe("an export of Pulumi's", () => {
+  const urn = (name: string) => `urn:pulumi:prod::authensor-database::x::${name}`;
+  const record = { urn: urn("decided-once"), type: "pulumi:index:Stash", outputs: { output: { primaryRegion: lost } } };
+  const gone: Known = { urn: urn("gone"), type: "aws:kms/key:Key", inputs: { region: lost } };
+  const dependent: Known = {
+    ...{ urn: urn("dependent"), type: "aws:kms/key:Key", inputs: { region: "eu-west-1" } },
+    dependencies: [gone.urn, record.urn],
+    propertyDependencies: { policy: [gone.urn], region: null },
+    deletedWith: gone.urn,
+  };
+  const provider = { urn: urn("aws"), type: "pulumi:providers:aws", inputs: { region: lost } };
+  const pending = [{ resource: gone, type: "updating" }];
+  const deployment = { manifest: { time: "" }, resources: [record, provider, gone, dependent] };
+
+  test("keeps everything that is not the region's, and refers to nothing that is not there: an import refuses that", () => {
+    const { exported, forgotten } = forgetInExport(
+      { version: 3, deployment: { ...deployment, pending_operations: pending } },
+      lost,
+    );
+    expect(forgotten).toEqual([gone]);
+    expect(exported).toEqual({
+      version: 3,
+      deployment: {
+        manifest: { time: "" },
+        resources: [
+          { ...record, outputs: { output: { lostRegion: lost } } },
+          provider,
+          {
+            ...{ urn: dependent.urn, type: dependent.type, inputs: dependent.inputs },
+            dependencies: [record.urn],
+            propertyDependencies: { policy: [], region: null },
+          },
+        ],
+        pending_operations: [],
+      },
+    });
+  });
+});
+
+describe("the deployment after it", () => {
+  test("calls no region that is lost", () => {
+    expect(changed.filter(({ region }) => region === lost)).toEqual([]);
+  });
+
+  test("promotes the replica in place, and changes nothing else of it that its clients would wait for", () => {
+    const [promoted, ...others] = changed.filter(({ type }) => type === instance);
+    expect(others).toEqual([]);
+    expect(promoted).toMatchObject({ what: "rds.Instance replica", change: "updated", region: "eu-west-1" });
+    expect(promoted!.paths.sort()).toEqual(
+      "backupRetentionPeriod finalSnapshotIdentifier monitoringRoleArn passwordWo passwordWoVersion replicateSourceDb skipFinalSnapshot".split(
+        " ",
+      ),
+    );
+  });
+
+  test("replaces and removes nothing that holds data, nor what encrypts it or admits to it", () => {
+    const went = changed.filter(({ change }) => change === "replaced" || change === "removed");
+    const kept = /rds\.(Instance|SubnetGroup|ParameterGroup) |s3\.Bucket|SecurityGroup |kms\.Key (replica-key|backup)/;
+    expect(went.map(short).filter((what) => kept.test(what))).toEqual([]);
+  });
+
+  test("has every password that it had: those of the promoted server are in force", () => {
+    expect(changed.map(short).filter((what) => what.startsWith("random.RandomPassword"))).toEqual([]);
+  });
+
+  test("makes the pods, their alarms and their secrets where the replica is", () => {
+    const made = changed.filter(({ change }) => change === "made");
+    const all = made.map(({ what }) => what);
+    for (const what of ["apps.Deployment control-plane", "apps.Deployment pgbouncer", "batch.CronJob archive"])
+      expect(all).toContain(what);
+    const regions = (type: string) => [...new Set(made.filter((one) => one.type === type).map(({ region }) => region))];
+    expect(regions("kubernetes:apps/v1:Deployment")).toEqual(["eu-west-1"]);
+    expect(regions("aws:cloudwatch/metricAlarm:MetricAlarm")).toEqual(["eu-west-1"]);
+    expect(regions("aws:secretsmanager/secret:Secret")).toEqual(["eu-west-1"]);
+  });
+});
+
+describe("the settings", () => {
+  const raw = Object.fromEntries(Object.entries(prepared).map(([name, value]) => [name.replace(/^.*?:/, ""), value]));
+
+  test("stay what they are while nothing is lost", () => {
+    const settings = parseSettings(raw);
+    expect(placed(settings)).toBe(settings);
+  });
+
+  test("have no copies of backups where the bucket is in the region that is left: RDS makes none within a region", () => {
+    const failedOver = { ...raw, failedOver: "true", backupRegion: "eu-west-1" };
+    expect(placed(parseSettings(failedOver)).backup.copies).toBe(false);
+    expect(placed(parseSettings({ ...failedOver, backupRegion: "eu-north-1" })).backup.copies).toBe(true);
+  });
+});
+
+describe("the record of what was decided once", () => {
+  const now = { environment: "prod", primaryRegion: lost } as DecidedOnce;
+
+  test.each([
+    [{}, lost, /^failedOver is true, but this stack's state still has what is in eu-central-1: .* forget it first/],
+    [{ lostRegion: lost }, undefined, /^failedOver is false, but this stack has failed over from eu-central-1\./],
+    [
+      { lostRegion: "eu-west-3" },
+      lost,
+      /^primaryRegion is eu-central-1, but .* has failed over from eu-west-3\. Set it/,
+    ],
+  ])("with %j and the settings' lost region %s refuses to go on", (first, lostRegion, line) => {
+    expect(changedSince(first, now, lostRegion)).toEqual([expect.stringMatching(line)]);
+  });
+
+  test("lets the deployment go on where both say the same", () => {
+    expect(changedSince({ environment: "prod", lostRegion: lost }, now, lost)).toEqual([]);
+  });
+});
