@@ -1,6 +1,7 @@
 /** make bench: every figure of docs/performance.md, on a server of its own. `--quick` is a rough look; or name parts: inserts reads … */
 import { cpus } from "node:os";
 import { archive } from "./archive";
+import { decisions } from "./decisions";
 import { inserts } from "./inserts";
 import { openLab } from "./lab";
 import { reads } from "./reads";
@@ -8,7 +9,7 @@ import { restore } from "./restore";
 import { maintenance, search, telemetry, verification } from "./trail";
 import { watching } from "./watching";
 
-const parts = { inserts, reads, search, verification, archive, restore, telemetry, maintenance, watching };
+const parts = { decisions, inserts, reads, search, verification, archive, restore, telemetry, maintenance, watching };
 
 async function main(): Promise<void> {
   const words = process.argv.slice(2);

@@ -11,27 +11,30 @@ const indexes = (table: string) => `
   create index on ${table} (parent_receipt_id) where parent_receipt_id is not null;`;
 
 /** The control plane's own two rules, and NOT NULL and defaults as it has them. */
-const shape = (table: string) => `
+export const shape = (table: string) => `
   create table ${table} (like receipts including defaults,
     constraint claim_requires_expiry check (claim_id is null or claim_expires_at is not null),
     constraint expiry_requires_claimed_at check (claim_expires_at is null or claimed_at is not null))`;
 
-const unsealed = (table: string) => `
+export const unsealed = (table: string) => `
   alter table ${table} drop column chain_seq, drop column chain_seal, drop column sealed_at, alter column receipt_hash drop not null;
   grant select, insert on ${table} to ${roles.app};`;
+
+/** The indexes that Authensor's own migrations make. */
+export const vendorsIndexes = (table: string) => `
+  create index on ${table} (created_at desc); create index on ${table} (status, created_at desc); create index on ${table} (envelope_id);
+  create index on ${table} (actor_id); create index on ${table} (tool_name); create index on ${table} (decision_outcome);
+  create index on ${table} (claim_id); create index on ${table} (receipt_hash);
+  create index on ${table} (rekor_entry_id) where rekor_entry_id is not null;
+  create index on ${table} (parent_receipt_id) where parent_receipt_id is not null;`;
 
 async function prepare({ owner: { bare } }: Lab): Promise<void> {
   await bare.query(
     `${shape("plain")}; alter table plain add primary key (id); ${indexes("plain")} ${unsealed("plain")}`,
   );
-  // The indexes that Authensor's own migrations make.
   await bare.query(`${shape("vendors")}; ${unsealed("vendors")}
     alter table vendors add primary key (id);
-    create index on vendors (created_at desc); create index on vendors (status, created_at desc); create index on vendors (envelope_id);
-    create index on vendors (actor_id); create index on vendors (tool_name); create index on vendors (decision_outcome);
-    create index on vendors (claim_id); create index on vendors (receipt_hash);
-    create index on vendors (rekor_entry_id) where rekor_entry_id is not null;
-    create index on vendors (parent_receipt_id) where parent_receipt_id is not null;`);
+${vendorsIndexes("vendors")}`);
   await bare.query(`${shape("monthly")} partition by range (created_at); ${unsealed("monthly")}
     alter table monthly add primary key (id, created_at); ${indexes("monthly")} select audit.partition_by_month('monthly')`);
   // The same sealing function, with one chain for everybody.

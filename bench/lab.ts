@@ -1,6 +1,6 @@
 /** What every measurement needs: a durable server of its own, pgbench, and fair comparison on a machine that is never quite quiet. */
 import { execFile } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -24,18 +24,20 @@ export interface Lab {
   close(): Promise<void>;
 }
 
+export const parameters = {
+  shared_buffers: "512MB",
+  max_wal_size: "8GB",
+  checkpoint_timeout: "30min",
+  random_page_cost: "1.1",
+  max_connections: "200",
+  wal_level: "replica",
+};
+
 export async function openLab(quick: boolean): Promise<Lab> {
   const dir = mkdtempSync(join(tmpdir(), "bench-"));
   const server = await startPostgres({
     durable: true,
-    parameters: {
-      shared_buffers: "512MB",
-      max_wal_size: "8GB",
-      checkpoint_timeout: "30min",
-      random_page_cost: "1.1",
-      max_connections: "200",
-      wal_level: "replica",
-    },
+    parameters,
   });
   let pooler: TestPooler | undefined;
   const close = async () => {
@@ -128,3 +130,29 @@ export function printTable(title: string, columns: string[], rows: (string | num
 
 const round = (value: number): string =>
   value >= 100 ? String(Math.round(value)) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
+
+/** USER_HZ: Linux' unit of a process' times, the same on every machine. */
+const ticksPerSecond = 100;
+
+/** User and system time of a process, and of those of its children that have ended. */
+const ticksOf = (pid: number): number[] => {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  return stat
+    .slice(stat.lastIndexOf(") ") + 2)
+    .split(" ")
+    .slice(11, 15)
+    .map(Number);
+};
+const seconds = (ticks: number[]) => ticks.reduce((sum, one) => sum + one, 0) / ticksPerSecond;
+
+export const processSeconds = (pid: number): number => seconds(ticksOf(pid).slice(0, 2));
+
+/** Of every process of the server, those that have ended included. */
+export function cpuSeconds(server: TestPostgres): number {
+  const postmaster = Number(readFileSync(join(server.dataDir, "postmaster.pid"), "utf8").split("\n")[0]);
+  const children = readFileSync(`/proc/${postmaster}/task/${postmaster}/children`, "utf8")
+    .trim()
+    .split(" ")
+    .map(Number);
+  return seconds([...ticksOf(postmaster), ...children.flatMap((pid) => ticksOf(pid).slice(0, 2))]);
+}

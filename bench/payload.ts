@@ -1,13 +1,13 @@
 /** A receipt as an agent's HTTP call makes it: 900 bytes of envelope, 300 of decision, each one different. */
 
-const envelope = `
+export const envelope = `
 {"id": "env-:r", "timestamp": "2026-05-04T10:11:12.123Z", "action": {"type": "http.request", "resource": "https://api.example.com/v1/customers/:r/orders",
  "operation": "create", "parameters": {"method": "POST", "url": "https://api.example.com/v1/customers/:r/orders", "headers": {"content-type": "application/json",
  "x-request-id": "req-:r-:s"}, "body": {"customer": :r, "items": [{"sku": "A-:s", "quantity": 3, "price": 19.99}, {"sku": "B-:r", "quantity": 1, "price": 5.25}],
  "note": "Please deliver to the back door between nine and eleven"}}}, "principal": {"type": "agent", "id": "agent-:agent", "name": "Order agent number :agent"},
  "context": {"environment": "production", "sessionId": "session-:s", "metadata": {"region": "eu-central-1", "model": "model-large-4", "temperature": 0.2}}}`;
 
-const decision = `
+export const decision = `
 {"outcome": "allow", "policyId": "default-policy", "policyVersion": "1.4.2", "matchedRule": "allow-http-orders",
  "reason": "Rule allow-http-orders matched action http.request with resource under https://api.example.com",
  "evaluatedAt": "2026-05-04T10:11:12.124Z", "evaluationTimeMs": 1.25, "limits": {"perMinute": 120}}`;

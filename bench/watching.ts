@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { dirname, join } from "node:path";
@@ -7,11 +7,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { bundleOps } from "../components/programs/opsBundle";
 import { freePort } from "../cloud/host/ports";
 import { roles } from "../ops/roles";
-import { compare, pgbench, printTable, type Lab } from "./lab";
+import { compare, cpuSeconds, pgbench, printTable, type Lab } from "./lab";
 import { insertScript } from "./payload";
-
-/** USER_HZ: Linux' unit of a process' times, the same on every machine. */
-const ticksPerSecond = 100;
 
 /**
  * What the monitor, as it is deployed, takes from the primary: rounds of inserts with it and without, and the time of a core that
@@ -38,9 +35,9 @@ export async function watching(lab: Lab): Promise<void> {
   );
   // With what the last round has written. A minute: some sources are asked no oftener.
   const minute = async () => {
-    const before = cpuSeconds(lab);
+    const before = cpuSeconds(lab.server);
     await sleep(60_000);
-    return ((cpuSeconds(lab) - before) / 60) * 1000;
+    return ((cpuSeconds(lab.server) - before) / 60) * 1000;
   };
   const [alone, watched] = [await minute(), await withMonitor(lab, program, minute)];
   printTable(
@@ -48,25 +45,6 @@ export async function watching(lab: Lab): Promise<void> {
     ["alone, ms a second", "watched"],
     [[alone, watched]],
   );
-}
-
-/** User and system time of every process of the server, those that have ended included. */
-function cpuSeconds({ server }: Lab): number {
-  const timesOf = (pid: number) => {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return stat
-      .slice(stat.lastIndexOf(") ") + 2)
-      .split(" ")
-      .slice(11, 15)
-      .map(Number);
-  };
-  const postmaster = Number(readFileSync(join(server.dataDir, "postmaster.pid"), "utf8").split("\n")[0]);
-  const children = readFileSync(`/proc/${postmaster}/task/${postmaster}/children`, "utf8")
-    .trim()
-    .split(" ")
-    .map(Number);
-  const times = [timesOf(postmaster), ...children.map((pid) => timesOf(pid).slice(0, 2))];
-  return times.flat().reduce((sum, ticks) => sum + ticks, 0) / ticksPerSecond;
 }
 
 /** Measures once the monitor has asked every source once; its metrics go to an endpoint that takes them. */

@@ -41,7 +41,7 @@ async function run({ log, signal: ofProgram }: Context): Promise<void> {
       drillGoesOn(client, run),
     ),
   );
-  const signal = AbortSignal.any([ofProgram, lease.taken]);
+  const signal = AbortSignal.any([ofProgram, lease.lost]);
   const scratch = new Scratch(
     {
       environment: name,
@@ -60,8 +60,7 @@ async function run({ log, signal: ofProgram }: Context): Promise<void> {
     process.env[`${name.toUpperCase()}_PROGRAM`] ?? join(dirname(process.argv[1] ?? ""), `${name}.js`);
   const programs = { verify: programOf("verify"), restore: programOf("restore") };
 
-  const run = await withConnection({ ...to, signal }, beginDrill);
-  lease.hold(run);
+  const run = await lease.begin(() => withConnection({ ...to, signal }, beginDrill));
   const now = () =>
     withConnection(
       { ...to, signal },

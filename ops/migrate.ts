@@ -1,7 +1,7 @@
 /** Brings a database to this version: schema, what roles may be, partitions; checks the server against the configuration; then sets the roles' passwords. */
 import type { Command } from "commander";
 import { databaseUrl, withConnection } from "./database";
-import { readExpectations } from "./migrate/check";
+import { readExpectations } from "./expectations";
 import { readMigrations } from "./migrate/files";
 import { pendingMigrations, readLedger } from "./migrate/ledger";
 import { readPasswords, setPasswords } from "./migrate/passwords";

@@ -8,6 +8,7 @@ import { readableUrl, withConnection } from "./database";
 import { integerSetting, runProgram, textSetting, type Context } from "./program";
 import { parseTime } from "./times";
 import { readAnchors } from "./anchorFormat";
+import { readExpectations } from "./expectations";
 import { readManifests } from "./manifest";
 import { readAcknowledgements } from "./verify/acknowledgements";
 import { verifyArchive, type Archived } from "./verify/archived";
@@ -18,6 +19,7 @@ import { record, recordFailure } from "./verify/record";
 import { failure, type Report, summary } from "./verify/report";
 import type { Counts } from "./verify/request";
 import { allCheckpoints } from "./verify/snapshot";
+import { readToldMonths } from "./verify/toldMonths";
 import { verify } from "./verify/verification";
 
 const help = `
@@ -27,6 +29,7 @@ Environment:
   REPLICA_URL        the same of a replica (or REPLICA_URL_FILE): used where it answers and is not out of date
   REPLICA_MAX_AGE_SECONDS  how old the newest that it shows may be (default 300)
 
+  EXPECTATIONS_FILE  what the deployment told the database, as ops/migrate was given it: compared where it is given
   ACKNOWLEDGED_FILE  findings that were looked into, in place of --acknowledged
 
   BACKUP_BUCKET, BACKUP_REGION  for --archived and --from-archive: the locked bucket and its region
@@ -71,6 +74,7 @@ async function verified(
 ): Promise<Report> {
   const [from, ...others] = options.fromAnchor === undefined ? [] : readAnchors([options.fromAnchor]);
   const archived = options.archived ? await readArchive(signal, options) : undefined;
+  const expected = process.env["EXPECTATIONS_FILE"];
   const acknowledged = options.acknowledged ?? process.env["ACKNOWLEDGED_FILE"];
   const bounds = lastDays === undefined ? undefined : await archiveBounds(backupBucket(signal), lastDays);
   return verify({
@@ -88,6 +92,7 @@ async function verified(
     archived,
     from: from ?? bounds?.from,
     manifests: readManifests(options.manifests ?? []),
+    expectations: expected === undefined ? undefined : readExpectations(expected),
     acknowledgements: acknowledged === undefined ? [] : readAcknowledgements(acknowledged),
     resumeFile: options.resume,
     connections: count("connections", options.connections, 32),
@@ -109,13 +114,14 @@ async function readArchive(signal: AbortSignal, { restored: restoredTo, segments
   const bucket = backupBucket(signal);
   const from = { url: await verifiableUrl(signal), applicationName: "authensor-verify", signal };
   const known = integerSetting("ARCHIVE_KNOWN_FLAWS", 0);
-  const [told, checkpoints] = await withConnection(from, async (client) => [
+  const [told, months, checkpoints] = await withConnection(from, async (client) => [
     await toldManifest(client),
+    await readToldMonths(client),
     await allCheckpoints(client),
   ]);
-  if (restoredTo === undefined) return verifyArchive(bucket, told, known, checkpoints, { segments });
+  if (restoredTo === undefined) return verifyArchive(bucket, told, known, checkpoints, { segments, months });
   const restored = new RestoredTrail(await upToOf(restoredTo, () => withConnection(from, newestMoment)));
-  const archived = await verifyArchive(bucket, told, known, checkpoints, { restored, segments });
+  const archived = await verifyArchive(bucket, told, known, checkpoints, { restored, segments, months });
   // Counts of a bucket that is not whole would say the same once more, and less clearly.
   if (archived.findings.length > 0) return archived;
   const { findings, report } = await withConnection(from, (client) => restored.compare(client));

@@ -3,6 +3,7 @@ import { regionOfArn } from "../components/monitoring/alarmTopics";
 import { backupRegionsFor } from "../components/backup/backupRegions";
 import { daysOfMonths } from "../components/backup/backupRules";
 import { limitsOf, planConnections } from "../components/pooling/connectionBudget";
+import { mostPrepared, preparedGib } from "../components/pooling/preparedStatements";
 import { defaultMaxConnections, instanceCapacity, memoryGibFor } from "../components/aws/instanceClass";
 import { retentionOfAtLeast } from "../components/database/serverLogs";
 import { placement } from "./placement";
@@ -245,6 +246,31 @@ export const crossChecks: readonly CrossCheck[] = [
     broken: (settings) => {
       const plan = planConnections(limitsOf(settings));
       return plan.fits ? undefined : plan.reason;
+    },
+  },
+  {
+    key: "preparedStatements",
+    broken: (settings) => {
+      const { database, replica, backup, pgbouncer } = settings;
+      const plan = planConnections(limitsOf(settings));
+      // After a failover the replica is what is pooled.
+      const classes = [database.instanceClass, ...(replica.wanted ? [replica.instanceClass] : [])];
+      const memoryGib = Math.min(...classes.map((name) => instanceCapacity(name)?.memoryGib ?? 0));
+      // Refused by its own rule.
+      if (!plan.fits || memoryGib < memoryGibFor(database.maxConnections)) return undefined;
+      const kept = {
+        connections: plan.pools.controlPlane * plan.processes,
+        months: backup.onlineMonths ?? backup.receiptRetentionMonths,
+      };
+      const most = mostPrepared(memoryGib, kept);
+      const statements = pgbouncer.preparedStatements;
+      if (statements <= most) return undefined;
+      return (
+        `${statements} statements on each of ${kept.connections} connections of the control plane's pools take up to ` +
+        `${preparedGib({ statements, ...kept }).toFixed(1)} GiB with ${kept.months} months online ` +
+        `(${backup.onlineMonths === undefined ? "receiptRetentionMonths; onlineMonths is not set" : "onlineMonths"}), and at most half of ` +
+        `${memoryGib} GiB, the smallest instance class, is for them; use at most ${most}`
+      );
     },
   },
 ];

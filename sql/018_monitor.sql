@@ -48,7 +48,7 @@ create table audit.programs (
   since   timestamptz default now()
 );
 
-grant select on audit.programs to authensor_monitor;
+grant select on audit.programs to authensor_monitor, authensor_auditor;
 
 insert into audit.programs values
   ('partitions',      'authensor_maintenance'),

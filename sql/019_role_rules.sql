@@ -20,6 +20,8 @@ select rolname, rolconnlimit
                    'authensor_verifier', 'authensor_archiver', 'authensor_maintenance')
     on conflict (role) do update set connections = excluded.connections;
 
+grant select on audit.connection_limits to authensor_auditor;
+
 -- Settings in this database; role '' is everyone. They also hold through the pooler, whose server connections log in as
 -- the role.
 create function audit.wanted_settings() returns table (role name, name text, value text)

@@ -34,7 +34,7 @@ $$;
 grant execute on function audit.report_dump(timestamptz, bigint) to authensor_archiver;
 
 -- The archiver reads what the auditor reads (019), and beyond it what a restored server cannot be without: the hashes
--- of the keys by which clients are known, and which program runs as whom. A migration that adds a table or a sequence
--- grants select on it to the archiver: without it no dump is made.
-grant select on api_keys, audit.programs to authensor_archiver;
+-- of the keys by which clients are known. A migration that adds a table or a sequence grants select on it to the
+-- archiver: without it no dump is made.
+grant select on api_keys to authensor_archiver;
 grant select on all sequences in schema public, audit to authensor_archiver;

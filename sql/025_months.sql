@@ -79,6 +79,68 @@ begin
 end
 $$;
 
+-- The seal of a place in a chain, wherever its row is or was; empty before the first, null where nobody knows it.
+create function audit.seal_at(chain text, agent text, seq bigint) returns bytea
+  language sql stable
+  set search_path = pg_catalog, pg_temp
+  return case when seq = 0 then ''::bytea else coalesce(
+    (select c.last_seal from audit.checkpoints c
+      where c.chain = seal_at.chain and c.agent = seal_at.agent and c.last_seq = seal_at.seq),
+    case chain
+      when 'history' then
+        (select h.seal from audit.receipt_history h where h.agent = seal_at.agent and h.seq = seal_at.seq limit 1)
+      else
+        (select r.chain_seal from public.receipts r
+          where (r.actor_id = seal_at.agent or seal_at.agent = '' and r.actor_id is null) and r.chain_seq = seal_at.seq
+          limit 1)
+    end)
+  end;
+
+-- A row of a month that does not follow from the one before it, by what it says itself. Archives have the seals of the
+-- ends: where all rows up to an end follow, they are those that were archived. What is outside the month is asked for
+-- only where a stretch of a chain begins.
+create function audit.unsealed_row(receipts regclass, changes regclass)
+  returns table (noun text, agent text, seq bigint)
+  language plpgsql stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return query execute format($q$
+    with sealed as (
+      -- Narrow before it is sorted: documents stay behind.
+      select coalesce(actor_id, '') as agent, chain_seq as seq, sealed_at, chain_seal as seal, prev_receipt_hash,
+             audit.receipt_content(id, envelope_id, parent_receipt_id, created_at,
+                                   decision_outcome, tool_name, actor_id, envelope, decision) as content,
+             receipt_hash = audit.authensor_hash(id, envelope_id, created_at, decision_outcome, prev_receipt_hash)
+               as hash_follows
+        from %s offset 0
+    ), linked as (
+      select *, lag(s.seal) over chain as last_seal, lag(s.seq) over chain as last_seq
+        from sealed s window chain as (partition by s.agent order by s.seq)
+    )
+    select 'receipt', l.agent, l.seq
+      from linked l
+     where (l.hash_follows and l.seal = audit.chain_seal(
+             case when l.last_seq = l.seq - 1 then l.last_seal else audit.seal_at('receipts', l.agent, l.seq - 1) end,
+             l.seq, l.sealed_at, l.content, l.prev_receipt_hash)) is not true
+     limit 1
+  $q$, receipts);
+  return query execute format($q$
+    with linked as (
+      select *, lag(h.seal) over chain as last_seal, lag(h.seq) over chain as last_seq
+        from %s h window chain as (partition by h.agent order by h.seq)
+    )
+    select 'change', l.agent, l.seq
+      from linked l
+     where (l.seal = audit.history_seal(
+             case when l.last_seq = l.seq - 1 then l.last_seal else audit.seal_at('history', l.agent, l.seq - 1) end,
+             l.seq, l.agent, l.receipt_id, l.receipt_created_at, l.changed_at, l.changed_by, l.application,
+             l.before, l.after)) is not true
+     limit 1
+  $q$, changes);
+end
+$$;
+
 -- The oldest month leaves the database, with its rows: by the maintenance role, once ops/retire has seen in the bucket
 -- what it is about to remove. Both tables are dropped in this one transaction; what is returned are the month's
 -- checkpoints, for the caller to compare before it commits. Run it with a short lock_timeout, and again if it fails
@@ -120,6 +182,14 @@ begin
       to_char(month, 'YYYY-MM'), altered.id, altered.agent
       using errcode = 'data_corrupted',
             hint = 'It was altered past the triggers; ops/verify names every such receipt. Nothing was changed.';
+  end if;
+  select * into altered from audit.unsealed_row(receipts.oldest, changes.oldest);
+  if found then
+    raise '% stays in the database: % % of agent "%" is not what was sealed',
+      to_char(month, 'YYYY-MM'), altered.noun, altered.seq, altered.agent
+      using errcode = 'data_corrupted',
+            hint = 'It was altered past the triggers, and the bucket has it as it was; ops/verify names every such row. '
+              'Nothing was changed.';
   end if;
   perform audit.finish_detach(receipts);
   perform audit.finish_detach(changes);

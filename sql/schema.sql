@@ -1583,6 +1583,14 @@ begin
       using errcode = 'data_corrupted',
             hint = 'It was altered past the triggers; ops/verify names every such receipt. Nothing was changed.';
   end if;
+  select * into altered from audit.unsealed_row(receipts.oldest, changes.oldest);
+  if found then
+    raise '% stays in the database: % % of agent "%" is not what was sealed',
+      to_char(month, 'YYYY-MM'), altered.noun, altered.seq, altered.agent
+      using errcode = 'data_corrupted',
+            hint = 'It was altered past the triggers, and the bucket has it as it was; ops/verify names every such row. '
+              'Nothing was changed.';
+  end if;
   perform audit.finish_detach(receipts);
   perform audit.finish_detach(changes);
   return query select * from audit.checkpoints c where c.source = any (sources) order by c.seq;
@@ -1774,6 +1782,25 @@ begin
   end loop;
 end
 $$;
+
+CREATE TABLE audit.receipt_history (
+    agent text NOT NULL,
+    seq bigint NOT NULL,
+    receipt_id uuid NOT NULL,
+    receipt_created_at timestamp with time zone NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    changed_by text NOT NULL,
+    application text NOT NULL,
+    before jsonb NOT NULL,
+    after jsonb NOT NULL,
+    seal bytea NOT NULL
+)
+PARTITION BY RANGE (receipt_created_at);
+
+CREATE FUNCTION audit.seal_at(chain text, agent text, seq bigint) RETURNS bytea
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    RETURN CASE WHEN (seq = 0) THEN '\x'::bytea ELSE COALESCE((SELECT c.last_seal FROM audit.checkpoints c WHERE ((c.chain = seal_at.chain) AND (c.agent = seal_at.agent) AND (c.last_seq = seal_at.seq))), CASE chain WHEN 'history'::text THEN (SELECT h.seal FROM audit.receipt_history h WHERE ((h.agent = seal_at.agent) AND (h.seq = seal_at.seq)) LIMIT 1) ELSE (SELECT r.chain_seal FROM public.receipts r WHERE (((r.actor_id = seal_at.agent) OR ((seal_at.agent = ''::text) AND (r.actor_id IS NULL))) AND (r.chain_seq = seal_at.seq)) LIMIT 1) END) END;
 
 CREATE FUNCTION audit.seal_import() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1969,6 +1996,47 @@ begin
 end
 $_$;
 
+CREATE FUNCTION audit.unsealed_row(receipts regclass, changes regclass) RETURNS TABLE(noun text, agent text, seq bigint)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+begin
+  return query execute format($q$
+    with sealed as (
+      -- Narrow before it is sorted: documents stay behind.
+      select coalesce(actor_id, '') as agent, chain_seq as seq, sealed_at, chain_seal as seal, prev_receipt_hash,
+             audit.receipt_content(id, envelope_id, parent_receipt_id, created_at,
+                                   decision_outcome, tool_name, actor_id, envelope, decision) as content,
+             receipt_hash = audit.authensor_hash(id, envelope_id, created_at, decision_outcome, prev_receipt_hash)
+               as hash_follows
+        from %s offset 0
+    ), linked as (
+      select *, lag(s.seal) over chain as last_seal, lag(s.seq) over chain as last_seq
+        from sealed s window chain as (partition by s.agent order by s.seq)
+    )
+    select 'receipt', l.agent, l.seq
+      from linked l
+     where (l.hash_follows and l.seal = audit.chain_seal(
+             case when l.last_seq = l.seq - 1 then l.last_seal else audit.seal_at('receipts', l.agent, l.seq - 1) end,
+             l.seq, l.sealed_at, l.content, l.prev_receipt_hash)) is not true
+     limit 1
+  $q$, receipts);
+  return query execute format($q$
+    with linked as (
+      select *, lag(h.seal) over chain as last_seal, lag(h.seq) over chain as last_seq
+        from %s h window chain as (partition by h.agent order by h.seq)
+    )
+    select 'change', l.agent, l.seq
+      from linked l
+     where (l.seal = audit.history_seal(
+             case when l.last_seq = l.seq - 1 then l.last_seal else audit.seal_at('history', l.agent, l.seq - 1) end,
+             l.seq, l.agent, l.receipt_id, l.receipt_created_at, l.changed_at, l.changed_by, l.application,
+             l.before, l.after)) is not true
+     limit 1
+  $q$, changes);
+end
+$_$;
+
 CREATE FUNCTION audit.wanted_settings() RETURNS TABLE(role name, name text, value text)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2130,20 +2198,6 @@ CREATE TABLE audit.programs (
     role name NOT NULL,
     since timestamp with time zone DEFAULT now()
 );
-
-CREATE TABLE audit.receipt_history (
-    agent text NOT NULL,
-    seq bigint NOT NULL,
-    receipt_id uuid NOT NULL,
-    receipt_created_at timestamp with time zone NOT NULL,
-    changed_at timestamp with time zone NOT NULL,
-    changed_by text NOT NULL,
-    application text NOT NULL,
-    before jsonb NOT NULL,
-    after jsonb NOT NULL,
-    seal bytea NOT NULL
-)
-PARTITION BY RANGE (receipt_created_at);
 
 CREATE TABLE audit.verifications (
     scope text NOT NULL,
@@ -2785,6 +2839,10 @@ GRANT ALL ON FUNCTION audit.role_differences() TO authensor_maintenance;
 REVOKE ALL ON FUNCTION audit.rows_outside_months() FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.rows_outside_months() TO authensor_monitor;
 
+GRANT SELECT ON TABLE audit.receipt_history TO authensor_auditor;
+
+REVOKE ALL ON FUNCTION audit.seal_at(chain text, agent text, seq bigint) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION audit.seal_import() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.seal_receipt() FROM PUBLIC;
@@ -2803,6 +2861,8 @@ REVOKE ALL ON FUNCTION audit.stored_columns(relation regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.unexplained_state(receipts regclass, changes regclass) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION audit.unsealed_row(receipts regclass, changes regclass) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION audit.wanted_settings() FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.wanted_settings() TO authensor_maintenance;
 
@@ -2815,6 +2875,8 @@ GRANT SELECT ON TABLE audit.archived_chains TO authensor_auditor;
 GRANT SELECT ON TABLE audit.archived_chains TO authensor_monitor;
 
 GRANT SELECT ON TABLE audit.chains TO authensor_auditor;
+
+GRANT SELECT ON TABLE audit.connection_limits TO authensor_auditor;
 
 GRANT SELECT ON TABLE audit.drill TO authensor_auditor;
 GRANT SELECT ON TABLE audit.drill TO authensor_monitor;
@@ -2843,10 +2905,8 @@ GRANT SELECT ON TABLE audit.partitions TO authensor_monitor;
 GRANT SELECT ON TABLE audit.program_runs TO authensor_auditor;
 GRANT SELECT ON TABLE audit.program_runs TO authensor_monitor;
 
-GRANT SELECT ON TABLE audit.programs TO authensor_archiver;
+GRANT SELECT ON TABLE audit.programs TO authensor_auditor;
 GRANT SELECT ON TABLE audit.programs TO authensor_monitor;
-
-GRANT SELECT ON TABLE audit.receipt_history TO authensor_auditor;
 
 GRANT SELECT ON TABLE audit.verifications TO authensor_auditor;
 GRANT SELECT ON TABLE audit.verifications TO authensor_monitor;

@@ -75,6 +75,7 @@ function scheduled({ monthsAhead, retires, thresholds: { archiveMinutes } }: Ala
     }),
     overdue("partitions", "Partitions were last made"),
     overdue("compact", "Months of the locked bucket were last looked at for what is to become one archive"),
+    overdue("hold", "Legal holds were last applied to what came since"),
     ...(retires ? [overdue("retire", "PostgreSQL was last looked at for months that are past onlineMonths")] : []),
     watched("VerificationFindings", {
       name: "trail-broken",

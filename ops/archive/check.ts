@@ -49,8 +49,8 @@ export async function* checkManifests(
     if (found.number > to) return;
     const key = manifestKey(found.number);
     const { last } = reading;
-    const gone = last !== undefined && found.number > last + 1 ? between(last, found.number) : undefined;
-    const problems = gone === undefined ? [] : [`${gone} ${gone.includes(" to ") ? "are" : "is"} gone`];
+    const gap = last !== undefined && found.number > last + 1;
+    const problems = gap ? [goneBetween(manifestKey, last, found.number)] : [];
 
     let read: ReadManifest;
     try {
@@ -69,12 +69,17 @@ export async function* checkManifests(
     const expiring: boolean = found.touched === "hidden" && (first || reading.marked);
     reading.marked = expiring;
     if (touched !== undefined && !expiring) problems.push(touched);
-    if (gone !== undefined && expiring && !isLocked(await bucket.lockedUntil(key, found.version))) {
+    if (gap && expiring && !isLocked(await bucket.lockedUntil(key, found.version))) {
       // So has this one's time, which is held, and what is between it and the held one before is older.
       const ends = endsBefore(manifest);
       Object.assign(reading, { ends, before: undefined });
       problems.length = 0;
-      yield { manifest: undefined, problems: [], expired: undefined, left: { what: gone, ends } };
+      yield {
+        manifest: undefined,
+        problems: [],
+        expired: undefined,
+        left: { what: between(manifestKey, last, found.number), ends },
+      };
     }
 
     const { previous, forksBefore } = manifest.archive;
@@ -105,7 +110,12 @@ export async function* checkManifests(
   }
 }
 
-function between(last: number, next: number): string {
-  const [from, to] = [manifestKey(last + 1), manifestKey(next - 1)];
+export function goneBetween(keyOf: (number: number) => string, last: number, next: number): string {
+  const gone = between(keyOf, last, next);
+  return `${gone} ${next - last > 2 ? "are" : "is"} gone`;
+}
+
+function between(keyOf: (number: number) => string, last: number, next: number): string {
+  const [from, to] = [keyOf(last + 1), keyOf(next - 1)];
   return from === to ? from : `${from} to ${to}`;
 }

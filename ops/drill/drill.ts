@@ -75,8 +75,10 @@ async function attempt(
 /** Waits until it is gone, unless the program itself is to end. @returns what is wrong */
 async function remove({ lease, scratch, log, signal }: Means, report: DrillReport): Promise<string[]> {
   const { identifier, region } = scratch;
-  await lease.renew();
-  if (lease.taken.aborted) return [`${identifier} in ${region} is left to the drill that has begun since`];
+  if (!(await lease.renew()))
+    return [
+      `${identifier} in ${region} is left to the drill that has begun since, or to the next one; until that removes it, it costs`,
+    ];
   const ending = signal.aborted;
   try {
     const there = await scratch.remove(ending ? AbortSignal.timeout(removalMs) : undefined);

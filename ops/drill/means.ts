@@ -7,7 +7,7 @@ import type { Scratch } from "./scratch";
 export interface Means {
   environment: string;
   /** Whose the scratch instance is. */
-  lease: Pick<Lease, "renew" | "taken">;
+  lease: Pick<Lease, "renew">;
   scratch: Scratch;
   bucket: Bucket;
   /** Certificates that the restored server's is verified by. */

@@ -3,7 +3,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { withConnection } from "../database";
 import type { Log } from "../log";
 import { Failure } from "../program";
-import { findDifferences, type Expectations } from "./check";
+import type { Expectations } from "../expectations";
+import { findDifferences } from "./check";
 import type { Difference } from "./difference";
 import { rebootAdvice } from "./reboots";
 

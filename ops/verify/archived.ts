@@ -12,8 +12,9 @@ import { sayUnknown, unknownIn } from "../archive/newest";
 import type { Ends } from "../archive/plan";
 import { unknownToAnchors, type Checkpoint } from "./checkpoints";
 import { checkByMonths } from "../months/archive";
-import { departureFindings } from "./departures";
+import { compareDepartures } from "./departures";
 import type { Finding } from "./findings";
+import { toldMonthFindings, type ToldMonths } from "./toldMonths";
 import { Witness } from "./witness";
 import type { RestoredTrail, RestoredReport } from "./restored";
 
@@ -25,6 +26,8 @@ export interface Archived {
   findings: Finding[];
   /** What the bucket says of checkpoints. */
   witness: Witness;
+  /** What the bucket should tell and does not. */
+  unverified: string[];
   /** What has left the bucket by its age, and can be verified no more. */
   left: string[];
   report: {
@@ -42,14 +45,15 @@ export interface Archived {
 /**
  * @param knownFlaws of archived rows: so many, the oldest, were looked into
  * @param checkpoints which the database has in place of rows: compared with the rows in the bucket
- * @param how `segments`: by each segment, also where a month has its archive; `restored`: the database that it is to be compared with, where that one shows an earlier moment
+ * @param how `segments`: by each segment, also where a month has its archive; `restored`: the database that it is to be compared with, where that one shows an earlier moment; `months`: what
+ * the database says of archives of months
  */
 export async function verifyArchive(
   bucket: Bucket,
   told: number,
   knownFlaws: number,
   checkpoints: readonly Checkpoint[] = [],
-  { restored, segments = false }: { restored?: RestoredTrail; segments?: boolean } = {},
+  { restored, segments = false, months }: { restored?: RestoredTrail; segments?: boolean; months?: ToldMonths } = {},
 ): Promise<Archived> {
   const findings: Finding[] = [];
   const wrong = (message: string) => findings.push({ kind: "altered-archive", message });
@@ -99,11 +103,13 @@ export async function verifyArchive(
       kind: "nothing-verified",
       message: `there is no manifest in the bucket ${bucket.name}: nothing is archived`,
     });
+  const departures = await compareDepartures(bucket, checkpoints);
   findings.push(
     ...flawFindings(flaws, newest, knownFlaws),
     ...witness.findings(),
     ...unknownToAnchors(checkpoints, [...anchors.values()]),
-    ...(await departureFindings(bucket, checkpoints)),
+    ...departures.findings,
+    ...(months ? await toldMonthFindings(bucket, months) : []),
   );
   witness.gone = gaps.at(-1)?.ends ?? goneBefore(oldest, expired.segment.at(-1));
   const anchor = restored ? restored.reached : newest;
@@ -112,16 +118,19 @@ export async function verifyArchive(
     lsn: newest?.archive.lsn,
     findings,
     witness,
+    unverified: departures.unverified,
     left: [
-      ...(oldest && oldest.archive.previous !== null ? [`manifests before ${manifestKey(oldest.archive.number)}`] : []),
-      ...expired.segment
-        .slice(-1)
-        .map(({ as_of, archive }) => `segments up to that of ${manifestKey(archive.number)} (${as_of})`),
-    ]
-      .map((what) => `${what}, which have left the bucket ${bucket.name}`)
-      .concat(
-        gaps.map(({ what }) => `${what}, which has left the bucket ${bucket.name} though something older is held`),
-      ),
+      ...departures.left,
+      ...[
+        ...(oldest && oldest.archive.previous !== null
+          ? [`manifests before ${manifestKey(oldest.archive.number)}`]
+          : []),
+        ...expired.segment
+          .slice(-1)
+          .map(({ as_of, archive }) => `segments up to that of ${manifestKey(archive.number)} (${as_of})`),
+      ].map((what) => `${what}, which have left the bucket ${bucket.name}`),
+      ...gaps.map(({ what }) => `${what}, which has left the bucket ${bucket.name} though something older is held`),
+    ],
     report: {
       bucket: bucket.name,
       manifests,

@@ -42,7 +42,17 @@ const works = (index: string) =>
 /** Where a table's large values are. */
 const toast = `(select case when t.relkind = 't' and t.relpersistence = r.relpersistence and t.relowner = r.relowner
             and exists (select from pg_index i where i.indrelid = t.oid and i.indisunique and ${works("i")}) then 'TOAST' else 'TOAST altered' end
+            || coalesce(' with options ' || array_to_string(t.reloptions, ' '), '')
       from pg_class t where t.oid = r.reltoastrelid)`;
+
+/** What makes a type what it is, besides its name, its owner and what it is the type of. */
+const ofType = (type: string) =>
+  `row(${["typlen", "typbyval", "typtype", "typcategory", "typispreferred", "typisdefined", "typdelim", "typsubscript::oid", "typinput::oid", "typoutput::oid", "typreceive::oid", "typsend::oid", "typmodin::oid", "typmodout::oid", "typanalyze::oid", "typalign", "typstorage", "typnotnull", "typbasetype", "typtypmod", "typndims", "typcollation", "typdefault"].map((column) => `${type}.${column}`).join(", ")})`;
+/** A row's type, and that of an array of such rows: as PostgreSQL makes those of its own tables. */
+const rowType = `(select case when (t.typowner, t.typrelid, t.typelem, t.typacl::text, ${ofType("t")}) is distinct from (r.relowner, r.oid, 0::oid, null::text, ${ofType("plain")}) then 'row type altered'
+            when (y.typowner, y.typrelid, y.typelem, y.typacl::text, ${ofType("y")}) is distinct from (r.relowner, 0::oid, t.oid, null::text, ${ofType("plain_array")}) then 'array type altered' end
+      from pg_type t left join pg_type y on y.oid = t.typarray join pg_type plain on plain.oid = 'pg_class'::regtype join pg_type plain_array on plain_array.oid = plain.typarray
+     where t.oid = r.reltype)`;
 
 const tablespace = (column: string) => `(select 'tablespace ' || spcname from pg_tablespace where oid = ${column})`;
 const sequence = `(select concat_ws(' ', 'sequence', seqtypid::regtype, seqstart, seqincrement, seqmin, seqmax, seqcache, case when seqcycle then 'cycle' end) from pg_sequence where seqrelid = r.oid)`;
@@ -73,7 +83,8 @@ const parts: readonly string[] = [
   // Relations and what belongs to them.
   `select scope, 'relation', concat_ws('; ', 'kind ' || relkind::text, 'owner ' || pg_get_userbyid(relowner), 'persistence ' || relpersistence::text,
           (select 'access ' || amname from pg_am a where a.oid = relam), 'options ' || array_to_string(reloptions, ' '),
-          ${tablespace("reltablespace")}, ${toast}, ${sequence}, 'partitioned by ' || pg_get_partkeydef(oid), case when reloftype <> 0 then 'of ' || reloftype::regtype::text end,
+          ${tablespace("reltablespace")}, ${toast}, ${sequence}, 'partitioned by ' || pg_get_partkeydef(oid),
+          (select 'default partition ' || partdefid::regclass from pg_partitioned_table where partrelid = r.oid and partdefid <> 0), ${rowType}, case when reloftype <> 0 then 'of ' || reloftype::regtype::text end,
           'replica identity ' || relreplident::text, nullif(${flags(["relrowsecurity", "row security"], ["relforcerowsecurity", "forced"])}, ''),
           (select 'child of ' || string_agg(inhparent::regclass::text || case when inhdetachpending then ' (being detached)' else '' end, ' ' order by inhseqno)
              from pg_inherits where inhrelid = r.oid),

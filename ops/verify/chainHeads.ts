@@ -39,20 +39,30 @@ export async function readHeads(client: pg.Client): Promise<{ heads: Heads; doub
   return { heads, doubles };
 }
 
-/** Chains that were begun (audit.begin_chain) and have no head: whatever is to be stored of that agent is refused. */
+/** Chains that were begun (audit.begin_chain) and have no head, and heads of chains that were not. */
 export async function headless(client: pg.Client, heads: Heads): Promise<Finding[]> {
   const { rows } = await client.query<{ heads: string; agent: string }>(
     "select heads, agent from audit.chains order by heads, agent",
   );
-  return chainNames.flatMap((name) =>
-    rows
-      .filter(({ heads: table, agent }) => `audit.${table}` === chainKinds[name].heads && !heads[name].has(agent))
-      .map(({ agent }) => ({
-        kind: chainKinds[name].findings.head,
-        message: `the chain of ${chainKinds[name].noun}s of ${named(agent)} was begun and has no head: all that is to be stored of it is refused`,
-        agent,
-      })),
-  );
+  return chainNames.flatMap((name) => {
+    const { heads: table, noun, findings } = chainKinds[name];
+    const begun = new Set(rows.flatMap((row) => (`audit.${row.heads}` === table ? [row.agent] : [])));
+    const says = (agent: string, what: string): Finding => ({
+      kind: findings.head,
+      message: `the chain of ${noun}s of ${named(agent)} ${what}`,
+      agent,
+    });
+    return [
+      ...[...begun]
+        .filter((agent) => !heads[name].has(agent))
+        .map((agent) => says(agent, "was begun and has no head: all that is to be stored of it is refused")),
+      ...[...heads[name].keys()]
+        .filter((agent) => !begun.has(agent))
+        .map((agent) =>
+          says(agent, "has a head and is not in audit.chains: without its head a second one would begin at 1"),
+        ),
+    ];
+  });
 }
 
 /** The database makes a head together with its first row. One without a row would be what the next row follows from. */

@@ -1,11 +1,12 @@
 /**
  * Whether there was a month of which checkpoints say that it left. The locked bucket's dumps name the months that tables were divided by: the
  * last one from before a month left has it. Whoever removes receipts that were imported, and dated before the first month or into one
- * that had left, finds no month to name that these dumps had then.
+ * that had left, finds no month to name that these dumps had then. A dump that is gone or cannot be read is told, and hides no other one.
  */
 import type { Bucket } from "../archive/bucket";
+import { goneBetween } from "../archive/check";
 import { dumpFolder, dumpKey } from "../archive/keys";
-import { lastWhere, newestNumber, numberedOrGone } from "../archive/newest";
+import { allIn, readOf, type Found } from "../archive/newest";
 import { isUnreadable } from "../archive/unreadable";
 import { dumps, type Dump } from "../dump/manifest";
 import { longestUnseen } from "../unseen";
@@ -13,27 +14,43 @@ import { chainKinds } from "./chainKinds";
 import type { Checkpoint } from "./checkpoints";
 import type { Finding } from "./findings";
 
-export async function departureFindings(bucket: Bucket, checkpoints: readonly Checkpoint[]): Promise<Finding[]> {
-  if (checkpoints.length === 0) return [];
-  const read = new Map<number, Dump | undefined>();
-  const dumpAt = async (number: number) => {
-    if (!read.has(number)) read.set(number, await readable(bucket, number));
-    return read.get(number);
-  };
-  const newest = await newestNumber(bucket, dumpFolder);
-  const findings: Finding[] = [];
-  for (const point of firstAndLast(checkpoints)) {
-    const before = point.madeAt - longestUnseen;
-    const dump = await lastWhere(newest + 1, dumpAt, ({ as_of }) => Date.parse(as_of) < before);
-    const names = dump && monthsOf(dump, point);
-    if (!names || names.includes(monthOf(point))) continue;
-    findings.push({
-      kind: "altered-checkpoint",
-      message: `checkpoint ${point.place} says that rows left with ${point.source}; there was no such month when ${dumpKey(dump.number)} was made before (${dump.as_of})`,
-      agent: point.agent,
-    });
+export interface Departures {
+  findings: Finding[];
+  /** Months that no dump can tell of. */
+  unverified: string[];
+  /** Those among them whose dumps have left the bucket by their age. */
+  left: string[];
+}
+
+export async function compareDepartures(bucket: Bucket, checkpoints: readonly Checkpoint[]): Promise<Departures> {
+  const departures: Departures = { findings: [], unverified: [], left: [] };
+  if (checkpoints.length === 0) return departures;
+  const all: Found[] = [];
+  for await (const found of allIn(bucket, dumpFolder)) all.push(found);
+  const wrong = (message: string) => departures.findings.push({ kind: "altered-archive", message });
+  for (const [i, { number }] of all.entries()) {
+    const last = all[i - 1]?.number;
+    if (last !== undefined && number > last + 1) wrong(goneBetween(dumpKey, last, number));
   }
-  return findings;
+  const read = reader(bucket, wrong);
+  for (const point of firstAndLast(checkpoints)) {
+    const from = (before: number) => lastThat(all, read, ({ as_of }) => Date.parse(as_of) < before);
+    // An hour earlier, for clocks that differ; where no dump is that old, the one just before it will do.
+    const dump = (await from(point.madeAt - longestUnseen)) ?? (await from(point.madeAt));
+    const names = dump && monthsOf(dump, point);
+    if (names === undefined) {
+      const expired = (all[0]?.number ?? 1) > 1;
+      departures[expired ? "left" : "unverified"].push(
+        `whether there was a month ${point.source} (no dump from before it left is in the bucket ${bucket.name})`,
+      );
+    } else if (!names.includes(monthOf(point)))
+      departures.findings.push({
+        kind: "altered-checkpoint",
+        message: `checkpoint ${point.place} says that rows left with ${point.source}; there was no such month when ${dumpKey(dump!.number)} was made before (${dump!.as_of})`,
+        agent: point.agent,
+      });
+  }
+  return { ...departures, unverified: [...new Set(departures.unverified)], left: [...new Set(departures.left)] };
 }
 
 /** Of each month, the checkpoints that say they were made first and last: all were made in one transaction. */
@@ -46,14 +63,41 @@ function firstAndLast(checkpoints: readonly Checkpoint[]): Set<Checkpoint> {
   return new Set([...ends.values()].flat());
 }
 
-/** One that cannot be read says nothing here; that it cannot is a finding of its own, or of the restore. */
-async function readable(bucket: Bucket, number: number): Promise<Dump | undefined> {
-  try {
-    return await numberedOrGone(bucket, dumps, number);
-  } catch (error) {
-    if (isUnreadable(error)) return undefined;
-    throw error;
+type Read = (found: Found) => Promise<Dump | undefined>;
+
+/** Each once. */
+function reader(bucket: Bucket, wrong: (message: string) => void): Read {
+  const known = new Map<number, Dump | undefined>();
+  return async (found) => {
+    if (!known.has(found.number))
+      known.set(
+        found.number,
+        await readOf(bucket, dumps, found).then(
+          ({ manifest }) => manifest,
+          (error: unknown) => {
+            if (!isUnreadable(error)) throw error;
+            wrong((error as Error).message);
+            return undefined;
+          },
+        ),
+      );
+    return known.get(found.number);
+  };
+}
+
+/** The last of which something holds that holds of none after it: by halves, and by the next older one where it cannot be read. */
+async function lastThat(all: readonly Found[], read: Read, holds: (dump: Dump) => boolean): Promise<Dump | undefined> {
+  let last: Dump | undefined;
+  let [before, after] = [-1, all.length];
+  while (after - before > 1) {
+    const middle = Math.floor((before + after) / 2);
+    let at = middle;
+    let dump = await read(all[at]!);
+    while (!dump && at - 1 > before) dump = await read(all[--at]!);
+    if (dump && !holds(dump)) after = at;
+    else [before, last] = [middle, dump ?? last];
   }
+  return last;
 }
 
 /** "receipts_2026_11" is of "2026-11". */

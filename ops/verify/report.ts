@@ -72,6 +72,7 @@ export function makeReport(
     ok: sorted.length === 0 && progress.uncounted === 0,
     unverified: [
       ...progress.unverified,
+      ...(archived?.unverified ?? []),
       ...left,
       ...unknown.map(({ id, message }) => `${message}: finding ${id}, to be acknowledged once it was looked into`),
     ].sort(),

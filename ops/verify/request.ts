@@ -1,5 +1,6 @@
 /** What a verification is asked for. */
 import type { Anchor } from "../anchorFormat";
+import type { Expectations } from "../expectations";
 import type { Manifest } from "../manifest";
 import type { Acknowledgement } from "./acknowledgements";
 import type { Archived } from "./archived";
@@ -18,6 +19,8 @@ export interface Request {
   manifests?: readonly Manifest[];
   /** What the archive in the bucket has shown; its newest manifest is among the anchors. */
   archived?: Archived | undefined;
+  /** What the deployment has told the database, where that is known. */
+  expectations?: Expectations | undefined;
   /** Findings that somebody has looked into. */
   acknowledgements?: readonly Acknowledgement[];
   resumeFile?: string | undefined;

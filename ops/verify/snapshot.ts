@@ -19,7 +19,7 @@ export interface Snapshot {
   checkpointCount: number;
   /** What is wrong with the checkpoints, and with heads by themselves. */
   findings: Finding[];
-  /** Chains that have no head. */
+  /** Chains that have no head, and heads of none that was begun. */
   headless: Finding[];
   /** What the snapshot shows the state of. */
   asOf: string;

@@ -14,6 +14,7 @@ import { ResumeFile } from "./resumeFile";
 import { scan } from "./scan";
 import { inSnapshot, openSession, snapshotLost } from "./session";
 import { assertReadable, readSnapshot, type Snapshot } from "./snapshot";
+import { toldFindings } from "./told";
 
 const mostSessions = 20;
 
@@ -48,7 +49,11 @@ export async function verify(request: Request): Promise<Report> {
       // What the rows' columns mean is not known: whatever would be read of them would say nothing.
       if (unreadable.length > 0)
         return makeReport(request, progress, undefined, [...unreadable, ...catalog], started, 0);
-      const guards = [...catalog, ...(await inSnapshot(client, placeFindings))];
+      const guards = [
+        ...catalog,
+        ...(await inSnapshot(client, placeFindings)),
+        ...(await inSnapshot(client, () => toldFindings(client, request.expectations))),
+      ];
       // Every place up to these heads is to be found, in whatever snapshot; what is sealed later is not asked for.
       const before = (beginning ??= await inSnapshot(client, readSnapshot));
       const counted = progress.counted.receipts;

@@ -22,6 +22,7 @@ import { tables } from "../../ops/monitor/sources/tables";
 import { transactions } from "../../ops/monitor/sources/transactions";
 import { archive } from "../../ops/monitor/sources/archive";
 import { reportArchive, toldManifest } from "../../ops/archive/report";
+import { heldMs } from "../../ops/drill/lease";
 import { beginDrill, drillGoesOn, reportDrill } from "../../ops/drill/record";
 import { awaitRuns } from "../../ops/migrate/awaitRuns";
 import { overdueHours } from "../../ops/monitor/overdue";
@@ -193,6 +194,7 @@ describe("a source finds", () => {
       ProgramAgeHours: {
         partitions: expect.closeTo(50) as number,
         compact: expect.closeTo(0) as number,
+        hold: expect.closeTo(0) as number,
         retire: expect.closeTo(0) as number,
       },
     });
@@ -324,7 +326,7 @@ describe("a source finds", () => {
         "update audit.drill set began_at = now() - interval '5 hours', seen_at = now() - $1::interval, finished_at = null",
         [span],
       );
-    await silent("9 minutes");
+    await silent(`${heldMs} milliseconds`);
     expect(await problems(), "a failover has ended its session").toBeUndefined();
     await expect(beginDrill(second)).rejects.toThrow(/^another drill has been running since/);
     expect(await drillGoesOn(second, next)).toBe(true);
@@ -332,7 +334,10 @@ describe("a source finds", () => {
     expect(await drillGoesOn(second, run), "one that has ended").toBe(false);
     await silent("11 minutes");
     expect(await problems(), "killed").toBe(1);
-    await reportDrill(second, next, { rtoSeconds: 60, rpoSeconds: 120, problems: 0, summary: "passed" });
+    const other = await beginDrill(second);
+    expect(await drillGoesOn(second, next), "its lease has ended").toBe(false);
+    await expect(reportDrill(second, next, ended)).rejects.toThrow(/another one has begun since$/);
+    await reportDrill(second, other, { rtoSeconds: 60, rpoSeconds: 120, problems: 0, summary: "passed" });
     expect((await collect(drill)).samples).toEqual({
       DrillAgeDays: expect.closeTo(0) as number,
       DrillProblems: 0,

@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { Bucket } from "../../ops/archive/bucket";
 import { checkArchive } from "../../ops/archive/check";
 import { archive } from "../../ops/archive/run";
+import { dump } from "../../ops/dump/run";
 import { silentLog } from "../../ops/log";
 import { takeAnchor } from "../../ops/takeAnchor";
 import { checkByMonths } from "../../ops/months/archive";
@@ -17,6 +18,7 @@ import { makeMonths } from "../../ops/restore/months";
 import { roles } from "../../ops/roles";
 import { verifyArchive } from "../../ops/verify/archived";
 import { allCheckpoints } from "../../ops/verify/snapshot";
+import { readToldMonths, toldMonthFindings } from "../../ops/verify/toldMonths";
 import { month, monthName, tile } from "../months";
 import { startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
 import { insertReceipts, newReceipt } from "../receipts";
@@ -300,6 +302,8 @@ describe("a month that is due to leave the database", () => {
   it("leaves it with receipts and changes once its archive is whole and locked, and is verified in the bucket from then on", async () => {
     await prepared();
     await told();
+    const archiver = await database.connect(roles.archiver);
+    await dump({ client: archiver, bucket, environment: "test", told: 0, log: silentLog, manifest: 1 });
     expect(await retirement()).toEqual({ months: [monthName(-1)], waits: undefined });
     expect(await receiptsLeft()).toBe(1);
     const { rows } = await superuser.query("select from pg_class where relname in ($1, $2)", [
@@ -443,6 +447,32 @@ describe("a month that is due to leave the database", () => {
     expect(await retirement()).toMatchObject({ months: [monthName(-1)] });
   });
 
+  it("stays where a sealed column was altered after it was archived, be it of a receipt or of a change", async () => {
+    await prepared();
+    await told();
+    await superuser.query(
+      "set session_replication_role = replica; create temp table kept as table receipts; create temp table kept_changes as table audit.receipt_history",
+    );
+    const alterations = [
+      ["the first of its chain", "update receipts set decision = '{}' where actor_id = 'b'", "receipt 1"],
+      ["one between", "update receipts set sealed_at = sealed_at + interval '1 us' where chain_seq = 1", "receipt 1"],
+      ["an end", "update receipts set tool_name = 'forged' where actor_id = 'agent-1' and chain_seq = 2", "receipt 2"],
+      ["Authensor's hash", "update receipts set receipt_hash = 'forged' where chain_seq = 2", "receipt 2"],
+      ["a change", "update audit.receipt_history set changed_by = 'somebody else'", "change 1"],
+    ];
+    for (const [what, alter = "", said] of alterations) {
+      await superuser.query(alter);
+      await expect(retirement(), what).rejects.toThrow(
+        new RegExp(`^${monthName(-1)} stays in the database: ${said} of agent "(agent-1|b)" is not what was sealed$`),
+      );
+      await superuser.query(`
+        update receipts r set (decision, sealed_at, tool_name, receipt_hash) = (k.decision, k.sealed_at, k.tool_name, k.receipt_hash)
+          from kept k where k.id = r.id;
+        update audit.receipt_history h set changed_by = k.changed_by from kept_changes k where k.receipt_id = h.receipt_id`);
+    }
+    expect(await retirement(), "written back as it was").toMatchObject({ months: [monthName(-1)] });
+  });
+
   it("stays where the bucket has a row only as it was altered, though the manifest says so and the database has it as it was", async () => {
     const write = (resource: string) =>
       superuser.query(
@@ -457,6 +487,45 @@ describe("a month that is due to leave the database", () => {
       details: expect.arrayContaining([expect.stringContaining('agent "b"')]) as string[],
     });
     expect(await receiptsLeft()).toBe(4);
+  });
+
+  it("is compared with the bucket in what the database says of archives", async () => {
+    await prepared();
+    await told();
+    const differing = async () => toldMonthFindings(bucket, await readToldMonths(auditor));
+    expect(await differing()).toEqual([]);
+    const after = async (sql: string) => {
+      await owner.query(`begin; ${sql}`);
+      const months = await readToldMonths(owner);
+      await owner.query("rollback");
+      return (await toldMonthFindings(bucket, months)).map(({ kind, message }) => `${kind}: ${message}`);
+    };
+    const says = (which: string, is: string, has: string) => [
+      expect.stringMatching(
+        new RegExp(
+          `^guard-off: audit.archived_chains has ${is}.* as the last archived ${which}, and months/000/000/001.json has ${has}`,
+        ),
+      ) as unknown,
+    ];
+    expect(await after("insert into audit.archived_chains values ('receipts', 'ghost', 7, sha256('x'))")).toEqual(
+      says('receipt of agent "ghost"', "7", "none"),
+    );
+    expect(await after("delete from audit.archived_chains where chain = 'history'")).toEqual(
+      says('change of agent "b"', "none", "1"),
+    );
+    expect(await after("update audit.archived_chains set last_seq = 40 where agent = 'agent-1'")).toEqual(
+      says('receipt of agent "agent-1"', "40", "3"),
+    );
+    expect(await after("update audit.archived_chains set last_seal = sha256('x') where agent = 'agent-1'")).toEqual(
+      says('receipt of agent "agent-1"', "3", "3"),
+    );
+    expect(await after("update audit.months set number = 7")).toEqual([
+      expect.stringContaining(
+        "altered-archive: the database was told of archive 7 of a month, and the newest",
+      ) as unknown,
+    ]);
+    await owner.query("update audit.archived_chains set last_seq = 40 where agent = 'agent-1'");
+    expect(await verify(["--archived"])).toMatchObject({ code: 1, lines: [{ findings: [{ kind: "guard-off" }] }] });
   });
 
   it("is told of by the archiver alone", async () => {

@@ -156,6 +156,41 @@ describe("a month that has left the database", () => {
     ]);
   });
 
+  it("is not known to have been where no dump in the bucket is from before it left: not all could be verified", async () => {
+    await someReceipts();
+    await archived();
+    await leave();
+    const { code, lines } = await verify(["--archived", "--record", "archived"], roles.verifier);
+    const unknown = (name: string) =>
+      `whether there was a month ${tile(name, 0)} (no dump from before it left is in the bucket ${bucket.name})`;
+    const both = ["receipt_history", "receipts"].map(unknown);
+    expect([code, lines[0]]).toEqual([3, expect.objectContaining({ findings: [], left: [], unverified: both })]);
+    expect(await told()).toEqual({ archived: 2 });
+    await dumped(0);
+    expect(await verify(["--archived"]), "one from after it left does not help").toMatchObject({ code: 3 });
+  });
+
+  it.each([
+    ["where one of them cannot be read", [2, 3], ["dumps/000/000/002.json", "dumps/000/000/003.json"]],
+    ["where numbers are left out", [99], ["dumps/000/000/002.json to dumps/000/000/098.json are gone", "099.json"]],
+  ])("is compared with the dumps of before all the same, and junk among them is told: %s", async (_, junk, told) => {
+    await insertReceipts(owner, [newReceipt({ created_at: `${monthName(-1)}-01T00:00:00Z` }), newReceipt()]);
+    await archived();
+    await dumped(2);
+    for (const number of junk) await bucket.putNew(dumpKey(number), Buffer.from("{}"), "application/json");
+    await makeUp(tile("receipts", -1), "now()");
+    const { code, lines } = await verify(["--archived"]);
+    const finding = (kind: string, said: string) =>
+      expect.objectContaining({ kind, message: expect.stringContaining(said) as string }) as unknown;
+    expect([code, lines[0]?.["findings"]]).toEqual([
+      1,
+      expect.arrayContaining([
+        finding("altered-checkpoint", "there was no such month when dumps/000/000/001.json was made before"),
+        ...told.map((said) => finding("altered-archive", said)),
+      ]),
+    ]);
+  });
+
   it("is not what a checkpoint says that is dated before a manifest which does not know it", async () => {
     await insertReceipts(owner, [newReceipt({ created_at: `${monthName(-1)}-01T00:00:00Z` }), newReceipt()]);
     await archived();
@@ -173,6 +208,7 @@ describe("a month that has left the database", () => {
   it("is whole by the rows that the bucket has of it; without the bucket that is not known", async () => {
     await someReceipts();
     await archived();
+    await dumped(2);
     await leave();
     const months = [tile("receipt_history", 0), tile("receipts", 0)];
     expect(await verify([])).toMatchObject({ code: 3, lines: [{ unverified: months, left: months }] });
@@ -184,6 +220,7 @@ describe("a month that has left the database", () => {
 
   it("is not verified as far as its rows left before they came into the bucket, and that is told", async () => {
     await someReceipts();
+    await dumped(2);
     await leave();
     await archived();
     const { code, lines } = await verify(["--archived", "--record", "archived"], roles.verifier);
@@ -194,6 +231,7 @@ describe("a month that has left the database", () => {
 
   it("is for no run to verify once the bucket has it no more by its age, and wakes nobody", async () => {
     await someReceipts();
+    await dumped(2);
     await archived();
     await insertReceipts(owner, [newReceipt({ created_at: `${monthName(1)}-15T00:00:00Z` })]);
     await archived();

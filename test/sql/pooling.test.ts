@@ -1,32 +1,21 @@
 /** The very configuration that the program renders, on a real PgBouncer in front of a real server. */
-import { execFileSync, spawn, spawnSync, type ChildProcess } from "node:child_process";
-import { chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { randomUUID } from "node:crypto";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { freePort } from "../../cloud/host/ports";
-import type { Pool } from "../../components/pooling/connectionBudget";
-import { databaseUrl } from "../../components/connections/databaseUrl";
-import {
-  hbaFile,
-  paths,
-  type PgbouncerConfig,
-  pgbouncerPort,
-  renderPgbouncerConfig,
-} from "../../components/pooling/pgbouncerConfig";
+import type { Pool as PoolName } from "../../components/pooling/connectionBudget";
+import { paths, type PgbouncerConfig } from "../../components/pooling/pgbouncerConfig";
 import { admitted, pooledDatabase, pooledRole } from "../../components/pooling/pgbouncerEntries";
-import { renderHba, renderUserlist } from "../../components/pooling/pgbouncerAccess";
-import { prepares, suitPgbouncer } from "../../local/pgbouncer";
-import { generateKey, privateKeyPem, selfSign } from "../../cloud/tls/x509";
+import { prepares } from "../../local/pgbouncer";
 import { silentLog } from "../../ops/log";
 import { relieveLockTable } from "../../ops/monitor/lockTable";
 import { Server } from "../../ops/monitor/server";
 import { databaseName, type RoleKey, roles } from "../../ops/roles";
 import { credentials } from "../credentials";
 import { buildGuard, start } from "../guarded";
+import { certificate, Pod } from "../pod";
 import { startPostgres, superuser, type TestPostgres } from "../postgres";
 
 const pools = { controlPlane: 4, app: 3, telemetry: 2, auditor: 1 };
@@ -45,98 +34,14 @@ const { current, previous } = credentials(
   2,
 );
 
-async function certificate() {
-  const key = privateKeyPem(generateKey({ algorithm: "ECDSA", ecdsaCurve: "P256" }));
-  const names = { subject: { commonName: "localhost" }, dnsNames: ["localhost"] };
-  const { pem } = await selfSign(names, { hours: 1, uses: ["serverAuth"], isCa: true }, key);
-  return { certificate: pem, key };
-}
-
-/** A pod of the pooler: the rendered files under the paths that the configuration names, here below one directory. */
-class Pod {
-  readonly dir = mkdtempSync(join(tmpdir(), "pooling-"));
-  readonly caFile = join(this.dir, "client-ca.pem");
-  port = 0;
-  process!: ChildProcess;
-  readonly clients: pg.Client[] = [];
-
-  /** `more` is of the configuration, in place of this file's. */
-  async start(databaseCa: string, more: Partial<PgbouncerConfig> = {}): Promise<this> {
-    this.port = await freePort();
-    const tls = await certificate();
-    const { stdout: version } = spawnSync("pgbouncer", ["--version"], { encoding: "utf8" });
-    const config = suitPgbouncer(
-      renderPgbouncerConfig({
-        ...{ host: "localhost", port: server.port, pools, maxClients: 40, preparedStatements: 32, logins: current },
-        ...more,
-      }),
-      version,
-    );
-    const files = {
-      [`${paths.config}/pgbouncer.ini`]: this.#here(config)
-        .replace(`listen_port = ${pgbouncerPort}`, `listen_port = ${this.port}`)
-        .replace("listen_addr = *", "listen_addr = localhost"),
-      [`${paths.config}/${hbaFile}`]: renderHba(),
-      [`${paths.auth}/userlist.txt`]: renderUserlist(admitted.flatMap((role) => [current[role], previous[role]])),
-      [`${paths.tls}/tls.crt`]: tls.certificate,
-      [`${paths.tls}/tls.key`]: tls.key,
-      [`${paths.trust}/database-ca.pem`]: databaseCa,
-    };
-    for (const path of Object.values(paths)) mkdirSync(join(this.dir, path), { recursive: true });
-    for (const [path, text] of Object.entries(files)) writeFileSync(join(this.dir, path), text);
-    writeFileSync(this.caFile, tls.certificate);
-    // PgBouncer refuses to run as root.
-    const id = (flag: string) => Number(execFileSync("id", [flag, "postgres"], { encoding: "utf8" }));
-    const user = process.getuid?.() === 0 ? { uid: id("-u"), gid: id("-g") } : {};
-    if (user.uid !== undefined)
-      for (const path of [this.dir, join(this.dir, paths.run)]) chownSync(path, user.uid, user.gid ?? 0);
-    const ini = join(this.dir, paths.config, "pgbouncer.ini");
-    this.process = spawn("pgbouncer", [ini], { ...user, cwd: this.dir, stdio: ["ignore", "ignore", "pipe"] });
-    this.process.stderr?.on("data", (text: Buffer) => (this.log += text.toString()));
-    for (let tries = 0; !this.log.includes("process up"); tries++) {
-      if (tries === 200 || this.process.exitCode !== null) throw new Error(`PgBouncer did not start:\n${this.log}`);
-      await sleep(20);
-    }
-    return this;
-  }
-
-  log = "";
-
-  #here(config: string): string {
-    return Object.values(paths).reduce((text, path) => text.replaceAll(`${path}/`, `${this.dir}${path}/`), config);
-  }
-
-  url(role: RoleKey, database: string, login: { user?: string; password?: string } = {}): string {
-    return databaseUrl({
-      ...current[role],
-      ...login,
-      host: "localhost",
-      port: this.port,
-      database,
-      caFile: this.caFile,
-    });
-  }
-
-  async connect(url: string, more: pg.ClientConfig = {}): Promise<pg.Client> {
-    const client = new pg.Client({ connectionString: url, ...more });
-    client.on("error", () => undefined);
-    this.clients.push(client);
-    await client.connect();
-    return client;
-  }
-
-  async stop(): Promise<void> {
-    const { exitCode, signalCode } = this.process;
-    if (exitCode === null && signalCode === null) {
-      const ended = new Promise((resolve) => this.process.once("exit", resolve));
-      this.process.kill("SIGKILL");
-      await ended;
-    }
-    // Each has lost its connection by now.
-    for (const client of this.clients) void client.end().catch(() => undefined);
-    rmSync(this.dir, { recursive: true, force: true });
-  }
-}
+/** A pod with this file's pools and logins; `more` is of the configuration. */
+const startPod = (databaseCa: string, more: Partial<PgbouncerConfig> = {}) =>
+  new Pod({
+    server,
+    databaseCa,
+    config: { pools, maxClients: 40, preparedStatements: 32, ...more },
+    logins: { current, previous },
+  }).start();
 
 let server: TestPostgres;
 let serverCa: string;
@@ -151,7 +56,7 @@ beforeAll(async () => {
   admin = await server.connect(server.url(superuser, databaseName));
   for (const { user, password } of admitted.flatMap((role) => [current[role], previous[role]]))
     await admin.query(`alter role ${user} password '${password}'`);
-  pod = await new Pod().start(serverCa);
+  pod = await startPod(serverCa);
 });
 afterAll(async () => {
   await pod?.stop();
@@ -239,7 +144,7 @@ describe("through the pooler", () => {
   });
 
   const strangers = admitted.flatMap((role) =>
-    (Object.keys(pooledDatabase) as Pool[])
+    (Object.keys(pooledDatabase) as PoolName[])
       // The monitor asks whether a query comes through the auditor's.
       .filter((pool) => pooledRole[pool] !== role && !(role === "monitor" && pool === "auditor"))
       .map((pool) => [role, pool] as const),
@@ -320,7 +225,7 @@ describe("the lock table, filled through the pooler again and again", () => {
   let attacked: Pod;
   let heartbeat: Server;
   beforeEach(async () => {
-    attacked = await new Pod().start(serverCa);
+    attacked = await startPod(serverCa);
     const { user, password } = current.monitor;
     heartbeat = new Server(server.url(user, databaseName, password), "heartbeat", 1);
   });
@@ -389,7 +294,7 @@ describe("the lock table, filled through the pooler again and again", () => {
 
 describe("the control plane's key rotation, whose BEGIN and COMMIT go over different connections", () => {
   test("is refused and costs no receipt: every one that was acknowledged is there when the pooler is gone", async () => {
-    const doomed = await new Pod().start(serverCa);
+    const doomed = await startPod(serverCa);
     const controlPlane = new pg.Pool({
       connectionString: doomed.url("app", pooledDatabase.controlPlane),
       max: 10, // the driver's default, which the control plane does not change
@@ -444,7 +349,7 @@ describe("a program whose statements the guard prepares", () => {
   }
   /** Through a pod of its own that keeps so many prepared. `during` comes when some receipts are stored, and more are stored after it. */
   async function work(kept: number, asked: number, during: () => Promise<unknown> = () => Promise.resolve()) {
-    const pooler = await new Pod().start(serverCa, { preparedStatements: kept });
+    const pooler = await startPod(serverCa, { preparedStatements: kept });
     const url = pooler.url("app", pooledDatabase.controlPlane);
     const program = start(source, { env: { DATABASE_URL: url, PREPARED_STATEMENTS: String(asked) } });
     try {
@@ -539,7 +444,11 @@ describe("nobody comes in", () => {
       () => pod.url("app", pooledDatabase.app, { password: previous.app.password }),
       /SASL authentication failed/,
     ],
-    ["as the owner", () => pod.url("owner", pooledDatabase.app), /login rejected|no authentication method/],
+    [
+      "as the owner",
+      () => pod.url("app", pooledDatabase.app, current.owner),
+      /login rejected|no authentication method/,
+    ],
     [
       "to a database that has no pool",
       () => pod.url("app", "postgres"),
@@ -564,7 +473,7 @@ describe("nobody comes in", () => {
   });
 
   test("to the server through a pooler that does not know the server's authority", async () => {
-    const mistaken = await new Pod().start((await certificate()).certificate);
+    const mistaken = await startPod((await certificate()).certificate);
     try {
       let cameIn = false;
       mistaken.connect(mistaken.url("app", pooledDatabase.app)).then(
@@ -591,7 +500,7 @@ describe("the console", () => {
 
 describe("the end of a pod", () => {
   test("on SIGINT comes after the transactions that have begun, by the process that the pidfile names", async () => {
-    const leaving = await new Pod().start(serverCa);
+    const leaving = await startPod(serverCa);
     try {
       const client = await leaving.connect(leaving.url("app", pooledDatabase.app));
       await client.query("begin");

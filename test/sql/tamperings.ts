@@ -592,6 +592,30 @@ export const tamperings: readonly Tampering[] = [
     caught: "guard-off",
   },
   {
+    what: "a partition that takes what no other does, by the catalog alone",
+    by: "superuser",
+    sql: "update pg_partitioned_table set partdefid = 'receipts_past'::regclass where partrelid = 'receipts'::regclass",
+    caught: "guard-off",
+  },
+  {
+    what: "a row's type that is not NULL",
+    by: "superuser",
+    sql: "update pg_type set typnotnull = true where oid = 'audit.checkpoints'::regtype",
+    caught: "guard-off",
+  },
+  {
+    what: "an array of rows that another function reads",
+    by: "superuser",
+    sql: "update pg_type set typoutput = 'textout'::regproc where oid = 'receipts[]'::regtype",
+    caught: "guard-off",
+  },
+  {
+    what: "large values that are never vacuumed, until the server stops at its transaction limit",
+    by: "owner",
+    sql: "alter table receipts_past set (toast.autovacuum_enabled = false)",
+    caught: "guard-off",
+  },
+  {
     what: "all partitions of a table dropped",
     by: "owner",
     sql: "do $$ declare name text; begin for name in select inhrelid::regclass from pg_inherits where inhparent = 'telemetry_events'::regclass loop execute 'drop table ' || name; end loop; end $$",
@@ -834,10 +858,106 @@ export const tamperings: readonly Tampering[] = [
     },
   },
   {
+    what: "an agent removed from those whose chains were begun, so that without its head a second one would begin",
+    by: "owner",
+    sql: "delete from audit.chains where heads = 'chain_heads' and agent = 'a'",
+    caught: "altered-head",
+  },
+  {
+    what: "an agent removed from those whose chains of changes were begun",
+    by: "owner",
+    sql: "delete from audit.chains where heads = 'history_heads' and agent = 'b'; delete from audit.chains where heads = 'history_heads' and agent = 'a'",
+    caught: "altered-history",
+  },
+  {
+    what: "a run said to have succeeded in the future, so that none is missed until then",
+    by: "owner",
+    sql: "insert into audit.program_runs values ('partitions', now() + interval '1 year', now() + interval '1 year', 'made')",
+    caught: "guard-off",
+  },
+  {
+    what: "a run of the archiver said to have archived what is still to come",
+    by: "owner",
+    sql: "update audit.archive set archived_until = 'infinity'",
+    caught: "guard-off",
+  },
+  {
+    what: "a program awaited from next year on",
+    by: "owner",
+    sql: "update audit.programs set since = now() + interval '1 year' where program = 'verify-whole'",
+    caught: "guard-off",
+  },
+  {
+    what: "a program whose runs another role reports",
+    by: "owner",
+    sql: "update audit.programs set role = 'authensor_app' where program = 'verify-recent'",
+    caught: "guard-off",
+  },
+  {
+    what: "a program that is not known any more",
+    by: "owner",
+    sql: "delete from audit.programs where program = 'retire'",
+    caught: "guard-off",
+  },
+  {
+    what: "a program that nobody awaits",
+    by: "owner",
+    sql: "update audit.programs set since = null where program = 'verify-whole'",
+    caught: "guard-off",
+  },
+  {
+    what: "drills that nobody awaits",
+    by: "owner",
+    sql: "update audit.drill set since = null",
+    caught: "guard-off",
+  },
+  {
+    what: "no row left that says how far the archive is",
+    by: "owner",
+    sql: "delete from audit.archive",
+    caught: "guard-off",
+  },
+  {
+    what: "a kind of verification that is not awaited any more",
+    by: "owner",
+    sql: "delete from audit.verifications where scope = 'whole'",
+    caught: "guard-off",
+  },
+  {
+    what: "more connections for a role than the deployment gives it",
+    by: "owner",
+    sql: "update audit.connection_limits set connections = 5000 where role = 'authensor_maintenance'",
+    caught: "guard-off",
+  },
+  {
     what: "a table that a drain never made, on the list of those it is filling",
     by: "owner",
     sql: "insert into audit.drain_targets values ('receipts', 'receipts_past', '2026-01-01', '2026-02-01')",
     caught: { not: "it is no evidence: a drain drops what it made, and refuses what else is on its list" },
+  },
+  {
+    what: "what PostgreSQL says depends on what",
+    by: "superuser",
+    sql: "delete from pg_depend where refobjid = 'audit.seal_receipt()'::regprocedure or objid = 'audit.seal_receipt()'::regprocedure",
+    caught: {
+      not: "it guards nothing: it only says what a DROP refuses or takes with it, and what was dropped is missed then (`guard-off`)",
+    },
+  },
+  {
+    what: "a program awaited from today on, so that it is overdue later",
+    by: "owner",
+    sql: "update audit.programs set since = now()",
+    caught: {
+      not: "since when a program is awaited is known here alone; its alarm comes later once, and `verify-archived` or a run by hand finds what the others would have",
+    },
+  },
+  {
+    what: "an archive of a month made up, by which one may leave",
+    by: "owner",
+    sql: "insert into audit.archived_chains select 'receipts', agent, seq, seal from audit.chain_heads",
+    caught: {
+      not: "it says what is in the bucket, and `verify --archived` compares it with that (`guard-off`); `retire` lets no month leave that the bucket does not prove to have",
+    },
   },
   {
     what: "a guard opened, used and closed again",

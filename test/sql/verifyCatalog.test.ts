@@ -85,6 +85,26 @@ it("the version that 17.12 and later give each column themselves is no finding, 
   expect(await findingsAfter(options("{pg_attver=1,n_distinct=7}"))).toHaveLength(1);
 });
 
+const informationSchema = "(select oid from pg_namespace where nspname = 'information_schema')";
+
+it("the number that initdb gives information_schema, by the collations it finds on the machine, is no finding", async () => {
+  const sql = [
+    ["pg_class", "relnamespace"],
+    ["pg_type", "typnamespace"],
+    ["pg_proc", "pronamespace"],
+    ["pg_constraint", "connamespace"],
+    ["pg_init_privs", "objoid"],
+    ["pg_depend", "refobjid"],
+    ["pg_namespace", "oid"],
+  ]
+    .map(([catalog, column]) => `update ${catalog} set ${column} = 15999 where ${column} = ${informationSchema};`)
+    .join(" ");
+  expect(await findingsAfter(sql)).toEqual([]);
+  expect(await findingsAfter(`${sql} update pg_proc set prosrc = 'select 1' where pronamespace = 15999`)).toMatchObject(
+    [{ kind: "guard-off", message: expect.stringContaining("functions that PostgreSQL") as string }],
+  );
+});
+
 it("the extension that the monitor reads is no finding; a view called like its own is one", async () => {
   expect(await findingsAfter("create extension pg_stat_statements")).toEqual([]);
   const extension = "create extension pg_stat_statements;";

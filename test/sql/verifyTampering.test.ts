@@ -4,7 +4,8 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Anchor } from "../../ops/anchorFormat";
 import { takeAnchor } from "../../ops/takeAnchor";
 import { findingId } from "../../ops/verify/acknowledgements";
-import { roles } from "../../ops/roles";
+import { maintenanceConnections, roles } from "../../ops/roles";
+import { reporters } from "../../ops/verify/told";
 import { verify } from "../../ops/verify/verification";
 import { startPostgres, superuser, type TestDatabase, type TestPostgres } from "../postgres";
 import { madeUpReceipt } from "../madeUp";
@@ -50,7 +51,14 @@ const check = (database: TestDatabase, anchors: Anchor[] = [], from?: Anchor) =>
     connections: 1,
     chunk: 4,
     allowEmpty: false,
+    expectations: { parameters: {}, monthsAhead: 3, ssl: false, ...deployed },
   });
+
+/** What the migrations begin with, as if a deployment had told it. */
+const deployed = {
+  connections: { [roles.maintenance]: maintenanceConnections },
+  programs: ["drill", ...Object.keys(reporters)],
+};
 
 // What a role is or has belongs to the server: taken back after each.
 const undo = `

@@ -93,7 +93,7 @@ const idle: Record<MetricName, Value> = {
   DrillRpoMinutes: 12,
   CertificateDaysLeft: 300,
   ProgramsFailed: 0,
-  ProgramAgeHours: { partitions: 12, compact: 24, retire: 24 },
+  ProgramAgeHours: { partitions: 12, compact: 24, hold: 24, retire: 24 },
   VerificationFindings: 0,
   VerificationUnverified: 0,
   VerificationAgeHours: { recent: 12, whole: 90, archived: 400 },

@@ -6,6 +6,7 @@ import { describe, expect, test } from "vitest";
 import { alarmName, Alarms, type AlarmsArgs } from "../../components/monitoring/alarms";
 import type { AlarmInputs } from "../../components/monitoring/alarmInputs";
 import { alarmsFor } from "../../components/monitoring/alarmTable";
+import { isTimed, scheduledNames } from "../../components/programs/scheduledPrograms";
 import { keyPolicy, topicPolicy } from "../../components/monitoring/alarmTopics";
 import type { Alarm as LocalAlarm } from "../../cloud/aws/cloudwatch/definitions";
 import { reportAlarms } from "../../local/alarms";
@@ -69,6 +70,14 @@ describe("every alarm", () => {
 });
 
 describe("the table", () => {
+  test("has an alarm for every program on schedule that no longer succeeds", () => {
+    const verifications = { "verify-recent": "", "verify-whole": "whole-", "verify-archived": "archived-" };
+    for (const name of scheduledNames.filter(isTimed)) {
+      const alarm = name in verifications ? `${verifications[name as keyof typeof verifications]}verification` : name;
+      expect(rows.map(({ name }) => name)).toContain(`${alarm}-overdue`);
+    }
+  });
+
   test("follows the settings", () => {
     const changed = alarmsFor({
       ...inputs,

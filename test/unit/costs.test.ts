@@ -35,7 +35,7 @@ describe("what a stack costs", () => {
   });
 
   test("counts every series of a metric, and the one alarm of high resolution, which only a replica needs, three times", () => {
-    const labels = { Role: 9, Outcome: 4, Scope: 3, Program: 3 };
+    const labels = { Role: 9, Outcome: 4, Scope: 3, Program: 4 };
     const all: Metric[] = Object.values(metrics);
     const series = all.reduce((sum, { by }) => sum + (by ? labels[by] : 1), 0);
     expect(usd(prod, /metrics$/)).toBeCloseTo(series * prices.metric);

@@ -628,6 +628,24 @@ describe("what only shows in combination", () => {
       /maxConnections 200; AWS' own formula gives db\.t4g\.micro \(1 GiB\) 112; use a class with at least 2 GiB/,
     ],
     [
+      "more prepared statements than the database has memory for",
+      { preparedStatements: "38" },
+      "preparedStatements",
+      /^38 statements on each of 96 connections .* up to 2\.0 GiB with 24 months .*half of 4 GiB.*use at most 37$/,
+    ],
+    [
+      "prepared statements of too many months online",
+      { receiptRetentionMonths: "84" },
+      "preparedStatements",
+      /up to 6\.0 GiB with 84 months online \(receiptRetentionMonths; onlineMonths is not set\).*use at most 10$/,
+    ],
+    [
+      "prepared statements that the replica's class has no memory for, should it become the primary",
+      { instanceClass: "db.r7g.large", replicaInstanceClass: "db.t4g.medium", preparedStatements: "38" },
+      "preparedStatements",
+      /half of 4 GiB, the smallest instance class/,
+    ],
+    [
       "a replica's class too small for the primary's connections",
       { replicaInstanceClass: "db.t4g.micro" },
       "replicaInstanceClass",

@@ -1,0 +1,128 @@
+/** A pod of the pooler on this machine: the files that the program renders, on a real PgBouncer in front of a test server. */
+import { execFileSync, spawn, spawnSync, type ChildProcess } from "node:child_process";
+import { chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import pg from "pg";
+import { freePort } from "../cloud/host/ports";
+import { generateKey, privateKeyPem, selfSign } from "../cloud/tls/x509";
+import { databaseUrl } from "../components/connections/databaseUrl";
+import { renderHba, renderUserlist } from "../components/pooling/pgbouncerAccess";
+import {
+  hbaFile,
+  paths,
+  type PgbouncerConfig,
+  pgbouncerPort,
+  renderPgbouncerConfig,
+} from "../components/pooling/pgbouncerConfig";
+import { admitted, type AdmittedRole } from "../components/pooling/pgbouncerEntries";
+import { suitPgbouncer } from "../local/pgbouncer";
+import type { credentials } from "./credentials";
+import type { TestPostgres } from "./postgres";
+
+export interface PodArgs {
+  server: TestPostgres;
+  /** What it verifies the server by, PEM. */
+  databaseCa: string;
+  config: Omit<PgbouncerConfig, "host" | "port" | "logins">;
+  logins: ReturnType<typeof credentials<AdmittedRole>>;
+}
+
+/** Of localhost, by itself. */
+export async function certificate() {
+  const key = privateKeyPem(generateKey({ algorithm: "ECDSA", ecdsaCurve: "P256" }));
+  const names = { subject: { commonName: "localhost" }, dnsNames: ["localhost"] };
+  const { pem } = await selfSign(names, { hours: 1, uses: ["serverAuth"], isCa: true }, key);
+  return { certificate: pem, key };
+}
+
+/** A pod of the pooler: the rendered files under the paths that the configuration names, here below one directory. */
+export class Pod {
+  readonly dir = mkdtempSync(join(tmpdir(), "pooling-"));
+  readonly caFile = join(this.dir, "client-ca.pem");
+  port = 0;
+  process!: ChildProcess;
+  readonly clients: pg.Client[] = [];
+  log = "";
+
+  constructor(readonly args: PodArgs) {}
+
+  async start(): Promise<this> {
+    const { server, databaseCa, logins } = this.args;
+    const { current, previous } = logins;
+    this.port = await freePort();
+    const tls = await certificate();
+    const { stdout: version } = spawnSync("pgbouncer", ["--version"], { encoding: "utf8" });
+    const config = suitPgbouncer(
+      renderPgbouncerConfig({
+        ...this.args.config,
+        host: "localhost",
+        port: server.port,
+        logins: current,
+      }),
+      version,
+    );
+    const files = {
+      [`${paths.config}/pgbouncer.ini`]: this.#here(config)
+        .replace(`listen_port = ${pgbouncerPort}`, `listen_port = ${this.port}`)
+        .replace("listen_addr = *", "listen_addr = localhost"),
+      [`${paths.config}/${hbaFile}`]: renderHba(),
+      [`${paths.auth}/userlist.txt`]: renderUserlist(admitted.flatMap((role) => [current[role], previous[role]])),
+      [`${paths.tls}/tls.crt`]: tls.certificate,
+      [`${paths.tls}/tls.key`]: tls.key,
+      [`${paths.trust}/database-ca.pem`]: databaseCa,
+    };
+    for (const path of Object.values(paths)) mkdirSync(join(this.dir, path), { recursive: true });
+    for (const [path, text] of Object.entries(files)) writeFileSync(join(this.dir, path), text);
+    writeFileSync(this.caFile, tls.certificate);
+    // PgBouncer refuses to run as root.
+    const id = (flag: string) => Number(execFileSync("id", [flag, "postgres"], { encoding: "utf8" }));
+    const user = process.getuid?.() === 0 ? { uid: id("-u"), gid: id("-g") } : {};
+    if (user.uid !== undefined)
+      for (const path of [this.dir, join(this.dir, paths.run)]) chownSync(path, user.uid, user.gid ?? 0);
+    const ini = join(this.dir, paths.config, "pgbouncer.ini");
+    this.process = spawn("pgbouncer", [ini], { ...user, cwd: this.dir, stdio: ["ignore", "ignore", "pipe"] });
+    this.process.stderr?.on("data", (text: Buffer) => (this.log += text.toString()));
+    for (let tries = 0; !this.log.includes("process up"); tries++) {
+      if (tries === 200 || this.process.exitCode !== null) throw new Error(`PgBouncer did not start:\n${this.log}`);
+      await sleep(20);
+    }
+    return this;
+  }
+
+  #here(config: string): string {
+    return Object.values(paths).reduce((text, path) => text.replaceAll(`${path}/`, `${this.dir}${path}/`), config);
+  }
+
+  url(role: AdmittedRole, database: string, login: { user?: string; password?: string } = {}): string {
+    return databaseUrl({
+      ...this.args.logins.current[role],
+      ...login,
+      host: "localhost",
+      port: this.port,
+      database,
+      caFile: this.caFile,
+    });
+  }
+
+  async connect(url: string, more: pg.ClientConfig = {}): Promise<pg.Client> {
+    const client = new pg.Client({ connectionString: url, ...more });
+    client.on("error", () => undefined);
+    this.clients.push(client);
+    await client.connect();
+    return client;
+  }
+
+  async stop(): Promise<void> {
+    const { exitCode, signalCode } = this.process;
+    if (exitCode === null && signalCode === null) {
+      const ended = new Promise((resolve) => this.process.once("exit", resolve));
+      this.process.kill("SIGKILL");
+      await ended;
+    }
+    // Each has lost its connection by now.
+    for (const client of this.clients) void client.end().catch(() => undefined);
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}
