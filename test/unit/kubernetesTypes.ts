@@ -13,6 +13,7 @@ export interface Container {
   securityContext: Json;
   resources: Json;
   lifecycle?: Json;
+  ports?: Json[];
   startupProbe?: Probe;
   readinessProbe?: Probe;
   livenessProbe?: Probe;

@@ -21,6 +21,16 @@ const args: MonitorArgs = {
   controlPlaneUrl: "http://control-plane.ns.svc.cluster.local:3000",
   podMonitorLabels: {},
 };
+/** As the operator's CRD has it (0.91; the object was validated against its schema). */
+interface PodMonitor {
+  metadata: { namespace: string; labels: Record<string, string> };
+  spec: {
+    selector: { matchLabels: Record<string, string> };
+    /** The port by its name in the pod. */
+    podMetricsEndpoints: { port: string; path: string }[];
+  };
+}
+
 const build = (changed: Partial<MonitorArgs> = {}) => record(() => new Monitor("m", { ...args, ...changed }));
 const podOf = async (changed: Partial<MonitorArgs> = {}) =>
   ((await build(changed)).one("kubernetes:apps/v1:Deployment").inputs as unknown as Deployment).spec.template;
@@ -41,14 +51,22 @@ describe("the monitor", () => {
     expect(spec).toMatchObject({ replicas: 1, strategy: { type: "Recreate" } });
   });
 
-  test("is found by a Prometheus through a PodMonitor of the labels that it selects by", async () => {
+  test("is found by a Prometheus through a PodMonitor: that one by its labels, its pods by theirs, its port by a name", async () => {
     const world = await build({ podMonitorLabels: { release: "prometheus" } });
-    const { spec } = world.one("kubernetes:apps/v1:Deployment").inputs as unknown as Deployment;
-    expect(world.one("kubernetes:monitoring.coreos.com/v1:PodMonitor").inputs).toMatchObject({
-      metadata: { namespace: "ns", labels: { release: "prometheus" } },
-      spec: { selector: spec.selector, podMetricsEndpoints: [{ port: "http", path: "/metrics" }] },
-    });
-    expect(spec.template.spec.containers).toMatchObject([{ ports: [{ name: "http" }] }]);
+    const { metadata, spec } = world.one("kubernetes:monitoring.coreos.com/v1:PodMonitor")
+      .inputs as unknown as PodMonitor;
+    expect(metadata).toMatchObject({ namespace: "ns", labels: { release: "prometheus" } });
+    const { template } = (world.one("kubernetes:apps/v1:Deployment").inputs as unknown as Deployment).spec;
+    expect(Object.keys(spec.selector.matchLabels)).not.toEqual([]);
+    expect(template.metadata?.labels).toMatchObject(spec.selector.matchLabels);
+    const [endpoint] = spec.podMetricsEndpoints;
+    expect(spec.podMetricsEndpoints).toEqual([{ port: "http", path: "/metrics" }]);
+    const named = template.spec.containers
+      .flatMap(({ ports = [] }) => ports)
+      .filter(({ name }) => name === endpoint?.port);
+    expect(named).toEqual([{ name: "http", containerPort: 8080, protocol: "TCP" }]);
+    const policy = world.one("kubernetes:networking.k8s.io/v1:NetworkPolicy").inputs as unknown as NetworkPolicy;
+    expect(policy.spec.ingress).toEqual([{ ports: [{ protocol: "TCP", port: 8080 }] }]);
   });
 
   test("may put metrics into its own namespace of CloudWatch, and nothing else", async () => {
