@@ -228,7 +228,7 @@ describe("a whole trail", () => {
 });
 
 describe("tampering by a superuser", () => {
-  const tables = ["receipts", "audit.receipt_history", "audit.chain_heads", "audit.history_heads"];
+  const tables = ["receipts", "audit.receipt_history", "audit.chain_heads", "audit.history_heads", "audit.chains"];
   const each = (statement: (table: string, copy: string) => string) =>
     tables.map((table) => statement(table, `pg_temp.saved_${table.replace(/.*\./, "")}`)).join(";");
 
