@@ -14,13 +14,12 @@ export default async function setup(): Promise<(() => Promise<void>) | undefined
   if (directory !== undefined) {
     chmodSync(directory, 0o755); // servers run as another user
     process.env["TEST_SERVERS_DIR"] = directory;
+    // Also after Ctrl-C: it is memory. The servers in it end with the processes that started them, a moment later than this one.
+    process.once("exit", () => rmSync(directory, { recursive: true, force: true, maxRetries: 10 }));
   }
   const server = new TestPostgres({});
   process.env[preparedServer] = await server.prepare();
-  return async () => {
-    await server.stop();
-    if (directory !== undefined) rmSync(directory, { recursive: true, force: true });
-  };
+  return () => server.stop();
 }
 
 /** Containers often have 64 MB of it, and other systems none. */
