@@ -8,7 +8,7 @@ const concepts = [
 ];
 
 export default tseslint.config(
-  { ignores: ["node_modules/", ".local/"] },
+  { ignores: ["node_modules/", ".local/", "library/dist/"] },
   js.configs.recommended,
   {
     files: ["**/*.ts"],

@@ -13,8 +13,9 @@ import { limitsOf, poolsFor, roleConnections } from "./components/pooling/connec
 import { Pgbouncer, pgbouncerNames, pgbouncerPods } from "./components/pooling/pgbouncer";
 import { bundleMigrations, bundleOps } from "./components/programs/opsBundle";
 import { scheduleAll } from "./components/programs/scheduled";
-import { isTimed, programsOf, scheduledSources } from "./components/programs/scheduledPrograms";
+import { timedProgramsOf } from "./components/programs/scheduledPrograms";
 import { Schema } from "./components/programs/schema";
+import { sources } from "./components/programs/sources";
 import { surroundings } from "./surroundings";
 import { stackOutputs } from "./outputs";
 import { readSettings } from "./settings";
@@ -76,15 +77,14 @@ async function program() {
       namespace,
       ...database.endpoints,
       ownerOnReplica: settings.database.rebootForParameters,
-      pgbouncerHost: pgbouncerNames(namespace)[0],
+      pgbouncer: { host: pgbouncerNames(namespace)[0], ca: certificates.caPem },
       credentials: database.secrets.credentials.current,
       databaseCa,
-      pgbouncerCa: certificates.caPem,
     },
     inNamespace,
   );
 
-  const bundles = await bundleOps(["reboot", "migrate", "guard", "monitor", ...scheduledSources], __dirname);
+  const bundles = await bundleOps(sources, __dirname);
   const opsProgram = {
     ...{ namespace, ...settings.ops, trustSecret },
     ...{ ...account, region: regions.primary, eksClusterName: cluster.name, tags },
@@ -102,7 +102,7 @@ async function program() {
       expectations: {
         monthsAhead,
         connections: roleConnections(limitsOf(settings)),
-        programs: programsOf(features).filter(isTimed),
+        programs: timedProgramsOf(features),
       },
     },
     inNamespace,

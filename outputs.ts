@@ -8,7 +8,7 @@ import type { Certificates } from "./components/pooling/certificates";
 import { type Pgbouncer, pgbouncerNames } from "./components/pooling/pgbouncer";
 import { pgbouncerPort } from "./components/pooling/pgbouncerConfig";
 import type { DatabaseConnections } from "./components/programs/databaseConnection";
-import type { ScheduledInputs } from "./components/programs/scheduledPrograms";
+import type { ScheduledInputs } from "./components/programs/scheduledProgram";
 import type { Scheduled } from "./components/programs/scheduled";
 import { settingsInForce } from "./settings/shown";
 

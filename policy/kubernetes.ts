@@ -29,12 +29,23 @@ const everyPod = (judge: (pod: Properties) => string[]) =>
 const containersOf = (pod: Properties) =>
   [pod.initContainers, pod.containers, pod.ephemeralContainers].flatMap((list) => listOf(list as Properties));
 
+/** Beside its name a volume has one key: where it comes from. */
+const volumeSources = "configMap csi downwardAPI emptyDir ephemeral persistentVolumeClaim projected secret".split(" ");
+const safeSysctls = `kernel.shm_rmid_forced net.ipv4.ip_local_port_range net.ipv4.ip_unprivileged_port_start
+net.ipv4.tcp_syncookies net.ipv4.ping_group_range net.ipv4.ip_local_reserved_ports net.ipv4.tcp_keepalive_time
+net.ipv4.tcp_fin_timeout net.ipv4.tcp_keepalive_intvl net.ipv4.tcp_keepalive_probes net.ipv4.tcp_rmem net.ipv4.tcp_wmem`.split(
+  /\s/,
+);
+
 /** The Pod Security Standard "restricted", https://kubernetes.io/docs/concepts/security/pod-security-standards/ */
 function unrestricted(pod: Properties): string[] {
   const wrong: string[] = ["hostNetwork", "hostPID", "hostIPC"].filter((key) => pod[key] === true);
   const ofPod = (pod.securityContext ?? {}) as Properties;
   for (const volume of listOf(pod.volumes as Properties))
-    if (volume.hostPath) wrong.push(`volume ${volume.name}: hostPath`);
+    for (const source of Object.keys(volume).filter((key) => key !== "name" && !volumeSources.includes(key)))
+      wrong.push(`volume ${volume.name}: ${source}`);
+  for (const { name } of listOf(ofPod.sysctls as Properties))
+    if (!safeSysctls.includes(name as string)) wrong.push(`sysctl ${name}`);
   for (const container of containersOf(pod)) {
     const own = (container.securityContext ?? {}) as Properties;
     const capabilities = (own.capabilities ?? {}) as Properties;
@@ -50,6 +61,8 @@ function unrestricted(pod: Properties): string[] {
       "seccompProfile is neither RuntimeDefault nor Localhost": ["RuntimeDefault", "Localhost"].includes(
         String((own.seccompProfile ?? ofPod.seccompProfile)?.type),
       ),
+      "procMount is not Default": (own.procMount ?? "Default") === "Default",
+      "AppArmor is off": (own.appArmorProfile ?? ofPod.appArmorProfile)?.type !== "Unconfined",
       "a hostPort is used": listOf(container.ports as Properties).every(({ hostPort }) => !hostPort),
     };
     const failed = Object.keys(checks).filter((check) => !checks[check]);

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { isCron } from "../components/programs/cron";
+import { opsImage } from "../components/programs/opsImage";
 import { isTimed, scheduledNames, scheduledPrograms, type TimedName } from "../components/programs/scheduledPrograms";
 import { checked, flag, image, integer, map, object, optional, type Setting, text } from "./kinds";
 import { podOverrides } from "./podOverrides";
@@ -128,6 +129,6 @@ export const monitor = {
 };
 
 export const ops = {
-  image: image("opsImage", "Node image that the ops programs run in", "node:22.21.1-alpine3.22"),
+  image: image("opsImage", "Node image that the ops programs run in", opsImage),
   pod: pod("opsPod", "the ops programs' pods"),
 };

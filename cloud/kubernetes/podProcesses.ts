@@ -3,16 +3,8 @@ import type { Context } from "../handler";
 import { quoteLog } from "../host/logs";
 import { running } from "../host/pidFile";
 import { sleep } from "../host/wait";
-import {
-  endContainer,
-  insideOf,
-  killContainer,
-  launch,
-  logFileOf,
-  pidFileOf,
-  type Exit,
-  type Place,
-} from "./container";
+import { insideOf, launch, logFileOf, pidFileOf, type Exit, type Place } from "./container";
+import { endContainer, killContainer } from "./endContainer";
 import type { PodRecord } from "./podRecord";
 import type { Container } from "./podSpec";
 import { tryProbe } from "./probes";

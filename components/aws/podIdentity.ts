@@ -17,7 +17,9 @@ export interface PodIdentityArgs {
 }
 
 export interface PodIdentity {
-  serviceAccountName: pulumi.Output<string>;
+  serviceAccountName: string;
+  /** What its pods depend on, to come no earlier than the identity is in force. */
+  inForce: pulumi.Input<pulumi.Resource>[];
 }
 
 /**
@@ -68,12 +70,11 @@ export function podIdentity(name: string, args: PodIdentityArgs, parent: pulumi.
     { region, clusterName: eksClusterName, namespace, serviceAccount, roleArn: role.arn, tags },
     { parent, dependsOn: [policy] },
   );
-  const made = pulumi.all([account.metadata.name, role.createDate, association.id]);
-  const serviceAccountName = made.apply(([name, created]) => {
+  const inForce = pulumi.all([role.createDate, association.id]).apply(([created]) => {
     const wait = pulumi.runtime.isDryRun() ? 0 : untilInForce(created);
-    return new Promise<string>((resolve) => setTimeout(resolve, wait, name));
+    return new Promise<pulumi.Resource>((resolve) => setTimeout(resolve, wait, association));
   });
-  return { serviceAccountName };
+  return { serviceAccountName: serviceAccount, inForce: [account, inForce] };
 }
 
 /**

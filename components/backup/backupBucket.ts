@@ -1,10 +1,20 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { bucketPolicy, lifecycleRules } from "./backupRules";
+import { bucketPolicy, daysOfMonths, lifecycleRules } from "./backupRules";
 import { keyPolicy, ofBucket, visitorStatements, type Visitors } from "./otherAccount";
 import { encryptionKey, type EncryptionKey } from "../aws/encryptionKey";
+import { complete, type WithDefaults } from "../stack/defaults";
 
-export interface BackupBucketArgs {
+/** What holds where nothing is said: what the program's settings have too. */
+export const backupBucketDefaults = {
+  lockMode: "GOVERNANCE",
+  lockDays: 30,
+  retentionDays: daysOfMonths(24),
+  deletionProtection: true,
+  keepAfterDestroy: true,
+} as const;
+
+interface AllBackupBucketArgs {
   /** Neither the primary's region nor, better, the replica's. */
   region: string;
   /** GOVERNANCE lets whoever holds the permission lift a lock; COMPLIANCE nobody, until it ends: `destroy` fails till then. */
@@ -25,6 +35,9 @@ export interface BackupBucketArgs {
   tags?: Record<string, string>;
 }
 
+/** Arguments of `BackupBucket`; `backupBucketDefaults` has what holds for those that are left out. */
+export type BackupBucketArgs = WithDefaults<AllBackupBucketArgs, typeof backupBucketDefaults>;
+
 /** Where dumps, archived partitions and anchors go: what is written here stays as it is until its time is over. */
 export class BackupBucket extends pulumi.ComponentResource {
   readonly key: EncryptionKey;
@@ -35,8 +48,9 @@ export class BackupBucket extends pulumi.ComponentResource {
   readonly keyArn: pulumi.Output<string>;
   readonly region: string;
 
-  constructor(name: string, args: BackupBucketArgs, opts?: pulumi.ComponentResourceOptions) {
+  constructor(name: string, given: BackupBucketArgs, opts?: pulumi.ComponentResourceOptions) {
     super("authensor:backup:BackupBucket", name, {}, opts);
+    const args = complete<AllBackupBucketArgs, typeof backupBucketDefaults>(given, backupBucketDefaults);
     const { region, lockDays, retentionDays, deletionProtection, keepAfterDestroy, tags } = args;
     if (retentionDays < lockDays) {
       throw new pulumi.RunError(
@@ -124,7 +138,6 @@ export class BackupBucket extends pulumi.ComponentResource {
     new aws.s3.BucketLifecycleConfiguration(name, { ...bucket, rules: lifecycleRules(retentionDays) }, afterVersioning);
     this.bucketName = this.bucket.bucket;
     this.arn = this.bucket.arn;
-
     this.keyArn = this.key.arn;
 
     this.registerOutputs({ bucketName: this.bucketName, arn: this.arn, keyArn: this.keyArn });

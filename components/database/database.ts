@@ -4,22 +4,41 @@ import type { DrillTarget } from "../backup/drillRights";
 import type { ClusterNetwork } from "../network/clusterNetwork";
 import { DatabaseSecrets } from "./databaseSecrets";
 import { DrillGround } from "./drillGround";
+import { logRetentionOf } from "./serverLogs";
 import { monitoringRole } from "./databaseServer";
 import { Network } from "../network/network";
 import { Primary, type PrimaryArgs } from "./primary";
 import { Replica } from "./replica";
 import type { Endpoint, WatchedServer, WritingServer } from "./servers";
+import { complete, type WithDefaults } from "../stack/defaults";
 import { blocksOf, policyBlocks, type ServerPlace } from "../network/serverPlace";
 
+/** What holds where nothing is said: what the program's settings have too. */
+export const databaseDefaults = {
+  postgresVersion: "17",
+  storageGib: 20,
+  maxStorageGib: 100,
+  multiAz: true,
+  maxConnections: 200,
+  backupRetentionDays: 7,
+  logRetentionDays: logRetentionOf(24),
+  deletionProtection: true,
+  keepAfterDestroy: true,
+  applyImmediately: true,
+  engineLifecycleSupport: "open-source-rds-extended-support-disabled",
+  passwordGeneration: 1,
+  promoted: false,
+} as const;
+
 /** What the primary alone is told, what both servers are told alike, and where everything goes. */
-export interface DatabaseArgs extends Omit<
+interface AllDatabaseArgs extends Omit<
   PrimaryArgs,
   "region" | "kmsKeyArn" | "vpcId" | "subnetIds" | "securityGroupId" | "ownerPassword" | "transform"
 > {
   /** Region of the primary, and the one that its backups are copied into. */
   regions: { primary: string; backup: string };
   /** ARNs of KMS keys to use, each of the region that it is named after. Default: one is made for each purpose. */
-  kmsKeyArns: { primary?: string | undefined; replica?: string | undefined; backup?: string | undefined };
+  kmsKeyArns?: { primary?: string | undefined; replica?: string | undefined; backup?: string | undefined };
   /** The EKS cluster's network, from `lookUpCluster`: the primary is placed in it. */
   cluster: ClusterNetwork;
   /** Security groups that may reach the primary. Default: none is named, and the cluster's VPC may. */
@@ -35,6 +54,9 @@ export interface DatabaseArgs extends Omit<
   /** Where drills restore the copies, in their region. Default: there are no drills. */
   drill?: ServerPlace | undefined;
 }
+
+/** Arguments of `Database`; `databaseDefaults` has what holds for those that are left out. */
+export type DatabaseArgs = WithDefaults<AllDatabaseArgs, typeof databaseDefaults>;
 
 /**
  * The database on RDS: the networks that admit its clients, its roles' passwords, the primary, the replica in another region, and
@@ -53,9 +75,19 @@ export class Database extends pulumi.ComponentResource {
   /** What drills restore, what they give to their instance, and where that can be found. */
   readonly drillTarget: (DrillTarget & { blocks: readonly string[] }) | undefined;
 
-  constructor(name: string, args: DatabaseArgs, opts?: pulumi.ComponentResourceOptions) {
+  constructor(name: string, given: DatabaseArgs, opts?: pulumi.ComponentResourceOptions) {
     super("authensor:database:Database", name, {}, opts);
-    const { regions, kmsKeyArns, cluster, replica, drill, backupRetentionDays, copyRetentionDays, ...server } = args;
+    const args = complete<AllDatabaseArgs, typeof databaseDefaults>(given, databaseDefaults);
+    const {
+      regions,
+      kmsKeyArns = {},
+      cluster,
+      replica,
+      drill,
+      backupRetentionDays,
+      copyRetentionDays,
+      ...server
+    } = args;
     const { tags } = server;
     const child = { parent: this };
 
@@ -95,8 +127,12 @@ export class Database extends pulumi.ComponentResource {
       securityGroupId: this.network.primarySecurityGroup.id,
     };
     if (args.promoted) {
-      const monitoringRoleArn = monitoringRole(`${name}-replica-monitoring`, home, this);
-      this.primary = new Replica(`${name}-replica`, { ...home, role: { ownerPassword }, monitoringRoleArn }, child);
+      const monitoring = monitoringRole(`${name}-replica-monitoring`, home, this);
+      this.primary = new Replica(
+        `${name}-replica`,
+        { ...home, role: { ownerPassword }, monitoringRoleArn: monitoring.arn },
+        { ...child, dependsOn: monitoring.allowed },
+      );
     } else {
       const primary = new Primary(`${name}-primary`, { ...home, ownerPassword }, child);
       this.primary = primary;

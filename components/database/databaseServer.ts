@@ -177,8 +177,8 @@ export function instanceArgs(
 }
 
 /**
- * ARN of a role that lets RDS' agents write enhanced monitoring; IAM knows no regions, so that one role serves both servers. It is
- * known once the role may write: an instance made before that would be without monitoring, in silence.
+ * A role that lets RDS' agents write enhanced monitoring; IAM knows no regions, so that one role serves both servers. `allowed` is what
+ * lets it write: an instance made before that would be without monitoring, in silence.
  */
 export function monitoringRole(
   name: string,
@@ -188,7 +188,7 @@ export function monitoringRole(
     tags,
   }: Pick<DatabaseServerArgs, "region" | "tags"> & { permissionsBoundaryArn?: string | undefined },
   parent: pulumi.Resource,
-): pulumi.Output<string> {
+): { arn: pulumi.Output<string>; allowed: pulumi.Resource } {
   const role = new aws.iam.Role(
     name,
     {
@@ -204,7 +204,7 @@ export function monitoringRole(
     },
     { parent },
   );
-  const attachment = new aws.iam.RolePolicyAttachment(
+  const allowed = new aws.iam.RolePolicyAttachment(
     name,
     {
       role: role.name,
@@ -212,5 +212,5 @@ export function monitoringRole(
     },
     { parent },
   );
-  return pulumi.all([role.arn, attachment.id]).apply(([arn]) => arn);
+  return { arn: role.arn, allowed };
 }

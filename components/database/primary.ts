@@ -39,6 +39,8 @@ export class Primary extends pulumi.ComponentResource {
   /** What a replica in another region is made from. */
   readonly arn: pulumi.Output<string>;
   readonly identifier: pulumi.Output<string>;
+  /** Its major version. */
+  readonly postgresVersion: string;
   /** What the server must report in `pg_settings` once it runs as deployed. */
   readonly expectedSettings: Record<string, string>;
 
@@ -49,11 +51,12 @@ export class Primary extends pulumi.ComponentResource {
     const ground = foundation(name, args, parameters, this);
     this.key = ground.key;
     this.parameterGroup = ground.parameterGroup;
-    this.monitoringRoleArn = monitoringRole(`${name}-monitoring`, args, this);
+    const monitoring = monitoringRole(`${name}-monitoring`, args, this);
+    this.monitoringRoleArn = monitoring.arn;
     const { args: instance, opts: instanceOpts } = transformed(
       args.transform?.instance,
       {
-        ...instanceArgs(args, ground, this.monitoringRoleArn),
+        ...instanceArgs(args, ground, monitoring.arn),
         engine: "postgres",
         engineVersion: args.postgresVersion,
         dbName: databaseName,
@@ -72,7 +75,7 @@ export class Primary extends pulumi.ComponentResource {
       {
         parent: this,
         protect: deletionProtection,
-        dependsOn: ground.logGroups,
+        dependsOn: [...ground.logGroups, monitoring.allowed],
         // RDS refuses no change of it and makes none: every preview would show it again.
         ignoreChanges: ["engineLifecycleSupport"],
         customTimeouts: { create: "1h", update: "3h", delete: "1h" },
@@ -83,6 +86,7 @@ export class Primary extends pulumi.ComponentResource {
     this.port = this.instance.port;
     this.arn = this.instance.arn;
     this.identifier = this.instance.identifier;
+    this.postgresVersion = args.postgresVersion;
     this.expectedSettings = expectedSettings(parameters);
 
     this.registerOutputs({ address: this.address, port: this.port, arn: this.arn, identifier: this.identifier });

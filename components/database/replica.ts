@@ -64,6 +64,8 @@ export class Replica extends pulumi.ComponentResource {
   readonly identifier: pulumi.Output<string>;
   /** What the server must report in `pg_settings` once it runs as deployed. */
   readonly expectedSettings: Record<string, string>;
+  /** Major version. */
+  readonly postgresVersion: string;
 
   constructor(name: string, args: ReplicaArgs, opts?: pulumi.ComponentResourceOptions) {
     super("authensor:database:Replica", name, {}, opts);
@@ -103,6 +105,7 @@ export class Replica extends pulumi.ComponentResource {
     this.arn = this.instance.arn;
     this.identifier = this.instance.identifier;
     this.expectedSettings = expectedSettings(parameters);
+    this.postgresVersion = args.postgresVersion;
 
     this.registerOutputs({ address: this.address, port: this.port, arn: this.arn, identifier: this.identifier });
   }

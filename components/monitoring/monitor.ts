@@ -35,7 +35,7 @@ export class Monitor extends pulumi.ComponentResource {
     super("authensor:monitoring:Monitor", name, {}, opts);
     const child = { parent: this };
     const { pool, replica, region, eksClusterName, permissionsBoundaryArn, tags } = args;
-    const { labels, metadata, template } = opsProgram(
+    const { labels, metadata, template, dependsOn } = opsProgram(
       name,
       {
         ...args,
@@ -88,7 +88,7 @@ export class Monitor extends pulumi.ComponentResource {
           template,
         },
       },
-      child,
+      { ...child, dependsOn },
     );
     if (Object.keys(args.podMonitorLabels).length > 0)
       new k8s.apiextensions.CustomResource(

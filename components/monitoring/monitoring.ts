@@ -29,6 +29,10 @@ export class Monitoring extends pulumi.ComponentResource {
     const watched = ({ server, region, instanceClass }: WatchedServer) => {
       return { identifier: server.identifier, region, capacity: capacityOf(instanceClass), storageGib };
     };
+    if (!connections.monitorPool)
+      throw new pulumi.RunError(
+        "Monitoring watches PgBouncer too, and `connections` lead to none: give `pgbouncer` to Connections.",
+      );
     const servers = { primary: watched(args.primary), replica: args.replica && watched(args.replica) };
 
     this.monitor = new Monitor(

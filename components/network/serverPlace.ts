@@ -41,9 +41,9 @@ export interface PlaceArgs {
   /** An existing EKS cluster whose VPC to use instead. */
   eksClusterName?: string | undefined;
   /** Subnets of either. Default beside a cluster: those that carry the tag of private ones. */
-  subnetIds: readonly string[];
-  /** Whether that VPC and the primary's reach each other already. */
-  connected: boolean;
+  subnetIds?: readonly string[];
+  /** Whether that VPC and the primary's reach each other already. Default: false. */
+  connected?: boolean;
 }
 
 const keys: Keys = { cluster: "replicaEksClusterName", region: "replicaRegion", subnets: "replicaSubnetIds" };
@@ -56,8 +56,8 @@ export async function lookUpReplicaPlace(
     zones = isolatedVpcDefaults.zones,
     vpcId,
     eksClusterName: name,
-    subnetIds,
-    connected,
+    subnetIds = [],
+    connected = false,
   }: PlaceArgs,
   opts?: pulumi.InvokeOptions,
 ): Promise<ServerPlace> {

@@ -5,10 +5,10 @@ import { partOf, restrictedNamespaceLabels } from "./podSecurity";
 export interface TenancyArgs {
   /** The namespace's name; fixed, because service addresses and other teams' policies hold it. */
   namespace: string;
-  /** Whether the namespace is made here. Otherwise it exists, with whatever Pod Security labels its owner has given it. */
-  createNamespace: boolean;
-  /** Whether pods wait until the AWS load balancer has found them healthy. */
-  podReadinessGates: boolean;
+  /** Whether the namespace is made here. Otherwise it exists, with whatever Pod Security labels its owner has given it. Default: true. */
+  createNamespace?: boolean;
+  /** Whether pods wait until the AWS load balancer has found them healthy. Default: false. */
+  podReadinessGates?: boolean;
 }
 
 /**
@@ -20,13 +20,14 @@ export class Tenancy extends pulumi.ComponentResource {
   constructor(name: string, args: TenancyArgs, opts?: pulumi.ComponentResourceOptions) {
     super("authensor:pods:Tenancy", name, {}, opts);
 
-    const namespace = args.createNamespace
+    const { createNamespace = true, podReadinessGates = false } = args;
+    const namespace = createNamespace
       ? new k8s.core.v1.Namespace(
           name,
           {
             metadata: {
               name: args.namespace,
-              labels: { ...partOf, ...restrictedNamespaceLabels, ...(args.podReadinessGates && readinessGates) },
+              labels: { ...partOf, ...restrictedNamespaceLabels, ...(podReadinessGates && readinessGates) },
             },
           },
           { parent: this },
@@ -38,7 +39,7 @@ export class Tenancy extends pulumi.ComponentResource {
         metadata: { namespace: args.namespace },
         spec: {
           // An empty selector is every pod of the namespace.
-          podSelector: args.createNamespace ? {} : { matchLabels: partOf },
+          podSelector: createNamespace ? {} : { matchLabels: partOf },
           policyTypes: ["Ingress", "Egress"],
         },
       },

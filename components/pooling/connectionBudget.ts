@@ -4,7 +4,8 @@
  */
 
 import { maintenanceConnections, monitorConnections, roles } from "../../ops/roles";
-import { type ScheduledProgram, scheduledPrograms } from "../programs/scheduledPrograms";
+import type { ScheduledProgram } from "../programs/scheduledProgram";
+import { scheduledPrograms } from "../programs/scheduledPrograms";
 
 /** What the control plane's `pg` pool opens; the driver's default, which the control plane does not change. */
 export const clientsPerControlPlanePod = 10;

@@ -13,8 +13,11 @@ export type ConnectionName =
   | "owner"
   | "maintenance"
   | "monitor"
-  | "monitorPool"
+  | OfPooler
   | OfReplica;
+
+/** Those there are only with PgBouncer. */
+export type OfPooler = "monitorPool";
 
 /** Those there are only with a replica; the owner's only where the deployment reboots the servers. */
 export type OfReplica = "replica" | "verifierReplica" | "archiverReplica" | "monitorReplica" | "ownerReplica";
@@ -26,5 +29,5 @@ export interface DatabaseConnection extends SecretKey {
   podLabels?: Labels;
 }
 
-export type DatabaseConnections = Record<Exclude<ConnectionName, OfReplica>, DatabaseConnection> &
-  Partial<Record<OfReplica, DatabaseConnection>>;
+export type DatabaseConnections = Record<Exclude<ConnectionName, OfPooler | OfReplica>, DatabaseConnection> &
+  Partial<Record<OfPooler | OfReplica, DatabaseConnection>>;

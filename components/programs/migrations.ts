@@ -2,7 +2,6 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { type CreatedRoleKey, createdRoleKeys, type Generations } from "../database/credentials";
 import { evictionIsNoFailure } from "./jobFailures";
-import type { MigrationFiles } from "./opsBundle";
 import { opsProgram, type OpsProgramArgs } from "./opsProgram";
 import { sqlPath } from "./sqlPath";
 
@@ -13,11 +12,19 @@ const expectationsPath = "/app/expectations";
 export interface Expectations {
   /** Server parameters by name, in RDS' units, as the parameter group has them. */
   parameters: Record<string, string>;
+  /** Months of partitions ahead of today. */
   monthsAhead: number;
-  /** Connections that each role may have, by its name. */
+  /** Connections that each role may have, by its name; without one, as many as the server has. */
   connections: Record<string, number>;
   /** Programs on schedule that the deployment has. */
   programs: readonly string[];
+}
+
+export interface MigrationFiles {
+  /** SQL by file name. */
+  files: Record<string, string>;
+  /** SHA-256 over names and contents, hex: changes if and only if a migration does. */
+  hash: string;
 }
 
 export interface MigrationsArgs extends Pick<
@@ -119,7 +126,11 @@ export class Migrations extends pulumi.ComponentResource {
           // No ttlSecondsAfterFinished: a Job that is gone would be made, and run, again.
         },
       },
-      { ...child, customTimeouts: { create: `${deadline + 60}s`, update: `${deadline + 60}s` } },
+      {
+        ...child,
+        dependsOn: program.dependsOn,
+        customTimeouts: { create: `${deadline + 60}s`, update: `${deadline + 60}s` },
+      },
     );
 
     this.registerOutputs({ job: this.job.metadata.name });

@@ -4,6 +4,7 @@ import { RunError } from "@pulumi/pulumi/errors";
 import { build } from "esbuild";
 import { readMigrations } from "../../ops/migrate/files";
 import { Failure } from "../../ops/program";
+import type { MigrationFiles } from "./migrations";
 
 /** What Kubernetes accepts in one ConfigMap, names included. */
 const mostBytes = 1024 * 1024;
@@ -59,13 +60,6 @@ export async function bundleOps<Name extends string>(
     return text;
   };
   return Object.fromEntries(programs.map((program) => [program, textOf(program)])) as Record<Name, string>;
-}
-
-export interface MigrationFiles {
-  /** SQL by file name. */
-  files: Record<string, string>;
-  /** SHA-256 over names and contents, hex: changes if and only if a migration does. */
-  hash: string;
 }
 
 /** The migrations of a directory, read and checked as the program that applies them does it. */

@@ -8,6 +8,7 @@ import { type PodArgs, podTemplate, type PodTemplate } from "../pods/podTemplate
 import { secretVolume } from "../pods/secretKey";
 import { trustPath } from "../pods/trust";
 import type { DatabaseConnection } from "./databaseConnection";
+import { opsImage } from "./opsImage";
 import { programCode, type ProgramCode } from "./programCode";
 
 /** Where a program's own file is in its container, and where those that it starts are. */
@@ -22,8 +23,8 @@ const uid = 1000;
 
 export interface OpsProgramArgs extends PodArgs {
   namespace: string;
-  /** A stock Node image. */
-  image: string;
+  /** A stock Node image. Default: `opsImage`. */
+  image?: string;
   /** The command's name. */
   command: string;
   args?: string[];
@@ -60,6 +61,8 @@ export interface OpsProgram {
   labels: Record<string, string>;
   metadata: { namespace: pulumi.Input<string>; labels: Record<string, string> };
   template: PodTemplate;
+  /** What must be there before its pods. */
+  dependsOn: pulumi.Input<pulumi.Resource>[];
 }
 
 /**
@@ -114,7 +117,7 @@ export function opsProgram(name: string, args: OpsProgramArgs, parent: pulumi.Re
     containers: [
       {
         name: args.command,
-        image: args.image,
+        image: args.image ?? opsImage,
         command: ["node", `${programPath}/${code.file}`],
         args: args.args ?? [],
         env: [
@@ -155,7 +158,7 @@ export function opsProgram(name: string, args: OpsProgramArgs, parent: pulumi.Re
     },
     spec,
   };
-  return { labels, metadata, template: podTemplate(args, template) };
+  return { labels, metadata, template: podTemplate(args, template), dependsOn: identity?.inForce ?? [] };
 }
 
 const isThere = <T>(entry: [string, T | undefined]): entry is [string, T] => entry[1] !== undefined;

@@ -87,7 +87,11 @@ export class Reboots extends pulumi.ComponentResource {
           template: program.template,
         },
       },
-      { parent: this, customTimeouts: { create: `${deadline + 60}s`, update: `${deadline + 60}s` } },
+      {
+        parent: this,
+        dependsOn: program.dependsOn,
+        customTimeouts: { create: `${deadline + 60}s`, update: `${deadline + 60}s` },
+      },
     );
 
     this.registerOutputs({ job: this.job.metadata.name });

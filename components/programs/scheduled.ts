@@ -5,16 +5,10 @@ import type { DatabaseConnections } from "./databaseConnection";
 import { evictionIsNoFailure, wrongSettingsAreFinal } from "./jobFailures";
 import { opsProgram, type OpsProgramArgs } from "./opsProgram";
 import type { ProgramCode } from "./programCode";
+import { complete, type WithDefaults } from "../stack/defaults";
 import { acknowledgedFile, ScheduledFiles } from "./scheduledFiles";
-import {
-  type ScheduledInputs,
-  isTimed,
-  programsOf,
-  type ScheduledProgram,
-  scheduledPrograms,
-  sourceOf,
-  type TimedName,
-} from "./scheduledPrograms";
+import { type ScheduledInputs, type ScheduledProgram, sourceOf } from "./scheduledProgram";
+import { isTimed, programsOf, scheduledPrograms, type TimedName } from "./scheduledPrograms";
 
 const acknowledgedPath = "/app/acknowledged";
 
@@ -45,7 +39,7 @@ export class Scheduled extends pulumi.ComponentResource {
     const { program, entry, schedule, inputs, connections } = args;
     const { region, eksClusterName, permissionsBoundaryArn, tags } = args;
     const acknowledged = entry.knowsAcknowledged ? inputs.acknowledged : undefined;
-    const { labels, metadata, template } = opsProgram(
+    const { labels, metadata, template, dependsOn } = opsProgram(
       name,
       {
         ...args,
@@ -100,29 +94,34 @@ export class Scheduled extends pulumi.ComponentResource {
           },
         },
       },
-      { parent: this },
+      { parent: this, dependsOn },
     );
 
     this.registerOutputs({ cronJob: this.cronJob.metadata.name });
   }
 }
 
-interface ScheduleAllArgs extends Omit<EveryScheduled, "inputs" | "code"> {
+export interface ScheduleAllArgs extends Omit<EveryScheduled, "inputs" | "code"> {
   /** Texts by the programs' names; `scheduledSources` are needed. */
   bundles: Readonly<Record<string, string>>;
-  inputs: Omit<ScheduledInputs, "acknowledged">;
-  schedules: Record<TimedName, string>;
+  /** Default of those that are left out: 3 months ahead, no known flaw, archives after 7 days. */
+  inputs: WithDefaults<Omit<ScheduledInputs, "acknowledged">, typeof defaults>;
+  /** When programs run, in UTC. Default of each that is left out: as `scheduledPrograms` says. */
+  schedules?: Partial<Record<TimedName, string>>;
   /** Findings that were looked into, as JSON. Default: there are none. */
-  acknowledgements: string | undefined;
+  acknowledgements?: string | undefined;
 }
+
+const defaults = { monthsAhead: 3, archiveKnownFlaws: 0, archiveDelayDays: 7 };
 
 /** A CronJob of each program in the table that this deployment has. */
 export function scheduleAll(
   name: string,
-  { schedules, acknowledgements, bundles, ...rest }: ScheduleAllArgs,
+  { schedules, acknowledgements, bundles, inputs: given, ...rest }: ScheduleAllArgs,
   opts: pulumi.ComponentResourceOptions,
 ): Scheduled[] {
-  const wanted = programsOf(rest.inputs);
+  const inputs = complete<Omit<ScheduledInputs, "acknowledged">, typeof defaults>(given, defaults);
+  const wanted = programsOf(inputs);
   const run = wanted.flatMap((program) => {
     const entry: ScheduledProgram = scheduledPrograms[program];
     return [sourceOf(program, entry), ...(entry.helpers ?? [])];
@@ -136,10 +135,11 @@ export function scheduleAll(
     },
     opts,
   );
-  const args = { ...rest, code, inputs: { ...rest.inputs, acknowledged } };
+  const args = { ...rest, code, inputs: { ...inputs, acknowledged } };
   return wanted.map((program) => {
-    const schedule = isTimed(program) ? schedules[program] : undefined;
-    const own = { program, entry: scheduledPrograms[program], schedule };
+    const entry: ScheduledProgram = scheduledPrograms[program];
+    const schedule = (isTimed(program) ? schedules?.[program] : undefined) ?? entry.schedule;
+    const own = { program, entry, schedule };
     return new Scheduled(`${name}-${program}`, { ...args, ...own }, opts);
   });
 }

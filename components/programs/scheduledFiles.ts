@@ -11,7 +11,7 @@ export interface ScheduledFilesArgs {
   /** The programs that are run, by their names. */
   bundles: Readonly<Record<string, string>>;
   /** Findings that were looked into, as JSON. Default: there are none. */
-  acknowledgements: string | undefined;
+  acknowledgements?: string | undefined;
 }
 
 /** What several programs on schedule read: each program's code once, however many entries run it, and the acknowledged findings. */

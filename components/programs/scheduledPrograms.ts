@@ -1,73 +1,9 @@
-import type { Input } from "@pulumi/pulumi";
 import { archiveReaderStatements, archiverStatements, holdStatements } from "../backup/bucketRights";
-import { drillStatements, type DrillTarget } from "../backup/drillRights";
-import { databaseEgress, type EgressRule } from "../pods/networkRules";
+import { drillStatements } from "../backup/drillRights";
+import { databaseEgress } from "../pods/networkRules";
 import { databaseCaName, trustPath } from "../pods/trust";
-import type { ConnectionName, OfReplica } from "./databaseConnection";
+import { type Features, type ScheduledInputs, type ScheduledProgram, sourceOf } from "./scheduledProgram";
 import { sqlPath } from "./sqlPath";
-
-/** What an entry may be made of; index.ts has the values. */
-export interface ScheduledInputs {
-  /** The deployment's name. */
-  environment: string;
-  /** Months of partitions to have ahead of today. */
-  monthsAhead: number;
-  /** The locked bucket. */
-  backups: { bucketName: Input<string>; arn: Input<string>; region: string; keyArn: Input<string> };
-  /** Flaws of archived rows that were looked into. */
-  archiveKnownFlaws: number;
-  /** Days that a month is over before its segments become one archive. */
-  archiveDelayDays: number;
-  /** Months that receipts stay in PostgreSQL. Default: for ever. */
-  onlineMonths?: number | undefined;
-  /** What drills restore into, and where that is reached. Default: there are no drills. */
-  drill?: (DrillTarget & { blocks: readonly string[] }) | undefined;
-  /** ConfigMap with the migrations. */
-  migrations: Input<string>;
-  /** ConfigMap with the findings that were looked into, in findings.json. Default: there are none. */
-  acknowledged?: Input<string> | undefined;
-}
-
-/** What decides which programs there are. */
-export type Features = Pick<ScheduledInputs, "drill" | "onlineMonths">;
-
-export interface ScheduledProgram {
-  /** What happens on schedule, as the setting's description has it: "partitions are made". */
-  what: string;
-  /** Default of the setting `<name>Schedule`, UTC. Not set: it is there to be run by hand, suspended, and has no setting. */
-  schedule?: string;
-  /** Seconds that one run may take, its tries together. */
-  deadline: number;
-  /** How often a failed run is tried again; never with wrong settings (exit code 2). Default 3. */
-  retries?: number;
-  /** Whether this deployment has it. Default: every one has. */
-  when?: (has: Features) => boolean;
-  /** The program, where its name is not the entry's: `ops/<entry>.ts`. So one program can run on two schedules. */
-  entry?: string;
-  /** Its arguments, such as `["up"]`. */
-  args?: readonly string[];
-  /** Programs that it starts itself. */
-  helpers?: readonly string[];
-  /** Its memory limit, with that of those. Default: 256Mi. */
-  memory?: string;
-  /** Seconds from the order to end until it is killed. Default: Kubernetes' 30. */
-  gracePeriod?: number;
-  /** Which URL it gets as DATABASE_URL_FILE, and with it what it may do there; the way there is open to it. */
-  connection: Exclude<ConnectionName, OfReplica>;
-  /** Further ones by name: `{ REPLICA: "replica" }` is REPLICA_URL_FILE. Those of a replica only where there is one. */
-  databases?: Readonly<Record<string, ConnectionName>>;
-  /** Connections to the primary, beside PgBouncer's, that a run holds. */
-  connections: number;
-  env: (inputs: ScheduledInputs) => Record<string, Input<string>>;
-  /** ConfigMaps to mount, by path. */
-  files?: (inputs: ScheduledInputs) => Readonly<Record<string, Input<string>>>;
-  /** Whether it is told which findings were looked into. */
-  knowsAcknowledged?: boolean;
-  /** What it may reach beside names, its databases and, with an identity, AWS. */
-  egress?: (inputs: ScheduledInputs) => readonly EgressRule[];
-  /** Its identity on AWS: what for, and the statements of its policy. Default: none. */
-  aws?: (inputs: ScheduledInputs) => { description: string; statements: object[] };
-}
 
 /**
  * By a login of its own: an auditor's cannot tell how it ended, nor end its sessions, nor choose its settings. A run that found
@@ -113,7 +49,7 @@ const byHand = {
 /**
  * Every program that runs on schedule. To add one, write `ops/<name>.ts` and add an entry here. From it follow the CronJob (also for
  * `make cron NAME=<name>`), its network policy, its identity, its setting `<name>Schedule` (then `npm run settings`) and its share of
- * the connections. What an entry needs to know of the deployment goes into `ScheduledInputs`, and its value into index.ts.
+ * the connections. What an entry needs to know of the deployment goes into `ScheduledInputs` (scheduledProgram.ts), and its value into index.ts.
  */
 export const scheduledPrograms = {
   // Every day, for months ahead: each run is a chance to notice, long before a partition is missed.
@@ -284,9 +220,6 @@ export const programsOf = (has: Features): ScheduledName[] =>
     return when === undefined || when(has);
   });
 
-/** The program that an entry runs: `verify` is ops/verify.ts. */
-export const sourceOf = (name: string, { entry }: ScheduledProgram): string => entry ?? name;
-
 type ScheduledSource = {
   [Name in ScheduledName]: (typeof scheduledPrograms)[Name] extends { entry: infer Entry } ? Entry : Name;
 }[ScheduledName];
@@ -305,5 +238,8 @@ export const scheduledSources = [
 export type TimedName = {
   [Name in ScheduledName]: (typeof scheduledPrograms)[Name] extends { schedule: string } ? Name : never;
 }[ScheduledName];
+
+/** Those of this deployment that have a schedule, as the database is told of them. */
+export const timedProgramsOf = (has: Features) => programsOf(has).filter(isTimed);
 
 export const isTimed = (name: ScheduledName): name is TimedName => "schedule" in scheduledPrograms[name];

@@ -9,16 +9,21 @@ import { Reboots, type RebootsArgs } from "./reboots";
 
 export interface SchemaArgs
   extends
-    Omit<MigrationsArgs, "database" | "bundle" | "credentials" | "expectations">,
-    Omit<RebootsArgs, "primary" | "replica" | "bundle"> {
+    Omit<MigrationsArgs, "database" | "bundle" | "credentials" | "expectations" | "parameterWaitMinutes">,
+    Omit<RebootsArgs, "primary" | "replica" | "bundle" | "postgresVersion"> {
   servers: { primary: WritingServer; replica: Replica | undefined; secrets: DatabaseSecrets };
   connections: Pick<DatabaseConnections, "owner" | "ownerReplica">;
   /** The programs' texts. */
   bundles: Readonly<Record<"reboot" | "migrate", string>>;
-  expectations: Omit<Expectations, "parameters">;
-  /** Whether the servers are rebooted where changed parameters wait for it. */
-  rebootForParameters: boolean;
+  /** What the database is told of the deployment. Default: 3 months ahead, and no limits of connections. */
+  expectations: Partial<Omit<Expectations, "parameters">> & Pick<Expectations, "programs">;
+  /** Whether the servers are rebooted where changed parameters wait for it. Default: false. */
+  rebootForParameters?: boolean;
+  /** How long RDS may take to apply dynamic parameters before a difference fails the deployment. Default: 10. */
+  parameterWaitMinutes?: number;
 }
+
+const defaults = { parameterWaitMinutes: 10, expectations: { monthsAhead: 3, connections: {} } };
 
 /**
  * The servers as everybody else expects to find them: with the parameters in force that they were given, this program's schema, and
@@ -39,6 +44,7 @@ export class Schema extends pulumi.ComponentResource {
           {
             ...shared,
             bundle: bundles.reboot,
+            postgresVersion: primary.postgresVersion,
             primary: { server: primary, connection: connections.owner },
             replica: replica && connections.ownerReplica && { server: replica, connection: connections.ownerReplica },
           },
@@ -49,10 +55,11 @@ export class Schema extends pulumi.ComponentResource {
       `${name}-migrate`,
       {
         ...shared,
+        parameterWaitMinutes: args.parameterWaitMinutes ?? defaults.parameterWaitMinutes,
         database: connections.owner,
         bundle: bundles.migrate,
         credentials: secrets.credentials,
-        expectations: { ...expectations, parameters: primary.expectedSettings },
+        expectations: { ...defaults.expectations, ...expectations, parameters: primary.expectedSettings },
       },
       { parent: this, dependsOn: this.reboots },
     );

@@ -3,7 +3,7 @@ import { BackupBucket, type BackupBucketArgs } from "../../components/backup/bac
 import { daysOfMonths, lifecycleRules } from "../../components/backup/backupRules";
 import { record, type World } from "./mocks";
 
-const args: BackupBucketArgs = {
+const args = {
   region: "eu-north-1",
   lockMode: "COMPLIANCE",
   lockDays: 365,
@@ -11,7 +11,7 @@ const args: BackupBucketArgs = {
   deletionProtection: true,
   keepAfterDestroy: true,
   tags: { team: "platform" },
-};
+} satisfies BackupBucketArgs;
 
 const build = (changes: Partial<BackupBucketArgs> = {}) => record(() => new BackupBucket("b", { ...args, ...changes }));
 

@@ -29,10 +29,9 @@ const args: ConnectionsArgs = {
   primary: { host: "primary.example.com", port: 5432, blocks: ["10.0.0.0/16"] },
   replica: { host: "replica.example.com", port: 5433, blocks: ["10.90.0.0/20"] },
   ownerOnReplica: true,
-  pgbouncerHost: "pgbouncer.ns.svc.cluster.local",
+  pgbouncer: { host: "pgbouncer.ns.svc.cluster.local", ca: "PGBOUNCER CA" },
   credentials: passwords().current,
   databaseCa: "DATABASE CA",
-  pgbouncerCa: "PGBOUNCER CA",
 };
 const build = (more: Partial<ConnectionsArgs> = {}) => record(() => new Connections("k", { ...args, ...more }));
 
@@ -123,6 +122,20 @@ describe("the connections", () => {
     expect(await ofOwner({})).toHaveLength(1);
     expect(await ofOwner({ ownerOnReplica: false })).toEqual([]);
     expect(await ofOwner({ replica: undefined })).toEqual([]);
+  });
+
+  test("lead to the primary itself where there is no pooler, and none to its statistics", async () => {
+    const world = await build({ pgbouncer: undefined });
+    const { urls } = world.result;
+    expect(urls.monitorPool).toBeUndefined();
+    for (const name of ["audit", "auditor", "controlPlaneDatabase", "telemetry"] as const)
+      expect(urls[name]).toMatchObject({ egress: urls.owner.egress, podLabels: undefined });
+    expect(world.one("kubernetes:core/v1:Secret", "k-audit").inputs.stringData).toEqual({
+      url: direct("authensor_app", "pa", "primary.example.com:5432"),
+    });
+    expect(world.one("kubernetes:core/v1:Secret", "k-trust").inputs.stringData).toEqual({
+      "database-ca.pem": "DATABASE CA",
+    });
   });
 
   test("lead a pod to their server alone: through PgBouncer it carries the label that PgBouncer admits", async () => {

@@ -8,11 +8,8 @@ import { isCron } from "../../components/programs/cron";
 import type { DatabaseConnections } from "../../components/programs/databaseConnection";
 import { Migrations, type MigrationsArgs } from "../../components/programs/migrations";
 import { Scheduled, type ScheduledArgs } from "../../components/programs/scheduled";
-import {
-  type ScheduledProgram,
-  scheduledPrograms,
-  scheduledSources,
-} from "../../components/programs/scheduledPrograms";
+import type { ScheduledProgram } from "../../components/programs/scheduledProgram";
+import { scheduledPrograms, scheduledSources } from "../../components/programs/scheduledPrograms";
 import type { NetworkPolicy, PodTemplate } from "./kubernetesTypes";
 import { credentials } from "../credentials";
 import { record } from "./mocks";

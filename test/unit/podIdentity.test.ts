@@ -1,3 +1,4 @@
+import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { podIdentity, untilInForce } from "../../components/aws/podIdentity";
@@ -20,8 +21,9 @@ class Pods extends pulumi.ComponentResource {
   constructor() {
     super("test:index:Pods", "p");
     const place = { region: "eu-central-1", eksClusterName: "platform", namespace: "ns", serviceAccount: "reboot" };
-    const { serviceAccountName } = podIdentity("p", { ...place, description: "it reboots", statements: [] }, this);
-    this.registerOutputs({ serviceAccountName });
+    const { inForce } = podIdentity("p", { ...place, description: "it reboots", statements: [] }, this);
+    new aws.sns.Topic("pod", {}, { parent: this, dependsOn: inForce });
+    this.registerOutputs({});
   }
 }
 
@@ -32,7 +34,8 @@ const make = (createDate: string, preview = false) =>
 describe("an identity", () => {
   test("that was just made is given to a pod only once its association is in force", async () => {
     const world = await make(new Date().toISOString());
-    expect(world.one("test:index:Pods").outputs).toEqual({ serviceAccountName: "reboot" });
+    const association = world.one("aws:eks/podIdentityAssociation:PodIdentityAssociation").urn;
+    expect(world.one("aws:sns/topic:Topic").dependencies).toContain(association);
     expect(waited).toBe(1);
   });
 

@@ -227,6 +227,22 @@ const breaking: Record<string, [stack: Recorded[], resource: string, says: RegEx
       /hostPath/,
     ],
     [
+      changed("api", {
+        spec: { template: { spec: { ...pod, volumes: [{ name: "share", nfs: { server: "files", path: "/" } }] } } },
+      }),
+      "api",
+      /volume share: nfs/,
+    ],
+    [
+      changed("api", {
+        spec: { template: { spec: { ...pod, securityContext: { sysctls: [{ name: "kernel.msgmax", value: "1" }] } } } },
+      }),
+      "api",
+      /sysctl kernel.msgmax/,
+    ],
+    [changed("api", container({ securityContext: { procMount: "Unmasked" } })), "api", /procMount/],
+    [changed("api", container({ securityContext: { appArmorProfile: { type: "Unconfined" } } })), "api", /AppArmor/],
+    [
       changed("api", container({ securityContext: { capabilities: { drop: ["ALL"] } } })),
       "api",
       /allowPrivilegeEscalation/,

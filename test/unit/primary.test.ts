@@ -168,7 +168,7 @@ describe("the primary", () => {
   test("is made once that role may write: before, RDS would leave monitoring off, in silence", async () => {
     const world = await build();
     const attachment = world.one("aws:iam/rolePolicyAttachment:RolePolicyAttachment").urn;
-    expect(world.one(instance).propertyDependencies.monitoringRoleArn).toContain(attachment);
+    expect(world.one(instance).dependencies).toContain(attachment);
   });
 
   // RDS refuses 3000 IOPS, which the provider remembers of a smaller size, from 400 GiB on, and any below (User Guide, gp3 storage).

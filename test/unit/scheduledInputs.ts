@@ -1,4 +1,4 @@
-import type { ScheduledInputs } from "../../components/programs/scheduledPrograms";
+import type { ScheduledInputs } from "../../components/programs/scheduledProgram";
 
 /** What the entries of programs on schedule are made of, in tests. */
 export const scheduledInputs: ScheduledInputs = {

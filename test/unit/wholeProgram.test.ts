@@ -19,6 +19,14 @@ afterAll(() => warn.mockRestore());
 const run = (stack: Stack, options: Pick<Options, "preview" | "config" | "invokes"> = {}) =>
   record<unknown>(program, { stack, ...options, config: { ...configOf(stack), ...options.config } });
 
+/** The values of all properties of this name, wherever they are. */
+const everyNamed = (name: string, value: unknown): unknown[] =>
+  typeof value !== "object" || value === null
+    ? []
+    : Object.entries(value).flatMap(([key, inner]: [string, unknown]) =>
+        key === name ? [inner] : everyNamed(name, inner),
+      );
+
 const count = (world: World<unknown>, type: string) => world.all(type).length;
 const instance = "aws:rds/instance:Instance";
 
@@ -50,13 +58,9 @@ describe.each(stacks)("the program for %s", (stack) => {
   });
 
   test("names a Secret's key by name and key alone: the API server refuses a property it does not know", () => {
-    const references: Values[] = [];
-    JSON.stringify(
-      worlds[stack].resources.map(({ inputs }) => inputs),
-      (key, value: Values) => (key === "secretKeyRef" ? (references.push(value), value) : value),
-    );
+    const references = worlds[stack].resources.flatMap(({ inputs }) => everyNamed("secretKeyRef", inputs));
     expect(references.length).toBeGreaterThan(1);
-    for (const reference of references) expect(Object.keys(reference).sort()).toEqual(["key", "name"]);
+    for (const reference of references) expect(Object.keys(reference as object).sort()).toEqual(["key", "name"]);
   });
 
   test("makes a primary, and a replica in another region where one is wanted, and the bucket in a third", () => {
@@ -268,6 +272,15 @@ describe("a preview, when nothing that AWS computes is known", () => {
 
   test("shows every resource that the deployment makes", () => {
     expect(preview.census).toEqual(worlds.prod.census);
+  });
+
+  test("shows the name of every namespace and service account: nothing waits for another by what it is named", () => {
+    const inCluster = preview.resources.filter(({ type }) => type.startsWith("kubernetes:"));
+    for (const name of ["namespace", "serviceAccountName"]) {
+      const shown = inCluster.flatMap(({ inputs }) => everyNamed(name, inputs));
+      expect(shown.length).toBeGreaterThan(5);
+      expect(shown).not.toContain(unknown);
+    }
   });
 
   test("shows what is decided here, and leaves open what is not", () => {
