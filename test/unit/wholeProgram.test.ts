@@ -196,6 +196,7 @@ describe.each(stacks)("the program for %s", (stack) => {
       namespace: "authensor",
       regions: { primary: "eu-central-1", backup: "eu-north-1" },
       primary: { host: `${identifier("primary")}.xyz.eu-central-1.rds.amazonaws.com`, port: 5432 },
+      primaryAdmits: ["10.0.0.0/16"],
       ...(stack !== "dev" && {
         replica: { host: `${identifier("replica")}.xyz.eu-west-1.rds.amazonaws.com`, port: 5432 },
       }),
