@@ -18,10 +18,11 @@ beforeEach(() => {
 afterEach(() => void vi.restoreAllMocks());
 
 class Pods extends pulumi.ComponentResource {
-  constructor() {
+  constructor(permissionsBoundaryArn?: string) {
     super("test:index:Pods", "p");
     const place = { region: "eu-central-1", eksClusterName: "platform", namespace: "ns", serviceAccount: "reboot" };
-    const { inForce } = podIdentity("p", { ...place, description: "it reboots", statements: [] }, this);
+    const role = { description: "it reboots", statements: [], permissionsBoundaryArn };
+    const { inForce } = podIdentity("p", { ...place, ...role }, this);
     new aws.sns.Topic("pod", {}, { parent: this, dependsOn: inForce });
     this.registerOutputs({});
   }
@@ -58,6 +59,13 @@ describe("an identity", () => {
     const { replaceOnChanges, inputs } = world.one("aws:iam/role:Role");
     expect(replaceOnChanges).toEqual(["assumeRolePolicy"]);
     expect(inputs["assumeRolePolicy"]).toContain('"aws:RequestTag/eks-cluster-name":"platform"');
+  });
+
+  test("has a role that is bounded where a boundary is named", async () => {
+    const boundary = "arn:aws:iam::123456789012:policy/boundary";
+    const role = async (arn?: string) => (await record(() => new Pods(arn))).one("aws:iam/role:Role").inputs;
+    expect(await role(boundary)).toMatchObject({ permissionsBoundary: boundary });
+    expect(await role()).not.toHaveProperty("permissionsBoundary");
   });
 
   const now = Date.parse("2026-11-28T12:00:00Z");
