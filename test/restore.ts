@@ -32,6 +32,8 @@ export async function restore(database: TestDatabase, lines: readonly string[]):
       select coalesce(actor_id, '') as agent, chain_seq, sealed_at, chain_seal, receipt_hash, prev_receipt_hash from receipts) r
      order by agent, chain_seq desc;
     insert into audit.history_heads
-    select distinct on (agent) agent, seq, changed_at, seal from audit.receipt_history order by agent, seq desc;`);
+    select distinct on (agent) agent, seq, changed_at, seal from audit.receipt_history order by agent, seq desc;
+    insert into audit.chains
+    select 'chain_heads', agent from audit.chain_heads union all select 'history_heads', agent from audit.history_heads;`);
   await client.end();
 }
