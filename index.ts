@@ -123,7 +123,7 @@ async function program() {
         archiveKnownFlaws: backup.archiveKnownFlaws,
         archiveDelayDays: backup.archiveDelayDays,
         ...features,
-        migrations: schema.migrations.sql,
+        migrations: schema.migrations,
       },
     },
     ready,

@@ -1,12 +1,12 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { type CreatedRoleKey, createdRoleKeys, type Generations } from "../database/credentials";
+import { expectationsEnv, expectationsFile, expectationsPath } from "./expectationsPath";
 import { evictionIsNoFailure } from "./jobFailures";
 import { opsProgram, type OpsProgramArgs } from "./opsProgram";
 import { sqlPath } from "./sqlPath";
 
 const passwordsPath = "/app/passwords";
-const expectationsPath = "/app/expectations";
 
 /** What the database is told of the deployment, and what it is checked against. */
 export interface Expectations {
@@ -50,6 +50,8 @@ export class Migrations extends pulumi.ComponentResource {
   readonly job: k8s.batch.v1.Job;
   /** The ConfigMap with the SQL. */
   readonly sql: pulumi.Output<string>;
+  /** That with what the database is told of the deployment. */
+  readonly expectations: pulumi.Output<string>;
 
   constructor(name: string, args: MigrationsArgs, opts?: pulumi.ComponentResourceOptions) {
     super("authensor:programs:Migrations", name, {}, opts);
@@ -67,10 +69,11 @@ export class Migrations extends pulumi.ComponentResource {
       {
         metadata,
         immutable: true,
-        data: { "expectations.json": `${JSON.stringify(args.expectations, undefined, 2)}\n` },
+        data: { [expectationsFile]: `${JSON.stringify(args.expectations, undefined, 2)}\n` },
       },
       child,
     );
+    this.expectations = expectations.metadata.name;
     const { current, previous } = args.credentials;
     const logins = createdRoleKeys.flatMap((role) => [current[role], previous[role]]);
     const passwords = new k8s.core.v1.Secret(
@@ -91,7 +94,7 @@ export class Migrations extends pulumi.ComponentResource {
         env: {
           MIGRATIONS_DIR: sqlPath,
           ROLE_PASSWORDS_DIR: passwordsPath,
-          EXPECTATIONS_FILE: `${expectationsPath}/expectations.json`,
+          ...expectationsEnv,
           // As long as a Multi-AZ failover may take (AWS names 60 to 120 seconds), and a new pod's policies to be in force.
           CONNECT_TIMEOUT_SECONDS: "180",
           PARAMETER_WAIT_SECONDS: String(60 * args.parameterWaitMinutes),
@@ -100,7 +103,7 @@ export class Migrations extends pulumi.ComponentResource {
         volumes: {
           [sqlPath]: { configMap: { name: sql.metadata.name } },
           [passwordsPath]: { secret: { secretName: passwords.metadata.name, defaultMode: 0o440 } },
-          [expectationsPath]: { configMap: { name: expectations.metadata.name } },
+          [expectationsPath]: { configMap: { name: this.expectations } },
         },
       },
       this,

@@ -19,8 +19,8 @@ export interface ScheduledInputs {
   onlineMonths?: number | undefined;
   /** What drills restore into, and where that is reached. Default: there are no drills. */
   drill?: (DrillTarget & { blocks: readonly string[] }) | undefined;
-  /** ConfigMap with the migrations. */
-  migrations: Input<string>;
+  /** ConfigMaps with the migrations, and with what they tell the database of the deployment. */
+  migrations: Record<"sql" | "expectations", Input<string>>;
   /** ConfigMap with the findings that were looked into, in findings.json. Default: there are none. */
   acknowledged?: Input<string> | undefined;
 }

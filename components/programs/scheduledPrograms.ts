@@ -2,6 +2,7 @@ import { archiveReaderStatements, archiverStatements, holdStatements } from "../
 import { drillStatements } from "../backup/drillRights";
 import { databaseEgress } from "../pods/networkRules";
 import { databaseCaName, trustPath } from "../pods/trust";
+import { expectationsEnv, expectationsPath } from "./expectationsPath";
 import { type Features, type ScheduledInputs, type ScheduledProgram, sourceOf } from "./scheduledProgram";
 import { sqlPath } from "./sqlPath";
 
@@ -17,7 +18,8 @@ const verification = {
   knowsAcknowledged: true,
   databases: { REPLICA: "verifierReplica" },
   // Not tried again: where hours of work end during a failover, what was found waits until the primary can be told.
-  env: () => ({ CONNECT_TIMEOUT_SECONDS: "180" }),
+  env: () => ({ CONNECT_TIMEOUT_SECONDS: "180", ...expectationsEnv }),
+  files: ({ migrations }: ScheduledInputs) => ({ [expectationsPath]: migrations.expectations }),
 } as const;
 
 const bucketEnv = ({ backups, archiveKnownFlaws }: ScheduledInputs) => ({
@@ -187,7 +189,7 @@ export const scheduledPrograms = {
       CA_FILE: `${trustPath}/${databaseCaName}`,
       MIGRATIONS_DIR: sqlPath,
     }),
-    files: ({ migrations }) => ({ [sqlPath]: migrations }),
+    files: ({ migrations }) => ({ [sqlPath]: migrations.sql }),
     egress: ({ drill }) => [databaseEgress(drill!.blocks, 5432)],
     aws: ({ environment, backups, drill }) => ({
       description: "Authensor: drills restore the backups into an instance of their own, and remove it",

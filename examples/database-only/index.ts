@@ -60,7 +60,7 @@ async function program() {
       ...inCluster,
       region: regions.primary,
       eksClusterName: clusterName,
-      inputs: { environment: name, backups, migrations: schema.migrations.sql },
+      inputs: { environment: name, backups, migrations: schema.migrations },
     },
     { providers, dependsOn: [tenancy, schema] },
   );

@@ -58,6 +58,16 @@ describe("ops/anchor and ops/verify", () => {
     expect(since.code).toBe(0);
   });
 
+  it("compare what the deployment told the database, where a file says what that was", async () => {
+    const file = join(dir, "expectations.json");
+    writeFileSync(file, JSON.stringify({ programs: ["verify-whole"], connections: { [roles.maintenance]: 7 } }));
+    const { code, stderr } = await runOps("verify", [], { ...env(), EXPECTATIONS_FILE: file });
+    expect(stderr).toContain(
+      "1 finding; the first: guard-off: audit.connection_limits has 3 connections of authensor_maintenance, instead of 7",
+    );
+    expect(code).toBe(1);
+  });
+
   it("exit 1 on a finding, with the first broken place in one line and all of them in the report", async () => {
     const attacker = await database.connect(superuser);
     await attacker.query(

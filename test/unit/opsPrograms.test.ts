@@ -318,6 +318,18 @@ describe("a program on schedule", () => {
     }
   });
 
+  test("verifies, and nothing else does, with what the migrations tell the database of the deployment", async () => {
+    const { drill: _, ...others } = scheduledPrograms;
+    for (const [program, entry] of Object.entries(others)) {
+      const cronJob = await cronJobOf(entry, { program, entry });
+      const { containers, volumes } = cronJob.spec.jobTemplate.spec.template.spec;
+      const named = containers[0]!.env.find(({ name }) => name === "EXPECTATIONS_FILE")?.value;
+      const verifies = program.startsWith("verify-");
+      expect([program, named]).toEqual([program, verifies ? "/app/expectations/expectations.json" : undefined]);
+      expect(JSON.stringify(volumes).includes("expectations-1")).toBe(verifies);
+    }
+  });
+
   test("is not made with findings that nobody could read: the preview says what is wrong with the file", () => {
     const file = join(mkdtempSync(join(tmpdir(), "acknowledged-")), "findings.json");
     const finding = { finding: "0123456789abcdef", by: "Ana", at: "2026-11-28", reason: "17.11" };

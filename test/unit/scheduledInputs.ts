@@ -12,5 +12,5 @@ export const scheduledInputs: ScheduledInputs = {
   },
   archiveKnownFlaws: 0,
   archiveDelayDays: 7,
-  migrations: "sql-1",
+  migrations: { sql: "sql-1", expectations: "expectations-1" },
 };
