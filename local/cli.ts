@@ -214,10 +214,11 @@ cli
 cli
   .command("review")
   .description(
-    "what a reviewer must know of a change, from `pulumi preview --json`; 1 if that failed, 3 if what holds data is replaced or deleted",
+    "what a reviewer must know of a change, from `pulumi preview --json`; 1 if that failed, 3 if what holds data is replaced or deleted, or a policy forbids it",
   )
   .argument("[file]", "what pulumi preview --json wrote; without it, or with -, standard input")
   .option("--markdown", "for a comment of a pull request, within its 65,536 characters")
+  .option("--policies <file>", "what policy packs said of it, from a preview's stream of events (docs/review.md)")
   .option(
     "--allow <name>",
     "a resource with data that may be replaced or deleted, by its name; once for each",

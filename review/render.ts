@@ -1,6 +1,7 @@
 /** A review in words: for a terminal, and as Markdown for a comment. */
 import type { Change, Kind } from "./change";
-import { stops, type Difference, type Review } from "./review";
+import type { Policies, Violation } from "./policies";
+import { losesData, type Difference, type Review } from "./review";
 import { plain } from "./values";
 
 interface Section {
@@ -63,8 +64,8 @@ function replacedLines({ changes, losses, strangers }: Review, quote: Quote): st
 }
 
 function sectionsOf(review: Review, quote: Quote, say: Say): Section[] {
-  const { whole, diagnostics, losses, strangers, unguarded, allowedInVain, interruptions, settings, hiddenSettings } =
-    review;
+  const { whole, policies, diagnostics, losses, strangers, unguarded, allowedInVain } = review;
+  const { interruptions, settings, hiddenSettings } = review;
   const errors = diagnostics.filter(({ severity }) => severity === "error");
   const others = diagnostics.filter(({ severity }) => severity !== "error");
   const goes = ({ kind, type, name }: Change) => `${quote(name)} (${quote(type)}) is ${done[kind]}`;
@@ -78,6 +79,7 @@ function sectionsOf(review: Review, quote: Quote, say: Say): Section[] {
             ...(errors.length === 0 ? ["It was cut off: it has no summary."] : []),
           ],
     },
+    ...policySections(policies, quote),
     {
       title: "Data that goes",
       items: losses.map(
@@ -113,14 +115,50 @@ function sectionsOf(review: Review, quote: Quote, say: Say): Section[] {
           ]
         : ["Not known what they were: the deployed version of the program does not tell, the next one will."],
     },
+    ...advice(policies, quote),
     { title: "Also replaced or deleted", items: replacedLines(review, quote) },
     { title: "What the preview said", items: others.map(({ message }) => quote(message)) },
   ];
   return all.filter(({ items }) => items.length > 0);
 }
 
+const violation = ({ rule, what, names }: Violation, quote: Quote) =>
+  `${quote(rule)}: ${listed(names, quote)}: ${quote(what)}`;
+
+/** What stops a deployment. */
+function policySections(policies: Policies | undefined, quote: Quote): Section[] {
+  if (!policies) return [];
+  const { whole, mandatory } = policies;
+  return [
+    {
+      title: "The policy pack did not judge all of it",
+      items: whole ? [] : ["Its preview has no summary that names a pack: see what that preview said."],
+    },
+    { title: "Rules that are broken and must hold", items: mandatory.map((one) => violation(one, quote)) },
+  ];
+}
+
+function advice(policies: Policies | undefined, quote: Quote): Section[] {
+  if (!policies) return [];
+  const { advisory, unjudged } = policies;
+  const rules = unjudged.map(({ rule, names }) => `${quote(rule)} (${names.length})`);
+  return [
+    { title: "Rules that are broken and only advise", items: advisory.map((one) => violation(one, quote)) },
+    {
+      title: "Rules that met values which only a deployment knows; up judges them",
+      items: rules.length > 0 ? [rules.join(", ")] : [],
+    },
+  ];
+}
+
 function verdict(review: Review, quote: Quote): string[] {
-  if (!stops(review)) return [];
+  const broken = review.policies?.mandatory.length ?? 0;
+  const rules = broken === 1 ? "1 rule of the policy pack is" : `${broken} rules of the policy pack are`;
+  return [...lossVerdict(review, quote), ...(broken > 0 ? [`This stops here: ${rules} broken that must hold`] : [])];
+}
+
+function lossVerdict(review: Review, quote: Quote): string[] {
+  if (!losesData(review)) return [];
   const names = [...review.losses.filter(({ allowed }) => !allowed).map(({ change }) => change), ...review.strangers];
   const flags = names
     .slice(0, 8)

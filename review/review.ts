@@ -3,6 +3,7 @@ import { shownSettings, hidden } from "../settings/shown";
 import { at, changesOf, type Change, type Interruption, type Kind } from "./change";
 import { costChange, costsOf, type Priced } from "./costs";
 import { guardsLost } from "./guards";
+import type { Policies } from "./policies";
 import { readUrn, type Preview, type Properties, type Step } from "./preview";
 import { makesNothing, rules } from "./rules";
 import { isConfidential, shown, shownPair } from "./values";
@@ -43,6 +44,8 @@ export interface Review {
   /** Settings whose values are hidden, so that nothing tells whether they changed. */
   hiddenSettings: string[];
   changes: { change: Change; differences: Difference[] }[];
+  /** Undefined where no policy pack was asked. */
+  policies: Policies | undefined;
 }
 
 const project = "authensor-database";
@@ -50,6 +53,7 @@ const project = "authensor-database";
 export function reviewOf(
   { steps, config, diagnostics, changeSummary }: Preview,
   allowed: readonly string[] = [],
+  policies?: Policies,
 ): Review {
   const changes = changesOf(steps ?? []);
   const going = changes.filter(({ kind }) => kind === "replace" || kind === "delete");
@@ -75,11 +79,19 @@ export function reviewOf(
     settings: config && (before || isNew) ? changedSettings(before ?? now, now) : undefined,
     hiddenSettings: Object.keys(now).filter((key) => now[key] === hidden),
     changes: changes.map((change) => ({ change, differences: differencesOf(change.type, change.step) })),
+    policies,
   };
 }
 
 /** Whether what holds data, or may, goes without having been allowed to. */
-export const stops = ({ losses, strangers }: Review) => strangers.length > 0 || losses.some(({ allowed }) => !allowed);
+export const losesData = ({ losses, strangers }: Review) =>
+  strangers.length > 0 || losses.some(({ allowed }) => !allowed);
+
+/** Whether data goes that may not, or a rule is broken that must hold. */
+export const stops = (review: Review) => losesData(review) || !!review.policies?.mandatory.length;
+
+/** Whether both the preview and the policy packs, where they were asked, came to their end. */
+export const isWhole = ({ whole, policies }: Review) => whole && policies?.whole !== false;
 
 function lossesOf(change: Change, allowed: readonly string[]): Loss[] {
   const what = rules[change.type]?.holds?.(change.before);

@@ -58,6 +58,10 @@ const state = ({ inputs, outputs, protect, retainOnDelete }: Record<string, unkn
   ...(isStack && { outputs: { settings: (outputs as Record<string, unknown> | undefined)?.["settings"] } }),
 });
 
+/** As the workflows keep it. */
+const ofPolicies = (stream: string) =>
+  stream.replaceAll(/^(?!.*"(?:policyLoadEvent|policyEvent|summaryEvent)":).*\n/gm, "");
+
 const shortened = (_: string, value: unknown) =>
   typeof value === "string" && value.length > 1500 ? `${value.slice(0, 100)}…` : value;
 
@@ -70,6 +74,10 @@ void (async () => {
       const { stdout } = await stack.pulumi("preview", "--json");
       writeFileSync(join(directory, `${name}.json`), trimmed(stdout));
     }
+    stack.environment = { PULUMI_ENABLE_STREAMING_JSON_PREVIEW: "true" };
+    const pack = ["--policy-pack", "policy", "--policy-pack-config", "policy/production.json"];
+    const { stdout } = await stack.pulumi("preview", "--json", ...pack);
+    writeFileSync(join(directory, "policies.jsonl"), ofPolicies(stdout));
   } finally {
     await stack.end();
   }

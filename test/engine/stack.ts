@@ -44,6 +44,8 @@ export class EngineStack {
   readonly directory = mkdtempSync(join(tmpdir(), "authensor-engine-"));
   /** What the cloud remembers; the engine has a state of its own. */
   readonly state: State;
+  /** More variables for the commands that follow. */
+  environment: Record<string, string> = {};
   private server: ProviderServer | undefined;
 
   private constructor(
@@ -90,6 +92,7 @@ export class EngineStack {
       stdio: ["ignore", "pipe", "pipe"],
       env: {
         HOME: this.directory,
+        ...this.environment,
         ...pulumiEnvironment(this.directory, this.server?.providers ?? ""),
         ...(!this.options.checkpoints && { PULUMI_EXPERIMENTAL: "true", PULUMI_SKIP_CHECKPOINTS: "true" }),
       },

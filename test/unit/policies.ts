@@ -1,5 +1,5 @@
-/** The policy pack's rules on resources as they are recorded, without Pulumi's engine. */
-import { readFileSync } from "node:fs";
+/** The policy pack's rules on resources as they are recorded, without Pulumi's engine; `npm run policies` writes their page. */
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { PolicyResource, PolicyResourceOptions, ReportViolation } from "@pulumi/policy";
 import { policyOf, type Properties } from "../../policy/rule";
@@ -115,4 +115,10 @@ export function rulesPage(): string {
       ].join("\n"),
     )
     .join("\n\n");
+}
+
+if (require.main === module) {
+  const page = join(__dirname, "../../policy/README.md");
+  const [before] = readFileSync(page, "utf8").split(/^### /m);
+  writeFileSync(page, `${before}${rulesPage()}\n`);
 }

@@ -359,6 +359,70 @@ describe("what a change means", () => {
   });
 });
 
+describe("what policy packs said", () => {
+  const directory = mkdtempSync(join(tmpdir(), "policies-"));
+  afterAll(() => rmSync(directory, { recursive: true, force: true }));
+  const said = readFileSync(join(__dirname, "previews/policies.jsonl"), "utf8");
+  const events = said.trim().split("\n");
+  const review = (lines: readonly string[], markdown = false) => {
+    const file = join(directory, "policies.jsonl");
+    writeFileSync(file, lines.join("\n"));
+    return runReview(join(__dirname, "previews/unchanged.json"), { policies: file, markdown });
+  };
+  const policyEvent = (more: object) =>
+    JSON.stringify({
+      policyEvent: {
+        resourceUrn: urn(instance, "authensor-prod-primary"),
+        message: "Something holds. Reason.\nit does not: mend it\n",
+        policyName: "a-rule",
+        enforcementLevel: "mandatory",
+        ...more,
+      },
+    });
+  const summary = events.at(-1)!;
+
+  test("stops a change that breaks a rule which must hold, and names the rule, the resources and what is wrong", () => {
+    const { text: told, exitCode } = review(events);
+    expect(exitCode).toBe(3);
+    expect(told).toMatch(/^This stops here: 7 rules of the policy pack are broken that must hold$/m);
+    expect(told).toContain("database-multi-az: authensor-prod-primary: multiAz is not true: set it");
+    expect(told).toContain("alarms-reach-somebody: authensor-prod-page, authensor-prod-ticket: it has no Topic");
+  });
+
+  test("tells what is only advised once for each rule, and which rules wait for a deployment, and stops for neither", () => {
+    const { text: told, exitCode } = review(events.filter((line) => !line.includes('"mandatory"')));
+    expect(exitCode).toBe(0);
+    expect(told).toMatch(/ - images-by-digest: authensor-prod-migrate, .* and 5 more: Images are named by digest\./);
+    expect(told).toMatch(/only a deployment knows; up judges them:\n {2}- own-keys \(12\), /);
+    expect(told).not.toContain("broken that must hold");
+  });
+
+  test("is not taken for all where the preview did not end, or asked no pack", () => {
+    for (const last of [[], ['{"summaryEvent":{}}'], ['{"summaryEvent":{"PolicyPacks":{}}}']]) {
+      const { text: told, exitCode } = review(['{"policyLoadEvent":{}}', ...last]);
+      expect(exitCode).toBe(1);
+      expect(told).toContain("The policy pack did not judge all of it");
+    }
+  });
+
+  test.each([
+    ["nothing", [], "is empty"],
+    ["a line that was cut off", [events[1]!.slice(0, 50)], "is not one JSON text on each line"],
+    ["another stack's", [policyEvent({ resourceUrn: "urn:pulumi:dev::p::t::n" }), summary], "of the stack dev"],
+    ["something else", ["[]"], "is not what pulumi preview --json streams"],
+  ])("is refused where it is %s", (_what, lines, why) => {
+    expect(() => review(lines)).toThrow(why);
+  });
+
+  test("is quoted, whatever a pack says, and nothing else of the stream is told", () => {
+    const message = "Holds.\n</code> @everyone **bold** ``` <img src=x>";
+    const debug = '{"diagnosticEvent":{"message":"a-secret","severity":"debug"}}';
+    const { text: told } = review([policyEvent({ message }), debug, summary], true);
+    const html = markdownIt({ html: true }).render(told);
+    expect(html).not.toMatch(/<img|<strong>bold|a-secret/);
+  });
+});
+
 describe("the table of rules", () => {
   let world: World<unknown>;
   beforeAll(async () => {
