@@ -1,6 +1,6 @@
 /** Buckets, and what is configured beside them. */
 import type { PolicyResource } from "@pulumi/policy";
-import { listOf, refersTo, statements } from "./resources";
+import { isAnyone, isConditional, listOf, refersTo, statements } from "./resources";
 import type { Properties, Rule, StackRule } from "./rule";
 
 const bucketTypes = ["aws:s3/bucket:Bucket", "aws:s3/bucketV2:BucketV2"];
@@ -27,18 +27,39 @@ const beside = (kind: string, judge: Judge): StackRule["among"] => {
 const everyBucket = (judge: (props: Properties) => string | undefined) =>
   Object.fromEntries(bucketTypes.map((type) => [type, judge]));
 
-const isAnyone = (principal: unknown) =>
-  principal === "*" || listOf((principal as Properties | undefined)?.AWS as string).includes("*");
+/** Whether resources of a statement are the bucket and all objects in it. */
+const isAllOfIt = (resources: readonly string[]) =>
+  resources.includes("*") ||
+  [/^arn:[^:]*:s3:::[^/]+$/, /^arn:[^:]*:s3:::[^/]+\/\*$/].every((part) => resources.some((one) => part.test(one)));
+
+/** Whether plain text is all that a statement's condition asks for: with another one beside it, less is refused. */
+const asksForPlainText = (condition: Properties = {}) => {
+  const [[operator, asked = {}] = [], ...others] = Object.entries(condition);
+  return (
+    operator === "Bool" &&
+    others.length === 0 &&
+    JSON.stringify(Object.entries(asked as Properties).map(([key, value]) => [key, String(value)])) ===
+      JSON.stringify([["aws:SecureTransport", "false"]])
+  );
+};
 
 /** A bucket's policy that refuses every request to all of it, by anyone, that comes without TLS. */
 const refusesPlainText = ({ policy }: Properties) =>
   statements(policy).some(
-    ({ Effect, Principal, Action, Condition }) =>
+    ({ Effect, Principal, Action, Resource, Condition }) =>
       Effect === "Deny" &&
       isAnyone(Principal) &&
       listOf(Action as string).some((action) => ["s3:*", "*"].includes(action)) &&
-      String((Condition as Properties | undefined)?.Bool?.["aws:SecureTransport"]) === "false",
+      isAllOfIt(listOf(Resource as string)) &&
+      asksForPlainText(Condition as Properties | undefined),
   );
+
+const allowsEverybody = ({ policy }: Properties) =>
+  statements(policy).some(
+    (statement) => statement.Effect === "Allow" && isAnyone(statement.Principal) && !isConditional(statement),
+  )
+    ? 'a statement allows to the principal "*" without a condition: name who may'
+    : undefined;
 
 const closed = ["blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets"];
 
@@ -69,14 +90,8 @@ export const bucketRules: Rule[] = [
     name: "bucket-policy-not-public",
     holds: "No bucket's policy allows anything to everybody.",
     reason: "Such a policy waits for the day on which the block of public access is lifted.",
-    each: {
-      [bucketPolicy]: ({ policy }) =>
-        statements(policy).some(
-          ({ Effect, Principal, Condition }) => Effect === "Allow" && isAnyone(Principal) && !Condition,
-        )
-          ? 'a statement allows to the principal "*" without a condition: name who may'
-          : undefined,
-    },
+    // A bucket's own property is deprecated, and still in force.
+    each: { [bucketPolicy]: allowsEverybody, ...everyBucket(allowsEverybody) },
   },
   {
     name: "bucket-tls",

@@ -57,9 +57,9 @@ export const databaseRules: Rule[] = [
           : `the parameter ${parameter} is ${value === undefined ? "not set" : String(value)}: set it to 1`;
       },
       [instance]: (props) =>
-        props.parameterGroupName
+        props.parameterGroupName && !/^default\./.test(String(props.parameterGroupName))
           ? undefined
-          : "parameterGroupName is not set: give a group of your own that forces TLS",
+          : "parameterGroupName is not set to a group of your own: give one that forces TLS",
     },
   },
   {

@@ -20,6 +20,13 @@ export function statements(policy: unknown): Properties[] {
   return listOf(document.Statement);
 }
 
+/** Whether a statement is limited by a condition; AWS takes an empty one. */
+export const isConditional = ({ Condition }: Properties) => Object.keys((Condition ?? {}) as Properties).length > 0;
+
+/** Whether a principal of a policy is everybody. */
+export const isAnyone = (principal: unknown) =>
+  principal === "*" || listOf((principal as Properties | undefined)?.AWS as string).includes("*");
+
 /** IAM and Kubernetes allow one in place of a list of one. */
 export const listOf = <T>(value: T | T[] | undefined | null): T[] =>
   value === undefined || value === null ? [] : Array.isArray(value) ? value : [value];

@@ -157,6 +157,7 @@ const breaking: Record<string, [stack: Recorded[], resource: string, says: RegEx
     [changed("group", { parameters: [{ name: "rds.force_ssl", value: "0" }] }), "group", /rds\.force_ssl is 0/],
     [changed("group", { family: "mysql8.0" }), "group", /require_secure_transport/],
     [changed("orders", { parameterGroupName: undefined }), "orders", /parameterGroupName/],
+    [changed("orders", { parameterGroupName: "default.postgres16" }), "orders", /parameterGroupName/],
   ],
   "database-backups": [
     [changed("orders", { backupRetentionPeriod: undefined }), "orders", /is 0: .* at least 7/],
@@ -197,6 +198,23 @@ const breaking: Record<string, [stack: Recorded[], resource: string, says: RegEx
       "papers-policy",
       /principal "\*"/,
     ],
+    [
+      changed("papers-policy", {
+        policy: {
+          Statement: [
+            ...tlsOnly.Statement,
+            { Effect: "Allow", Principal: "*", Action: "s3:GetObject", Resource: "*", Condition: {} },
+          ],
+        },
+      }),
+      "papers-policy",
+      /principal "\*"/,
+    ],
+    [
+      changed("papers", { policy: { Statement: { Effect: "Allow", Principal: "*", Action: "s3:GetObject" } } }),
+      "papers",
+      /principal "\*"/,
+    ],
   ],
   "bucket-tls": [
     [without("papers-policy"), "papers", /SecureTransport/],
@@ -205,6 +223,16 @@ const breaking: Record<string, [stack: Recorded[], resource: string, says: RegEx
       "papers",
       /SecureTransport/,
     ],
+    ...[
+      { Resource: "arn:aws:s3:::papers/public/*" },
+      { Resource: ["arn:aws:s3:::papers/*"] },
+      { Condition: { Bool: { "aws:SecureTransport": "false", "aws:ViaAWSService": "true" } } },
+      { Condition: { Bool: { "aws:SecureTransport": "false" }, StringEquals: { "s3:prefix": "public" } } },
+    ].map((less): [Recorded[], string, RegExp] => [
+      changed("papers-policy", { policy: { Statement: { ...tlsOnly.Statement[0], ...less } } }),
+      "papers",
+      /SecureTransport/,
+    ]),
   ],
   "bucket-locked": [
     [without("papers-lock"), "papers", /no BucketObjectLockConfiguration/],
@@ -299,6 +327,18 @@ const breaking: Record<string, [stack: Recorded[], resource: string, says: RegEx
       "attached",
       /AdministratorAccess/,
     ],
+    [
+      changed("reader", {
+        inlinePolicies: [{ name: "all", ...allows({ Action: "*", Resource: "arn:aws:s3:::papers" }) }],
+      }),
+      "reader",
+      /allows \*: list/,
+    ],
+    [
+      changed("reader", { managedPolicyArns: ["arn:aws:iam::aws:policy/IAMFullAccess"] }),
+      "reader",
+      /IAMFullAccess is attached/,
+    ],
   ],
   "iam-no-wildcard-resource": [
     [
@@ -307,6 +347,8 @@ const breaking: Record<string, [stack: Recorded[], resource: string, says: RegEx
       /allows s3:GetObject on/,
     ],
     [changed("reads", allows({ Action: "s3:GetObject", NotResource: "arn:aws:s3:::papers" })), "reads", /NotResource/],
+    [changed("reads", allows({ Action: "s3:GetObject", Resource: ["arn:aws:s3:::*"] })), "reads", /on every resource/],
+    [changed("reads", allows({ Action: "s3:GetObject", Resource: "*", Condition: {} })), "reads", /on every resource/],
   ],
   "iam-no-role-for-anyone": [
     [
@@ -315,6 +357,19 @@ const breaking: Record<string, [stack: Recorded[], resource: string, says: RegEx
       }),
       "reader",
       /principal "\*"/,
+    ],
+    [
+      changed("reader", {
+        assumeRolePolicy: {
+          Statement: {
+            Effect: "Allow",
+            Principal: { Federated: "arn:aws:iam::111111111111:oidc-provider/token.actions.githubusercontent.com" },
+            Action: "sts:AssumeRoleWithWebIdentity",
+          },
+        },
+      }),
+      "reader",
+      /identity provider without a condition/,
     ],
   ],
   "own-keys": [
@@ -325,6 +380,12 @@ const breaking: Record<string, [stack: Recorded[], resource: string, says: RegEx
   "no-way-in-from-everywhere": [
     [changed("way-in", { cidrIpv4: "0.0.0.0/0" }), "way-in", /0\.0\.0\.0\/0/],
     [changed("group-in-one", { ingress: [{ ipv6CidrBlocks: ["::/0"] }] }), "group-in-one", /::\/0/],
+    [
+      changed("group-in-one", { ingress: [{ cidrBlocks: ["0.0.0.0/1", "128.0.0.0/1"] }] }),
+      "group-in-one",
+      /0\.0\.0\.0\/1/,
+    ],
+    [changed("way-in", { cidrIpv4: undefined, cidrIpv6: "2000::/3" }), "way-in", /2000::\/3/],
   ],
   "alarms-tell": [
     [changed("orders-CPUUtilization", { okActions: [] }), "orders-CPUUtilization", /okActions/],
@@ -357,6 +418,14 @@ describe.each(Object.entries(breaking))("%s", (rule, cases) => {
       unjudged: [],
     });
   });
+});
+
+test("a key that KMS does not renew, and a network's private block, break no rule", () => {
+  expect(judge(changed("key", { enableKeyRotation: undefined, customerMasterKeySpec: "RSA_4096" }))).toEqual({
+    violations: [],
+    unjudged: [],
+  });
+  expect(judge(changed("way-in", { cidrIpv4: "10.0.0.0/8" })).violations).toEqual([]);
 });
 
 describe("in a preview", () => {
