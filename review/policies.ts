@@ -15,7 +15,9 @@ const event = z.object({
       enforcementLevel: z.string(),
     })
     .optional(),
-  summaryEvent: z.object({ PolicyPacks: z.record(z.string(), z.string()).nullish() }).optional(),
+  summaryEvent: z
+    .object({ PolicyPacks: z.record(z.string(), z.string()).nullish(), result: z.string().optional() })
+    .optional(),
 });
 
 type Said = NonNullable<z.infer<typeof event>["policyEvent"]>;
@@ -52,11 +54,12 @@ export function readPolicies(text: string, source: string): Policies {
   const events = lines.map((line) => readEvent(line, source));
   const said = events.flatMap(({ policyEvent }) => policyEvent ?? []);
   const judged = said.filter(({ message }) => !message.startsWith(cannotJudge));
-  const packs = events.map(({ summaryEvent }) => Object.keys(summaryEvent?.PolicyPacks ?? {}).length);
+  const summary = events.find(({ summaryEvent }) => Object.keys(summaryEvent?.PolicyPacks ?? {}).length > 0);
   const about = said.find(({ resourceUrn }) => resourceUrn !== "")?.resourceUrn;
   return {
     stack: about && readUrn(about).stack,
-    whole: packs.some((count) => count > 0),
+    // A preview that fails by itself ends before the rules on the stack as a whole; one that a rule stopped does not.
+    whole: summary !== undefined && (summary.summaryEvent?.result !== "failed" || judged.some(isMandatory)),
     // A rule's description comes first, and last what is wrong with this resource.
     mandatory: together(judged.filter(isMandatory), (lines) => lines.at(-1)),
     advisory: together(

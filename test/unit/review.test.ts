@@ -380,25 +380,31 @@ describe("what policy packs said", () => {
       },
     });
   const summary = events.at(-1)!;
+  const succeeded = '{"summaryEvent":{"PolicyPacks":{"pack":"1"},"result":"succeeded"}}';
 
   test("stops a change that breaks a rule which must hold, and names the rule, the resources and what is wrong", () => {
     const { text: told, exitCode } = review(events);
     expect(exitCode).toBe(3);
-    expect(told).toMatch(/^This stops here: 7 rules of the policy pack are broken that must hold$/m);
-    expect(told).toContain("database-multi-az: authensor-prod-primary: multiAz is not true: set it");
-    expect(told).toContain("alarms-reach-somebody: authensor-prod-page, authensor-prod-ticket: it has no Topic");
+    expect(told).toMatch(/^This stops here: 1 rule of the policy pack is broken that must hold$/m);
+    expect(told).toContain("database-deletion-protection: authensor-prod-primary: deletionProtection is not true: set");
+    const replica = policyEvent({ resourceUrn: urn(instance, "authensor-prod-replica") });
+    expect(review([policyEvent({}), replica, policyEvent({ policyName: "b" }), summary]).text).toMatch(
+      /^This stops here: 2 rules .* are [^]* - a-rule: authensor-prod-primary, authensor-prod-replica: it does not: mend it$/m,
+    );
   });
 
   test("tells what is only advised once for each rule, and which rules wait for a deployment, and stops for neither", () => {
-    const { text: told, exitCode } = review(events.filter((line) => !line.includes('"mandatory"')));
+    const unknown = policyEvent({ message: "can't run policy 'a-rule'", enforcementLevel: "advisory" });
+    const advice = events.slice(0, -1).filter((line) => !line.includes('"mandatory"'));
+    const { text: told, exitCode } = review([...advice, unknown, unknown, succeeded]);
     expect(exitCode).toBe(0);
-    expect(told).toMatch(/ - images-by-digest: authensor-prod-migrate, .* and 5 more: Images are named by digest\./);
-    expect(told).toMatch(/only a deployment knows; up judges them:\n {2}- own-keys \(12\), /);
+    expect(told).toMatch(/ - images-by-digest: authensor-prod-migrate, .* and 6 more: Images are named by digest\./);
+    expect(told).toMatch(/only a deployment knows; up judges them:\n {2}- a-rule \(2\)$/m);
     expect(told).not.toContain("broken that must hold");
   });
 
   test("is not taken for all where the preview did not end, or asked no pack", () => {
-    for (const last of [[], ['{"summaryEvent":{}}'], ['{"summaryEvent":{"PolicyPacks":{}}}']]) {
+    for (const last of [[], ['{"summaryEvent":{}}'], ['{"summaryEvent":{"PolicyPacks":{}}}'], [summary]]) {
       const { text: told, exitCode } = review(['{"policyLoadEvent":{}}', ...last]);
       expect(exitCode).toBe(1);
       expect(told).toContain("The policy pack did not judge all of it");
