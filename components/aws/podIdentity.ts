@@ -3,8 +3,11 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 
 export interface PodIdentityArgs {
+  /** Region of the cluster. */
   region: string;
+  /** The EKS cluster that the pods run in. */
   eksClusterName: string;
+  /** Namespace of the pods. */
   namespace: string;
   /** The service account's name; fixed, because the role names it. */
   serviceAccount: string;
@@ -13,6 +16,7 @@ export interface PodIdentityArgs {
   statements: readonly pulumi.Input<object>[];
   /** Policy that bounds the role. Default: none does. */
   permissionsBoundaryArn?: string | undefined;
+  /** Added to every resource that takes tags. */
   tags?: Record<string, string>;
 }
 

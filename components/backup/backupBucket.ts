@@ -38,7 +38,10 @@ interface AllBackupBucketArgs {
 /** Arguments of `BackupBucket`; `backupBucketDefaults` has what holds for those that are left out. */
 export type BackupBucketArgs = WithDefaults<AllBackupBucketArgs, typeof backupBucketDefaults>;
 
-/** Where dumps, archived partitions and anchors go: what is written here stays as it is until its time is over. */
+/**
+ * Where dumps, archived partitions and anchors go: what is written here stays as it is until its time is over.
+ * @throws where `retentionDays` is below `lockDays`: S3 cannot expire locked objects
+ */
 export class BackupBucket extends pulumi.ComponentResource {
   readonly key: EncryptionKey;
   readonly bucket: aws.s3.Bucket;

@@ -13,7 +13,9 @@ import { pooledDatabase, pooledRole } from "../pooling/pgbouncerEntries";
 import { databaseCaName, pgbouncerCaName, trustPath } from "../pods/trust";
 
 export interface ConnectionsArgs {
+  /** Namespace of the Secrets, and of the pods that use them. */
   namespace: pulumi.Input<string>;
+  /** Where the primary is, from `Database.endpoints`. */
   primary: Endpoint;
   /** Default: there is none, and no URL of it. */
   replica?: Endpoint | undefined;
@@ -21,6 +23,7 @@ export interface ConnectionsArgs {
   ownerOnReplica?: boolean;
   /** PgBouncer's Service as its clients name it, and the PEM of what signs its certificate. Default: there is none, and all connect directly. */
   pgbouncer?: { host: string; ca: pulumi.Input<string> };
+  /** A login of each role, from `Database.secrets`. */
   credentials: Record<RoleKey, Credentials>;
   /** PEM of what signs the database servers' certificates. */
   databaseCa: string;
@@ -40,6 +43,7 @@ interface Server extends Pick<DatabaseConnection, "egress" | "podLabels"> {
 export class Connections extends pulumi.ComponentResource {
   /** Secret with `database-ca.pem` and `pgbouncer-ca.pem`; mounted at `trustPath`, where the URLs look for them. */
   readonly trustSecret: pulumi.Output<string>;
+  /** Each way by its name: the Secret, and what a pod needs to get there. */
   readonly urls: DatabaseConnections;
 
   constructor(name: string, args: ConnectionsArgs, opts?: pulumi.ComponentResourceOptions) {

@@ -12,11 +12,13 @@ import { controlPlanePod, type ControlPlanePodArgs, guardFile } from "./controlP
 import { ControlPlaneIngress, type ControlPlaneIngressArgs } from "./ingress";
 
 export interface ControlPlaneArgs extends Omit<ControlPlanePodArgs, "adminToken" | "behindIngress"> {
+  /** Namespace of the pods. */
   namespace: pulumi.Input<string>;
   /** Whether others' pods run in this namespace too: then only those that carry `agents` may ask for decisions. */
   sharedNamespace: boolean;
-  /** Pods at rest, and what autoscaling may reach; without an autoscaler, which needs metrics-server, where they are equal. */
+  /** Pods at rest. */
   minPods: number;
+  /** What autoscaling may reach; there is no autoscaler, which needs metrics-server, where it equals `minPods`. */
   maxPods: number;
   /** The bundled guard, which Node loads before it: ends it in order, and keeps its database connections young. */
   guard: string;

@@ -18,6 +18,7 @@ export const guardFile = "guard.cjs";
 const uid = 1000;
 
 export interface ControlPlanePodArgs extends PodArgs {
+  /** The control plane's image, with a tag or a digest. */
   image: string;
   /** Whether an Ingress leads here too: then a pod that goes serves on for longer. */
   behindIngress: boolean;

@@ -61,6 +61,9 @@ export type DatabaseArgs = WithDefaults<AllDatabaseArgs, typeof databaseDefaults
 /**
  * The database on RDS: the networks that admit its clients, its roles' passwords, the primary, the replica in another region, and
  * copies of RDS' backups in a third.
+ * @throws where private subnets in two zones are missing, address blocks of connected VPCs overlap, or a VPC that is shared by another
+ * account would have to be connected; all problems at once, each with what to do
+ * @throws where `instanceClass` is none that parameters can be sized for
  */
 export class Database extends pulumi.ComponentResource {
   readonly network: Network;

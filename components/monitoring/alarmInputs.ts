@@ -2,6 +2,7 @@ import type { ServerFacts } from "./serverAlarms";
 
 /** What the alarms and their thresholds follow from. */
 export interface AlarmInputs {
+  /** From when on an alarm tells somebody. */
   thresholds: {
     /** Seconds that the replica may be behind. */
     lagSeconds: number;

@@ -12,6 +12,7 @@ export interface AlarmTopicsArgs {
   emails: Record<Severity, readonly string[]>;
   /** ARNs of existing topics, in any region; those of this region are used instead of making one. */
   topicArns: Record<Severity, readonly string[]>;
+  /** Added to every resource that takes tags. */
   tags: Record<string, string>;
 }
 

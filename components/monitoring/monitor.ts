@@ -22,6 +22,7 @@ export interface MonitorArgs
   poolers: pulumi.Input<string>;
   /** Default: there is no replica. */
   replica?: DatabaseConnection | undefined;
+  /** Where it asks whether the control plane is ready. */
   controlPlaneUrl: pulumi.Input<string>;
   /** By which a Prometheus selects PodMonitors. None: there is no PodMonitor, which needs the Prometheus operator. */
   podMonitorLabels: Record<string, string>;

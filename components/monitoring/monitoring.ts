@@ -8,15 +8,20 @@ import { Monitor, type MonitorArgs } from "./monitor";
 
 export interface MonitoringArgs
   extends Omit<MonitorArgs, "database" | "pool" | "replica" | "tags">, Omit<AlarmsArgs, "primary" | "replica"> {
+  /** The monitor's ways to the servers and to PgBouncer's statistics, from `Connections.urls`. */
   connections: Pick<DatabaseConnections, "monitor" | "monitorPool" | "monitorReplica">;
   /** GiB of each server. */
   storageGib: number;
+  /** From `Database.watched`. */
   primary: WatchedServer;
   /** Default: there is none. */
   replica?: WatchedServer | undefined;
 }
 
-/** Whether all is well: what measures it, what tells people when it is not, and where they look. */
+/**
+ * Whether all is well: what measures it, what tells people when it is not, and where they look.
+ * @throws where `connections` lead to no PgBouncer, whose statistics are a part of it
+ */
 export class Monitoring extends pulumi.ComponentResource {
   readonly monitor: Monitor;
   readonly alarms: Alarms;

@@ -111,7 +111,10 @@ export interface VpcLookUp {
   keys: { vpc: string; subnets: string };
 }
 
-/** @throws where one of the subnets is not of this VPC */
+/**
+ * Looks up a VPC and the subnets of it that are named.
+ * @throws where one of the subnets is not of this VPC
+ */
 export async function lookUpVpc(
   { vpcId, region, subnetIds, routedSubnetIds = [], keys }: VpcLookUp,
   opts?: pulumi.InvokeOptions,

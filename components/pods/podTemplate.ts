@@ -28,7 +28,9 @@ export interface PodOverrides {
 
 /** How a component's pods may be made different from what it makes of them. */
 export interface PodArgs {
+  /** What a platform's clusters ask of the pods. */
   pod?: PodOverrides;
+  /** Escape hatch, by what it is applied to. */
   transform?: {
     /**
      * The last word on the pod template, for what no argument covers: a sidecar, an annotation, another probe. It gets the finished

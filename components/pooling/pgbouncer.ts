@@ -28,6 +28,7 @@ export const pgbouncerPods = (namespace: string) =>
   `${pgbouncerPodsService}.${namespace}.svc.cluster.local:${pgbouncerPort}`;
 
 export interface PgbouncerArgs extends PgbouncerPodArgs {
+  /** Namespace of the pods; PgBouncer's names are of it. */
   namespace: pulumi.Input<string>;
   /** Pods outside a rollout. */
   pods: number;

@@ -18,6 +18,7 @@ const uid = 998;
 export const servicesFile = "services.conf";
 
 export interface PgbouncerPodArgs extends PodArgs {
+  /** An image of PgBouncer 1.25.2 or later. */
   image: string;
   /** max_client_conn of one pod. */
   maxClients: number;

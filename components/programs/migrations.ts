@@ -33,6 +33,7 @@ export interface MigrationsArgs extends Pick<
 > {
   /** The primary itself, as the owner: an advisory lock through a pooler would stay behind. */
   database: OpsProgramArgs["database"];
+  /** The SQL of the schema. */
   migrations: MigrationFiles;
   /** Passwords to give the logins that it makes; the owner, who makes them, has one already. */
   credentials: Generations<CreatedRoleKey>;

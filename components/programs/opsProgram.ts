@@ -22,6 +22,7 @@ const urlPath = (which: string) => `/etc/authensor/${which.toLowerCase()}`;
 const uid = 1000;
 
 export interface OpsProgramArgs extends PodArgs {
+  /** Namespace of the pods, and of what they are given. */
   namespace: string;
   /** A stock Node image. Default: `opsImage`. */
   image?: string;

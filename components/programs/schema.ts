@@ -11,7 +11,9 @@ export interface SchemaArgs
   extends
     Omit<MigrationsArgs, "database" | "bundle" | "credentials" | "expectations" | "parameterWaitMinutes">,
     Omit<RebootsArgs, "primary" | "replica" | "bundle" | "postgresVersion"> {
+  /** The servers, as `Database` has them. */
   servers: { primary: WritingServer; replica: Replica | undefined; secrets: DatabaseSecrets };
+  /** The owner's way to them, from `Connections.urls`. */
   connections: Pick<DatabaseConnections, "owner" | "ownerReplica">;
   /** The programs' texts. */
   bundles: Readonly<Record<"reboot" | "migrate", string>>;

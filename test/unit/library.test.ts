@@ -7,6 +7,7 @@ import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { bundleMigrations, bundleOps } from "../../components/programs/opsBundle";
 import { sources } from "../../components/programs/sources";
+import { componentPages, undescribed } from "../../library/pages";
 import { record, type Values } from "./mocks";
 
 const root = join(__dirname, "../..");
@@ -44,6 +45,18 @@ const tsc = (...args: string[]) => {
 };
 
 type Program = () => Promise<Values>;
+
+describe("docs/components", () => {
+  test("has a page for each component, as the types and comments are (npm run components)", () => {
+    const directory = join(root, "docs/components");
+    const written = readdirSync(directory).map((file) => [file, readFileSync(join(directory, file), "utf8")] as const);
+    expect(Object.fromEntries(written)).toEqual(componentPages());
+  });
+
+  test("says of each argument and each function what it is", () => {
+    expect(undescribed()).toEqual([]);
+  });
+});
 
 describe("the package", () => {
   test("needs nothing that this repository does not test it with", () => {
