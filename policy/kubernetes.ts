@@ -42,7 +42,9 @@ function unrestricted(pod: Properties): string[] {
   const wrong: string[] = ["hostNetwork", "hostPID", "hostIPC"].filter((key) => pod[key] === true);
   const ofPod = (pod.securityContext ?? {}) as Properties;
   for (const volume of listOf(pod.volumes as Properties))
-    for (const source of Object.keys(volume as Properties).filter((key) => key !== "name" && !volumeSources.includes(key)))
+    for (const source of Object.keys(volume as Properties).filter(
+      (key) => key !== "name" && !volumeSources.includes(key),
+    ))
       wrong.push(`volume ${volume.name}: ${source}`);
   for (const { name } of listOf(ofPod.sysctls as Properties))
     if (!safeSysctls.includes(name as string)) wrong.push(`sysctl ${name}`);
