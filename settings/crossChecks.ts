@@ -6,16 +6,10 @@ import { limitsOf, planConnections } from "../components/pooling/connectionBudge
 import { mostPrepared, preparedGib } from "../components/pooling/preparedStatements";
 import { defaultMaxConnections, instanceCapacity, memoryGibFor } from "../components/aws/instanceClass";
 import { retentionOfAtLeast } from "../components/database/serverLogs";
+import type { CrossCheck } from "./crossCheck";
 import { placement } from "./placement";
+import { replicaPlace, tooFew } from "./replicaPlace";
 import type { Settings } from "./table";
-
-/** A rule that only shows in combination. One that reads a value which is itself wrong is not applied. */
-export interface CrossCheck {
-  /** The key that the problem is reported under. */
-  key: string;
-  /** The rule that is broken, with its numbers, or undefined. */
-  broken: (settings: Settings) => string | undefined;
-}
 
 /** What the program sets itself: a second value for one of them would silently lose or silently weaken it. */
 export const ownVariables = [
@@ -52,57 +46,6 @@ const onlyWithoutProtection = (key: string, wanted: (settings: Settings) => bool
       ? "may be false only if deletionProtection is false too: protected data needs a copy elsewhere"
       : undefined,
 });
-
-const tooFew = (ids: readonly string[]) =>
-  ids.length === 1 ? "must name at least two subnets in two zones: RDS requires them" : undefined;
-
-/** Where the replica goes: into a VPC that is made, into one that is named, or beside a cluster that is named. */
-const replicaPlace: readonly CrossCheck[] = [
-  {
-    key: "replicaVpcId",
-    broken: ({ replica: { wanted, vpcId, subnetIds, eksClusterName } }) => {
-      if (vpcId === undefined) return undefined;
-      if (!wanted) return "must not be set while replica is false";
-      if (eksClusterName !== undefined) return "must not be set with replicaEksClusterName, whose VPC is looked up";
-      return subnetIds.length === 0 ? "needs replicaSubnetIds: at least two subnets of this VPC" : undefined;
-    },
-  },
-  {
-    key: "replicaEksClusterName",
-    broken: ({ replica: { wanted, eksClusterName } }) =>
-      eksClusterName !== undefined && !wanted ? "must not be set while replica is false" : undefined,
-  },
-  ...(["cidr", "zones"] as const).map((property): CrossCheck => ({
-    key: property === "cidr" ? "replicaCidr" : "replicaZones",
-    broken: ({ replica: { vpcId, eksClusterName, [property]: given } }) => {
-      const place = vpcId === undefined ? eksClusterName && "replicaEksClusterName" : "replicaVpcId";
-      return given !== undefined && place !== undefined
-        ? `must not be set with ${place}: it is of the VPC that is made, and none is made`
-        : undefined;
-    },
-  })),
-  {
-    key: "failedOver",
-    broken: ({ replica: { promoted, wanted, eksClusterName } }) =>
-      promoted && (!wanted || eksClusterName === undefined)
-        ? "needs replicaEksClusterName, set and deployed before the region is lost: the replica is promoted beside that cluster, and all pods run there"
-        : undefined,
-  },
-  {
-    key: "replicaSubnetIds",
-    broken: ({ replica: { vpcId, subnetIds, eksClusterName } }) =>
-      subnetIds.length > 0 && vpcId === undefined && eksClusterName === undefined
-        ? "needs replicaVpcId or replicaEksClusterName: the program makes the subnets of a VPC that it makes"
-        : tooFew(subnetIds),
-  },
-  {
-    key: "replicaVpcConnected",
-    broken: ({ replica: { vpcId, eksClusterName, connected } }) =>
-      connected && vpcId === undefined && eksClusterName === undefined
-        ? "needs replicaVpcId or replicaEksClusterName: the program always connects a VPC that it makes"
-        : undefined,
-  },
-];
 
 export const crossChecks: readonly CrossCheck[] = [
   ...severities.map((severity): CrossCheck => ({

@@ -3,8 +3,8 @@
 
 -- One row per change, and one for a receipt that was not born in the plain state that its decision implies (with an
 -- approval asked for; imported with a past). A receipt's state is that plain state with its changes applied: nothing
--- else explains it. Lies in the month of its receipt, not of the change, so that a month is archived with all that is
--- known of it.
+-- else explains it. It is kept in the month of its receipt, not of the change, so that a month is archived with all
+-- that is known of it.
 create table audit.receipt_history (
   agent              text        not null,
   seq                bigint      not null,

@@ -188,8 +188,8 @@ begin
     raise '% stays in the database: % % of agent "%" is not what was sealed',
       to_char(month, 'YYYY-MM'), altered.noun, altered.seq, altered.agent
       using errcode = 'data_corrupted',
-            hint = 'It was altered past the triggers, and the bucket has it as it was; ops/verify names every such row. '
-              'Nothing was changed.';
+            hint = 'It was altered past the triggers, and the bucket has it as it was; '
+              'ops/verify names every such row. Nothing was changed.';
   end if;
   perform audit.finish_detach(receipts);
   perform audit.finish_detach(changes);
