@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Placed } from "./settings/failover";
 import { checkKeys } from "./components/aws/givenKeys";
+import { checkOtherAccount } from "./components/backup/otherAccount";
 import { databaseCa } from "./components/connections/databaseCa";
 import { ingressSources } from "./components/controlPlane/ingressRules";
 import { untold } from "./components/monitoring/untold";
@@ -39,6 +40,7 @@ export async function surroundings(settings: Placed) {
   const replicaPlace = replicaRegion && (await lookUpReplicaPlace(replicaRegion, settings.replica, lookUp));
   const drillPlace = drillRegion && (await lookUpDrillPlace(drillRegion, settings.drill.cidr, lookUp));
   await checkKeys(settings.kmsKeyArns, lookUp);
+  if (backup.bucketKmsKeyArn !== undefined) await checkOtherAccount(backup.bucketKmsKeyArn, lookUp);
   const decided = {
     environment,
     primaryRegion: regions.primary,

@@ -9,8 +9,8 @@ export interface ScheduledInputs {
   environment: string;
   /** Months of partitions to have ahead of today. */
   monthsAhead: number;
-  /** The locked bucket. */
-  backups: { bucketName: Input<string>; arn: Input<string>; region: string; keyArn: Input<string> };
+  /** The locked bucket; `owner`: the account that it must be of. Default: whoever's it is. */
+  backups: { bucketName: Input<string>; arn: Input<string>; region: string; keyArn: Input<string>; owner?: string };
   /** Flaws of archived rows that were looked into. */
   archiveKnownFlaws: number;
   /** Days that a month is over before its segments become one archive. */

@@ -25,6 +25,7 @@ const verification = {
 const bucketEnv = ({ backups, archiveKnownFlaws }: ScheduledInputs) => ({
   BACKUP_BUCKET: backups.bucketName,
   BACKUP_REGION: backups.region,
+  ...(backups.owner !== undefined && { BACKUP_BUCKET_OWNER: backups.owner }),
   ARCHIVE_KNOWN_FLAWS: String(archiveKnownFlaws),
 });
 

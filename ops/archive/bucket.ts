@@ -135,6 +135,7 @@ export class Bucket {
 
 /**
  * Credentials and, on a machine that stands for AWS, the endpoint come from the environment, as the SDK reads it.
+ * So does BACKUP_BUCKET_OWNER, the account whose bucket it must be.
  * @param idleMs how long nothing may come of an answer: the time for a request ends with the answer's headers
  */
 export function connectBucket(name: string, region: string, signal: AbortSignal, idleMs = 120_000): Bucket {
@@ -150,5 +151,14 @@ export function connectBucket(name: string, region: string, signal: AbortSignal,
       socketTimeout: idleMs,
     },
   });
+  const owner = process.env["BACKUP_BUCKET_OWNER"];
+  if (owner !== undefined) expectOwner(client, owner);
   return new Bucket(client, name, signal);
+}
+
+/** S3 refuses every request where a bucket of this name is another account's: names are free again once a bucket is gone. */
+function expectOwner(client: S3Client, ExpectedBucketOwner: string): void {
+  client.middlewareStack.add((next) => (args) => next({ ...args, input: { ...args.input, ExpectedBucketOwner } }), {
+    step: "initialize",
+  });
 }

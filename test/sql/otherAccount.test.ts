@@ -9,11 +9,11 @@ import {
 } from "@aws-sdk/client-s3";
 import { jsonStringify, type Input } from "@pulumi/pulumi";
 import type pg from "pg";
-import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, it, vi } from "vitest";
 import { bucketPolicy } from "../../components/backup/backupRules";
 import { archiverStatements, holdStatements } from "../../components/backup/bucketRights";
 import { ofBucket, visitorStatements } from "../../components/backup/otherAccount";
-import { Bucket } from "../../ops/archive/bucket";
+import { Bucket, connectBucket } from "../../ops/archive/bucket";
 import { manifestKey } from "../../ops/archive/keys";
 import { archive } from "../../ops/archive/run";
 import { dump } from "../../ops/dump/run";
@@ -124,6 +124,18 @@ it.each<[string, (s3: S3Client) => Promise<unknown>]>([
     expect((await as(archiver).list(Key))[0]!.versions).toHaveLength(1);
   },
 );
+
+it("is taken for nobody else's: a bucket of its name that another account owns is neither read nor written", async () => {
+  vi.stubEnv("AWS_ENDPOINT_URL_S3", s3.url);
+  for (const [key, value] of Object.entries({ ...s3.environment, AWS_ACCESS_KEY_ID: archiver })) vi.stubEnv(key, value);
+  const listed = (owner: string) => {
+    vi.stubEnv("BACKUP_BUCKET_OWNER", owner);
+    return connectBucket(name, testRegion, signal).list(Key);
+  };
+  expect(await listed("210987654321")).toHaveLength(1);
+  await expect(listed("333333333333")).rejects.toMatchObject({ name: "AccessDenied" });
+  vi.unstubAllEnvs();
+});
 
 it("is not even read by roles of the database's account that are no program's", async () => {
   await expect(as(stranger).read(Key)).rejects.toMatchObject({

@@ -508,9 +508,14 @@ test("with another account's bucket no bucket is made, and every program that ha
     for (const type of ["aws:iam/rolePolicy:RolePolicy", "kubernetes:batch/v1:CronJob"]) {
       const theirs = inputsOf(world, type, `authensor-prod-${program}`);
       expect(theirs).toContain("their-backups");
-      expect(theirs).toBe(replaced(inputsOf(ours, type, `authensor-prod-${program}`)));
+      const owner = '{"name":"BACKUP_BUCKET_OWNER","value":"210987654321"},';
+      expect(theirs.includes(owner)).toBe(type.includes("CronJob"));
+      expect(theirs.replace(owner, "")).toBe(replaced(inputsOf(ours, type, `authensor-prod-${program}`)));
     }
   expect(world.stackOutputs.values).toMatchObject({ backupBucket: { name: "their-backups", region: "eu-north-1" } });
+  const ownKey = backupBucketKmsKeyArn.replace("210987654321", "000000000000");
+  const refused = run("prod", { config: { ...config, "authensor-database:backupBucketKmsKeyArn": ownKey } });
+  await expect(refused).rejects.toThrow(/is of account 000000000000, which the database is deployed into/);
 });
 
 describe("a kubectl command of the documents", () => {
