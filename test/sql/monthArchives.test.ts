@@ -52,6 +52,9 @@ beforeEach(async () => {
   bucket = new Bucket(s3.client({ forcePathStyle: true }), name, signal);
 });
 
+// A server has a hundred connections, and this file more tests than a third of that.
+afterEach(() => Promise.all([owner, superuser, auditor].map((client) => client.end())));
+
 /** What chains gained goes into the bucket. */
 const archived = () =>
   archive({ client: auditor, bucket, environment: "test", told: 0, log: silentLog, mostRows: 1000 });

@@ -86,6 +86,18 @@ it.each(tamperings.map((tampering): [string, Tampering] => [`${tampering.what}, 
   },
 );
 
+it("what alarms believe is put right as the runbook says", async () => {
+  const database = await server.createDatabase({ copyOf: filled });
+  const owner = await database.connect(roles.owner);
+  await owner.query(`insert into audit.program_runs values ('partitions', 'infinity', 'infinity', '');
+    update audit.programs set since = null where program = 'partitions'; update audit.connection_limits set connections = 40`);
+  expect((await check(database)).findings).toHaveLength(4);
+  const placeholders = { program: "partitions", role: roles.maintenance, number: String(maintenanceConnections) };
+  const [, sql = ""] = /```sql\n(begin;.*?)```/s.exec(readFileSync("docs/runbooks/trail-broken.md", "utf8")) ?? [];
+  await owner.query(sql.replace(/<(\w+)>/g, (_, name: keyof typeof placeholders) => placeholders[name]));
+  expect((await check(database)).findings).toEqual([]);
+});
+
 it("rows that say they were stored an hour before an anchor that does not know them are found by it, wherever it is begun", async () => {
   const database = await server.createDatabase({ copyOf: filled });
   const auditor = await database.connect(roles.auditor);
