@@ -80,6 +80,20 @@ describe.each(stacks)("the program for %s", (stack) => {
       expect(replica.inputs).not.toHaveProperty(absent);
   });
 
+  test("puts nothing into the namespace before that is there and denies whatever no policy allows", () => {
+    const world = worlds[stack];
+    const { urn: namespace } = world.one("kubernetes:core/v1:Namespace");
+    const { urn: denies } = world.one("kubernetes:networking.k8s.io/v1:NetworkPolicy", `authensor-${stack}-deny-all`);
+    // A component waits for what it depends on, and its children for their component: it is in the type of their URN, outermost first.
+    const inCluster = world.resources.filter(({ type, urn }) => type.startsWith("kubernetes:") && urn !== namespace);
+    const outermost = new Set(inCluster.map(({ urn }) => urn.split("::")[2]?.split("$")[0]));
+    const early = world.resources
+      .filter(({ type, parent }) => parent === undefined && outermost.has(type) && type !== "authensor:pods:Tenancy")
+      .filter(({ dependencies }) => !dependencies.includes(namespace) || !dependencies.includes(denies));
+    expect(outermost.size).toBeGreaterThan(5);
+    expect(early.map(({ type, name }) => `${type} ${name}`)).toEqual([]);
+  });
+
   test("migrates before it pools, and pools before it serves", () => {
     const world = worlds[stack];
     const name = `authensor-${stack}`;
@@ -87,7 +101,6 @@ describe.each(stacks)("the program for %s", (stack) => {
     const pooler = world.one("kubernetes:apps/v1:Deployment", `${name}-pgbouncer`);
     const controlPlane = world.one("kubernetes:apps/v1:Deployment", `${name}-control-plane`);
     const cronJob = world.one("kubernetes:batch/v1:CronJob", `${name}-partitions`);
-    // A component waits for what it depends on, and its children for their component.
     const dependenciesOf = (type: string, of?: string) => world.one(`authensor:${type}`, of).dependencies;
     expect(dependenciesOf("pooling:Pgbouncer")).toContain(job.urn);
     expect(dependenciesOf("programs:Scheduled", `${name}-partitions`)).toContain(job.urn);
