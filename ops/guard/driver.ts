@@ -24,11 +24,13 @@ interface PoolOptions {
 }
 
 export type Done = (error: DatabaseError | null | undefined, result?: unknown) => void;
-export type DatabaseError = Error & { routine?: string };
+export type DatabaseError = Error & { code?: string };
 
 /** What is used of pg's Client. Its query() takes a text or an object; only texts are given names here, all that the control plane asks by. */
 export interface QueryingClient {
   query: (this: QueryingClient, config: unknown, values?: unknown, done?: Done) => unknown;
+  /** "T" inside a transaction. Not in every version. */
+  getTransactionStatus?: () => string | null;
 }
 
 /** What is used of pg. */

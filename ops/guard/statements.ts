@@ -8,7 +8,7 @@ import type { DatabaseError, Done, Driver, QueryingClient } from "./driver";
 
 /**
  * Names every statement that can be prepared, the first `most` of them: a pooler that keeps fewer would prepare them again and again.
- * One that the server refuses by its name is sent again without one. One that failed stays without on this connection.
+ * One that the server refuses for what it had prepared is sent again without a name. One that failed stays without on this connection.
  */
 export function prepareStatements(driver: Driver, most: number, log: Log): void {
   if (!(most > 0)) return;
@@ -44,27 +44,24 @@ export function prepareStatements(driver: Driver, most: number, log: Log): void 
    */
   const failed = (client: QueryingClient, text: string, error: DatabaseError) => {
     unnamed.set(client, (unnamed.get(client) ?? new Set()).add(text));
-    if (!wasNotRun(error)) return false;
-    tell("a prepared statement was refused and sent again as it is", { error: error.message });
-    return true;
+    return mayPassAnew(error) && client.getTransactionStatus?.() !== "T";
   };
 
   prototype.query = function (text, values, done) {
     const name = typeof text === "string" ? nameOf(this, text) : undefined;
     if (typeof text !== "string" || name === undefined) return query.call(this, text, values, done);
     const [parameters, callback] = typeof values === "function" ? [undefined, values as Done] : [values, done];
-    const again = () => query.call(this, text, parameters, callback);
-    if (typeof callback !== "function")
-      return (query.call(this, { name, text }, parameters, callback) as Promise<unknown>).catch(
-        (error: DatabaseError) => {
-          if (failed(this, text, error)) return again();
-          throw error;
-        },
-      );
-    return query.call(this, { name, text }, parameters, (error, result) => {
-      if (error && failed(this, text, error)) again();
-      else callback(error, result);
-    });
+    const ask = (config: unknown, done: Done) => query.call(this, config, parameters, done);
+    const answer = (done: Done) =>
+      ask({ name, text }, (error, result) => {
+        if (!error || !failed(this, text, error)) return done(error, result);
+        return ask(text, (still, result) => {
+          if (!still) tell("a prepared statement was refused and sent again as it is", { error: error.message });
+          done(still, result);
+        });
+      });
+    if (typeof callback === "function") return void answer(callback);
+    return new Promise((resolve, reject) => answer((error, result) => (error ? reject(error) : resolve(result))));
   };
 }
 
@@ -84,9 +81,9 @@ function canBePrepared(text: string): boolean {
 const longest = 10_000;
 
 /**
- * Whether PostgreSQL refused a statement's name before it ran anything of it, by the name of its function that refuses
- * (src/backend/commands/prepare.c, src/backend/utils/cache/plancache.c): a name that it does not know, or has already, as a pooler
- * without prepared statements brings about, or a plan whose result has other columns since a migration.
+ * Whether a statement that failed as prepared may pass when it is parsed anew. Outside a transaction a statement that failed has left nothing
+ * behind, so that it is never done twice. Refused are (src/backend/commands/prepare.c, src/backend/utils/cache/plancache.c) a name that the server
+ * does not know, or has already, as a pooler without prepared statements brings about; a plan whose result has other columns since a migration;
+ * and, since the type of a column is another one, what was prepared for a parameter of the former type (classes 22 and 42).
  */
-const wasNotRun = ({ routine }: DatabaseError) => routine !== undefined && refusals.has(routine);
-const refusals = new Set(["FetchPreparedStatement", "StorePreparedStatement", "RevalidateCachedQuery"]);
+const mayPassAnew = ({ code }: DatabaseError) => code !== undefined && /^(26000|0A000|22...|42...)$/.test(code);

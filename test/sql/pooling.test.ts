@@ -332,6 +332,8 @@ describe("a program whose statements the guard prepares", () => {
         "insert into receipts (id, envelope_id, status, decision_outcome, actor_id, envelope, decision) values ($1, gen_random_uuid(), 'skipped', 'deny', $2, '{}', '{}') returning *", [id, agent]);
       const { rows: [found] } = await pool.query("select * from receipts where id = $1", [id]);
       if (rows[0].id !== id || found.id !== id || found.actor_id !== agent) throw new Error("another receipt");
+      await pool.query("insert into tallies (stored) values ($1)", [stored.length]);
+      await pool.query("select from tallies where stored = $1", [stored.length]);
       stored.push(id);
       if (stored.length % 100 === 0) console.log(stored.length + " stored");
     };
@@ -340,6 +342,12 @@ describe("a program whose statements the guard prepares", () => {
     const { rows: [{ count }] } = await pool.query("select count(*) from pg_prepared_statements");
     console.log(JSON.stringify({ stored, failed, prepared: Number(count) }));
     await pool.end();`;
+
+  // A table that a migration may do anything to.
+  beforeAll(() =>
+    admin.query(`create table tallies (stored text); alter table tallies owner to ${roles.owner};
+      grant select, insert on tallies to ${roles.app}`),
+  );
 
   interface Outcome {
     stored: string[];
@@ -365,11 +373,13 @@ describe("a program whose statements the guard prepares", () => {
     }
     const outcome = JSON.parse(program.output.stdout.trim().split("\n").at(-1) ?? "") as Outcome;
     const { rows } = await admin.query("select id from receipts where actor_id like 'prepared-%'");
-    await admin.query(`set role ${roles.owner}; truncate receipts, audit.receipt_history; reset role`);
-    return { ...outcome, inDatabase: rows.map(({ id }: { id: string }) => id) };
+    const tallies = await admin.query("select from tallies");
+    await admin.query(`set role ${roles.owner}; truncate receipts, audit.receipt_history, tallies; reset role`);
+    return { ...outcome, inDatabase: rows.map(({ id }: { id: string }) => id), tallies: tallies.rowCount };
   }
-  const storedOnce = ({ stored, failed, inDatabase }: Awaited<ReturnType<typeof work>>) => {
+  const storedOnce = ({ stored, failed, inDatabase, tallies }: Awaited<ReturnType<typeof work>>) => {
     expect(failed).toEqual([]);
+    expect(tallies).toBe(stored.length);
     expect(inDatabase.toSorted()).toEqual(stored.toSorted());
   };
 
@@ -388,16 +398,21 @@ describe("a program whose statements the guard prepares", () => {
     storedOnce(await work(kept, 32));
   });
 
+  const migrate = (table: string, change: string) =>
+    admin.query(`set role ${roles.owner}; alter table ${table} ${change}; reset role`);
+
   test("notices nothing of a migration that adds a column to a table that it reads whole, and of one that removes it", async () => {
-    const migrate = (change: string) =>
-      admin.query(`set role ${roles.owner}; alter table receipts ${change}; reset role`);
     storedOnce(
       await work(32, 32, async () => {
-        await migrate("add column note text");
+        await migrate("receipts", "add column note text");
         await sleep(200);
-        await migrate("drop column note");
+        await migrate("receipts", "drop column note");
       }),
     );
+  });
+
+  test("notices nothing of a migration that gives a column that it compares and writes another type", async () => {
+    storedOnce(await work(32, 32, () => migrate("tallies", "alter column stored type int using stored::int")));
   });
 });
 
