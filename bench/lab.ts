@@ -154,5 +154,11 @@ export function cpuSeconds(server: TestPostgres): number {
     .trim()
     .split(" ")
     .map(Number);
-  return seconds([...ticksOf(postmaster), ...children.flatMap((pid) => ticksOf(pid).slice(0, 2))]);
+  try {
+    return seconds([...children.flatMap((pid) => ticksOf(pid).slice(0, 2)), ...ticksOf(postmaster)]);
+  } catch (error) {
+    // One has ended meanwhile: its time is the postmaster's now.
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return cpuSeconds(server);
+    throw error;
+  }
 }
