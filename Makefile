@@ -1,6 +1,6 @@
 # Every command of this project. "./authensor <command>" is the same as the local ones, with exit codes of its own:
 # make itself ends with 2 whatever went wrong.
-.PHONY: help local status down clean cron drill psql verify anchor search hold pulumi test test-engine bench lint format
+.PHONY: help local status down clean cron drill failover psql verify anchor search hold pulumi test test-engine bench lint format
 
 # A mistyped variable would be ignored in silence.
 variables := SET NAME ROLE Q ARGS
@@ -27,6 +27,9 @@ cron: ## run a CronJob now (NAME=partitions)
 
 drill: ## restore the copies of the backups into a scratch instance, prove them, and remove it
 	@./authensor drill
+
+failover: ## rehearse the loss of the primary's region under write load (docs/failover.md)
+	@./authensor failover $(foreach setting,$(SET),--set '$(setting)')
 
 psql: ## SQL as a role (ROLE=auditor; also owner, monitor, replica …)
 	@./authensor psql $(ROLE)

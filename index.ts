@@ -11,6 +11,7 @@ import { Tenancy } from "./components/pods/tenancy";
 import { Certificates } from "./components/pooling/certificates";
 import { limitsOf, poolsFor, roleConnections } from "./components/pooling/connectionBudget";
 import { Pgbouncer, pgbouncerNames, pgbouncerPods } from "./components/pooling/pgbouncer";
+import { Completeness } from "./components/programs/completeness";
 import { bundleMigrations, bundleOps } from "./components/programs/opsBundle";
 import { scheduleAll } from "./components/programs/scheduled";
 import { timedProgramsOf } from "./components/programs/scheduledPrograms";
@@ -107,7 +108,20 @@ async function program() {
     },
     inNamespace,
   );
-  const ready = { providers, dependsOn: [tenancy, schema] };
+  const completeness =
+    settings.lostRegion !== undefined &&
+    new Completeness(
+      `${name}-missing`,
+      {
+        ...opsProgram,
+        bundle: (await bundleOps(["missing"], __dirname)).missing,
+        database: urls.verifier,
+        backups,
+        acceptMissing: settings.replica.acceptMissing,
+      },
+      { providers, dependsOn: [tenancy, schema] },
+    );
+  const ready = { providers, dependsOn: [tenancy, schema, ...(completeness ? [completeness] : [])] };
   const scheduled = scheduleAll(
     name,
     {

@@ -6,6 +6,7 @@ import { UsageError } from "./config";
 import { readProblems } from "./problems";
 import { runDrill } from "./drill";
 import { forgetRegion, forgetRegionIn, loseRegion } from "./failover/regions";
+import { rehearse, report } from "./failover/rehearsal";
 import { runPsql } from "./psql";
 import { auditorPrograms, runAsAuditor } from "./auditor";
 import { checkout, openEnvironment, type Environment, type OpenOptions } from "./environment";
@@ -148,6 +149,22 @@ cli
       requireDeployment(environment);
       return runDrill(environment, progress, interrupt.signal);
     });
+  });
+
+cli
+  .command("failover")
+  .description(
+    "rehearse the loss of the primary's region under write load, on a local cloud of its own (docs/failover.md)",
+  )
+  .option("--set <key=value...>", "override a setting of Pulumi.local.yaml for this run")
+  .action(async ({ set = [] }: { set?: string[] }) => {
+    ensurePrerequisites((line) => progress.line(line));
+    const directory = process.env["AUTHENSOR_LOCAL_DIR"] ?? join(checkout, ".local-failover");
+    const rehearsed = await rehearse(directory, set, progress);
+    progress.end();
+    process.stdout.write(report(rehearsed));
+    console.log(`it still runs: AUTHENSOR_LOCAL_DIR=${directory} ./authensor status, and clean to delete it`);
+    if (rehearsed.lost.length > 0 || rehearsed.verification.code !== 0) process.exitCode = 1;
   });
 
 cli

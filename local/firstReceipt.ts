@@ -44,7 +44,12 @@ interface Answer {
   decision: { outcome: string };
 }
 
-async function evaluate({ controlPlaneUrl, adminToken }: Ends, signal?: AbortSignal): Promise<Answer> {
+/** Asks for a decision. */
+export async function evaluate(
+  { controlPlaneUrl, adminToken }: Pick<Ends, "controlPlaneUrl" | "adminToken">,
+  signal?: AbortSignal,
+  principal = { type: "system", id: "make-local" },
+): Promise<Answer> {
   const url = `${controlPlaneUrl}/evaluate`;
   const timeout = AbortSignal.timeout(15_000);
   const response = await fetch(url, {
@@ -54,7 +59,7 @@ async function evaluate({ controlPlaneUrl, adminToken }: Ends, signal?: AbortSig
       id: randomUUID(),
       timestamp: new Date().toISOString(),
       action: { type: "local.hello", resource: "make-local", operation: "execute" },
-      principal: { type: "system", id: "make-local" },
+      principal,
       context: { environment: "development" },
     }),
     signal: signal ? AbortSignal.any([signal, timeout]) : timeout,

@@ -45,6 +45,11 @@ export const replica = {
       "Whether the primary's region is lost: the replica becomes the primary, and everything runs in replicaRegion, on replicaEksClusterName. Only after `forget-region`, and never back to false: docs/failover.md",
     default: "false",
   }),
+  acceptMissing: flag("acceptMissing", {
+    description:
+      "Whether a failover goes on although the bucket has receipts that the replica has not; without it the deployment stops before anything new is sealed, and names them",
+    default: "false",
+  }),
 };
 
 /** Whether they are worth something. */

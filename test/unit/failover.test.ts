@@ -17,11 +17,12 @@ const instance = "aws:rds/instance:Instance";
 let before: Entry[];
 let stays: Entry[];
 let forgotten: Entry[];
+let after: Entry[];
 let changed: Changed[];
 beforeAll(async () => {
   before = (await deploy(prepared, [])).entries;
   ({ stays, forgotten } = forget(before, lost));
-  ({ changed } = await deploy({ ...prepared, [key("failedOver")]: "true" }, stays));
+  ({ entries: after, changed } = await deploy({ ...prepared, [key("failedOver")]: "true" }, stays));
 });
 
 const instances = (entries: readonly Entry[]) => entries.filter(({ type }) => type === instance);
@@ -127,6 +128,31 @@ describe("the deployment after it", () => {
     expect(regions("kubernetes:apps/v1:Deployment")).toEqual(["eu-west-1"]);
     expect(regions("aws:cloudwatch/metricAlarm:MetricAlarm")).toEqual(["eu-west-1"]);
     expect(regions("aws:secretsmanager/secret:Secret")).toEqual(["eu-west-1"]);
+  });
+});
+
+describe("what lets anything be sealed", () => {
+  const job = (entries: readonly Entry[], name: string) =>
+    entries.find((entry) => entry.type === "kubernetes:batch/v1:Job" && entry.name === `authensor-prod-${name}`)!;
+
+  test("waits until the promoted server was compared with the bucket, which waits for the migrations", () => {
+    const order = [
+      "batch.Job migrate",
+      "batch.Job missing",
+      "apps.Deployment pgbouncer",
+      "apps.Deployment control-plane",
+    ];
+    const made = changed.map(({ what }) => what).filter((what) => order.includes(what));
+    expect(made).toEqual(order);
+    expect(before.map(({ name }) => name)).not.toContain("authensor-prod-missing");
+  });
+
+  test("goes on without what is missing only where that was accepted", async () => {
+    const accepting = { ...prepared, [key("failedOver")]: "true", [key("acceptMissing")]: "true" };
+    const { entries } = await deploy(accepting, stays);
+    const argsIn = (of: readonly Entry[]) => JSON.stringify(job(of, "missing").inputs).match(/"args":\[.*?\]/)?.[0];
+    expect(argsIn(after)).toBe('"args":[]');
+    expect(argsIn(entries)).toBe('"args":["--accept"]');
   });
 });
 

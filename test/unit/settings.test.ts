@@ -78,6 +78,7 @@ describe("defaults", () => {
         zones: undefined,
         instanceClass: "db.t4g.medium",
         promoted: false,
+        acceptMissing: false,
       },
       backup: {
         copies: true,

@@ -1,0 +1,123 @@
+/** ops/missing: the receipts that were archived and never reached the replica, before it seals anything new. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Bucket } from "../../ops/archive/bucket";
+import { archive } from "../../ops/archive/run";
+import { silentLog } from "../../ops/log";
+import { compare } from "../../ops/missing/receipts";
+import { roles } from "../../ops/roles";
+import { startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
+import { newReceipt, storeReceipts, type StoredReceipt } from "../receipts";
+import { lockedBucket, makeBucket, testRegion, testS3, type TestS3 } from "../s3";
+import { runOps } from "./programs";
+
+let server: TestPostgres;
+let s3: TestS3;
+let primary: TestDatabase;
+/** As far as the replica had come. */
+let behind: TestDatabase;
+let bucket: Bucket;
+/** What it lacks, in the order of agents and places. */
+let lacking: StoredReceipt[];
+
+const newBucket = (name: string) => {
+  makeBucket(s3.root, name, lockedBucket);
+  return new Bucket(s3.client({ forcePathStyle: true }), name, new AbortController().signal);
+};
+
+async function store(...agents: string[]): Promise<StoredReceipt[]> {
+  const app = await primary.connect(roles.app);
+  const stored = await storeReceipts(
+    app,
+    agents.map((actor_id) => newReceipt({ actor_id, decision_outcome: "allow" })),
+  );
+  await app.end();
+  return stored;
+}
+
+async function archived(): Promise<void> {
+  const client = await primary.connect(roles.archiver);
+  await archive({ client, bucket, environment: "test", told: 0, log: silentLog, mostRows: 1000 });
+  await client.end();
+}
+
+const comparedWith = async (database: TestDatabase, to = bucket) => {
+  const client = await database.connect(roles.verifier);
+  return compare(client, to).finally(() => client.end());
+};
+
+beforeAll(async () => {
+  [server, s3] = await Promise.all([startPostgres(), testS3({})]);
+  primary = await server.createDatabase({ migrated: true });
+  bucket = newBucket("backups");
+  await store("a", "a", "quiet");
+  await archived();
+  const [onReplica] = await store("a"); // received, and archived only after the copy
+  behind = await server.createDatabase({ copyOf: primary });
+  const first = await store("a", "b");
+  await archived();
+  const second = await store("a");
+  const app = await primary.connect(roles.app);
+  await app.query("update receipts set status = 'cancelled', updated_at = now() where id = $1", [onReplica!.id]);
+  await app.end();
+  await archived();
+  lacking = [first[0]!, second[0]!, first[1]!];
+});
+afterAll(() => Promise.all([server.stop(), s3.close()]));
+
+describe("what a promoted server lacks", () => {
+  it("is named by id and place, from every segment since, and nothing that it has is", async () => {
+    const compared = await comparedWith(behind);
+    expect(compared).toMatchObject({ changes: 1, upTo: { number: 3 } });
+    expect(compared!.receipts.map(({ id, agent, seq }) => [id, agent, seq])).toEqual([
+      [lacking[0]!.id, "a", 4],
+      [lacking[1]!.id, "a", 5],
+      [lacking[2]!.id, "b", 1],
+    ]);
+  });
+
+  it("is nothing for a server that has what was archived, and more", async () => {
+    await store("a");
+    expect(await comparedWith(primary)).toMatchObject({ receipts: [], changes: 0 });
+  });
+
+  it("cannot be told by an empty bucket", async () => {
+    expect(await comparedWith(behind, newBucket("empty"))).toBeUndefined();
+  });
+});
+
+describe("the program", () => {
+  const run = (database: TestDatabase, of = bucket, ...args: string[]) =>
+    runOps("missing", args, {
+      ...s3.environment,
+      AWS_ENDPOINT_URL_S3: s3.url,
+      DATABASE_URL: database.url(roles.verifier),
+      BACKUP_BUCKET: of.name,
+      BACKUP_REGION: testRegion,
+    });
+
+  it("refuses a server that lacks receipts, naming each, and what to do", async () => {
+    const { code, stderr } = await run(behind);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^missing: the bucket has 3 receipts and 1 changes of receipts that the database has not$/m);
+    expect(stderr).toContain(`${lacking[1]!.id}: place 5 of agent "a", `);
+    expect(stderr).toContain("acceptMissing true, and deploy again (docs/failover.md)");
+  });
+
+  it("tells them all the same where they are accepted", async () => {
+    const { code, lines } = await run(behind, bucket, "--accept");
+    expect(code).toBe(0);
+    expect(JSON.stringify(lines)).toContain(lacking[2]!.id);
+  });
+
+  it("refuses one that nothing can be compared with: no answer is not a good one", async () => {
+    const { code, stderr } = await run(primary, newBucket("nothing"));
+    expect(code).toBe(1);
+    expect(stderr).toContain("nothing was archived into the bucket nothing: what the database lacks cannot be told");
+  });
+
+  it("lets a server that has everything go on", async () => {
+    const { code, stdout, stderr } = await run(primary);
+    expect(code, stdout + stderr).toBe(0);
+    expect(stdout).toContain("the database has every receipt that the bucket has");
+  });
+});
