@@ -155,8 +155,11 @@ function costsOfChanges(
 }
 
 function changedSettings(before: Readonly<Record<string, string>>, now: Readonly<Record<string, string>>) {
-  const keys = [...new Set([...Object.keys(before), ...Object.keys(now)])].filter((key) => before[key] !== now[key]);
-  return keys.map((key) => ({ key, before: shown(before[key] || undefined), after: shown(now[key] || undefined) }));
+  // An output is an empty text where the setting is not set; a stack that is older than a setting has no output of it.
+  return [...new Set([...Object.keys(before), ...Object.keys(now)])]
+    .map((key) => ({ key, before: before[key] || undefined, after: now[key] || undefined }))
+    .filter((setting) => setting.before !== setting.after)
+    .map((setting) => ({ key: setting.key, before: shown(setting.before), after: shown(setting.after) }));
 }
 
 function differencesOf(
