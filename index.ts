@@ -183,6 +183,8 @@ async function program() {
       ...settings.monitor,
       controlPlaneUrl: controlPlaneUrl(namespace),
       monthsAhead,
+      copies: database.copies !== undefined,
+      copiesArn: database.copies?.arn,
       drills: places.drill !== undefined,
       retires: backup.onlineMonths !== undefined,
       storageGib: settings.database.storageGib,

@@ -26,6 +26,8 @@ Environment:
   POOL_URL_FILE           a file with its URL through PgBouncer
   POOLERS                 host:port of PgBouncer's pods, divided by commas; a name stands for every address it leads to
   CONTROL_PLANE_URL       the control plane
+  ARCHIVE_MINUTES         how far the locked bucket may be behind the database (default 20)
+  COPIES_ARN              the copies of the primary's automated backups; not set: there are none
   PORT, HOST              where /health, /health/ready and /metrics are (default 8080, all addresses)
   AWS_REGION …            as the AWS SDK reads them
 
@@ -61,12 +63,17 @@ async function run({ log, signal }: Context): Promise<void> {
     "pool",
     "partitions",
     "verification",
+    "archive",
     "controlPlane",
     ...(replica ? (["replica", "lag"] as const) : []),
   ];
   const health = new Health(parts);
   const publisher = new Publisher(environment, cloudWatch(), log);
-  const sources = sourcesFor([primaryUrl, poolUrl, ...(replicaUrl === undefined ? [] : [replicaUrl])]);
+  const sources = sourcesFor({
+    urls: [primaryUrl, poolUrl, ...(replicaUrl === undefined ? [] : [replicaUrl])],
+    archiveMinutes: integerSetting("ARCHIVE_MINUTES", 20),
+    copiesArn: process.env["COPIES_ARN"],
+  });
 
   const access = {
     primary,
@@ -88,10 +95,11 @@ async function run({ log, signal }: Context): Promise<void> {
     const samples = samplesOf(collected?.samples ?? source.unanswered?.(access) ?? {});
     prometheus.forget(published.get(source.name) ?? []);
     published.set(source.name, [...new Set(samples.map(({ name }) => name))]);
-    for (const sample of [...samples, { name: "SourcesFailing" as const, value: failing.size }]) {
-      series.add(sample);
-      prometheus.set(sample);
-    }
+    if (source.everySeconds > publishEverySeconds) series.stand(source.name, samples);
+    else for (const sample of samples) series.add(sample);
+    const failed = { name: "SourcesFailing", value: failing.size } as const;
+    series.add(failed);
+    for (const sample of [...samples, failed]) prometheus.set(sample);
     health.note(collected?.findings ?? (collected === undefined ? (source.onFailure ?? []) : []));
   };
 

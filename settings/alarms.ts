@@ -58,7 +58,8 @@ export const alarms = {
       default: "240",
     }),
     drillRpoMinutes: integer("alarmDrillRpoMinutes", 1, 1440, {
-      description: "Minutes that what a drill restores may be old (RPO) before an alarm tells of it, 1 to 1440",
+      description:
+        "Minutes that what a drill restores, or what the copies of the backups lead to, may be old (RPO) before an alarm tells of it, 1 to 1440",
       rule: "1 to 1440 minutes; AWS names 5 to 30 for copies in another region",
       example: "30",
       default: "60",

@@ -16,9 +16,11 @@ export interface AlarmInputs {
     drillDays: number;
     /** Minutes that a restored server may take until it takes a receipt. */
     drillRtoMinutes: number;
-    /** Minutes by which the newest write that is restored may be older than the restore. */
+    /** Minutes by which the newest write that is restored, or that the copies lead to, may be older than the moment. */
     drillRpoMinutes: number;
   };
+  /** Whether RDS' backups are copied to another region. */
+  copies: boolean;
   /** Whether there are drills. */
   drills: boolean;
   /** Whether months leave PostgreSQL. */

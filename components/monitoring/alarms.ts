@@ -15,7 +15,7 @@ interface Server extends ServerFacts {
 export interface AlarmsArgs
   extends
     Pick<AlarmTopicsArgs, "emails" | "topicArns" | "tags">,
-    Pick<AlarmInputs, "thresholds" | "monthsAhead" | "drills" | "retires"> {
+    Pick<AlarmInputs, "thresholds" | "monthsAhead" | "copies" | "drills" | "retires"> {
   /** The deployment's name: the metrics' dimension. */
   environment: string;
   primary: Server;

@@ -61,6 +61,7 @@ export const charts = {
   programAge: { question: "upkeep", title: "Since programs on schedule succeeded", unit: "hours" },
   archive: { question: "upkeep", title: "Locked bucket behind the database", unit: "minutes" },
   archiveProblems: { question: "upkeep", title: "Problems that the archiver found" },
+  copies: { question: "upkeep", title: "Copies of RDS' backups behind the database", unit: "minutes" },
   drillAge: { question: "upkeep", title: "Since a drill has proven the backups", unit: "days" },
   drillTimes: {
     question: "upkeep",
@@ -117,6 +118,7 @@ export const chartOf: Readonly<Record<MetricName, ChartName>> = {
   ArchiveAgeMinutes: "archive",
   DumpAgeMinutes: "archive",
   ArchiveProblems: "archiveProblems",
+  CopiesAgeMinutes: "copies",
   DrillAgeDays: "drillAge",
   DrillRtoMinutes: "drillTimes",
   DrillRpoMinutes: "drillTimes",

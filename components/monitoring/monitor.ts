@@ -24,6 +24,10 @@ export interface MonitorArgs
   replica?: DatabaseConnection | undefined;
   /** Where it asks whether the control plane is ready. */
   controlPlaneUrl: pulumi.Input<string>;
+  /** Minutes by which the locked bucket may be behind the database. */
+  archiveMinutes: number;
+  /** ARN of the copies of the primary's backups. Default: there are none. */
+  copiesArn?: pulumi.Input<string> | undefined;
   /** By which a Prometheus selects PodMonitors. None: there is no PodMonitor, which needs the Prometheus operator. */
   podMonitorLabels: Record<string, string>;
 }
@@ -35,7 +39,7 @@ export class Monitor extends pulumi.ComponentResource {
   constructor(name: string, args: MonitorArgs, opts?: pulumi.ComponentResourceOptions) {
     super("authensor:monitoring:Monitor", name, {}, opts);
     const child = { parent: this };
-    const { pool, replica, region, eksClusterName, permissionsBoundaryArn, tags } = args;
+    const { pool, replica, copiesArn, region, eksClusterName, permissionsBoundaryArn, tags } = args;
     const { labels, metadata, template, dependsOn } = opsProgram(
       name,
       {
@@ -53,12 +57,17 @@ export class Monitor extends pulumi.ComponentResource {
               Resource: "*",
               Condition: { StringEquals: { "cloudwatch:namespace": metricNamespace } },
             },
+            ...(copiesArn === undefined
+              ? []
+              : [{ Effect: "Allow", Action: "rds:DescribeDBInstanceAutomatedBackups", Resource: copiesArn }]),
           ],
         },
         env: {
           ENVIRONMENT: args.environment,
           POOLERS: args.poolers,
           CONTROL_PLANE_URL: args.controlPlaneUrl,
+          ARCHIVE_MINUTES: String(args.archiveMinutes),
+          ...(copiesArn !== undefined && { COPIES_ARN: copiesArn }),
           PORT: String(port),
           HOST: "::",
         },

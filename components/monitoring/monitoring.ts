@@ -7,7 +7,9 @@ import { Dashboard } from "./dashboard";
 import { Monitor, type MonitorArgs } from "./monitor";
 
 export interface MonitoringArgs
-  extends Omit<MonitorArgs, "database" | "pool" | "replica" | "tags">, Omit<AlarmsArgs, "primary" | "replica"> {
+  extends
+    Omit<MonitorArgs, "database" | "pool" | "replica" | "archiveMinutes" | "tags">,
+    Omit<AlarmsArgs, "primary" | "replica"> {
   /** The monitor's ways to the servers and to PgBouncer's statistics, from `Connections.urls`. */
   connections: Pick<DatabaseConnections, "monitor" | "monitorPool" | "monitorReplica">;
   /** GiB of each server. */
@@ -47,6 +49,7 @@ export class Monitoring extends pulumi.ComponentResource {
         database: connections.monitor,
         pool: connections.monitorPool,
         replica: connections.monitorReplica,
+        archiveMinutes: args.thresholds.archiveMinutes,
       },
       child,
     );

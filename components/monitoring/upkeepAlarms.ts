@@ -5,7 +5,21 @@ import type { AlarmInputs } from "./alarmInputs";
 
 /** Is the trail verified, is what runs on schedule done, and good for the weeks to come? */
 export function upkeep(inputs: AlarmInputs): Alarm[] {
-  return [...scheduled(inputs), ...(inputs.drills ? drills(inputs) : [])];
+  return [...scheduled(inputs), ...(inputs.copies ? copies(inputs) : []), ...(inputs.drills ? drills(inputs) : [])];
+}
+
+/** Does RDS copy its backups? */
+function copies({ thresholds: { drillRpoMinutes } }: AlarmInputs): Alarm[] {
+  return [
+    watched("CopiesAgeMinutes", {
+      name: "copies-overdue",
+      severity: "ticket",
+      comparison: "above",
+      threshold: drillRpoMinutes,
+      datapoints: [5, 5],
+      says: `What the copies of RDS' backups lead to is more than ${drillRpoMinutes} minutes old.`,
+    }),
+  ];
 }
 
 /** Are the backups proven? */

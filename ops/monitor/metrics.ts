@@ -170,6 +170,12 @@ export const metrics = {
     statistic: "Maximum",
   },
 
+  CopiesAgeMinutes: {
+    what: "Minutes since the moment that the copies of RDS' backups lead to",
+    unit: "Count",
+    statistic: "Maximum",
+  },
+
   DrillAgeDays: { what: "Days since a drill has proven the backups", unit: "Count", statistic: "Maximum" },
   DrillProblems: {
     what: "What the last drill found wrong; 1 where it was killed",

@@ -14,6 +14,7 @@ export interface Datum {
 const mostValues = 150;
 
 export class Series {
+  private readonly standing = new Map<string, readonly Sample[]>();
   private readonly values = new Map<string, { sample: Sample; values: number[] }>();
 
   add(sample: Sample): void {
@@ -23,8 +24,17 @@ export class Series {
     this.values.set(key, series);
   }
 
+  /**
+   * What a source has found that is asked more rarely than is published: every minute is told it, until it is asked again. An alarm
+   * whose minutes are mostly empty would never fire.
+   */
+  stand(source: string, samples: readonly Sample[]): void {
+    this.standing.set(source, samples);
+  }
+
   /** Takes out what has come in since the last time, of the metrics that are published every ten seconds or of the others. */
   take(fast: boolean, at: Date): Datum[] {
+    if (!fast) for (const sample of [...this.standing.values()].flat()) this.add(sample);
     const taken = [...this.values].filter(([, { sample }]) => isFast(sample.name) === fast);
     for (const [key] of taken) this.values.delete(key);
     return taken.map(([, { sample, values }]) => ({

@@ -4,7 +4,7 @@ import type { Samples } from "./metrics";
 import type { Server } from "./server";
 
 /** A part of the deployment that is well or not, for `/health/ready`. */
-export type Part = "primary" | "pool" | "replica" | "lag" | "partitions" | "controlPlane" | "verification";
+export type Part = "primary" | "pool" | "replica" | "lag" | "partitions" | "controlPlane" | "verification" | "archive";
 
 /** In words that the deployment's operator may see: no address, no role, no text of a driver. */
 export interface Finding {

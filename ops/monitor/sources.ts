@@ -5,6 +5,7 @@ import { certificates } from "./sources/certificates";
 import { checkpoints } from "./sources/checkpoints";
 import { connections } from "./sources/connections";
 import { controlPlane } from "./sources/controlPlane";
+import { copies } from "./sources/copies";
 import { drill } from "./sources/drill";
 import { partitions } from "./sources/partitions";
 import { pools } from "./sources/pools";
@@ -19,8 +20,16 @@ import { transactions } from "./sources/transactions";
 import { verificationProgress } from "./sources/verificationProgress";
 import { verifications } from "./sources/verifications";
 
-/** @param urls of everything whose certificate clients verify */
-export const sourcesFor = (urls: readonly string[]): Source[] => [
+export interface Watched {
+  /** Of everything whose certificate clients verify. */
+  urls: readonly string[];
+  /** Minutes by which the locked bucket may be behind. */
+  archiveMinutes: number;
+  /** ARN of the copies of RDS' backups. Default: there are none. */
+  copiesArn?: string | undefined;
+}
+
+export const sourcesFor = ({ urls, archiveMinutes, copiesArn }: Watched): Source[] => [
   replication,
   replicationLag(),
   connections,
@@ -34,7 +43,8 @@ export const sourcesFor = (urls: readonly string[]): Source[] => [
   programs,
   verifications,
   verificationProgress,
-  archive,
+  archive(archiveMinutes),
+  ...(copiesArn === undefined ? [] : [copies(copiesArn)]),
   drill,
   pools,
   controlPlane,

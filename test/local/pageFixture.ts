@@ -26,6 +26,7 @@ const region = "eu-central-1";
 const server = { capacity: { vcpus: 2, memoryGib: 4, burstable: true }, storageGib: 100 };
 const rows = alarmsFor({
   thresholds: alarmThresholds,
+  copies: true,
   drills: true,
   retires: true,
   primary: server,

@@ -230,24 +230,27 @@ describe("a source finds", () => {
   });
 
   it("how far the bucket is behind, and what the archiver found; a run that failed makes it no younger", async () => {
-    expect((await collect(archive)).samples).toEqual({
-      ArchiveAgeMinutes: expect.closeTo(0, 0) as number,
-      ArchiveProblems: 0,
-      DumpAgeMinutes: expect.closeTo(0, 0) as number,
-    });
+    const well = {
+      samples: {
+        ArchiveAgeMinutes: expect.closeTo(0, 0) as number,
+        ArchiveProblems: 0,
+        DumpAgeMinutes: expect.closeTo(0, 0) as number,
+      },
+      findings: [{ part: "archive" }],
+    };
+    expect(await collect(archive(20))).toEqual(well);
     const archiver = await database.connect(secondLogin(roles.archiver));
     await reportArchive(archiver, { until: "2020-01-01T00:00:00Z", manifest: 7, problems: 2, summary: "found" });
     await reportArchive(archiver, { summary: "S3 is away" });
-    const { ArchiveAgeMinutes, ArchiveProblems } = (await collect(archive)).samples;
-    expect(ArchiveProblems).toBe(2);
-    expect(ArchiveAgeMinutes).toBeGreaterThan(5 * 365 * 24 * 60);
+    const { samples, findings } = await collect(archive(20));
+    expect(samples.ArchiveProblems).toBe(2);
+    expect(samples.ArchiveAgeMinutes).toBeGreaterThan(5 * 365 * 24 * 60);
+    const why = /^the locked bucket lacks what was sealed in the last \d+ minutes; the archiver has found 2 problems/;
+    expect(findings).toEqual([{ part: "archive", reason: expect.stringMatching(why) as string }]);
+    expect((await collect(archive(100 * 365 * 24 * 60))).findings?.[0]?.reason).toMatch(/^the archiver has found 2/);
     const aLittleAhead = new Date(Date.now() + 60_000).toISOString();
     await reportArchive(archiver, { until: aLittleAhead, manifest: 6, problems: 0, summary: "in the other order" });
-    expect((await collect(archive)).samples).toEqual({
-      ArchiveAgeMinutes: expect.closeTo(0, 0) as number,
-      ArchiveProblems: 0,
-      DumpAgeMinutes: expect.closeTo(0, 0) as number,
-    });
+    expect(await collect(archive(20))).toEqual(well);
     // One that had been written is not forgotten: the next run would take a cut archive for a whole one.
     expect(await toldManifest(archiver)).toBe(7);
   });
@@ -350,10 +353,10 @@ describe("a source finds", () => {
   it("how far the newest dump is behind", async () => {
     const archiver = await database.connect(roles.archiver);
     await reportDump(archiver, { until: "2020-01-01T00:00:00Z", number: 3 });
-    expect((await collect(archive)).samples["DumpAgeMinutes"]).toBeGreaterThan(5 * 365 * 24 * 60);
+    expect((await collect(archive(20))).samples["DumpAgeMinutes"]).toBeGreaterThan(5 * 365 * 24 * 60);
     expect(await toldDump(archiver)).toBe(3);
     await reportDump(archiver, { until: new Date().toISOString(), number: 2 });
-    expect((await collect(archive)).samples["DumpAgeMinutes"]).toBeCloseTo(0, 0);
+    expect((await collect(archive(20))).samples["DumpAgeMinutes"]).toBeCloseTo(0, 0);
     expect(await toldDump(archiver)).toBe(3);
     for (const values of ["'infinity', 4", "now() + interval '1 hour', 4", "now(), -1", "null, 4", "now(), null"])
       await expect(
@@ -402,7 +405,7 @@ describe("a source finds", () => {
     const replica = new Server("postgresql://nobody@localhost:1/none", "test");
     const access = { primary, replica, heartbeat: () => new Date() } as unknown as Access;
     const outcomes = await Promise.all(
-      sourcesFor([])
+      sourcesFor({ urls: [], archiveMinutes: 20 })
         .filter(({ name }) => name.startsWith("replication"))
         .map((source) => attempt(source, access, signal)),
     );

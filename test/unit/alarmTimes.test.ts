@@ -26,6 +26,7 @@ const places = {
 const args: AlarmsArgs = {
   environment: "prod",
   thresholds: alarmThresholds,
+  copies: true,
   drills: true,
   retires: true,
   monthsAhead: 3,
@@ -87,6 +88,7 @@ const idle: Record<MetricName, Value> = {
   ArchiveAgeMinutes: 4,
   DumpAgeMinutes: 40,
   ArchiveProblems: 0,
+  CopiesAgeMinutes: 6,
   DrillAgeDays: 40,
   DrillProblems: 0,
   DrillRtoMinutes: 35,

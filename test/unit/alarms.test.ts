@@ -17,6 +17,7 @@ import { alarmThresholds } from "../alarmThresholds";
 const capacity = { vcpus: 2, memoryGib: 4, burstable: true };
 const inputs: AlarmInputs = {
   thresholds: alarmThresholds,
+  copies: true,
   drills: true,
   retires: true,
   primary: { capacity, storageGib: 100 },
@@ -111,6 +112,11 @@ describe("the table", () => {
     expect(alone.filter(({ name, place }) => place === "replica" || name.includes("replica"))).toEqual([]);
   });
 
+  test("has nothing of copies where there are none", () => {
+    const none = alarmsFor({ ...inputs, copies: false });
+    expect(rows.filter((one) => !row(one.name, none)).map(({ name }) => name)).toEqual(["copies-overdue"]);
+  });
+
   test("has nothing of drills where there are none", () => {
     const none = alarmsFor({ ...inputs, drills: false });
     expect(rows.filter((one) => !row(one.name, none)).map(({ name }) => name)).toEqual([
@@ -126,6 +132,7 @@ describe("the table", () => {
 const args: AlarmsArgs = {
   environment: "prod",
   thresholds: inputs.thresholds,
+  copies: true,
   drills: true,
   retires: true,
   monthsAhead: 3,

@@ -19,6 +19,7 @@ import { alarmThresholds } from "../alarmThresholds";
 const server = { capacity: { vcpus: 2, memoryGib: 4, burstable: true }, storageGib: 100 };
 const rows = alarmsFor({
   thresholds: alarmThresholds,
+  copies: true,
   drills: true,
   retires: true,
   primary: server,
@@ -94,6 +95,7 @@ describe("the dashboard", () => {
   test("has nothing of a replica where there is none", () => {
     const alone = alarmsFor({
       thresholds: alarmThresholds,
+      copies: true,
       drills: true,
       retires: true,
       primary: server,

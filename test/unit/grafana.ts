@@ -12,6 +12,7 @@ const server = { capacity: { vcpus: 2, memoryGib: 4, burstable: true }, storageG
 export const grafanaText = (): string => {
   const rows = alarmsFor({
     thresholds: alarmThresholds,
+    copies: true,
     drills: true,
     retires: true,
     primary: server,

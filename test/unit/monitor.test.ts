@@ -9,6 +9,7 @@ import { attempt, pause, runSources } from "../../ops/monitor/scheduler";
 import { Series, type Datum } from "../../ops/monitor/series";
 import { counter, counters, type Access, type Source } from "../../ops/monitor/source";
 import { sourcesFor } from "../../ops/monitor/sources";
+import { copies } from "../../ops/monitor/sources/copies";
 import { daysLeft } from "../../ops/monitor/sources/certificates";
 import { percentOf } from "../../ops/verify/shownProgress";
 import type { Request } from "../../ops/verify/request";
@@ -204,6 +205,39 @@ describe("a minute's values", () => {
     expect(series.take(true, at)).toEqual([]);
     expect(series.take(false, at)).toEqual([{ name: "Connections", label: "app", at, values: [5] }]);
   });
+
+  test("of a source that is asked more rarely stand in every minute until it is asked again: an alarm of mostly empty minutes never fires", () => {
+    const series = new Series();
+    const at = new Date();
+    const days = (value: number) => ({ name: "CertificateDaysLeft", value }) as const;
+    const told = (value: number) => [{ name: "CertificateDaysLeft", at, values: [value] }];
+    series.stand("certificates", [days(29)]);
+    for (let minute = 0; minute < 9; minute++) expect(series.take(false, at)).toEqual(told(29));
+    expect(series.take(true, at)).toEqual([]);
+    series.stand("certificates", [days(28)]);
+    expect(series.take(false, at)).toEqual(told(28));
+    series.stand("certificates", []);
+    expect(series.take(false, at), "once it has failed").toEqual([]);
+  });
+});
+
+describe("the copies of the backups", () => {
+  const arn = "arn:aws:rds:eu-north-1:123456789012:auto-backup:ab-1";
+  const ageOf = async (answer: object) => {
+    const send = () => Promise.resolve(answer);
+    const { samples } = await copies(arn, { send } as never).collect({} as Access, new AbortController().signal);
+    return samples.CopiesAgeMinutes;
+  };
+
+  test("are as old as what they lead to; where they lead nowhere yet, the first one is awaited from now on", async () => {
+    const led = (minutes: number) => ({
+      DBInstanceAutomatedBackups: [{ RestoreWindow: { LatestTime: new Date(Date.now() - minutes * 60_000) } }],
+    });
+    expect(await ageOf(led(90))).toBeCloseTo(90, 1);
+    expect(await ageOf(led(-1)), "a clock that is ahead").toBe(0);
+    expect(await ageOf({ DBInstanceAutomatedBackups: [{ Status: "creating" }] })).toBeCloseTo(0, 1);
+    expect(await ageOf({ DBInstanceAutomatedBackups: [] })).toBeCloseTo(0, 1);
+  });
 });
 
 describe("counters", () => {
@@ -358,7 +392,11 @@ describe("the table of metrics", () => {
   });
 
   test("sources have names of their own, and give up before they are due again", () => {
-    const sources = sourcesFor([]);
+    const sources = sourcesFor({
+      urls: [],
+      archiveMinutes: 20,
+      copiesArn: "arn:aws:rds:eu-north-1:1:auto-backup:ab-1",
+    });
     expect(new Set(sources.map(({ name }) => name)).size).toBe(sources.length);
     for (const { timeoutSeconds, everySeconds } of sources) expect(timeoutSeconds).toBeLessThan(everySeconds);
   });

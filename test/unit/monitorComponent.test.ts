@@ -19,6 +19,7 @@ const args: MonitorArgs = {
   poolers: "pgbouncer-pods.ns.svc.cluster.local:6432",
   replica: { name: "replica-1", key: "url", egress: { ports: [{ protocol: "TCP", port: 5433 }] } },
   controlPlaneUrl: "http://control-plane.ns.svc.cluster.local:3000",
+  archiveMinutes: 30,
   podMonitorLabels: {},
 };
 /** As the operator's CRD has it (0.91; the object was validated against its schema). */
@@ -81,6 +82,18 @@ describe("the monitor", () => {
     ]);
   });
 
+  test("may beside that ask of the copies of the backups alone, where there are some", async () => {
+    const copiesArn = "arn:aws:rds:eu-north-1:123456789012:auto-backup:ab-1";
+    const { policy } = (await build({ copiesArn })).one("aws:iam/rolePolicy:RolePolicy").inputs as { policy: string };
+    expect((JSON.parse(policy) as { Statement: object[] }).Statement.slice(1)).toEqual([
+      { Effect: "Allow", Action: "rds:DescribeDBInstanceAutomatedBackups", Resource: copiesArn },
+    ]);
+    expect((await podOf({ copiesArn })).spec.containers[0]!.env).toContainEqual({
+      name: "COPIES_ARN",
+      value: copiesArn,
+    });
+  });
+
   test("has a role for pods of its account in its namespace and cluster alone", async () => {
     const { assumeRolePolicy } = (await build()).one("aws:iam/role:Role").inputs as { assumeRolePolicy: string };
     expect((JSON.parse(assumeRolePolicy) as { Statement: object[] }).Statement).toMatchObject([
@@ -116,6 +129,7 @@ describe("the monitor", () => {
       DATABASE_URL_FILE: "/etc/authensor/database/url",
       POOL_URL_FILE: "/etc/authensor/pool/url",
       REPLICA_URL_FILE: "/etc/authensor/replica/url",
+      ARCHIVE_MINUTES: "30",
     });
     expect(JSON.stringify(env)).not.toContain("postgres:");
   });
