@@ -29,8 +29,7 @@ export async function decisions({ quick, dir }: Lab): Promise<void> {
   const deployments: Deployment[] = [];
   try {
     for (const months of quick ? [1, 84] : [1, 24, 84]) deployments.push(await deploy(months));
-    const rounds = quick ? 1 : 3;
-    const measure = (of: Deployment[], ways: Way[], clients: number, calls: Call[]) =>
+    const measure = (of: Deployment[], ways: Way[], clients: number, calls: Call[], rounds = quick ? 1 : 3) =>
       repeat(rounds, () =>
         each(of, (deployment) =>
           each(ways, (way) => play(deployment, guard, way, { clients, seconds: quick ? 2 : 4, calls })),
@@ -46,7 +45,7 @@ export async function decisions({ quick, dir }: Lab): Promise<void> {
     const last = deployments.slice(-1);
     printDecisions("What each part costs, 16 clients", last, parts, await measure(last, parts, 16, ["evaluate"]));
     const calls: Call[] = ["evaluate", "claim", "finish", "one", "list"];
-    const [round] = await measure(deployments, [vendor, planned, ours], 16, calls);
+    const [round] = await measure(deployments, [vendor, planned, ours], 16, calls, 1);
     printTable(
       "Calls, 16 clients: p50, p99, ms",
       ["months", "", ...calls],
@@ -64,7 +63,15 @@ function printDecisions(title: string, deployments: Deployment[], ways: Way[], r
   printTable(
     title,
     [
-      ...["months", "", "decisions/s", "to the vendor's", `to ${deployments[0]?.months} months`, "p50, ms", "p99, ms"],
+      ...[
+        "months",
+        "",
+        "decisions/s",
+        "to the vendor's",
+        `to ${deployments[0]?.months} month(s)`,
+        "p50, ms",
+        "p99, ms",
+      ],
       ...["CPU of a decision, ms: database", "to the vendor's", "PgBouncer", "client"],
     ],
     deployments.flatMap(({ months }, d) =>
