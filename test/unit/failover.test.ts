@@ -5,6 +5,9 @@ import { changedSince, type DecidedOnce } from "../../components/stack/decidedOn
 import { forget, forgetInExport, type Known } from "../../failover/forget";
 import { parseSettings } from "../../settings";
 import { placed } from "../../settings/failover";
+import program from "../..";
+import { record } from "./mocks";
+import { configurationOf, judge, levelOf } from "./policies";
 import { type Changed, deploy } from "./settingChanges";
 import { configOf } from "./stacks";
 
@@ -154,6 +157,16 @@ describe("what lets anything be sealed", () => {
     expect(argsIn(after)).toBe('"args":[]');
     expect(argsIn(entries)).toBe('"args":["--accept"]');
   });
+});
+
+test("the policy pack for production is kept to but for a standby in another zone and alarms about a replica, as docs/failover.md says", async () => {
+  const computed = { "pulumi:index:Stash": () => ({ output: { lostRegion: lost } }) };
+  const config = { ...prepared, [key("failedOver")]: "true" };
+  const { resources } = await record<unknown>(program, { stack: "prod", config, computed });
+  const production = configurationOf("production");
+  const { violations } = judge(resources, production);
+  const stopping = violations.filter(({ rule }) => levelOf(rule, production) === "mandatory").map(({ rule }) => rule);
+  expect(stopping).toEqual(["database-multi-az", "database-alarms"]);
 });
 
 describe("the settings", () => {
