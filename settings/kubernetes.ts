@@ -46,7 +46,7 @@ export const pgbouncer = {
   }),
   preparedStatements: integer("preparedStatements", 0, 500, {
     description:
-      "Statements of the control plane that are prepared on each pooled connection, 0 to 500; each takes up to 25 kB of the database's memory there for each month online. 0: all are planned each time",
+      "Statements of the control plane that are prepared on each pooled connection, 0 to 500; each takes up to 25 kB of the database's memory there for each month online, and what could take more than half of it is refused. 0: all are planned each time",
     rule: "0 to 500 statements",
     example: "32",
     default: "32",
