@@ -225,7 +225,7 @@ describe("the copies of the backups", () => {
   const arn = "arn:aws:rds:eu-north-1:123456789012:auto-backup:ab-1";
   const ageOf = async (answer: object) => {
     const send = () => Promise.resolve(answer);
-    const { samples } = await copies(arn, { send } as never).collect({} as Access, new AbortController().signal);
+    const { samples } = await copies(arn, { send }).collect({} as Access, new AbortController().signal);
     return samples.CopiesAgeMinutes;
   };
 
