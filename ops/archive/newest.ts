@@ -117,6 +117,25 @@ export async function lastWhere<M>(
   return found;
 }
 
+/** The last of those that are there of which something holds that holds of none after it: by halves, and by the next older one where it cannot be read. */
+export async function lastThat<M>(
+  all: readonly Found[],
+  read: (found: Found) => Promise<M | undefined>,
+  holds: (manifest: M) => boolean,
+): Promise<M | undefined> {
+  let last: M | undefined;
+  let [before, after] = [-1, all.length];
+  while (after - before > 1) {
+    const middle = Math.floor((before + after) / 2);
+    let at = middle;
+    let manifest = await read(all[at]!);
+    while (!manifest && at - 1 > before) manifest = await read(all[--at]!);
+    if (manifest && !holds(manifest)) after = at;
+    else [before, last] = [middle, manifest ?? last];
+  }
+  return last;
+}
+
 export async function readOf<M>(
   bucket: Bucket,
   { folder, decode }: Series<M>,

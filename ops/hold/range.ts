@@ -1,9 +1,9 @@
 /** Which objects of the bucket a range of months needs, so that its receipts can be read and proven by them alone. */
 import type { Bucket } from "../archive/bucket";
 import { dumpFolder, dumpKey, manifestKey, monthKey } from "../archive/keys";
-import { allManifests, firstVersionOf, lastWhere, newestNumber, numberedOrGone, readManifest } from "../archive/newest";
+import { allIn, allManifests, firstVersionOf, lastThat, readManifest, readOf, type Found } from "../archive/newest";
 import { isUnreadable } from "../archive/unreadable";
-import { dumps } from "../dump/manifest";
+import { dumps, type Dump } from "../dump/manifest";
 import { allMonths } from "../months/find";
 import type { Month } from "../months/manifest";
 import type { Hold, HeldObject } from "./record";
@@ -39,7 +39,7 @@ export async function objectsOf(bucket: Bucket, { from, to }: Hold["months"]): P
     else if (carries) problems.push(`${month.object.key} has receipts of these months, and is gone from the bucket`);
     if (carries && object) last = month.manifests.last;
   }
-  if (last !== undefined) await addDump(bucket, last, { objects, problems });
+  if (last !== undefined) await addDump(bucket, last, objects);
   const end = Date.UTC(Number(to.slice(0, 4)), Number(to.slice(5)), 1) + dayMs;
   if (newest && Date.parse(newest.as_of) >= end) return { objects, problems };
   for await (const found of allManifests(bucket, newest?.manifests.last)) {
@@ -68,21 +68,27 @@ export async function objectsOf(bucket: Bucket, { from, to }: Hold["months"]): P
  * A restore up to the end of these archives (`--manifest`) needs that manifest, and the newest dump that was there by then: policies and
  * keys as they were. What of it has expired before it was held keeps no receipt from being read and proven.
  */
-async function addDump(bucket: Bucket, manifest: number, { objects, problems }: Needed): Promise<void> {
-  const add = async (key: string) => {
+async function addDump(bucket: Bucket, manifest: number, objects: HeldObject[]): Promise<void> {
+  const all: Found[] = [];
+  for await (const found of allIn(bucket, dumpFolder)) all.push(found);
+  const dump = await lastThat(
+    all,
+    (found) => readable(bucket, found),
+    (one) => one.manifest <= manifest,
+  );
+  const parts = dump?.parts.flatMap(({ object }) => (object ? [object.key] : [])) ?? [];
+  for (const key of [manifestKey(manifest), ...(dump ? [dumpKey(dump.number)] : []), ...parts]) {
     const found = await firstVersionOf(bucket, key);
     if (found) objects.push({ key, version: found.version });
-  };
-  await add(manifestKey(manifest));
+  }
+}
+
+/** One that cannot be read is told by the verification. */
+async function readable(bucket: Bucket, found: Found): Promise<Dump | undefined> {
   try {
-    const newest = await newestNumber(bucket, dumpFolder);
-    const dumpAt = (number: number) => numberedOrGone(bucket, dumps, number);
-    const dump = await lastWhere(newest + 1, dumpAt, (one) => one.manifest <= manifest);
-    if (!dump) return;
-    const parts = dump.parts.flatMap(({ object }) => (object ? [object.key] : []));
-    for (const key of [dumpKey(dump.number), ...parts]) await add(key);
+    return (await readOf(bucket, dumps, found)).manifest;
   } catch (error) {
     if (!isUnreadable(error)) throw error;
-    problems.push((error as Error).message);
+    return undefined;
   }
 }

@@ -6,7 +6,7 @@
 import type { Bucket } from "../archive/bucket";
 import { goneBetween } from "../archive/check";
 import { dumpFolder, dumpKey } from "../archive/keys";
-import { allIn, readOf, type Found } from "../archive/newest";
+import { allIn, lastThat, readOf, type Found } from "../archive/newest";
 import { isUnreadable } from "../archive/unreadable";
 import { dumps, type Dump } from "../dump/manifest";
 import { longestUnseen } from "../unseen";
@@ -83,21 +83,6 @@ function reader(bucket: Bucket, wrong: (message: string) => void): Read {
       );
     return known.get(found.number);
   };
-}
-
-/** The last of which something holds that holds of none after it: by halves, and by the next older one where it cannot be read. */
-async function lastThat(all: readonly Found[], read: Read, holds: (dump: Dump) => boolean): Promise<Dump | undefined> {
-  let last: Dump | undefined;
-  let [before, after] = [-1, all.length];
-  while (after - before > 1) {
-    const middle = Math.floor((before + after) / 2);
-    let at = middle;
-    let dump = await read(all[at]!);
-    while (!dump && at - 1 > before) dump = await read(all[--at]!);
-    if (dump && !holds(dump)) after = at;
-    else [before, last] = [middle, dump ?? last];
-  }
-  return last;
 }
 
 /** "receipts_2026_11" is of "2026-11". */

@@ -6,7 +6,7 @@ import type pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { holdStatements } from "../../components/backup/bucketRights";
 import { Bucket } from "../../ops/archive/bucket";
-import { manifestKey } from "../../ops/archive/keys";
+import { dumpKey, manifestKey } from "../../ops/archive/keys";
 import { firstVersionOf } from "../../ops/archive/newest";
 import { archive } from "../../ops/archive/run";
 import { applyHolds } from "../../ops/hold/apply";
@@ -206,6 +206,8 @@ describe("when the retention of all is over", () => {
       await compacted();
       await receipts(1);
     }
+    // Nobody can take it away.
+    await bucket.putNew(dumpKey(999_999_999), Buffer.from("x"), "application/json");
     await place("2019-01", "2019-01");
     expect(await apply()).toMatchObject({ problems: [] });
     await age();
