@@ -105,14 +105,14 @@ export interface ScheduleAllArgs extends Omit<EveryScheduled, "inputs" | "code">
   /** Texts by the programs' names; `scheduledSources` are needed. */
   bundles: Readonly<Record<string, string>>;
   /** Default of those that are left out: 3 months ahead, no known flaw, archives after 7 days. */
-  inputs: WithDefaults<Omit<ScheduledInputs, "acknowledged">, typeof defaults>;
+  inputs: WithDefaults<Omit<ScheduledInputs, "acknowledged">, typeof scheduledDefaults>;
   /** When programs run, in UTC. Default of each that is left out: as `scheduledPrograms` says. */
   schedules?: Partial<Record<TimedName, string>>;
   /** Findings that were looked into, as JSON. Default: there are none. */
   acknowledgements?: string | undefined;
 }
 
-const defaults = { monthsAhead: 3, archiveKnownFlaws: 0, archiveDelayDays: 7 };
+export const scheduledDefaults = { monthsAhead: 3, archiveKnownFlaws: 0, archiveDelayDays: 7 };
 
 /** A CronJob of each program in the table that this deployment has. */
 export function scheduleAll(
@@ -120,7 +120,7 @@ export function scheduleAll(
   { schedules, acknowledgements, bundles, inputs: given, ...rest }: ScheduleAllArgs,
   opts: pulumi.ComponentResourceOptions,
 ): Scheduled[] {
-  const inputs = complete<Omit<ScheduledInputs, "acknowledged">, typeof defaults>(given, defaults);
+  const inputs = complete<Omit<ScheduledInputs, "acknowledged">, typeof scheduledDefaults>(given, scheduledDefaults);
   const wanted = programsOf(inputs);
   const run = wanted.flatMap((program) => {
     const entry: ScheduledProgram = scheduledPrograms[program];

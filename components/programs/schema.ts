@@ -25,7 +25,7 @@ export interface SchemaArgs
   parameterWaitMinutes?: number;
 }
 
-const defaults = { parameterWaitMinutes: 10, expectations: { monthsAhead: 3, connections: {} } };
+export const schemaDefaults = { parameterWaitMinutes: 10, expectations: { monthsAhead: 3, connections: {} } };
 
 /**
  * The servers as everybody else expects to find them: with the parameters in force that they were given, this program's schema, and
@@ -57,11 +57,11 @@ export class Schema extends pulumi.ComponentResource {
       `${name}-migrate`,
       {
         ...shared,
-        parameterWaitMinutes: args.parameterWaitMinutes ?? defaults.parameterWaitMinutes,
+        parameterWaitMinutes: args.parameterWaitMinutes ?? schemaDefaults.parameterWaitMinutes,
         database: connections.owner,
         bundle: bundles.migrate,
         credentials: secrets.credentials,
-        expectations: { ...defaults.expectations, ...expectations, parameters: primary.expectedSettings },
+        expectations: { ...schemaDefaults.expectations, ...expectations, parameters: primary.expectedSettings },
       },
       { parent: this, dependsOn: this.reboots },
     );

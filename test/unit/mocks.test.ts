@@ -36,6 +36,16 @@ describe("the recorder", () => {
     expect(await valueOf(world.result.key.keyId)).toBe(key.computed.keyId);
   });
 
+  test("knows by which URNs a renamed component and its children were known", async () => {
+    const before = await record(() => new Pair("old"));
+    const { resources } = await record(() => new Pair("p", { aliases: [{ name: "old" }] }));
+    expect(resources.flatMap(({ formerly }) => formerly)).toEqual(before.resources.map(({ urn }) => urn));
+    const moved = await record(() => new Pair("p", { aliases: [{ type: "test:other:Pair" }] }));
+    expect(moved.one("aws:kms/key:Key").formerly).toEqual([
+      "urn:pulumi:test::authensor-database::test:other:Pair$aws:kms/key:Key::p-key",
+    ]);
+  });
+
   test("keeps the mark on secrets, and finds one that lost it", async () => {
     const safe = await record(() => {
       const password = new random.RandomPassword("pw", { length: 32 });

@@ -43,6 +43,8 @@ export interface Recorded {
   retainOnDelete: boolean;
   customTimeouts: { create: string; update: string; delete: string };
   aliases: number;
+  /** URNs under which the engine finds it in a state of before: by its aliases, and by those of its parents. */
+  formerly: string[];
   /** What the cloud computed; empty in a preview, and for components. */
   computed: Values;
   /** What registerOutputs was given; undefined until it is called. */
@@ -143,6 +145,7 @@ class Recorder {
           delete: request.getCustomtimeouts()?.getDelete() ?? "",
         },
         aliases: request.getAliasesList().length + request.getAliasurnsList().length,
+        formerly: this.#formerUrns(request).filter((former) => former !== urn),
         computed: {},
         outputs: undefined,
       };
@@ -185,6 +188,28 @@ class Recorder {
     } catch (error) {
       callback(error as Error);
     }
+  }
+
+  #formerUrns(request: resource.RegisterResourceRequest): string[] {
+    const [type, name, parent] = [request.getType(), request.getName(), request.getParent()];
+    const nameIn = (urn: string) => urn.split("::").slice(3).join("::");
+    const specs = request.getAliasesList().map((alias) => alias.getSpec());
+    const called = [
+      { type, name },
+      ...specs.map((spec) => ({ type: spec?.getType() || type, name: spec?.getName() || name })),
+    ];
+    const parents = [parent, ...(this.#byUrn.get(parent)?.formerly ?? [])];
+    return [
+      ...request.getAliasesList().flatMap((alias) => alias.getUrn() || []),
+      ...parents.flatMap((former) =>
+        called.map((one) => {
+          // A child that bears its parent's name bore the former one.
+          const [now, then] = [nameIn(parent), nameIn(former)];
+          const bore = now && one.name.startsWith(now) ? `${then}${one.name.slice(now.length)}` : one.name;
+          return urnOf(former, one.type, bore);
+        }),
+      ),
+    ];
   }
 
   #resources(type: string) {
