@@ -170,6 +170,32 @@ describe("a batch is whole", () => {
     expect((await app.query("select count(*)::int as n from receipts")).rows).toEqual([{ n: 210 }]);
     expect(await chainFaults(auditor)).toEqual([]);
   });
+
+  it.each([
+    ["chain_heads", "an INSERT", () => batch(1, 1)],
+    ["history_heads", "a change", (n: number) => `update receipts set rekor_entry_id = '${n}' where chain_seq = ${n}`],
+  ])("also where a hint of %s leads %s to what another transaction holds", async (heads, _what, statement) => {
+    await app.query(batch(3, 1));
+    await app.query("update receipts set rekor_entry_id = 'x' where chain_seq = 3");
+    const other = await database.connect(roles.app);
+    await other.query("set audit.batch = 'on'");
+    const { rows } = await auditor.query<{ at: string; slot: number }>(
+      `select ctid::text as at, hashtext(agent) & 127 as slot from audit.${heads}`,
+    );
+    await other.query("select set_config($1, $2, false)", [`audit.${heads}_${rows[0]?.slot}`, rows[0]?.at]);
+    await app.query(`begin; ${statement(1)}`);
+    const waiting = other.query(statement(2));
+    const admin = await database.connect();
+    const blocked = "select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
+    while ((await admin.query(blocked)).rowCount === 0) await sleep(10);
+    await app.query("commit");
+    await waiting;
+    expect(await chainFaults(auditor)).toEqual([]);
+    const seqs = await auditor.query(
+      "select max(seq)::int as last, count(distinct seq)::int as n, count(*)::int as rows from audit.receipt_history",
+    );
+    expect(seqs.rows).toEqual([heads === "history_heads" ? { last: 3, n: 3, rows: 3 } : { last: 1, n: 1, rows: 1 }]);
+  });
 });
 
 describe("audit.insert_receipts", () => {

@@ -190,6 +190,22 @@ describe("the record", () => {
     expect((await history()).map(({ after }) => after)).toEqual([{ [column]: value }]);
   });
 
+  it("is never of an earlier time than the one before it, where the server's clock has gone back", async () => {
+    const [receipt] = await insertReceipts(app, [newReceipt()]);
+    await claim(receipt!.id);
+    const owner = await database.connect(roles.owner);
+    await owner.query("update audit.history_heads set changed_at = now() + interval '1 hour'");
+    await update(receipt!.id, { result: { late: true } });
+    const { rows } = await auditor.query(
+      "select seq::int, changed_at > now() + interval '59 minutes' as ahead from audit.receipt_history order by seq",
+    );
+    expect(rows).toEqual([
+      { seq: 1, ahead: false },
+      { seq: 2, ahead: true },
+    ]);
+    expect(await chainFaults(auditor)).toEqual([]);
+  });
+
   it("is silent about a receipt born plain and about an update that changes nothing", async () => {
     await stored();
     await stored({ decision_outcome: "deny" });

@@ -157,7 +157,7 @@ test.each(createdRoles.filter((role) => role !== roles.maintenance))(
       "select audit.lock_holders()",
       "do $$ begin lock table audit.maintenance_run in access share mode; end $$",
       "select * from audit.maintenance_run",
-      "update audit.connection_limits set connections = 1",
+      "begin read write; update audit.connection_limits set connections = 1",
     ])
       await expect(client.query(sql), sql).rejects.toMatchObject({ code: "42501" });
   },
