@@ -1,4 +1,7 @@
-/** Real trouble on a real deployment: what the monitor sees of it, which alarm tells whom, and that it ends with the trouble. */
+/**
+ * Real trouble on a real deployment: what the monitor sees of it, which alarm tells whom, and that it ends with the trouble. The monitor and
+ * CloudWatch live by a clock that is hurried, all else by the machine's.
+ */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -14,11 +17,12 @@ import { stopEndpoint, urlOf } from "../../cloud/aws/endpoint";
 import { keysOf } from "../../cloud/aws/iam/keys";
 import { rdsApi } from "../../cloud/aws/rds/api/service";
 import { readIfThere } from "../../cloud/host/files";
-import { running } from "../../cloud/host/pidFile";
+import { pidFiles, running } from "../../cloud/host/pidFile";
 import { waitUntil } from "../../cloud/host/wait";
 import { firstReceipt } from "../../local/firstReceipt";
 import { namespace, type MetricName } from "../../ops/monitor/metrics";
 import { LocalCloud } from "./commands";
+import { HurriedClock } from "./hurry";
 
 const instance = "aws:rds/instance:Instance";
 const deployment = "kubernetes:apps/v1:Deployment";
@@ -26,10 +30,15 @@ const region = "eu-central-1";
 
 const cloud = new LocalCloud();
 let root: string;
+let clock: HurriedClock;
 beforeAll(async () => {
   const result = await cloud.run("up");
   expect(result.code, result.stderr).toBe(0);
   root = cloudWatchRoot(cloud.root);
+  clock = new HurriedClock(8);
+  const monitor = pidFiles(cloud.directoryOf(deployment, "-monitor"));
+  expect(monitor).toHaveLength(1);
+  for (const pidFile of [join(root, "cloudwatch.pid"), ...monitor]) await clock.hurry(pidFile);
 });
 afterAll(() => cloud.remove());
 
@@ -103,8 +112,8 @@ async function published(metric: MetricName, period: number): Promise<Map<number
   const Dimensions = [{ Name: "Environment", Value: "local" }];
   const { MetricDataResults: [found] = [] } = await client.send(
     new GetMetricDataCommand({
-      StartTime: new Date(Date.now() - 600_000),
-      EndTime: new Date(),
+      StartTime: new Date(clock.now() - 600_000),
+      EndTime: new Date(clock.now()),
       MetricDataQueries: [
         {
           Id: "m",
@@ -135,6 +144,27 @@ async function alterOutcome(outcome: string): Promise<void> {
   });
 }
 
+/** As if `partitions` had not run for months: what is there ends with this month, and the future begins with the next. */
+const withoutMonthsAhead = `
+do $$
+declare
+  future record;
+  ahead  regclass;
+begin
+  for future in select parent, partition from audit.partitions where kind = 'future' loop
+    for ahead in
+      select p.partition from audit.partitions p
+       where p.parent = future.parent and p.kind = 'month' and p.month > audit.month_of(now())
+    loop
+      execute format('drop table %s', ahead);
+    end loop;
+    perform audit.detach_partition(future.parent, future.partition);
+    perform audit.attach_partition(future.parent, future.partition,
+      audit.month_start((audit.month_of(now()) + interval '1 month')::date), null);
+  end loop;
+end
+$$`;
+
 test("a receipt that a superuser altered is found by the next verification on schedule", async () => {
   altered = (await firstReceipt(cloud.outputs())).receiptId;
   await alterOutcome("allow");
@@ -143,63 +173,75 @@ test("a receipt that a superuser altered is found by the next verification on sc
   expect(stdout + stderr).toContain(altered);
 });
 
-describe.concurrent("an alarm fires at real trouble, says why, and clears:", { timeout: 400_000 }, () => {
-  describe("of the replica, and while it is quiet again", () => {
-    test.sequential(
-      "replay that is paused under writes, within a minute after the lag has passed its bound",
-      async () => {
-        await asSuperuser("replica", async (client) => {
-          await client.query("select pg_wal_replay_pause()");
-          const behind = async () => {
-            const { rows } = await client.query<{ behind: boolean }>(
-              "select now() - at > interval '10 seconds' as behind from audit.heartbeat",
-            );
-            return rows[0]?.behind;
-          };
-          await waitUntil("the replica is 10 s behind", behind, slowest);
-          const passed = Date.now();
-          await notReady("lag", /^the replica is \d\d s behind the primary$/);
-          expect((await enters("replication-lag", "ALARM")) - passed).toBeLessThan(60_000);
-          const { code, stdout } = await cloud.run("status");
-          expect(stdout).toMatch(/ALARM {2}authensor-local-replication-lag since .* more than 10 s behind the primary/);
-          expect(code).toBe(1);
-          await client.query("select pg_wal_replay_resume()");
-        });
-        await enters("replication-lag", "OK");
-        await readyAgain("lag");
-        expectPaged("replication-lag");
-      },
-    );
+/** Opened for those that would disturb a test, or that its trouble would disturb, or else by its end. */
+function gate(): { opened: Promise<void>; open: () => void } {
+  let open!: () => void;
+  return { opened: new Promise((resolve) => (open = resolve)), open: () => open() };
+}
+const [lagProven, trailProven, replicaBack] = [gate(), gate(), gate()];
 
-    test.sequential(
-      "a CloudWatch that hangs loses no data point, and a reboot of the primary ends no monitor",
-      async () => {
-        const pid = running(join(root, "cloudwatch.pid"))!;
-        const [monitor] = cloud.pids(deployment, "-monitor");
-        const directory = cloud.directoryOf(deployment, "-monitor");
-        const names = readdirSync(directory, { recursive: true, encoding: "utf8" });
-        const log = join(directory, names.find((name) => name.endsWith("monitor.log")) ?? "");
-        const logged = (text: string) => waitUntil(text, () => readFileSync(log, "utf8").includes(text), slowest);
-        process.kill(pid, "SIGSTOP");
-        const since = Date.now() / 1000;
-        try {
-          const endpoint = urlOf(rdsApi, cloud.root)!;
-          const { identifier } = cloud.outputs()["primary"] as { identifier: string };
-          const rds = new RDSClient({ region, endpoint, credentials: keysOf(cloud.root) });
-          await rds.send(new RebootDBInstanceCommand({ DBInstanceIdentifier: identifier }));
-          await logged("CloudWatch takes no metrics; they are kept");
-        } finally {
-          process.kill(pid, "SIGCONT");
-        }
-        await logged('"CloudWatch takes metrics again","lost":0');
-        await readyAgain("primary");
-        const until = Date.now() / 1000;
-        const values = await published("PoolWaitingClients", 10);
-        for (let at = Math.ceil(since / 10) * 10; at < until - 30; at += 10) expect([...values.keys()]).toContain(at);
-        expect(cloud.pids(deployment, "-monitor")).toEqual([monitor]);
-        expect(told("primary-not-writing")).toEqual([]);
-      },
-    );
+describe.concurrent("an alarm fires at real trouble, says why, and clears:", { timeout: 400_000 }, () => {
+  test("replay that is paused under writes, within a minute after the lag has passed its bound", async ({
+    onTestFinished,
+  }) => {
+    onTestFinished(lagProven.open);
+    await asSuperuser("replica", async (client) => {
+      await client.query("select pg_wal_replay_pause()");
+      const behind = async () => {
+        const { rows } = await client.query<{ behind: boolean }>(
+          "select now() - at > interval '10 seconds' as behind from audit.heartbeat",
+        );
+        return rows[0]?.behind;
+      };
+      await waitUntil("the replica is 10 s behind", behind, slowest);
+      const passed = clock.now();
+      await notReady("lag", /^the replica is \d\d s behind the primary$/);
+      expect((await enters("replication-lag", "ALARM")) - passed).toBeLessThan(60_000);
+      const { code, stdout } = await cloud.run("status");
+      expect(stdout).toMatch(/ALARM {2}authensor-local-replication-lag since .* more than 10 s behind the primary/);
+      expect(code).toBe(1);
+      await client.query("select pg_wal_replay_resume()");
+    });
+    await enters("replication-lag", "OK");
+    await readyAgain("lag");
+    expectPaged("replication-lag");
+  });
+
+  test("a replica that is stopped, by its lag as nobody can tell it, and as disconnected, until it runs again", async ({
+    onTestFinished,
+  }) => {
+    onTestFinished(replicaBack.open);
+    await Promise.all([lagProven.opened, trailProven.opened]);
+    const { length: before } = told("replication-lag");
+    const [replica] = cloud.pids(instance, "-replica");
+    process.kill(replica!, "SIGINT");
+    await notReady("replica", /^no replica receives WAL from the primary$/);
+    await notReady("lag", /^the replica cannot be read$/);
+    await enters("replication-lag", "ALARM");
+    await enters("replica-disconnected", "ALARM");
+    expect(await cloud.run("up")).toMatchObject({ code: 0 });
+    replicaBack.open();
+    await Promise.all(["replication-lag", "replica-disconnected"].map((alarm) => enters(alarm, "OK")));
+    await Promise.all((["replica", "lag"] as const).map((part) => readyAgain(part)));
+    expectPaged("replica-disconnected");
+    expect(told("replication-lag").slice(before)).toMatchObject([{ state: "ALARM" }, { state: "OK" }]);
+  });
+
+  test("months ahead that were taken away, until the program that makes them is run", async () => {
+    await asSuperuser("primary", async (client) => {
+      await client.query(withoutMonthsAhead);
+    });
+    await notReady("partitions", /^next month has no partition$/);
+    await enters("months-missing", "ALARM");
+    // No CronJob is run while a server is stopped.
+    await replicaBack.opened;
+    expect(await cloud.run("cron", "partitions")).toMatchObject({ code: 0 });
+    await enters("months-missing", "OK");
+    await readyAgain("partitions");
+    expect(told("months-missing")).toMatchObject([
+      { state: "ALARM", topic: expect.stringMatching(/^authensor-local-ticket/) as string },
+      { state: "OK" },
+    ]);
   });
 
   test("a pool that open transactions have exhausted", async () => {
@@ -226,33 +268,67 @@ describe.concurrent("an alarm fires at real trouble, says why, and clears:", { t
     const clients = Promise.all(Array.from({ length: 40 }, (_, turn) => forgetful(turn)));
     try {
       await notReady("pool", /^\d+ clients wait for a connection, the first for \d+ s: the pool is full$/);
-      await waitUntil(
-        "CloudWatch has a minute of it",
-        async () => Math.max(0, ...(await published("PoolLongestWaitSeconds", 60)).values()) > 5,
-        { ...slowest, everyMs: 1000 },
-      );
-      // Into the next minute's readings.
-      await sleep(21_000);
+      await enters("pool-waiting", "ALARM");
     } finally {
       held.abort();
       await clients;
     }
     await readyAgain("pool");
-    await enters("pool-waiting", "ALARM");
     await enters("pool-waiting", "OK");
     expectPaged("pool-waiting");
   });
 
-  test("a trail that a verification has found broken", async () => {
+  test("a trail that a verification has found broken", async ({ onTestFinished }) => {
+    onTestFinished(trailProven.open);
     await notReady("verification", /^the last verification of the recent trail has \d+ findings$/);
     await enters("trail-broken", "ALARM");
     await alterOutcome("deny");
-    expect((await cloud.run("cron", "verify-recent")).code).toBe(0);
+    expect(await cloud.run("cron", "verify-recent")).toMatchObject({ code: 0 });
+    trailProven.open();
     await enters("trail-broken", "OK");
     await readyAgain("verification");
     expectPaged("trail-broken");
   });
 });
+
+test("what the monitor asks every ten minutes it tells each minute: an alarm whose minutes are mostly empty would never fire", async () => {
+  const minutes = [...(await published("CertificateDaysLeft", 60)).keys()].map((at) => at / 60).sort((a, b) => a - b);
+  expect(minutes.length).toBeGreaterThan(5);
+  expect(minutes).toEqual(minutes.map((_, place) => minutes[0]! + place));
+});
+
+test(
+  "a CloudWatch that hangs loses no data point, and a reboot of the primary ends no monitor",
+  { timeout: 400_000 },
+  async () => {
+    const pid = running(join(root, "cloudwatch.pid"))!;
+    const [monitor] = cloud.pids(deployment, "-monitor");
+    const directory = cloud.directoryOf(deployment, "-monitor");
+    const names = readdirSync(directory, { recursive: true, encoding: "utf8" });
+    const log = join(directory, names.find((name) => name.endsWith("monitor.log")) ?? "");
+    const before = readFileSync(log, "utf8").length;
+    const logged = (text: string) =>
+      waitUntil(text, () => readFileSync(log, "utf8").slice(before).includes(text), slowest);
+    process.kill(pid, "SIGSTOP");
+    const since = clock.now() / 1000;
+    try {
+      const endpoint = urlOf(rdsApi, cloud.root)!;
+      const { identifier } = cloud.outputs()["primary"] as { identifier: string };
+      const rds = new RDSClient({ region, endpoint, credentials: keysOf(cloud.root) });
+      await rds.send(new RebootDBInstanceCommand({ DBInstanceIdentifier: identifier }));
+      await logged("CloudWatch takes no metrics; they are kept");
+    } finally {
+      process.kill(pid, "SIGCONT");
+    }
+    await logged('"CloudWatch takes metrics again","lost":0');
+    await readyAgain("primary");
+    const until = clock.now() / 1000;
+    const minutes = [...(await published("SourcesFailing", 60)).keys()];
+    for (let at = Math.ceil(since / 60) * 60; at < until - 120; at += 60) expect(minutes).toContain(at);
+    expect(cloud.pids(deployment, "-monitor")).toEqual([monitor]);
+    expect(told("primary-not-writing")).toEqual([]);
+  },
+);
 
 test("a monitor that was killed is missed, by one alarm and not by thirty, as the minutes to come will show", async () => {
   for (const pid of cloud.pids(deployment, "-monitor")) process.kill(pid, "SIGKILL");
@@ -266,7 +342,7 @@ test("a monitor that was killed is missed, by one alarm and not by thirty, as th
   const store = Store.from(readJson<unknown>(files(root).metrics, []));
   const evaluator = new Evaluator(store, readStates(root), (action) => actions.push(action));
   const alarms = readAlarms(root);
-  const now = Math.ceil(Date.now() / 10_000) * 10;
+  const now = Math.ceil(clock.now() / 10_000) * 10;
   for (let second = 0; second <= 420; second += 10) evaluator.evaluate(alarms, now + second);
   expect(actions.filter(({ state }) => state === "ALARM").map(({ alarm }) => alarm)).toEqual([
     fullName("monitor-silent"),

@@ -1,6 +1,7 @@
 /** CloudWatch on this machine: one process for all regions, which takes metrics and evaluates alarms every ten seconds. */
 import { appendFileSync } from "node:fs";
 import { createServer } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
 import { readIfThere, writeWhole } from "../../host/files";
 import { AwsError } from "../account";
 import { dashboardFile, files, readAlarms, readJson, readStates } from "./definitions";
@@ -19,15 +20,17 @@ const now = () => Date.now() / 1000;
 
 const save = () => writeWhole(paths.metrics, JSON.stringify(store));
 
-function round(): void {
-  try {
-    evaluator.evaluate(readAlarms(root), now());
-    writeWhole(paths.states, JSON.stringify(states));
-  } catch (error) {
-    console.error((error as Error).message);
+async function evaluateForEver(): Promise<never> {
+  for (;;) {
+    try {
+      evaluator.evaluate(readAlarms(root), now());
+      writeWhole(paths.states, JSON.stringify(states));
+    } catch (error) {
+      console.error((error as Error).message);
+    }
+    // Until the next whole ten seconds.
+    await sleep(10_000 - (Date.now() % 10_000));
   }
-  // The next whole ten seconds.
-  setTimeout(round, 10_000 - (Date.now() % 10_000));
 }
 
 const server = createServer((request, response) => {
@@ -60,4 +63,4 @@ setInterval(() => {
   store.forgetBefore(now());
   save();
 }, 60_000);
-round();
+void evaluateForEver();
