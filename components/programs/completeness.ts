@@ -54,7 +54,11 @@ export class Completeness extends pulumi.ComponentResource {
           template: program.template,
         },
       },
-      { parent: this, customTimeouts: { create: `${deadline + 60}s`, update: `${deadline + 60}s` } },
+      {
+        parent: this,
+        dependsOn: program.dependsOn,
+        customTimeouts: { create: `${deadline + 60}s`, update: `${deadline + 60}s` },
+      },
     );
 
     this.registerOutputs({ job: this.job.metadata.name });
