@@ -7,12 +7,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { bundleOps } from "../components/programs/opsBundle";
 import { freePort } from "../cloud/host/ports";
 import { roles } from "../ops/roles";
-import { compare, cpuSeconds, pgbench, printTable, type Lab } from "./lab";
+import { compare, cpuSeconds, median, pgbench, printTable, processSeconds, type Lab } from "./lab";
 import { insertScript } from "./payload";
 
 /**
- * What the monitor, as it is deployed, takes from the primary: rounds of inserts with it and without, and the time of a core that
- * the whole server uses meanwhile when nothing else asks it.
+ * What the monitor, as it is deployed, takes from the primary: rounds of inserts with it and without, its sessions' share of the CPU time
+ * meanwhile, which says more than two rates that differ by chance, and the time of a core that the server uses when nothing else asks it.
  */
 export async function watching(lab: Lab): Promise<void> {
   const program = join(lab.dir, "monitor.js");
@@ -20,10 +20,17 @@ export async function watching(lab: Lab): Promise<void> {
   const seconds = lab.quick ? 10 : 30;
   const rounds = lab.quick ? 2 : 5;
   const insert = () => pgbench(lab, lab.whole.url(roles.app), insertScript("receipts", 64), { clients: 16, seconds });
+  const shares: number[] = [];
+  const insertWatched = async () => {
+    const [server, monitor] = [cpuSeconds(lab.server), await sessionSeconds(lab)];
+    const rate = await insert();
+    shares.push((100 * ((await sessionSeconds(lab)) - monitor)) / (cpuSeconds(lab.server) - server));
+    return rate;
+  };
   const inserts = await compare(
     [
       { name: "inserts alone", measure: insert },
-      { name: "inserts, watched", measure: () => withMonitor(lab, program, insert) },
+      { name: "inserts, watched", measure: () => withMonitor(lab, program, insertWatched) },
     ],
     rounds,
     () => lab.owner.whole.query("truncate receipts, audit.receipt_history"),
@@ -32,6 +39,11 @@ export async function watching(lab: Lab): Promise<void> {
     "Watching",
     ["", "inserts/s", "ratio"],
     inserts.map(({ name, median, ratio }) => [name, median, ratio]),
+  );
+  printTable(
+    "The monitor's sessions, of the server's CPU time under these inserts",
+    ["median, %", "least", "most"],
+    [[median(shares), Math.min(...shares), Math.max(...shares)]],
   );
   // With what the last round has written. A minute: some sources are asked no oftener.
   const minute = async () => {
@@ -45,6 +57,13 @@ export async function watching(lab: Lab): Promise<void> {
     ["alone, ms a second", "watched"],
     [[alone, watched]],
   );
+}
+
+/** CPU time of the monitor's sessions: they stay for as long as it does. */
+async function sessionSeconds({ owner }: Lab): Promise<number> {
+  const sessions = "select pid from pg_stat_activity where usename = $1";
+  const { rows } = await owner.whole.query<{ pid: number }>(sessions, [roles.monitor]);
+  return rows.reduce((sum, { pid }) => sum + processSeconds(pid), 0);
 }
 
 /** Measures once the monitor has asked every source once; its metrics go to an endpoint that takes them. */
