@@ -1,7 +1,7 @@
 /** What is read from the bucket is what its manifest names, or is refused before it can do harm. */
 import { Readable } from "node:stream";
 import { gzipSync } from "node:zlib";
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { expect, test } from "vitest";
 import type { Bucket } from "../../ops/archive/bucket";
 import { readCompressed, type Compressed } from "../../ops/archive/stored";
@@ -44,9 +44,10 @@ test("rows come out as they went in, however long one is and wherever the pieces
 });
 
 test("an object that unpacks to more than its manifest names is refused there, not at its end", async () => {
-  const bomb = stored(Buffer.from("one\n"), Buffer.alloc(40_000_000));
-  await expect(lines(bomb)).rejects.toThrow("segments/1.gz in the bucket backups is not what its manifest names");
-  expect(bomb.read()).toBeLessThan(0.5);
+  // Much more than what streams read ahead: 64 KiB each from Node.js 22 on.
+  const large = stored(Buffer.from("one\n"), randomBytes(4_000_000));
+  await expect(lines(large)).rejects.toThrow("segments/1.gz in the bucket backups is not what its manifest names");
+  expect(large.read()).toBeLessThan(0.5);
 });
 
 test("a last row without its end is refused", async () => {
