@@ -3,12 +3,12 @@ import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /** The longest files of each room that has some. */
-const longest = ["alarms", "rollouts", "deployment", "drill", "verify", "pointInTime"].map(
-  (name) => `/${name}.test.ts`,
-);
+const longest = ["alarms", "rollouts", "deployment", "drill", "verify"].map((name) => `/${name}.test.ts`);
 
-/** They wait most of their time: for alarms, for rollouts, for what hangs. `test/run.sh` has them run beside all others. */
-const waiting = ["alarms", "hungPooler", "rollouts"].map((name) => `test/local/${name}.test.ts`);
+/** They wait most of their time: for alarms, for rollouts, for servers, for what hangs. `test/run.sh` has them run beside all others. */
+const waiting = ["alarms", "drill", "failover", "hungPooler", "pointInTime", "rollouts"].map(
+  (name) => `test/local/${name}.test.ts`,
+);
 
 /** Begins with what takes longest, so that everything else is done meanwhile, and nothing is waited for at the end. */
 class LongestFirst extends BaseSequencer {
@@ -64,6 +64,7 @@ export default defineConfig({
         test: {
           name: "waiting",
           include: waiting,
+          globalSetup: "test/servers.ts",
           testTimeout: 120_000,
           hookTimeout: 180_000,
         },
