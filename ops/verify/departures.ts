@@ -3,7 +3,7 @@
  * last one from before a month left has it. Whoever removes receipts that were imported, and dated before the first month or into one
  * that had left, finds no month to name that these dumps had then. A dump that is gone or cannot be read is told, and hides no other one.
  */
-import type { Bucket } from "../archive/bucket";
+import { isLocked, type Bucket } from "../archive/bucket";
 import { goneBetween } from "../archive/check";
 import { dumpFolder, dumpKey } from "../archive/keys";
 import { allIn, lastThat, readOf, type Found } from "../archive/newest";
@@ -25,12 +25,17 @@ export interface Departures {
 export async function compareDepartures(bucket: Bucket, checkpoints: readonly Checkpoint[]): Promise<Departures> {
   const departures: Departures = { findings: [], unverified: [], left: [] };
   if (checkpoints.length === 0) return departures;
-  const all: Found[] = [];
-  for await (const found of allIn(bucket, dumpFolder)) all.push(found);
   const wrong = (message: string) => departures.findings.push({ kind: "altered-archive", message });
-  for (const [i, { number }] of all.entries()) {
-    const last = all[i - 1]?.number;
-    if (last !== undefined && number > last + 1) wrong(goneBetween(dumpKey, last, number));
+  const all: Found[] = [];
+  for await (const found of allIn(bucket, dumpFolder)) {
+    const last = all.at(-1)?.number;
+    if (last !== undefined && found.number > last + 1) {
+      // Where the time of the one after them is over, so is theirs: those before are held, and do not know what came to be meanwhile.
+      if (isLocked(await bucket.lockedUntil(dumpKey(found.number), found.version)))
+        wrong(goneBetween(dumpKey, last, found.number));
+      else all.length = 0;
+    }
+    all.push(found);
   }
   const read = reader(bucket, wrong);
   for (const point of firstAndLast(checkpoints)) {

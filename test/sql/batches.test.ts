@@ -171,6 +171,25 @@ describe("a batch is whole", () => {
     expect(await chainFaults(auditor)).toEqual([]);
   });
 
+  it.each(["chain_heads", "history_heads"])(
+    "also where a hint of %s leads to another agent's head, which is there",
+    async (heads) => {
+      await app.query(batch(2, 2, true));
+      const { rows } = await auditor.query<{ at: string; slot: number }>(
+        `select ctid::text as at, hashtext('agent-0') & 127 as slot from audit.${heads} where agent = 'agent-1'`,
+      );
+      await app.query("set audit.batch = 'on'");
+      await app.query("select set_config($1, $2, false)", [`audit.${heads}_${rows[0]?.slot}`, rows[0]?.at]);
+      await app.query(batch(1, 1, true));
+      expect(await chainFaults(auditor)).toEqual([]);
+      const ends = await auditor.query(`select agent, seq::int from audit.${heads} order by agent`);
+      expect(ends.rows).toEqual([
+        { agent: "agent-0", seq: 2 },
+        { agent: "agent-1", seq: 1 },
+      ]);
+    },
+  );
+
   it.each([
     ["chain_heads", "an INSERT", () => batch(1, 1)],
     ["history_heads", "a change", (n: number) => `update receipts set rekor_entry_id = '${n}' where chain_seq = ${n}`],
