@@ -10,6 +10,7 @@ Environment:
   DATABASE_URL     the owner's URL of an empty database, straight to the server (or DATABASE_URL_FILE: a file with it)
   BACKUP_BUCKET    the bucket's name
   BACKUP_REGION    its region
+  BACKUP_BUCKET_OWNER  the account that the bucket must be of (default: whoever's it is)
   MIGRATIONS_DIR   directory of the NNN_slug.sql files (default ./sql)
   MONTHS_AHEAD     months of partitions to have ahead of today (default 3)
   AWS_…            credentials, as every program on the AWS SDK reads them; AWS_ENDPOINT_URL_S3 for another S3 than AWS'

@@ -1,7 +1,8 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { PodIdentityArgs } from "../aws/podIdentity";
-import { archiveReaderStatements, type BackupBucket } from "../backup/bucketRights";
+import { archiveReaderStatements } from "../backup/bucketRights";
+import { bucketEnv, type FoundBucket } from "./bucketEnv";
 import type { DatabaseConnection } from "./databaseConnection";
 import { evictionIsNoFailure } from "./jobFailures";
 import { opsProgram, type OpsProgramArgs } from "./opsProgram";
@@ -12,7 +13,7 @@ export interface CompletenessArgs
     Pick<PodIdentityArgs, "region" | "eksClusterName" | "permissionsBoundaryArn" | "tags"> {
   /** As the verifier, to the server that was promoted. */
   database: DatabaseConnection;
-  backups: BackupBucket & { bucketName: pulumi.Input<string> };
+  backups: FoundBucket;
   /** Whether the deployment goes on where receipts are missing. */
   acceptMissing: boolean;
 }
@@ -38,7 +39,7 @@ export class Completeness extends pulumi.ComponentResource {
           description: "Authensor: who names missing receipts reads the backup bucket",
           statements: archiveReaderStatements(backups),
         },
-        env: { BACKUP_BUCKET: backups.bucketName, BACKUP_REGION: backups.region },
+        env: bucketEnv(backups),
       },
       this,
     );

@@ -1,6 +1,7 @@
 import type { Input } from "@pulumi/pulumi";
 import type { DrillTarget } from "../backup/drillRights";
 import type { EgressRule } from "../pods/networkRules";
+import type { FoundBucket } from "./bucketEnv";
 import type { ConnectionName, OfPooler, OfReplica } from "./databaseConnection";
 
 /** What an entry may be made of; index.ts has the values. */
@@ -9,8 +10,8 @@ export interface ScheduledInputs {
   environment: string;
   /** Months of partitions to have ahead of today. */
   monthsAhead: number;
-  /** The locked bucket; `owner`: the account that it must be of. Default: whoever's it is. */
-  backups: { bucketName: Input<string>; arn: Input<string>; region: string; keyArn: Input<string>; owner?: string };
+  /** The locked bucket. */
+  backups: FoundBucket;
   /** Flaws of archived rows that were looked into. */
   archiveKnownFlaws: number;
   /** Days that a month is over before its segments become one archive. */

@@ -2,6 +2,7 @@ import { archiveReaderStatements, archiverStatements, holdStatements } from "../
 import { drillStatements } from "../backup/drillRights";
 import { databaseEgress } from "../pods/networkRules";
 import { databaseCaName, trustPath } from "../pods/trust";
+import { bucketEnv } from "./bucketEnv";
 import { expectationsEnv, expectationsPath } from "./expectationsPath";
 import { type Features, type ScheduledInputs, type ScheduledProgram, sourceOf } from "./scheduledProgram";
 import { sqlPath } from "./sqlPath";
@@ -22,16 +23,14 @@ const verification = {
   files: ({ migrations }: ScheduledInputs) => ({ [expectationsPath]: migrations.expectations }),
 } as const;
 
-const bucketEnv = ({ backups, archiveKnownFlaws }: ScheduledInputs) => ({
-  BACKUP_BUCKET: backups.bucketName,
-  BACKUP_REGION: backups.region,
-  ...(backups.owner !== undefined && { BACKUP_BUCKET_OWNER: backups.owner }),
+const archiveEnv = ({ backups, archiveKnownFlaws }: ScheduledInputs) => ({
+  ...bucketEnv(backups),
   ARCHIVE_KNOWN_FLAWS: String(archiveKnownFlaws),
 });
 
 /** Its own copy of the trail, and anchors that no owner of the database can change. */
 const readsArchive = {
-  env: (inputs: ScheduledInputs) => ({ ...verification.env(), ...bucketEnv(inputs) }),
+  env: (inputs: ScheduledInputs) => ({ ...verification.env(), ...archiveEnv(inputs) }),
   aws: ({ backups }: ScheduledInputs) => ({
     description: "Authensor: who verifies reads the backup bucket",
     statements: archiveReaderStatements(backups),
@@ -75,7 +74,7 @@ export const scheduledPrograms = {
     connection: "archiver",
     databases: { REPLICA: "archiverReplica" },
     connections: 1,
-    env: (inputs) => ({ ENVIRONMENT: inputs.environment, ...bucketEnv(inputs) }),
+    env: (inputs) => ({ ENVIRONMENT: inputs.environment, ...archiveEnv(inputs) }),
     aws: ({ backups }) => ({
       description: "Authensor: the archiver writes to the backup bucket, and reads what is there",
       statements: archiverStatements(backups),
@@ -91,7 +90,7 @@ export const scheduledPrograms = {
     connections: 1,
     env: (inputs) => ({
       ENVIRONMENT: inputs.environment,
-      ...bucketEnv(inputs),
+      ...archiveEnv(inputs),
       ARCHIVE_DELAY_DAYS: String(inputs.archiveDelayDays),
     }),
     aws: ({ backups }) => ({
@@ -108,7 +107,7 @@ export const scheduledPrograms = {
     connection: "archiver",
     connections: 1,
     args: ["apply"],
-    env: bucketEnv,
+    env: archiveEnv,
     aws: ({ backups }) => ({
       description: "Authensor: who holds months from expiring reads the backup bucket, and places legal holds",
       statements: holdStatements(backups),
@@ -124,7 +123,7 @@ export const scheduledPrograms = {
     connection: "maintenance",
     connections: 1,
     env: (inputs) => ({
-      ...bucketEnv(inputs),
+      ...archiveEnv(inputs),
       ARCHIVE_DELAY_DAYS: String(inputs.archiveDelayDays),
       ONLINE_MONTHS: String(inputs.onlineMonths),
       LOCK_PATIENCE_SECONDS: patienceSeconds,
@@ -182,7 +181,7 @@ export const scheduledPrograms = {
       // A failover takes one to two minutes.
       CONNECT_TIMEOUT_SECONDS: "180",
       ENVIRONMENT: inputs.environment,
-      ...bucketEnv(inputs),
+      ...archiveEnv(inputs),
       COPIES_ARN: inputs.drill!.copiesArn,
       SUBNET_GROUP: inputs.drill!.subnetGroup,
       SECURITY_GROUP: inputs.drill!.securityGroup,
@@ -204,7 +203,7 @@ export const scheduledPrograms = {
     // With --archived it reads months of the bucket.
     deadline: 6 * 3600,
     args: ["--latest"],
-    env: bucketEnv,
+    env: archiveEnv,
     aws: ({ backups }) => ({
       description: "Authensor: who searches the archives of months reads the backup bucket",
       statements: archiveReaderStatements(backups),

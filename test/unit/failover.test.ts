@@ -16,6 +16,8 @@ const key = (name: string) => `authensor-database:${name}`;
 const { [key("replicaZones")]: _, ...prod } = configOf("prod");
 const prepared = { ...prod, [key("replicaEksClusterName")]: "platform-west" };
 const instance = "aws:rds/instance:Instance";
+/** What the state of a stack says that has failed over. */
+const failedOver = { "pulumi:index:Stash": () => ({ output: { lostRegion: lost } }) };
 
 let before: Entry[];
 let stays: Entry[];
@@ -157,12 +159,23 @@ describe("what lets anything be sealed", () => {
     expect(argsIn(after)).toBe('"args":[]');
     expect(argsIn(entries)).toBe('"args":["--accept"]');
   });
+
+  test("takes nobody else's bucket for that of another account", async () => {
+    const config = {
+      ...prepared,
+      [key("failedOver")]: "true",
+      [key("backupBucketArn")]: "arn:aws:s3:::their-backups",
+      [key("backupBucketKmsKeyArn")]: "arn:aws:kms:eu-north-1:210987654321:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+    };
+    const world = await record<unknown>(program, { stack: "prod", config, computed: failedOver });
+    const { inputs } = world.one("kubernetes:batch/v1:Job", "authensor-prod-missing");
+    expect(JSON.stringify(inputs)).toContain('{"name":"BACKUP_BUCKET_OWNER","value":"210987654321"}');
+  });
 });
 
 test("the policy pack for production is kept to but for a standby in another zone and alarms about a replica, as docs/failover.md says", async () => {
-  const computed = { "pulumi:index:Stash": () => ({ output: { lostRegion: lost } }) };
   const config = { ...prepared, [key("failedOver")]: "true" };
-  const { resources } = await record<unknown>(program, { stack: "prod", config, computed });
+  const { resources } = await record<unknown>(program, { stack: "prod", config, computed: failedOver });
   const production = configurationOf("production");
   const { violations } = judge(resources, production);
   const stopping = violations.filter(({ rule }) => levelOf(rule, production) === "mandatory").map(({ rule }) => rule);
