@@ -126,9 +126,9 @@ export const identityRules: Rule[] = [
     holds: "KMS keys are renewed every year.",
     reason: "Whoever got hold of a key's material must not read what is written years later.",
     each: {
-      // KMS renews symmetric keys only.
-      "aws:kms/key:Key": ({ enableKeyRotation, customerMasterKeySpec = "SYMMETRIC_DEFAULT" }) =>
-        enableKeyRotation === true || customerMasterKeySpec !== "SYMMETRIC_DEFAULT"
+      // KMS renews symmetric keys only, and none of a key store of one's own.
+      "aws:kms/key:Key": ({ enableKeyRotation, customKeyStoreId, customerMasterKeySpec = "SYMMETRIC_DEFAULT" }) =>
+        enableKeyRotation === true || customerMasterKeySpec !== "SYMMETRIC_DEFAULT" || customKeyStoreId
           ? undefined
           : "enableKeyRotation is not true: set it",
     },

@@ -37,6 +37,20 @@ net.ipv4.tcp_fin_timeout net.ipv4.tcp_keepalive_intvl net.ipv4.tcp_keepalive_pro
   /\s/,
 );
 
+const seLinuxTypes = ["container_t", "container_init_t", "container_kvm_t", "container_engine_t"];
+
+/** Whether it is labelled for SELinux as something else than a container: spc_t is confined by nothing. */
+const choosesLabel = ({ seLinuxOptions }: Properties) => {
+  const { user, role, type } = (seLinuxOptions ?? {}) as Properties;
+  return Boolean(user) || Boolean(role) || (Boolean(type) && !seLinuxTypes.includes(type as string));
+};
+
+/** Whether the node asks another host than the pod, for a probe or a hook of it. */
+const asksElsewhere = ({ livenessProbe, readinessProbe, startupProbe, lifecycle }: Properties) =>
+  [livenessProbe, readinessProbe, startupProbe, lifecycle?.postStart, lifecycle?.preStop].some(
+    (asked?: Properties) => asked?.httpGet?.host || asked?.tcpSocket?.host,
+  );
+
 /** The Pod Security Standard "restricted", https://kubernetes.io/docs/concepts/security/pod-security-standards/ */
 function unrestricted(pod: Properties): string[] {
   const wrong: string[] = ["hostNetwork", "hostPID", "hostIPC"].filter((key) => pod[key] === true);
@@ -64,6 +78,9 @@ function unrestricted(pod: Properties): string[] {
         String((own.seccompProfile ?? ofPod.seccompProfile)?.type),
       ),
       "procMount is not Default": (own.procMount ?? "Default") === "Default",
+      "SELinux has it run as something else than a container": ![ofPod, own].some(choosesLabel),
+      "hostProcess is true": ![ofPod, own].some(({ windowsOptions }) => windowsOptions?.hostProcess === true),
+      "a probe or a hook names a host": !asksElsewhere(container as Properties),
       "AppArmor is off": (own.appArmorProfile ?? ofPod.appArmorProfile)?.type !== "Unconfined",
       "a hostPort is used": listOf(container.ports as Properties).every(({ hostPort }) => !hostPort),
     };

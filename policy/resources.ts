@@ -20,8 +20,9 @@ export function statements(policy: unknown): Properties[] {
   return listOf(document.Statement);
 }
 
-/** Whether a statement is limited by a condition; AWS takes an empty one. */
-export const isConditional = ({ Condition }: Properties) => Object.keys((Condition ?? {}) as Properties).length > 0;
+/** Whether a statement is limited by a condition; an empty one, or an operator that compares nothing, limits nothing. */
+export const isConditional = ({ Condition }: Properties) =>
+  Object.values((Condition ?? {}) as Properties).some((compared) => Object.keys(compared as Properties).length > 0);
 
 /** Whether a principal of a policy is everybody. */
 export const isAnyone = (principal: unknown) =>

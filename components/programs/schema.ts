@@ -17,7 +17,7 @@ export interface SchemaArgs
   connections: Pick<DatabaseConnections, "owner" | "ownerReplica">;
   /** The programs' texts. */
   bundles: Readonly<Record<"reboot" | "migrate", string>>;
-  /** What the database is told of the deployment. Default: 3 months ahead, and no limits of connections. */
+  /** What the database is told of the deployment; of what is left out, 3 months ahead and no limits of connections. */
   expectations: Partial<Omit<Expectations, "parameters">> & Pick<Expectations, "programs">;
   /** Whether the servers are rebooted where changed parameters wait for it. Default: false. */
   rebootForParameters?: boolean;

@@ -270,6 +270,33 @@ const breaking: Record<string, [stack: Recorded[], resource: string, says: RegEx
     ],
     [changed("api", container({ securityContext: { procMount: "Unmasked" } })), "api", /procMount/],
     [changed("api", container({ securityContext: { appArmorProfile: { type: "Unconfined" } } })), "api", /AppArmor/],
+    [changed("api", container({ securityContext: { seLinuxOptions: { type: "spc_t" } } })), "api", /SELinux/],
+    [
+      changed("api", {
+        spec: {
+          template: {
+            spec: { ...pod, securityContext: { ...pod.securityContext, seLinuxOptions: { user: "system_u" } } },
+          },
+        },
+      }),
+      "api",
+      /^container api: SELinux/,
+    ],
+    [
+      changed("api", container({ securityContext: { windowsOptions: { hostProcess: true } } })),
+      "api",
+      /hostProcess is true/,
+    ],
+    [
+      changed("api", container({ livenessProbe: { httpGet: { host: "169.254.169.254", port: 80 } } })),
+      "api",
+      /^container api: a probe or a hook names a host$/,
+    ],
+    [
+      changed("api", container({ lifecycle: { preStop: { tcpSocket: { host: "10.0.0.1", port: 80 } } } })),
+      "api",
+      /names a host/,
+    ],
     [
       changed("api", container({ securityContext: { capabilities: { drop: ["ALL"] } } })),
       "api",
@@ -348,7 +375,11 @@ const breaking: Record<string, [stack: Recorded[], resource: string, says: RegEx
     ],
     [changed("reads", allows({ Action: "s3:GetObject", NotResource: "arn:aws:s3:::papers" })), "reads", /NotResource/],
     [changed("reads", allows({ Action: "s3:GetObject", Resource: ["arn:aws:s3:::*"] })), "reads", /on every resource/],
-    [changed("reads", allows({ Action: "s3:GetObject", Resource: "*", Condition: {} })), "reads", /on every resource/],
+    ...[{}, { StringEquals: {} }].map((Condition): [Recorded[], string, RegExp] => [
+      changed("reads", allows({ Action: "s3:GetObject", Resource: "*", Condition })),
+      "reads",
+      /on every resource/,
+    ]),
   ],
   "iam-no-role-for-anyone": [
     [
@@ -421,10 +452,11 @@ describe.each(Object.entries(breaking))("%s", (rule, cases) => {
 });
 
 test("a key that KMS does not renew, and a network's private block, break no rule", () => {
-  expect(judge(changed("key", { enableKeyRotation: undefined, customerMasterKeySpec: "RSA_4096" }))).toEqual({
-    violations: [],
-    unjudged: [],
-  });
+  for (const renewedByNobody of [{ customerMasterKeySpec: "RSA_4096" }, { customKeyStoreId: "cks-1" }])
+    expect(judge(changed("key", { enableKeyRotation: undefined, ...renewedByNobody }))).toEqual({
+      violations: [],
+      unjudged: [],
+    });
   expect(judge(changed("way-in", { cidrIpv4: "10.0.0.0/8" })).violations).toEqual([]);
 });
 
