@@ -201,7 +201,8 @@ export function terminal(review: Review): string {
 
 /** What GitHub takes as a comment. */
 export const mostCharacters = 65_536;
-const mostItems = 15;
+/** Items of a section; the second, where a comment has no room for so many of each: all sections have it then. */
+const mostItems = [15, 5];
 const mostOfItem = 600;
 
 /** By this a pipeline finds the comment that it made before. */
@@ -210,15 +211,23 @@ export const marker = (stack: string) => `<!-- authensor review ${stack.replace(
 export function markdown(review: Review): string {
   const quote = (text: string) => code(plain(text).slice(0, 300));
   const stop = verdict(review, quote).map((line) => `> **${line.split(":")[0]}:**${line.slice(line.indexOf(":") + 1)}`);
-  const sections = sectionsOf(review, quote, escaped).map(({ title, items }) => {
-    const shownItems = items.slice(0, mostItems).map((item) => `- ${whole(item)}`);
-    const more = items.length > mostItems ? [`- and ${items.length - mostItems} more, in the job's log`] : [];
-    return `**${title}**\n\n${[...shownItems, ...more].join("\n")}`;
-  });
-  const head = [marker(review.stack), `### ${escaped(headline(review))}`, ...stop, ...sections].join("\n\n");
+  const all = sectionsOf(review, quote, escaped);
+  const heads = mostItems.map((most) =>
+    [
+      ...[marker(review.stack), `### ${escaped(headline(review))}`, ...stop],
+      ...all.map((section) => inMarkdown(section, most)),
+    ].join("\n\n"),
+  );
+  const head = heads.find(({ length }) => length < mostCharacters - 300) ?? heads.at(-1)!;
   const lines = diffLines(review);
   if (lines.length === 0) return `${head}\n`;
   return `${head}\n\n${details(lines, mostCharacters - head.length - 300)}\n`;
+}
+
+function inMarkdown({ title, items }: Section, most: number): string {
+  const shownItems = items.slice(0, most).map((item) => `- ${whole(item)}`);
+  const more = items.length > most ? [`- and ${items.length - most} more, in the job's log`] : [];
+  return `**${title}**\n\n${[...shownItems, ...more].join("\n")}`;
 }
 
 /** An item is kept whole or not at all: half of a quotation would let its text out of it. */

@@ -281,6 +281,27 @@ describe("hostile names", () => {
     expect(markdown(review)).toMatch(/and \d+ lines more, in the job's log/);
   });
 
+  test("fit into a comment also where each section has its longest items", () => {
+    const longest = "x".repeat(270);
+    const items = <T>(item: (name: string) => T) =>
+      Array.from({ length: 20 }, (_, index) => item(`${longest}${index}`));
+    const rules = items((rule) => ({ rule, what: "y".repeat(270), names: ["n"] }));
+    const full: typeof review = {
+      ...review,
+      policies: { stack: undefined, whole: false, mandatory: rules, advisory: rules, unjudged: rules },
+      unguarded: items((name) => ({ name, what: "z".repeat(300) })),
+      settings: items((key) => ({ key, before: "b".repeat(80), after: "a".repeat(80) })),
+      interruptions: items((name) => ({ what: "w".repeat(250), howLong: "not known", source: "s", names: [name] })),
+      costs: items((what) => ({ what, usd: 1 })),
+      allowedInVain: items((name) => name),
+      diagnostics: ["error", "warning"].flatMap((severity) => items((message) => ({ severity, message }))),
+      losses: items((name) => ({ ...review.losses[0]!, change: { ...review.losses[0]!.change, name } })),
+      strangers: items((name) => ({ ...review.losses[0]!.change, name })),
+    };
+    expect(markdown(full).length).toBeLessThanOrEqual(mostCharacters);
+    expect(markdown(full)).toMatch(/and \d+ more, in the job's log/);
+  });
+
   test("stay text in Markdown: no tag, no emphasis, no link of theirs", () => {
     for (const one of [review, few]) {
       const html = markdownIt({ html: true }).render(markdown(one));
