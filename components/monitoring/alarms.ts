@@ -19,7 +19,7 @@ export interface AlarmsArgs
   /** The deployment's name: the metrics' dimension. */
   environment: string;
   primary: Server;
-  /** ARNs of KMS keys to use for the topics, each of the region that it is named after. Default: one is made in each. */
+  /** ARNs of KMS keys to use for the topics, each of the region that it is named after; where none is named, one is made. */
   kmsKeyArns: { primary?: string | undefined; replica?: string | undefined };
   /** Default: there is none. */
   replica?: Server | undefined;
