@@ -26,7 +26,7 @@ export interface Running {
 
 export class LocalCloud {
   /** Closed to everybody else, as somebody's home directory may be. */
-  readonly directory = mkdtempSync(join(tmpdir(), "authensor-local-"));
+  readonly directory = mkdtempSync(join(process.env["TEST_CLOUDS_DIR"] ?? tmpdir(), "authensor-local-"));
 
   begin(...args: string[]): Running {
     const child = spawn(launcher, args, {
