@@ -2,7 +2,8 @@
 import type { Command } from "commander";
 import { connectBucket } from "./archive/bucket";
 import { databaseUrl, withConnection } from "./database";
-import { compare, type Compared, type MissingReceipt } from "./missing/receipts";
+import { compare, type Compared } from "./missing/compare";
+import type { MissingReceipt } from "./missing/receipts";
 import { Failure, runProgram, textSetting, type Context } from "./program";
 import { named } from "./verify/findings";
 
@@ -25,23 +26,27 @@ async function missing({ accept }: { accept?: true }, { log, signal }: Context):
   );
   const connection = { url: databaseUrl(), applicationName: "authensor-missing", signal };
   const compared = await withConnection(connection, (client) => compare(client, bucket));
-  const verdict = judge(compared, bucket.name);
-  if (!verdict) return log.info("the database has every receipt that the bucket has", compared?.upTo);
+  const { upTo, heartbeat, receipts } = compared;
+  const verdict = judge(compared);
+  if (verdict === "") return log.info("the database has every receipt that the bucket has", { ...upTo, heartbeat });
   if (!accept)
     throw new Failure(verdict, [
-      ...(compared?.receipts ?? []).map(inWords),
+      ...receipts.map(inWords),
+      `The bucket's newest manifest is of ${upTo?.at ?? "no time"}, the last heartbeat in this database of ${heartbeat}: what was acknowledged after both is known to nobody.`,
       "What is in the bucket stays there. To go on all the same: acceptMissing true, and deploy again (docs/failover.md).",
     ]);
-  log.info(`${verdict}; accepted`, { receipts: compared?.receipts });
+  log.warn(`${verdict}; accepted`, { ...upTo, heartbeat, receipts });
 }
 
-/** What is wrong; undefined where nothing is. */
-function judge(compared: Compared | undefined, bucket: string): string | undefined {
-  if (!compared) return `nothing was archived into the bucket ${bucket}: what the database lacks cannot be told`;
-  const { receipts, changes } = compared;
-  return receipts.length + changes === 0
-    ? undefined
-    : `the bucket has ${receipts.length} receipts and ${changes} changes of receipts that the database has not`;
+/** What is wrong; nothing where all that is in the bucket is here. */
+function judge({ lacking: { receipts, changes, imports }, problems }: Compared): string {
+  const lacks =
+    receipts + changes + imports === 0
+      ? []
+      : [
+          `the database lacks what the bucket has: receipts: ${receipts}, changes of receipts: ${changes}, imports: ${imports}`,
+        ];
+  return [...lacks, ...problems].join("; ");
 }
 
 void runProgram(

@@ -1,11 +1,9 @@
-/** What the bucket has of chains beyond where they end in a database: what was archived before a failover and never reached the replica. */
-import type pg from "pg";
+/** Names receipts that only the bucket has: what was archived before a failover and never reached the replica. */
 import type { Bucket } from "../archive/bucket";
 import { readLine } from "../archive/lines";
 import type { Manifest } from "../archive/manifest";
-import { manifestNumbered, newestManifest } from "../archive/newest";
+import { manifestNumbered } from "../archive/newest";
 import { readSegment } from "../archive/segment";
-import { takeAnchor } from "../takeAnchor";
 
 export interface MissingReceipt {
   id: string;
@@ -14,37 +12,16 @@ export interface MissingReceipt {
   sealedAt: string;
 }
 
-export interface Compared {
-  /** The newest manifest, and when it was written. */
-  upTo: { number: number; at: string };
-  receipts: MissingReceipt[];
-  /** Changes of receipts that only the bucket has. */
-  changes: number;
-}
+/** By agent: the first place that only the bucket has. */
+type Gaps = ReadonlyMap<string, { from: number }>;
 
-/** By agent: the last place in the bucket, and in the database. */
-type Gaps = Map<string, { from: number; to: number }>;
-
-/** Undefined where the bucket has no manifest: then it cannot be told. */
-export async function compare(client: pg.Client, bucket: Bucket): Promise<Compared | undefined> {
-  const newest = await newestManifest(bucket);
-  if (!newest) return undefined;
-  const { manifest } = newest;
-  const heads = new Map((await takeAnchor(client)).chains.map((chain) => [chain.agent, chain]));
-  const gaps: Gaps = new Map();
-  let changes = 0;
-  for (const { agent, seq, history_seq } of manifest.chains) {
-    const head = heads.get(agent) ?? { seq: 0, history_seq: 0 };
-    if (seq > head.seq) gaps.set(agent, { from: head.seq + 1, to: seq });
-    changes += Math.max(0, history_seq - head.history_seq);
-  }
-  const upTo = { number: manifest.archive.number, at: manifest.as_of };
-  return { upTo, receipts: await read(bucket, manifest, gaps), changes };
-}
-
-/** From the newest segment back, until each gap's first receipt was read. */
-async function read(bucket: Bucket, newest: Manifest, gaps: Gaps): Promise<MissingReceipt[]> {
-  const found: MissingReceipt[] = [];
+/** From the newest segment back, until each gap's first receipt was read. What was found is kept where a segment cannot be read. */
+export async function nameReceipts(
+  bucket: Bucket,
+  newest: Manifest,
+  gaps: Gaps,
+  found: MissingReceipt[],
+): Promise<void> {
   const open = new Set(gaps.keys());
   for (let manifest = newest; open.size > 0; manifest = await manifestNumbered(bucket, manifest.archive.number - 1)) {
     const pieces = manifest.archive.pieces.filter(({ chain, agent }) => chain === "receipts" && open.has(agent));
@@ -53,7 +30,7 @@ async function read(bucket: Bucket, newest: Manifest, gaps: Gaps): Promise<Missi
         found.push(...lines.flatMap((line) => missingIn(line, gaps) ?? []));
     for (const { agent, first } of pieces) if (first <= gaps.get(agent)!.from) open.delete(agent);
   }
-  return found.sort((a, b) => (a.agent === b.agent ? a.seq - b.seq : a.agent < b.agent ? -1 : 1));
+  found.sort((a, b) => (a.agent === b.agent ? a.seq - b.seq : a.agent < b.agent ? -1 : 1));
 }
 
 function missingIn(bytes: Buffer, gaps: Gaps): MissingReceipt | undefined {

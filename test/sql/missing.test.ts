@@ -1,12 +1,15 @@
 /** ops/missing: the receipts that were archived and never reached the replica, before it seals anything new. */
+import { cpSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { bucketFiles } from "../../cloud/aws/s3/settings";
 import { Bucket } from "../../ops/archive/bucket";
+import { manifestKey } from "../../ops/archive/keys";
 import { archive } from "../../ops/archive/run";
 import { silentLog } from "../../ops/log";
-import { compare } from "../../ops/missing/receipts";
+import { compare } from "../../ops/missing/compare";
 import { roles } from "../../ops/roles";
 import { startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
-import { newReceipt, storeReceipts, type StoredReceipt } from "../receipts";
+import { insertReceipts, newReceipt, storeReceipts, type StoredReceipt } from "../receipts";
 import { lockedBucket, makeBucket, testRegion, testS3, type TestS3 } from "../s3";
 import { runOps } from "./programs";
 
@@ -24,8 +27,10 @@ const newBucket = (name: string) => {
   return new Bucket(s3.client({ forcePathStyle: true }), name, new AbortController().signal);
 };
 
-async function store(...agents: string[]): Promise<StoredReceipt[]> {
-  const app = await primary.connect(roles.app);
+const store = (...agents: string[]) => storeIn(primary, ...agents);
+
+async function storeIn(database: TestDatabase, ...agents: string[]): Promise<StoredReceipt[]> {
+  const app = await database.connect(roles.app);
   const stored = await storeReceipts(
     app,
     agents.map((actor_id) => newReceipt({ actor_id, decision_outcome: "allow" })),
@@ -67,8 +72,12 @@ afterAll(() => Promise.all([server.stop(), s3.close()]));
 describe("what a promoted server lacks", () => {
   it("is named by id and place, from every segment since, and nothing that it has is", async () => {
     const compared = await comparedWith(behind);
-    expect(compared).toMatchObject({ changes: 1, upTo: { number: 3 } });
-    expect(compared!.receipts.map(({ id, agent, seq }) => [id, agent, seq])).toEqual([
+    expect(compared).toMatchObject({
+      lacking: { receipts: 3, changes: 1, imports: 0 },
+      problems: [],
+      upTo: { number: 3 },
+    });
+    expect(compared.receipts.map(({ id, agent, seq }) => [id, agent, seq])).toEqual([
       [lacking[0]!.id, "a", 4],
       [lacking[1]!.id, "a", 5],
       [lacking[2]!.id, "b", 1],
@@ -77,11 +86,16 @@ describe("what a promoted server lacks", () => {
 
   it("is nothing for a server that has what was archived, and more", async () => {
     await store("a");
-    expect(await comparedWith(primary)).toMatchObject({ receipts: [], changes: 0 });
+    expect(await comparedWith(primary)).toMatchObject({
+      lacking: { receipts: 0, changes: 0, imports: 0 },
+      ...{ receipts: [], problems: [] },
+    });
   });
 
   it("cannot be told by an empty bucket", async () => {
-    expect(await comparedWith(behind, newBucket("empty"))).toBeUndefined();
+    const { upTo, problems } = await comparedWith(behind, newBucket("empty"));
+    expect(upTo).toBeUndefined();
+    expect(problems).toEqual([expect.stringMatching(/^nothing was archived into the bucket empty/)]);
   });
 });
 
@@ -98,8 +112,11 @@ describe("the program", () => {
   it("refuses a server that lacks receipts, naming each, and what to do", async () => {
     const { code, stderr } = await run(behind);
     expect(code).toBe(1);
-    expect(stderr).toMatch(/^missing: the bucket has 3 receipts and 1 changes of receipts that the database has not$/m);
+    expect(stderr).toMatch(
+      /^missing: the database lacks what the bucket has: receipts: 3, changes of receipts: 1, imports: 0$/m,
+    );
     expect(stderr).toContain(`${lacking[1]!.id}: place 5 of agent "a", `);
+    expect(stderr).toMatch(/newest manifest is of 20\S+Z, the last heartbeat in this database of 20\S+Z: what was/);
     expect(stderr).toContain("acceptMissing true, and deploy again (docs/failover.md)");
   });
 
@@ -119,5 +136,45 @@ describe("the program", () => {
     const { code, stdout, stderr } = await run(primary);
     expect(code, stdout + stderr).toBe(0);
     expect(stdout).toContain("the database has every receipt that the bucket has");
+  });
+
+  it("refuses one that has gone on in another branch, as far as the bucket and beyond", async () => {
+    const forked = await server.createDatabase({ copyOf: behind });
+    await storeIn(forked, "a", "a", "a", "b");
+    const { code, stderr } = await run(forked);
+    expect(code).toBe(1);
+    expect(stderr).toContain('receipt 5 of agent "a" is another one than the bucket\'s: the chain has forked');
+    expect(stderr).toContain('receipt 1 of agent "b" is another one than the bucket\'s: the chain has forked');
+  });
+
+  it("refuses one that knows of a newer manifest than the bucket has", async () => {
+    const cut = await server.createDatabase({ copyOf: primary });
+    const superuser = await cut.connect();
+    await superuser.query("update audit.archive set manifest = 9");
+    await superuser.end();
+    const { code, stderr } = await run(cut);
+    expect(code).toBe(1);
+    expect(stderr).toContain("the newest manifest in the bucket backups is 3, and 9 had been written");
+  });
+
+  it("tells by the manifest before what is missing where the newest cannot be read, and goes on where that is accepted", async () => {
+    const junk = newBucket("junk");
+    cpSync(bucketFiles(s3.root, bucket.name).objects, bucketFiles(s3.root, "junk").objects, { recursive: true });
+    await junk.putNew(manifestKey(4), Buffer.from("{}"), "application/json");
+    const { code, stderr } = await run(behind, junk);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(
+      /receipts: 3, changes of receipts: 1, imports: 0; manifests\/000\/000\/004\.json .*is no manifest/,
+    );
+    expect(stderr).toContain(lacking[0]!.id);
+    expect((await run(behind, junk, "--accept")).code).toBe(0);
+  });
+
+  it("counts imports that never came", async () => {
+    const app = await primary.connect(roles.app);
+    await insertReceipts(app, [newReceipt({ actor_id: "imported", created_at: "2019-05-06T07:08:09.000Z" })]);
+    await app.end();
+    await archived();
+    expect((await comparedWith(behind)).lacking).toMatchObject({ imports: 1 });
   });
 });
