@@ -9,55 +9,16 @@ import { forgetRegion, forgetRegionIn, loseRegion } from "./failover/regions";
 import { rehearse, report } from "./failover/rehearsal";
 import { runPsql } from "./psql";
 import { auditorPrograms, runAsAuditor } from "./auditor";
-import { checkout, openEnvironment, type Environment, type OpenOptions } from "./environment";
+import { checkout, type Environment } from "./environment";
 import { health, removeEverything, runCron, stopEverything, table, trouble } from "./operate";
 import { ensurePrerequisites } from "./install";
-import { printer } from "../cloud/progress";
 import { runReview, type ReviewOptions } from "../review/main";
+import { inForeground, interrupt, onInterrupt, progress, requireDeployment, withEnvironment } from "./session";
 import { up, whatNext } from "./up";
-
-const interrupt = new AbortController();
-const progress = printer();
 
 // Who reads may stop reading ("| head"): no reason to stop working.
 process.stdout.on("error", () => undefined);
 process.on("SIGINT", onInterrupt).on("SIGTERM", onInterrupt).on("SIGHUP", onInterrupt);
-
-/** The first lets what is under way be written down; the second does not wait, and the state allows for that too. */
-function onInterrupt(): void {
-  if (interrupt.signal.aborted) process.exit(1);
-  progress.line("stopping; press Ctrl-C again to stop at once");
-  interrupt.abort(
-    new Error("interrupted; run `make local` to continue, `make down` to stop, `make clean` to delete everything"),
-  );
-}
-
-async function withEnvironment<T>(
-  command: string,
-  work: (environment: Environment) => Promise<T>,
-  options: Partial<OpenOptions> = {},
-): Promise<T> {
-  const environment = openEnvironment({ command, progress, signal: interrupt.signal, ...options });
-  try {
-    return await work(environment);
-  } finally {
-    environment.release();
-  }
-}
-
-function requireDeployment({ exists }: Environment): void {
-  if (!exists) throw new Error("no local deployment; run `make local`");
-}
-
-/** Has the terminal belong to another program until it ends; returns that one's exit code. */
-function inForeground(command: string, run: (outputsFile: string) => number): Promise<number> {
-  const look = (environment: Environment) => {
-    requireDeployment(environment);
-    process.removeListener("SIGINT", onInterrupt).on("SIGINT", () => undefined); // the other's: it cancels a query
-    return Promise.resolve(run(environment.outputsFile));
-  };
-  return withEnvironment(`make ${command}`, look, { readOnly: true });
-}
 
 const cli = new Command("authensor")
   .description("Authensor's database on this machine: the production program against real servers")

@@ -4,30 +4,15 @@
  */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { changedPaths, covers, describePaths, withIgnored, type Path } from "./diff";
+import { changedPaths, describePaths, type Path } from "./diff";
 import { contextOf, type Surroundings } from "./context";
 import type { Context, Created, Handler, Properties } from "../handler";
 import { label } from "./label";
 import { reach } from "../lostRegions";
+import { alone, asEntry, ignoring, type Registration, replaces } from "./registration";
 import { stopAll } from "../host/process";
 import { newPhysicalName, type Entry } from "./state";
 import { inReverse } from "./teardown";
-
-/** A custom resource as the program registers it. */
-export interface Registration {
-  urn: string;
-  type: string;
-  name: string;
-  inputs: Properties;
-  dependencies: string[];
-  protect: boolean;
-  retainOnDelete: boolean;
-  ignoreChanges: readonly string[];
-  replaceOnChanges: readonly string[];
-  deleteBeforeReplace?: boolean;
-  /** Where it is; undefined for what is in no region. */
-  region?: string;
-}
 
 export interface EngineOptions extends Surroundings {
   /** What makes resources of a type; undefined for a type nothing is known of. */
@@ -231,22 +216,4 @@ export class Engine {
       throw new ResourceFailed(`${label(entry)}: ${reason}`, { cause: error });
     }
   }
-}
-
-function asEntry(wanted: Registration): Omit<Entry, "id" | "outputs" | "physicalName"> {
-  const { urn, type, name, inputs, dependencies, protect, retainOnDelete, region } = wanted;
-  return { urn, type, name, inputs, dependencies, protect, retainOnDelete, region, phase: "live" };
-}
-
-function alone(wanted: Registration, handler: Handler): boolean {
-  return wanted.deleteBeforeReplace ?? handler.deleteBeforeReplace?.(wanted.inputs) ?? false;
-}
-
-function ignoring(current: Entry, { inputs, ignoreChanges }: Registration): Properties {
-  return withIgnored(current.inputs, inputs, ignoreChanges);
-}
-
-function replaces(handler: Handler, registration: Registration, path: Path): boolean {
-  const patterns = [...(handler.replaceOnChange ?? []), ...registration.replaceOnChanges];
-  return patterns.some((pattern) => covers(pattern, path));
 }

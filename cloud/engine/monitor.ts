@@ -6,7 +6,7 @@ import { runtime } from "@pulumi/pulumi";
 import * as provider from "@pulumi/pulumi/proto/provider_pb";
 import * as resource from "@pulumi/pulumi/proto/resource_pb";
 import { Struct } from "google-protobuf/google/protobuf/struct_pb";
-import type { Registration } from "./engine";
+import type { Registration } from "./registration";
 import type { Created, Invoke, Properties } from "../handler";
 import { regionOf } from "../lostRegions";
 

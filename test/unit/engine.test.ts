@@ -2,7 +2,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { Engine, type Registration } from "../../cloud/engine/engine";
+import { Engine } from "../../cloud/engine/engine";
+import type { Registration } from "../../cloud/engine/registration";
 import type { Handler, Properties, Resource } from "../../cloud/handler";
 import { running } from "../../cloud/host/pidFile";
 import { start } from "../../cloud/host/process";
