@@ -22,13 +22,13 @@ const kept = ["environment", "backupRegion", "postgresVersion", "createNamespace
 
 /**
  * The cluster, and with it everything of Kubernetes, was in the primary's region. The copying of backups is in another, but RDS may want
- * to hear of its end in both; the copies themselves stay.
+ * to hear of its end in both. The copies stay, and with them their key: it is protected, so that a deployment that makes no copies any
+ * more would be refused while the state has it.
  */
-function wasIn(region: string, { type, inputs = {} }: Known): boolean {
+function wasIn(region: string, { urn, type, inputs = {} }: Known): boolean {
   if (type.startsWith("kubernetes:") || type === "pulumi:providers:kubernetes") return true;
   if (!type.startsWith("aws:")) return false;
-  const source = inputs["sourceDbInstanceArn"];
-  return inputs["region"] === region || (typeof source === "string" && source.split(":")[3] === region);
+  return inputs["region"] === region || urn.includes("authensor:backup:BackupReplication$");
 }
 
 /**

@@ -1,3 +1,4 @@
+import { backupRegionsFor } from "../components/backup/backupRegions";
 import type { Settings } from "./table";
 
 /** The settings as the deployment is made from them: what a failover moves is where it has gone. */
@@ -7,8 +8,8 @@ export interface Placed extends Settings {
 }
 
 /**
- * After a failover everything that was of the primary's region is of the replica's, and there is no replica. RDS copies no backups
- * within a region, so that there are none where the bucket is in the replica's.
+ * After a failover everything that was of the primary's region is of the replica's, and there is no replica. Backups are copied only where
+ * RDS is known to do so from there: it would refuse after the promotion, and with it all that is made then.
  */
 export function placed(settings: Settings): Placed {
   const { regions, replica, database, kmsKeyArns, backup } = settings;
@@ -29,6 +30,6 @@ export function placed(settings: Settings): Placed {
       clientSecurityGroupIds: [],
     },
     replica: { ...replica, wanted: false },
-    backup: { ...backup, copies: backup.copies && regions.backup !== regions.replica },
+    backup: { ...backup, copies: backup.copies && backupRegionsFor(regions.replica).includes(regions.backup) },
   };
 }

@@ -92,9 +92,9 @@ export class Replica extends pulumi.ComponentResource {
         protect: args.deletionProtection,
         dependsOn: ground.logGroups,
         // Another subnet group is another VPC. RDS cannot move a replica there ("Updating the VPC for a DB instance"), nor
-        // make a second one while the first is in its VPC (InvalidDBSubnetGroupFault).
-        replaceOnChanges: ["dbSubnetGroupName"],
-        deleteBeforeReplace: true,
+        // make a second one while the first is in its VPC (InvalidDBSubnetGroupFault). Once promoted it has the receipts,
+        // and is never to go first.
+        ...("sourceArn" in args.role && { replaceOnChanges: ["dbSubnetGroupName"], deleteBeforeReplace: true }),
         // The first copy of a large database crosses regions.
         customTimeouts: { create: "4h", update: "3h", delete: "1h" },
       },

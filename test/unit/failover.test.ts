@@ -38,7 +38,9 @@ describe("a state that has forgotten the primary's region", () => {
     expect(stays.filter(({ region }) => region === lost)).toEqual([]);
     expect(stays.filter(({ type }) => type.startsWith("kubernetes:"))).toEqual([]);
     const elsewhere = forgotten.filter(({ region }) => region !== lost);
-    expect(elsewhere.map(({ type }) => type)).toEqual([
+    expect(elsewhere.map(({ type }) => type).sort()).toEqual([
+      "aws:kms/alias:Alias",
+      "aws:kms/key:Key",
       "aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication",
     ]);
     expect(instances(before)).toHaveLength(2);
@@ -120,6 +122,25 @@ describe("the deployment after it", () => {
     expect(went.map(short).filter((what) => kept.test(what))).toEqual([]);
   });
 
+  test.each(["eu-north-1", "eu-west-1"])(
+    "asks for nothing that the engine refuses because it is protected, with the bucket in %s",
+    async (backupRegion) => {
+      const config = { ...prepared, [key("backupRegion")]: backupRegion };
+      const { stays: left } = forget((await deploy(config, [])).entries, lost);
+      const { changed: steps } = await deploy({ ...config, [key("failedOver")]: "true" }, left);
+      const refused = steps.filter((step) => step.protected && ["replaced", "removed"].includes(step.change));
+      expect(refused.map(short)).toEqual([]);
+    },
+  );
+
+  test("never replaces the promoted server for another VPC: it has the receipts", async () => {
+    const elsewhere = after.map((entry) =>
+      entry.type === instance ? { ...entry, inputs: { ...entry.inputs, dbSubnetGroupName: "of-another-vpc" } } : entry,
+    );
+    const { changed: steps } = await deploy({ ...prepared, [key("failedOver")]: "true" }, elsewhere);
+    expect(steps.filter(({ type }) => type === instance).map(short)).toEqual(["rds.Instance replica: updated"]);
+  });
+
   test("has every password that it had: those of the promoted server are in force", () => {
     expect(changed.map(short).filter((what) => what.startsWith("random.RandomPassword"))).toEqual([]);
   });
@@ -190,10 +211,13 @@ describe("the settings", () => {
     expect(placed(settings)).toBe(settings);
   });
 
-  test("have no copies of backups where the bucket is in the region that is left: RDS makes none within a region", () => {
-    const failedOver = { ...raw, failedOver: "true", backupRegion: "eu-west-1" };
-    expect(placed(parseSettings(failedOver)).backup.copies).toBe(false);
-    expect(placed(parseSettings({ ...failedOver, backupRegion: "eu-north-1" })).backup.copies).toBe(true);
+  test.each([
+    ["eu-west-1", "eu-north-1", true],
+    ["eu-west-1", "eu-west-1", false],
+    ["eu-north-1", "us-east-2", false],
+  ])("with the replica in %s and the bucket in %s copy backups where RDS does so: %s", (replica, backup, copies) => {
+    const regions = { replicaRegion: replica, backupRegion: backup };
+    expect(placed(parseSettings({ ...raw, ...regions, failedOver: "true" })).backup.copies).toBe(copies);
   });
 });
 
