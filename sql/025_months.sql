@@ -79,26 +79,46 @@ begin
 end
 $$;
 
--- The seal of a place in a chain, wherever its row is or was; empty before the first, null where nobody knows it.
-create function audit.seal_at(chain text, agent text, seq bigint) returns bytea
+-- The seals of places in an agent's chain, wherever their rows are or were. No index has the places of receipts, so that
+-- all are looked for in one reading of the agent's: of an import that is in no order there are as many as receipts.
+create function audit.seals_at(chain text, agent text, places bigint[]) returns table (seq bigint, seal bytea)
   language sql stable
   set search_path = pg_catalog, pg_temp
-  return case when seq = 0 then ''::bytea else coalesce(
-    (select c.last_seal from audit.checkpoints c
-      where c.chain = seal_at.chain and c.agent = seal_at.agent and c.last_seq = seal_at.seq),
-    case chain
-      when 'history' then
-        (select h.seal from audit.receipt_history h where h.agent = seal_at.agent and h.seq = seal_at.seq limit 1)
-      else
-        (select r.chain_seal from public.receipts r
-          where (r.actor_id = seal_at.agent or seal_at.agent = '' and r.actor_id is null) and r.chain_seq = seal_at.seq
-          limit 1)
-    end)
-  end;
+  -- Nobody knows beforehand how many places there are.
+  set enable_nestloop = off
+as $$
+  with gone as (
+    select c.last_seq, c.last_seal from unnest(places) p (place) join audit.checkpoints c on c.last_seq = p.place
+     where c.chain = seals_at.chain and c.agent = seals_at.agent
+  ), there as materialized (
+    select p.place from unnest(places) p (place) where p.place not in (select g.last_seq from gone g)
+  )
+  select g.last_seq, g.last_seal from gone g
+  union all
+  select r.chain_seq, r.chain_seal from there t join public.receipts r on r.chain_seq = t.place
+   where seals_at.chain = 'receipts' and (r.actor_id = seals_at.agent or seals_at.agent = '' and r.actor_id is null)
+  union all
+  select h.seq, h.seal from there t join audit.receipt_history h on h.seq = t.place
+   where seals_at.chain = 'history' and h.agent = seals_at.agent
+$$;
+
+-- The seals before the stretches of a month whose checkpoints are written.
+create function audit.seals_before(chain text, month regclass) returns table (agent text, seq bigint, seal bytea)
+  language sql stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select b.agent, s.seq, s.seal
+    from (select c.agent, array_agg(c.first_seq - 1) as places
+            from audit.checkpoints c
+           where c.chain = seals_before.chain and c.first_seq > 1
+             and c.source = (select p.relname from pg_class p where p.oid = month)
+           group by c.agent) b
+   cross join lateral audit.seals_at(seals_before.chain, b.agent, b.places) s
+$$;
 
 -- A row of a month that does not follow from the one before it, by what it says itself. Archives have the seals of the
 -- ends: where all rows up to an end follow, they are those that were archived. What is outside the month is asked for
--- only where a stretch of a chain begins.
+-- only where a stretch of a chain begins, as its checkpoints have it (audit.prepare_detach).
 create function audit.unsealed_row(receipts regclass, changes regclass)
   returns table (noun text, agent text, seq bigint)
   language plpgsql stable
@@ -119,25 +139,25 @@ begin
         from sealed s window chain as (partition by s.agent order by s.seq)
     )
     select 'receipt', l.agent, l.seq
-      from linked l
+      from linked l left join audit.seals_before('receipts', %L) b on b.agent = l.agent and b.seq = l.seq - 1
      where (l.hash_follows and l.seal = audit.chain_seal(
-             case when l.last_seq = l.seq - 1 then l.last_seal else audit.seal_at('receipts', l.agent, l.seq - 1) end,
+             case when l.seq = 1 then '' when l.last_seq = l.seq - 1 then l.last_seal else b.seal end,
              l.seq, l.sealed_at, l.content, l.prev_receipt_hash)) is not true
      limit 1
-  $q$, receipts);
+  $q$, receipts, receipts);
   return query execute format($q$
     with linked as (
       select *, lag(h.seal) over chain as last_seal, lag(h.seq) over chain as last_seq
         from %s h window chain as (partition by h.agent order by h.seq)
     )
     select 'change', l.agent, l.seq
-      from linked l
+      from linked l left join audit.seals_before('history', %L) b on b.agent = l.agent and b.seq = l.seq - 1
      where (l.seal = audit.history_seal(
-             case when l.last_seq = l.seq - 1 then l.last_seal else audit.seal_at('history', l.agent, l.seq - 1) end,
+             case when l.seq = 1 then '' when l.last_seq = l.seq - 1 then l.last_seal else b.seal end,
              l.seq, l.agent, l.receipt_id, l.receipt_created_at, l.changed_at, l.changed_by, l.application,
              l.before, l.after)) is not true
      limit 1
-  $q$, changes);
+  $q$, changes, changes);
 end
 $$;
 

@@ -1783,25 +1783,6 @@ begin
 end
 $$;
 
-CREATE TABLE audit.receipt_history (
-    agent text NOT NULL,
-    seq bigint NOT NULL,
-    receipt_id uuid NOT NULL,
-    receipt_created_at timestamp with time zone NOT NULL,
-    changed_at timestamp with time zone NOT NULL,
-    changed_by text NOT NULL,
-    application text NOT NULL,
-    before jsonb NOT NULL,
-    after jsonb NOT NULL,
-    seal bytea NOT NULL
-)
-PARTITION BY RANGE (receipt_created_at);
-
-CREATE FUNCTION audit.seal_at(chain text, agent text, seq bigint) RETURNS bytea
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    RETURN CASE WHEN (seq = 0) THEN '\x'::bytea ELSE COALESCE((SELECT c.last_seal FROM audit.checkpoints c WHERE ((c.chain = seal_at.chain) AND (c.agent = seal_at.agent) AND (c.last_seq = seal_at.seq))), CASE chain WHEN 'history'::text THEN (SELECT h.seal FROM audit.receipt_history h WHERE ((h.agent = seal_at.agent) AND (h.seq = seal_at.seq)) LIMIT 1) ELSE (SELECT r.chain_seal FROM public.receipts r WHERE (((r.actor_id = seal_at.agent) OR ((seal_at.agent = ''::text) AND (r.actor_id IS NULL))) AND (r.chain_seq = seal_at.seq)) LIMIT 1) END) END;
-
 CREATE FUNCTION audit.seal_import() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1905,6 +1886,39 @@ begin
   end if;
   return new;
 end
+$$;
+
+CREATE FUNCTION audit.seals_at(chain text, agent text, places bigint[]) RETURNS TABLE(seq bigint, seal bytea)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_nestloop TO 'off'
+    AS $$
+  with gone as (
+    select c.last_seq, c.last_seal from unnest(places) p (place) join audit.checkpoints c on c.last_seq = p.place
+     where c.chain = seals_at.chain and c.agent = seals_at.agent
+  ), there as materialized (
+    select p.place from unnest(places) p (place) where p.place not in (select g.last_seq from gone g)
+  )
+  select g.last_seq, g.last_seal from gone g
+  union all
+  select r.chain_seq, r.chain_seal from there t join public.receipts r on r.chain_seq = t.place
+   where seals_at.chain = 'receipts' and (r.actor_id = seals_at.agent or seals_at.agent = '' and r.actor_id is null)
+  union all
+  select h.seq, h.seal from there t join audit.receipt_history h on h.seq = t.place
+   where seals_at.chain = 'history' and h.agent = seals_at.agent
+$$;
+
+CREATE FUNCTION audit.seals_before(chain text, month regclass) RETURNS TABLE(agent text, seq bigint, seal bytea)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select b.agent, s.seq, s.seal
+    from (select c.agent, array_agg(c.first_seq - 1) as places
+            from audit.checkpoints c
+           where c.chain = seals_before.chain and c.first_seq > 1
+             and c.source = (select p.relname from pg_class p where p.oid = month)
+           group by c.agent) b
+   cross join lateral audit.seals_at(seals_before.chain, b.agent, b.places) s
 $$;
 
 CREATE FUNCTION audit.search_query(query text) RETURNS tsquery
@@ -2015,25 +2029,25 @@ begin
         from sealed s window chain as (partition by s.agent order by s.seq)
     )
     select 'receipt', l.agent, l.seq
-      from linked l
+      from linked l left join audit.seals_before('receipts', %L) b on b.agent = l.agent and b.seq = l.seq - 1
      where (l.hash_follows and l.seal = audit.chain_seal(
-             case when l.last_seq = l.seq - 1 then l.last_seal else audit.seal_at('receipts', l.agent, l.seq - 1) end,
+             case when l.seq = 1 then '' when l.last_seq = l.seq - 1 then l.last_seal else b.seal end,
              l.seq, l.sealed_at, l.content, l.prev_receipt_hash)) is not true
      limit 1
-  $q$, receipts);
+  $q$, receipts, receipts);
   return query execute format($q$
     with linked as (
       select *, lag(h.seal) over chain as last_seal, lag(h.seq) over chain as last_seq
         from %s h window chain as (partition by h.agent order by h.seq)
     )
     select 'change', l.agent, l.seq
-      from linked l
+      from linked l left join audit.seals_before('history', %L) b on b.agent = l.agent and b.seq = l.seq - 1
      where (l.seal = audit.history_seal(
-             case when l.last_seq = l.seq - 1 then l.last_seal else audit.seal_at('history', l.agent, l.seq - 1) end,
+             case when l.seq = 1 then '' when l.last_seq = l.seq - 1 then l.last_seal else b.seal end,
              l.seq, l.agent, l.receipt_id, l.receipt_created_at, l.changed_at, l.changed_by, l.application,
              l.before, l.after)) is not true
      limit 1
-  $q$, changes);
+  $q$, changes, changes);
 end
 $_$;
 
@@ -2198,6 +2212,20 @@ CREATE TABLE audit.programs (
     role name NOT NULL,
     since timestamp with time zone DEFAULT now()
 );
+
+CREATE TABLE audit.receipt_history (
+    agent text NOT NULL,
+    seq bigint NOT NULL,
+    receipt_id uuid NOT NULL,
+    receipt_created_at timestamp with time zone NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    changed_by text NOT NULL,
+    application text NOT NULL,
+    before jsonb NOT NULL,
+    after jsonb NOT NULL,
+    seal bytea NOT NULL
+)
+PARTITION BY RANGE (receipt_created_at);
 
 CREATE TABLE audit.verifications (
     scope text NOT NULL,
@@ -2839,13 +2867,13 @@ GRANT ALL ON FUNCTION audit.role_differences() TO authensor_maintenance;
 REVOKE ALL ON FUNCTION audit.rows_outside_months() FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.rows_outside_months() TO authensor_monitor;
 
-GRANT SELECT ON TABLE audit.receipt_history TO authensor_auditor;
-
-REVOKE ALL ON FUNCTION audit.seal_at(chain text, agent text, seq bigint) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION audit.seal_import() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.seal_receipt() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.seals_at(chain text, agent text, places bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.seals_before(chain text, month regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.search_query(query text) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.search_query(query text) TO authensor_app;
@@ -2907,6 +2935,8 @@ GRANT SELECT ON TABLE audit.program_runs TO authensor_monitor;
 
 GRANT SELECT ON TABLE audit.programs TO authensor_auditor;
 GRANT SELECT ON TABLE audit.programs TO authensor_monitor;
+
+GRANT SELECT ON TABLE audit.receipt_history TO authensor_auditor;
 
 GRANT SELECT ON TABLE audit.verifications TO authensor_auditor;
 GRANT SELECT ON TABLE audit.verifications TO authensor_monitor;

@@ -450,6 +450,23 @@ describe("a month that is due to leave the database", () => {
     expect(await retirement()).toMatchObject({ months: [monthName(-1)] });
   });
 
+  it("leaves it in whatever order an import came, of which other months have every second row: each agent's are read once", async () => {
+    const rows = Array.from({ length: 400 }, (_, i) =>
+      newReceipt({ created_at: `${monthName(-(i % 2))}-01T00:00:00Z`, actor_id: i % 4 < 2 ? null : "shuffled" }),
+    );
+    await prepared(() => insertReceipts(owner, rows));
+    await told();
+    await maintenance.query("begin");
+    await maintenance.query("select audit.retire_month($1)", [`${monthName(-1)}-01`]);
+    const { rows: read } = await maintenance.query<{ pages: number }>(
+      "select pg_stat_get_xact_blocks_fetched(oid)::float8 / (pg_relation_size(oid) / 8192) as pages from pg_class where relname = $1",
+      [tile("receipts", 0)],
+    );
+    await maintenance.query("rollback");
+    expect(read[0]!.pages, "times the month's own").toBeLessThan(6);
+    expect(await retirement()).toMatchObject({ months: [monthName(-1)] });
+  });
+
   it("stays where a sealed column was altered after it was archived, be it of a receipt or of a change", async () => {
     await prepared();
     await told();
