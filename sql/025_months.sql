@@ -84,8 +84,6 @@ $$;
 create function audit.seals_at(chain text, agent text, places bigint[]) returns table (seq bigint, seal bytea)
   language sql stable
   set search_path = pg_catalog, pg_temp
-  -- Nobody knows beforehand how many places there are.
-  set enable_nestloop = off
 as $$
   with gone as (
     select c.last_seq, c.last_seal from unnest(places) p (place) join audit.checkpoints c on c.last_seq = p.place
@@ -123,6 +121,8 @@ create function audit.unsealed_row(receipts regclass, changes regclass)
   returns table (noun text, agent text, seq bigint)
   language plpgsql stable
   set search_path = pg_catalog, pg_temp
+  -- Nobody knows beforehand how many stretches there are, here and in audit.seals_at.
+  set enable_nestloop = off
 as $$
 begin
   return query execute format($q$

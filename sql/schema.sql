@@ -1891,7 +1891,6 @@ $$;
 CREATE FUNCTION audit.seals_at(chain text, agent text, places bigint[]) RETURNS TABLE(seq bigint, seal bytea)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET enable_nestloop TO 'off'
     AS $$
   with gone as (
     select c.last_seq, c.last_seal from unnest(places) p (place) join audit.checkpoints c on c.last_seq = p.place
@@ -2013,6 +2012,7 @@ $_$;
 CREATE FUNCTION audit.unsealed_row(receipts regclass, changes regclass) RETURNS TABLE(noun text, agent text, seq bigint)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_nestloop TO 'off'
     AS $_$
 begin
   return query execute format($q$
