@@ -123,6 +123,7 @@ create function audit.unsealed_row(receipts regclass, changes regclass)
   set search_path = pg_catalog, pg_temp
   -- Nobody knows beforehand how many stretches there are, here and in audit.seals_at.
   set enable_nestloop = off
+  set enable_mergejoin = off
 as $$
 begin
   return query execute format($q$

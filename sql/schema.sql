@@ -2013,6 +2013,7 @@ CREATE FUNCTION audit.unsealed_row(receipts regclass, changes regclass) RETURNS 
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_nestloop TO 'off'
+    SET enable_mergejoin TO 'off'
     AS $_$
 begin
   return query execute format($q$
