@@ -79,9 +79,10 @@ begin
 end
 $$;
 
--- The seals of places in an agent's chain, wherever their rows are or were. No index has the places of receipts, so that
--- all are looked for in one reading of the agent's: of an import that is in no order there are as many as receipts.
-create function audit.seals_at(chain text, agent text, places bigint[]) returns table (seq bigint, seal bytea)
+-- The seals of places in an agent's chain, wherever their rows are or were. No index has the places of receipts, so
+-- that all are looked for in one reading of the agent's: of an import in no order there are as many as receipts.
+create function audit.seals_at(chain text, agent text, places bigint[])
+  returns table (seq bigint, seal bytea)
   language sql stable
   set search_path = pg_catalog, pg_temp
 as $$
