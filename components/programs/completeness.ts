@@ -1,10 +1,10 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { awaitedJob } from "./awaitedJob";
 import type { PodIdentityArgs } from "../aws/podIdentity";
 import { archiveReaderStatements } from "../backup/bucketRights";
 import { bucketEnv, type FoundBucket } from "./bucketEnv";
 import type { DatabaseConnection } from "./databaseConnection";
-import { evictionIsNoFailure } from "./jobFailures";
 import { opsProgram, type OpsProgramArgs } from "./opsProgram";
 
 export interface CompletenessArgs
@@ -43,24 +43,7 @@ export class Completeness extends pulumi.ComponentResource {
       },
       this,
     );
-    this.job = new k8s.batch.v1.Job(
-      name,
-      {
-        // Without it Pulumi waits for a failed Job again instead of running it again.
-        metadata: { ...program.metadata, annotations: { "pulumi.com/replaceUnready": "true" } },
-        spec: {
-          backoffLimit: 0,
-          podFailurePolicy: { rules: [evictionIsNoFailure] },
-          activeDeadlineSeconds: deadline,
-          template: program.template,
-        },
-      },
-      {
-        parent: this,
-        dependsOn: program.dependsOn,
-        customTimeouts: { create: `${deadline + 60}s`, update: `${deadline + 60}s` },
-      },
-    );
+    this.job = awaitedJob(name, program, deadline, this);
 
     this.registerOutputs({ job: this.job.metadata.name });
   }

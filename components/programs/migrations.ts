@@ -1,8 +1,8 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { awaitedJob } from "./awaitedJob";
 import { type CreatedRoleKey, createdRoleKeys, type Generations } from "../database/credentials";
 import { expectationsEnv, expectationsFile, expectationsPath } from "./expectationsPath";
-import { evictionIsNoFailure } from "./jobFailures";
 import { opsProgram, type OpsProgramArgs } from "./opsProgram";
 import { sqlPath } from "./sqlPath";
 
@@ -111,31 +111,8 @@ export class Migrations extends pulumi.ComponentResource {
     );
 
     const deadline = workSeconds + 60 * args.parameterWaitMinutes;
-    // Auto-named: the next Job starts beside this one, waits for its lock, and this one is deleted once that is done.
-    this.job = new k8s.batch.v1.Job(
-      name,
-      {
-        metadata: {
-          ...program.metadata,
-          // Without it Pulumi waits for a failed Job again instead of running it again.
-          annotations: { "pulumi.com/replaceUnready": "true" },
-        },
-        spec: {
-          // The program waits by itself for what may come; any other failure is final, and is reported at once as
-          // BackoffLimitExceeded, which Pulumi knows. A node that goes away is no failure.
-          backoffLimit: 0,
-          podFailurePolicy: { rules: [evictionIsNoFailure] },
-          activeDeadlineSeconds: deadline,
-          template: program.template,
-          // No ttlSecondsAfterFinished: a Job that is gone would be made, and run, again.
-        },
-      },
-      {
-        ...child,
-        dependsOn: program.dependsOn,
-        customTimeouts: { create: `${deadline + 60}s`, update: `${deadline + 60}s` },
-      },
-    );
+    // The next one waits for this one's lock.
+    this.job = awaitedJob(name, program, deadline, this);
 
     this.registerOutputs({ job: this.job.metadata.name });
   }
