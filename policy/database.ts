@@ -12,6 +12,19 @@ const forcesTls: Record<string, string> = {
   mariadb: "require_secure_transport",
 };
 
+/** Keeps data as a database does, in resources of its own that no rule here judges. */
+const ofOtherKinds = {
+  Aurora: ["rds/cluster:Cluster", "rds/clusterInstance:ClusterInstance", "rds/globalCluster:GlobalCluster"],
+  "Aurora DSQL": ["dsql/cluster:Cluster"],
+  DocumentDB: ["docdb/cluster:Cluster", "docdb/elasticCluster:ElasticCluster", "docdb/globalCluster:GlobalCluster"],
+  DynamoDB: ["dynamodb/table:Table"],
+  Keyspaces: ["keyspaces/table:Table"],
+  Lightsail: ["lightsail/database:Database"],
+  MemoryDB: ["memorydb/cluster:Cluster"],
+  Neptune: ["neptune/cluster:Cluster", "neptune/globalCluster:GlobalCluster"],
+  Redshift: ["redshift/cluster:Cluster", "redshiftserverless/namespace:Namespace"],
+};
+
 const isReplica = (props: Properties) => props.replicateSourceDb !== undefined;
 /** A replica in its source's region takes its key, and says the source's name in place of its ARN. */
 const takesSourcesKey = (props: Properties) =>
@@ -124,5 +137,19 @@ export const databaseRules: Rule[] = [
           : "deleteAutomatedBackups is not false, so the backups go with the database: set it to false";
       },
     },
+  },
+  {
+    name: "database-judged",
+    holds: "Databases are instances of RDS, which is what these rules judge.",
+    reason: "Of Aurora, DynamoDB and other kinds no rule here looks at encryption, backups, access or alarms.",
+    each: Object.fromEntries(
+      Object.entries(ofOtherKinds).flatMap(([kind, types]) =>
+        types.map((type) => [
+          `aws:${type}`,
+          () =>
+            `no rule here judges ${kind}: see to its encryption, backups, access, deletion protection and alarms yourself, then except it`,
+        ]),
+      ),
+    ),
   },
 ];

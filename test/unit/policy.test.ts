@@ -176,6 +176,18 @@ const breaking: Record<string, [stack: Recorded[], resource: string, says: RegEx
     [changed("orders", { skipFinalSnapshot: true }), "orders", /skipFinalSnapshot/],
     [changed("orders", { deleteAutomatedBackups: undefined }), "orders", /deleteAutomatedBackups/],
   ],
+  "database-judged": [
+    [
+      [...shop(), resource("aws:rds/cluster:Cluster", "carts", { engine: "aurora-postgresql" })],
+      "carts",
+      /^no rule here judges Aurora: see to its encryption/,
+    ],
+    [
+      [...shop(), resource("aws:dynamodb/table:Table", "visits", { hashKey: "id" })],
+      "visits",
+      /^no rule here judges DynamoDB/,
+    ],
+  ],
   "bucket-own-key": [
     [without("papers-key"), "papers", /no BucketServerSideEncryptionConfiguration/],
     [
