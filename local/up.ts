@@ -3,15 +3,17 @@ import { join } from "node:path";
 import type { Environment } from "./environment";
 import { checkout } from "./environment";
 import { ensureDatabaseCa, databaseCaDirectory } from "../cloud/aws/databaseCa";
+import { buildService } from "../cloud/aws/endpoint";
 import { startEndpoints } from "../cloud/aws/endpoints";
 import { findServiceUser } from "../cloud/host/user";
 import { readProject } from "./config";
-import { startCronController } from "./cronController/service";
+import { cronController, startCronController } from "./cronController/service";
 import { outcomes } from "../cloud/engine/engine";
 import { firstReceipt } from "./firstReceipt";
 import { health, table } from "./operate";
 import { resolveOutputs, writeOutputs, type LocalOutputs } from "./outputs";
 import { buildFiles } from "./page/build";
+import { page } from "./page/service";
 import { startPage } from "./page/start";
 import type { Progress } from "../cloud/progress";
 
@@ -38,12 +40,18 @@ export async function up(
   configure(project);
   // While the program waits for servers.
   const files = buildFiles(join(checkout, "docs"));
-  files.catch(() => undefined);
+  const [pageProgram, controllerProgram] = [buildService(page), buildService(cronController)];
+  for (const built of [files, pageProgram, controllerProgram]) built.catch(() => undefined);
   const stackOutputs = await runProgram({ project, main: join(checkout, "index.ts"), engine });
 
   const resolved = resolveOutputs(stackOutputs, state, directory);
-  await startCronController(state.root, { stateFile: join(directory, "state.json") }, signal);
-  const pageUrl = await startPage({ root: state.root, files: await files, outputs: resolved, serviceUser, signal });
+  const [pageUrl] = await Promise.all([
+    startPage({
+      ...{ root: state.root, files: await files, outputs: resolved },
+      ...{ built: pageProgram, serviceUser, signal },
+    }),
+    startCronController(state.root, { stateFile: join(directory, "state.json") }, { built: controllerProgram, signal }),
+  ]);
   const outputs = { ...resolved, pageUrl };
   writeOutputs(outputs, outputsFile);
   const counts = outcomes.filter((o) => engine.counts[o] > 0).map((o) => `${engine.counts[o]} ${o}`);

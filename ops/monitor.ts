@@ -34,8 +34,8 @@ Environment:
 Exit codes: 0 stopped, 1 failed, 2 wrong usage or settings.`;
 
 const publishEverySeconds = 60;
-/** By then every source has been asked once. */
-const firstAfterSeconds = 1.5;
+/** So long the first publication waits for a source that does not answer, or for a heartbeat. */
+const firstWithinSeconds = 1.5;
 
 /** The content of a file that a setting names; undefined where it is not set. */
 function urlFile(name: string): string | undefined {
@@ -104,9 +104,15 @@ async function run({ log, signal }: Context): Promise<void> {
   };
 
   let begun = false;
+  const complete = new AbortController();
+  const waitedFor = new Set(["sources", "heartbeat"]);
+  const came = (what: "sources" | "heartbeat") => {
+    if (waitedFor.delete(what) && waitedFor.size === 0) complete.abort();
+  };
   const publish = async () => {
     // At once, of the minute before: an alarm that is made after the monitor must find that it is not silent.
-    await sleep(firstAfterSeconds * 1000, undefined, { signal }).catch(() => undefined);
+    const enough = AbortSignal.any([signal, complete.signal]);
+    await sleep(firstWithinSeconds * 1000, undefined, { signal: enough }).catch(() => undefined);
     publisher.add(series.take(true, new Date(Date.now() - fastEverySeconds * 1000)));
     publisher.add(series.take(false, new Date(Date.now() - publishEverySeconds * 1000)));
     await publisher.flush();
@@ -141,9 +147,12 @@ async function run({ log, signal }: Context): Promise<void> {
         const value = await relieveLockTable(beats, log, signal);
         series.add({ name: "LockTableUsedPercent", value });
       },
-      onWritten: () => series.add({ name: "HeartbeatsWritten", value: 1 }),
+      onWritten: () => {
+        series.add({ name: "HeartbeatsWritten", value: 1 });
+        came("heartbeat");
+      },
     }),
-    runSources({ sources, access, log, signal, onOutcome }),
+    runSources({ sources, access, log, signal, onOutcome, onFirstRound: () => came("sources") }),
     publish(),
   ]);
   http.close();

@@ -1,21 +1,33 @@
 /** What runs CronJobs on schedule, as a process of the local deployment. */
 import { join } from "node:path";
-import { isRunning, rootOf, type Service, startEndpoint, stopEndpoint, urlOf } from "../../cloud/aws/endpoint";
+import {
+  isRunning,
+  rootOf,
+  type Service,
+  startEndpoint,
+  type StartOptions,
+  stopEndpoint,
+  urlOf,
+} from "../../cloud/aws/endpoint";
 import { makeDirectory, writeWhole } from "../../cloud/host/files";
 import type { Configuration } from "./main";
 
-const cronController: Service = {
+export const cronController: Service = {
   name: "the CronJob controller",
   directory: "cronjobs",
   main: join(__dirname, "main.ts"),
 };
 
 /** Has it run, as this user: it starts pods of every kind, and reads the state. */
-export async function startCronController(root: string, configuration: Configuration, signal: AbortSignal) {
+export async function startCronController(
+  root: string,
+  configuration: Configuration,
+  options: Pick<StartOptions, "built" | "signal">,
+) {
   const directory = rootOf(cronController, root);
   makeDirectory(directory);
   const outdated = writeWhole(join(directory, "configuration.json"), JSON.stringify(configuration));
-  await startEndpoint(cronController, root, { signal, outdated });
+  await startEndpoint(cronController, root, { ...options, outdated });
 }
 
 /** Jobs that run go on, and are run again by the next controller. */

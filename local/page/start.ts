@@ -2,26 +2,24 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { rootOf, startEndpoint, urlOf } from "../../cloud/aws/endpoint";
+import { rootOf, startEndpoint, type StartOptions, urlOf } from "../../cloud/aws/endpoint";
 import { cloudWatch } from "../../cloud/aws/cloudwatch/service";
 import { makeDirectory, readIfThere, writeWhole } from "../../cloud/host/files";
-import type { ServiceUser } from "../../cloud/host/user";
 import type { ProgramOutputs } from "../outputs";
 import type { Configuration } from "./server/main";
 import { page } from "./service";
 
-export interface PageInputs {
+export interface PageInputs extends Pick<StartOptions, "serviceUser" | "built" | "signal"> {
   /** The directory of all resources' directories. */
   root: string;
   /** That it serves, by their path below "/". */
   files: ReadonlyMap<string, string>;
   outputs: ProgramOutputs;
-  serviceUser?: ServiceUser | undefined;
-  signal: AbortSignal;
 }
 
 /** Has it run as it is to be now; returns its address, with the token in the part that no server is sent. */
-export async function startPage({ root, files, outputs, serviceUser, signal }: PageInputs): Promise<string> {
+export async function startPage({ root, files, outputs, ...options }: PageInputs): Promise<string> {
+  const { serviceUser } = options;
   const directory = rootOf(page, root);
   makeDirectory(directory, serviceUser);
   const write = (name: string, content: string) => writeWhole(join(directory, name), content, { owner: serviceUser });
@@ -42,7 +40,7 @@ export async function startPage({ root, files, outputs, serviceUser, signal }: P
       return write(join("files", path), content);
     }),
   ];
-  const address = await startEndpoint(page, root, { serviceUser, signal, outdated: changed.includes(true) });
+  const address = await startEndpoint(page, root, { ...options, outdated: changed.includes(true) });
   return `${address}/#token=${token}`;
 }
 

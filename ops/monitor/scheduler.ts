@@ -20,12 +20,19 @@ export interface SchedulerOptions {
   signal: AbortSignal;
   /** Told of each run's end. */
   onOutcome: (outcome: Outcome) => void;
+  /** Told once: when each source's first run has ended. */
+  onFirstRound?: () => void;
 }
 
 /** Until the signal comes. */
 export async function runSources({ sources, ...rest }: SchedulerOptions): Promise<void> {
   setMaxListeners(2 * sources.length + 10, rest.signal);
-  await Promise.all(sources.map((source) => runSource(source, rest)));
+  const waitedFor = new Set(sources);
+  const onOutcome = (outcome: Outcome) => {
+    rest.onOutcome(outcome);
+    if (waitedFor.delete(outcome.source) && waitedFor.size === 0) rest.onFirstRound?.();
+  };
+  await Promise.all(sources.map((source) => runSource(source, { ...rest, onOutcome })));
 }
 
 async function runSource(

@@ -85,6 +85,28 @@ describe("a source", () => {
     expect(lines).toEqual([line]);
   });
 
+  test("that hangs or fails has been asked all the same: the first round ends once, with the slowest", async () => {
+    const stop = new AbortController();
+    const seen: string[] = [];
+    await runSources({
+      sources: [
+        source("hangs", () => new Promise(() => undefined)),
+        source("fails", () => Promise.reject(new Error())),
+        good,
+      ],
+      access,
+      log: silentLog,
+      signal: stop.signal,
+      onOutcome: ({ source: { name } }) => {
+        seen.push(name);
+        if (seen.filter((other) => other === "hangs").length === 2) stop.abort();
+      },
+      onFirstRound: () => void seen.push("first round"),
+    });
+    expect(seen.filter((name) => name === "first round")).toHaveLength(1);
+    expect(seen.indexOf("first round")).toBe(seen.indexOf("hangs") + 1);
+  });
+
   test("that throws at once, fails or hangs does not silence the others", async () => {
     const stop = new AbortController();
     const seen: string[] = [];
