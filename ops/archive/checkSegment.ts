@@ -140,6 +140,8 @@ async function follow(
 /** Those of all pieces of a segment, which get its lines. */
 export class Followers {
   readonly #byName: Map<string, Follower>;
+  /** Of the line before: those of a chain come one after another. */
+  #last: Follower | undefined;
 
   constructor(private readonly all: Follower[]) {
     this.#byName = new Map(all.map((follower) => [nameOf(follower.piece), follower]));
@@ -148,12 +150,17 @@ export class Followers {
   take(lines: readonly Buffer[], taker: Taker | undefined): void {
     for (const bytes of lines) {
       const { chain, line } = readLine(bytes);
-      const name = nameOf({ chain, agent: line.agent });
-      const follower = this.#byName.get(name);
-      if (follower) follower.take(line);
-      else throw new Failure(`it has rows of chains that its manifest does not name, the first of ${name}`);
+      this.#of(chain, line.agent).take(line);
       taker?.row?.(chain, line);
     }
+  }
+
+  #of(chain: ArchivedName, agent: string): Follower {
+    if (this.#last?.piece.chain === chain && this.#last.piece.agent === agent) return this.#last;
+    const name = nameOf({ chain, agent });
+    this.#last = this.#byName.get(name);
+    if (this.#last) return this.#last;
+    throw new Failure(`it has rows of chains that its manifest does not name, the first of ${name}`);
   }
 
   finish(): Follower[] {

@@ -3,6 +3,7 @@
  * between tabs as PostgreSQL prints them: no value goes through a parser that might print it in another way (docs/backups.md).
  */
 import { hash as digest } from "node:crypto";
+import { sha256 } from "../sha256";
 import type { ArchivedName } from "./chains";
 
 /** A row as a segment has it, ready to be checked against the one before it. */
@@ -45,20 +46,27 @@ export const lineOf: Readonly<Record<ArchivedName, string>> = {
     ',"first_seq":', coalesce(first_seq, 0), ',"last_seq":', coalesce(last_seq, 0), ',"sealed_at":', ${utc("sealed_at")}, '}')`,
 };
 
+const year2000 = Date.UTC(2000, 0);
+
 /** Microseconds since 2000 as PostgreSQL sends a timestamptz; throws at what is no time of the years 1 to 9999. */
 function timestamp(text: unknown): Buffer {
   const parts = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?$/.exec(String(text));
-  const milliseconds = Date.parse(`${parts?.[1]}Z`) - Date.UTC(2000, 0);
-  const bytes = Buffer.alloc(8);
-  bytes.writeBigInt64BE(BigInt(milliseconds) * 1000n + BigInt((parts?.[2] ?? "").padEnd(6, "0")));
-  return bytes;
+  const milliseconds = Date.parse(`${parts?.[1]}Z`) - year2000;
+  const fraction = Number((parts?.[2] ?? "").padEnd(6, "0"));
+  const near = milliseconds * 1000 + fraction;
+  return int8(Number.isSafeInteger(near) ? near : BigInt(milliseconds) * 1000n + BigInt(fraction));
 }
 
-const int8 = (value: number): Buffer => {
-  const bytes = Buffer.alloc(8);
-  bytes.writeBigInt64BE(BigInt(value));
+function int8(value: number | bigint): Buffer {
+  const bytes = Buffer.allocUnsafe(8);
+  if (typeof value === "bigint") bytes.writeBigInt64BE(value);
+  else {
+    const high = Math.floor(value / 2 ** 32);
+    bytes.writeInt32BE(high);
+    bytes.writeUInt32BE(value - high * 2 ** 32, 4);
+  }
   return bytes;
-};
+}
 
 /** A field of a record in PostgreSQL's binary form (docs/chain.md): type, length, bytes. */
 const field = (type: number, bytes: Buffer): Buffer[] => {
@@ -111,7 +119,7 @@ function readReceipt(header: ReceiptHeader, statement: Buffer): Line {
   const { agent, seq, sealed_at, seal, hash, prev_hash: prevHash } = header;
   const text = statement.toString("latin1");
   const parts = identity.exec(text);
-  const content = () => Buffer.concat([timestamp(sealed_at), digest("sha256", statement, "buffer")]);
+  const content = () => Buffer.concat([timestamp(sealed_at), sha256(statement)]);
   return {
     agent,
     seq,

@@ -67,3 +67,10 @@ export async function* readSegment(bucket: Bucket, segment: Compressed, version?
     yield some;
   }
 }
+
+/** Lines that follow one another as `readSegment` gives them, each with its LF: the bytes that they are part of. */
+export function bytesOf(lines: readonly Buffer[]): Buffer {
+  const [first, last] = [lines[0], lines.at(-1)];
+  if (!first || !last) return Buffer.alloc(0);
+  return Buffer.from(first.buffer, first.byteOffset, last.byteOffset + last.length + 1 - first.byteOffset);
+}

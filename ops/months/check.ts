@@ -10,7 +10,7 @@ import { endsOf } from "../archive/ends";
 import { manifestKey } from "../archive/keys";
 import { decodeManifest, draftOf, encodeManifest, sha256Of, type Manifest } from "../archive/manifest";
 import type { Ends } from "../archive/plan";
-import { readSegment } from "../archive/segment";
+import { bytesOf, readSegment } from "../archive/segment";
 import { Failure } from "../program";
 import type { Month } from "./manifest";
 
@@ -96,11 +96,9 @@ async function openPart(
   };
 }
 
-const newline = Buffer.from("\n");
-
 async function take(part: Part | undefined, lines: Buffer[], taker: Taker | undefined, where: string): Promise<void> {
   if (!part) throw new Failure(`${where} begins with rows of no manifest`);
-  for (const line of lines) part.hash.update(line).update(newline);
+  part.hash.update(bytesOf(lines));
   part.rows += lines.length;
   part.followers.take(lines, taker);
   await taker?.lines?.(lines);

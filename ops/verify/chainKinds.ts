@@ -1,5 +1,5 @@
 /** The two kinds of chains, and all in which they differ: a third kind would be one more entry here. */
-import { hash } from "node:crypto";
+import { sha256 } from "../sha256";
 import type { FindingKind } from "./findings";
 
 export type ChainName = "receipts" | "history";
@@ -79,7 +79,7 @@ export const chainKinds: Readonly<Record<ChainName, ChainKind>> = {
     wrongLink: `prev_hash is distinct from before_hash or seal is distinct from
          sha256(before_seal || int8send(seq) || content || textsend(coalesce(prev_hash, '')))`,
     sealed: (previousSeal, { seq, content, prevHash }) =>
-      Buffer.concat([previousSeal, int8(seq), content, Buffer.from(prevHash ?? "")]),
+      Buffer.concat([previousSeal, int8(seq), content, Buffer.from(prevHash ?? "", "latin1")]),
     findings: {
       missing: "removed-row",
       cutOff: "cut-off-tail",
@@ -130,4 +130,4 @@ export const ofEachChain = <T>(make: (name: ChainName) => T): Record<ChainName, 
 
 /** The seal that a row should have after the one before it (docs/chain.md). */
 export const expectedSeal = ({ sealed }: Pick<ChainKind, "sealed">, previousSeal: Buffer, row: Sealed): Buffer =>
-  hash("sha256", sealed(previousSeal, row), "buffer");
+  sha256(sealed(previousSeal, row));
