@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import ts from "typescript";
 import * as library from "./index";
+import { isOurs, namedTypes } from "./namedTypes";
 
 const config = ts.readConfigFile(join(__dirname, "tsconfig.json"), (path) => ts.sys.readFile(path));
 const { options } = ts.parseJsonConfigFileContent(config.config, ts.sys, __dirname);
@@ -55,10 +56,11 @@ function withDefault(symbol: ts.Symbol, component: string): { what: string; stan
   return { what: own || saidOfType(symbol), standard: said?.replace(/\.$/, "") ?? "none" };
 }
 
-function argumentsOf(component: ts.Symbol): ts.Symbol[] {
+function argumentsType(component: ts.Symbol): ts.Type {
   const [signature] = checker.getTypeOfSymbol(component).getConstructSignatures();
-  return checker.getPropertiesOfType(checker.getTypeOfSymbol(signature!.parameters[1]!));
+  return checker.getTypeOfSymbol(signature!.parameters[1]!);
 }
+const argumentsOf = (component: ts.Symbol) => checker.getPropertiesOfType(argumentsType(component));
 
 function outputsOf(component: ts.Symbol): ts.Symbol[] {
   const own = checker.getDeclaredTypeOfSymbol(component) as ts.InterfaceType;
@@ -70,9 +72,10 @@ function outputsOf(component: ts.Symbol): ts.Symbol[] {
   });
 }
 
+const typeOf = (symbol: ts.Symbol) => code(typeText(checker.getNonNullableType(checker.getTypeOfSymbol(symbol))));
+
 function pageOf(component: ts.Symbol): string {
   const { name } = component;
-  const typeOf = (symbol: ts.Symbol) => code(typeText(checker.getNonNullableType(checker.getTypeOfSymbol(symbol))));
   const required = (argument: ts.Symbol) =>
     Number(isOptional(argument) || defaultsOf(name)?.[argument.name] !== undefined);
   const sorted = argumentsOf(component).sort((a, b) => required(a) - required(b) || (a.name < b.name ? -1 : 1));
@@ -90,6 +93,7 @@ function pageOf(component: ts.Symbol): string {
     `# ${name}`,
     described(component),
     `    new ${name}(name, args, opts?)`,
+    "The fields of types with a name: [types](types.md).",
     "## Arguments",
     table(["argument", "type", "default", "what it is"], args),
     ...(outputs.length > 0 ? ["## Outputs", table(["property", "type", "what it is"], outputs)] : []),
@@ -107,6 +111,33 @@ function functionsPage(): string {
   return table(["function", "what it gives"], rows);
 }
 
+/** What arguments and functions are made of, but for what is a component's own arguments. */
+function typesPage(): string {
+  const called = functions.flatMap((one) => {
+    const [signature] = checker.getTypeOfSymbol(one).getCallSignatures();
+    return [
+      ...signature!.parameters.map((parameter) => checker.getTypeOfSymbol(parameter)),
+      signature!.getReturnType(),
+    ];
+  });
+  const given = classes.flatMap((one) => argumentsOf(one).map((argument) => checker.getTypeOfSymbol(argument)));
+  const sections = [...namedTypes(checker, [...given, ...called])].map(([name, type]) => {
+    const rows = checker
+      .getPropertiesOfType(type)
+      .filter(isOurs)
+      .map((field) => [
+        code(isOptional(field) ? `${field.name}?` : field.name),
+        typeOf(field),
+        described(field) || saidOfType(field),
+      ]);
+    const said = described((type.aliasSymbol ?? type.getSymbol())!);
+    return [`## ${name}`, ...(said === "" ? [] : [said]), table(["field", "type", "what it is"], rows)].join("\n\n");
+  });
+  return ["# Types", "What arguments and functions of the [components](README.md) are made of.", ...sections].join(
+    "\n\n",
+  );
+}
+
 /** Each page by its file's name. */
 export function componentPages(): Record<string, string> {
   const list = classes.map((one) => [`[${one.name}](${one.name}.md)`, described(one).split(/(?<=\.) /)[0] ?? ""]);
@@ -115,10 +146,11 @@ export function componentPages(): Record<string, string> {
     "What `library/` exports ([library.md](../library.md)). Written by `npm run components` from the types and their comments.",
     table(["component", "what it is"], list),
     "## What leads to their arguments",
+    "The fields of types with a name: [types](types.md).",
     functionsPage(),
   ].join("\n\n");
   const pages = classes.map((one) => [`${one.name}.md`, `${pageOf(one)}\n`] as const);
-  return { "README.md": `${readme}\n`, ...Object.fromEntries(pages) };
+  return { "README.md": `${readme}\n`, "types.md": `${typesPage()}\n`, ...Object.fromEntries(pages) };
 }
 
 /** Arguments and functions of which nothing is said. */

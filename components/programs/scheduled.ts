@@ -18,6 +18,7 @@ interface EveryScheduled
     Pick<PodIdentityArgs, "region" | "eksClusterName" | "permissionsBoundaryArn" | "tags"> {
   /** Of the programs of ops/, by their names: several entries may run one. */
   code: Readonly<Record<string, ProgramCode>>;
+  /** Every way to the database, from `Connections.urls`. */
   connections: DatabaseConnections;
   inputs: ScheduledInputs;
 }

@@ -25,10 +25,16 @@ async function program() {
         place: await audit.lookUpReplicaPlace(regions.replica, {}, { provider: aws }),
         instanceClass: "db.r7g.large",
       },
+      copyRetentionDays: 7,
     },
     { providers },
   );
-  const backups = new audit.BackupBucket(`${name}-backups`, { region: regions.backup }, { providers });
+  // Nobody can delete what COMPLIANCE locks before `lockDays` are over: for a trial use GOVERNANCE, the default.
+  const backups = new audit.BackupBucket(
+    `${name}-backups`,
+    { region: regions.backup, lockMode: "COMPLIANCE" },
+    { providers },
+  );
 
   const tenancy = new audit.Tenancy(name, { namespace }, { providers });
   const { urls, trustSecret } = new audit.Connections(

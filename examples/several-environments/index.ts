@@ -10,14 +10,16 @@ const regions = { primary: "eu-central-1", replica: "eu-west-1", backup: "eu-nor
 interface Environment {
   /** IPv4 block of the replica's VPC, which no other VPC uses. */
   cidr: string;
-  /** What a trial does without. */
-  trial?: Pick<audit.DatabaseArgs, "multiAz" | "deletionProtection" | "keepAfterDestroy">;
+  database: Partial<audit.DatabaseArgs>;
+  backups: Partial<audit.BackupBucketArgs>;
 }
 
-const trial = { multiAz: false, deletionProtection: false, keepAfterDestroy: false };
+/** What a trial does without. */
+const soonGone = { deletionProtection: false, keepAfterDestroy: false };
 const environments: Record<string, Environment> = {
-  live: { cidr: "10.90.0.0/20" },
-  trial: { cidr: "10.92.0.0/20", trial },
+  // Nobody can delete what COMPLIANCE locks before `lockDays` are over.
+  live: { cidr: "10.90.0.0/20", database: { copyRetentionDays: 7 }, backups: { lockMode: "COMPLIANCE" } },
+  trial: { cidr: "10.92.0.0/20", database: { ...soonGone, multiAz: false }, backups: soonGone },
 };
 
 async function program() {
@@ -26,17 +28,24 @@ async function program() {
   const cluster = await audit.lookUpCluster({ name: clusterName, region: regions.primary }, { provider: aws });
   const providers = { aws, kubernetes: audit.kubernetesProvider(cluster) };
 
-  const made = Object.entries(environments).map(async ([environment, { cidr, trial }]) => {
+  const made = Object.entries(environments).map(async ([environment, own]) => {
     const name = `audit-${environment}`;
     const namespace = name;
-    const place = await audit.lookUpReplicaPlace(regions.replica, { cidr }, { provider: aws });
+    const place = await audit.lookUpReplicaPlace(regions.replica, { cidr: own.cidr }, { provider: aws });
     const database = new audit.Database(
       name,
-      { regions, cluster, instanceClass: "db.r7g.large", replica: { place, instanceClass: "db.r7g.large" }, ...trial },
+      {
+        ...{ regions, cluster, instanceClass: "db.r7g.large" },
+        replica: { place, instanceClass: "db.r7g.large" },
+        ...own.database,
+      },
       { providers },
     );
-    const { multiAz: _, ...kept } = trial ?? {};
-    const backups = new audit.BackupBucket(`${name}-backups`, { region: regions.backup, ...kept }, { providers });
+    const backups = new audit.BackupBucket(
+      `${name}-backups`,
+      { region: regions.backup, ...own.backups },
+      { providers },
+    );
 
     const tenancy = new audit.Tenancy(name, { namespace }, { providers });
     const { urls, trustSecret } = new audit.Connections(

@@ -16,6 +16,7 @@ import { bundleMigrations, bundleOps } from "../../components/programs/opsBundle
 import { sources } from "../../components/programs/sources";
 import { componentPages, undescribed } from "../../library/pages";
 import { rules } from "../../review/rules";
+import { judge, levelOf, type Configuration } from "./policies";
 import { record, type Options, type Recorded, type Values } from "./mocks";
 
 const root = join(__dirname, "../..");
@@ -120,6 +121,12 @@ describe("the package", () => {
 });
 
 describe("the examples", () => {
+  test.each(examples)("%s keeps to the policy pack, with the exceptions that are written down", async (example) => {
+    const configuration = read(join(root, "examples/policy.json")) as Configuration;
+    const { violations } = judge((await made(example)).resources, configuration);
+    expect(violations.filter(({ rule }) => levelOf(rule, configuration) === "mandatory")).toEqual([]);
+  });
+
   test("make nothing of a network, and no key, where both are there", async () => {
     const world = await made("own-network");
     const types = world.resources.map(({ type }) => type);
