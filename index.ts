@@ -25,7 +25,7 @@ import { placed } from "./settings/failover";
 /** The whole deployment, from the primary to the control plane on top of it; what it returns are the stack's outputs. */
 async function program() {
   const settings = placed(readSettings());
-  const { cluster, places, providers, ingress, databaseCa, acknowledged } = await surroundings(settings);
+  const { cluster, places, failovers, providers, ingress, databaseCa, acknowledged } = await surroundings(settings);
   const { environment, account, regions, kmsKeyArns, backup, namespace } = settings;
   const name = `authensor-${environment}`;
   const tags = { ...settings.tags, "authensor:environment": environment };
@@ -40,7 +40,7 @@ async function program() {
       kmsKeyArns,
       cluster,
       replica: places.replica && { place: places.replica, instanceClass: settings.replica.instanceClass },
-      promoted: settings.lostRegion !== undefined,
+      failovers,
       drill: places.drill,
       copyRetentionDays: backup.copies ? backup.copyRetentionDays : undefined,
       logRetentionDays: settings.database.logRetentionDays ?? logRetentionOf(backup.receiptRetentionMonths),

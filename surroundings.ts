@@ -50,8 +50,9 @@ export async function surroundings(settings: Placed) {
     vpcId: cluster.vpcId,
     createNamespace: settings.createNamespace,
   };
-  await decideOnce(decided, settings.lostRegion);
+  const { lostRegions = [] } = await decideOnce(decided, settings.lostRegion);
   return {
+    failovers: lostRegions.length,
     /** Of PEM: what signs the servers' certificates. */
     databaseCa: trustedCa,
     /** The findings that were looked into, as JSON. */

@@ -17,6 +17,8 @@ export class NotThere extends Error {}
 
 const stash = "pulumi:index:Stash";
 
+const instance = "aws:rds/instance:Instance";
+
 /** What the stack goes on keeping of what was decided once; the rest was decided with the region. */
 const kept = ["environment", "backupRegion", "postgresVersion", "createNamespace"];
 
@@ -34,18 +36,24 @@ function wasIn(region: string, { urn, type, inputs = {} }: Known): boolean {
 /**
  * Divides a state's resources into those that stay, which then depend on nothing that goes, and those that are forgotten. What stays
  * records the loss: the program is told of it in its settings, and refuses either without the other.
- * @throws NotThere where this is no state of this program whose primary is in that region
+ * @throws NotThere where this is no state of this program whose primary is in that region, and whose replica is in another
  */
 export function forget<R extends Known>(resources: readonly R[], region: string): { stays: R[]; forgotten: R[] } {
-  const record = resources.find(({ type, urn }) => type === stash && urn.endsWith("::decided-once"));
-  const decided = record?.outputs?.["output"] as Values | undefined;
+  const decision = resources.find(({ type, urn }) => type === stash && urn.endsWith("::decided-once"));
+  const decided = decision?.outputs?.["output"] as Values | undefined;
   if (decided === undefined) throw new NotThere("this is no state of a deployed stack of this program");
-  const { lostRegion, primaryRegion } = decided as { lostRegion?: string; primaryRegion?: string };
-  if (lostRegion !== undefined) throw new NotThere(`this state has forgotten ${lostRegion} already`);
-  if (primaryRegion !== region)
-    throw new NotThere(`the primary of this state is in ${String(primaryRegion)}, not in ${region}`);
-
+  const { lostRegions = [], primaryRegion } = decided as { lostRegions?: string[]; primaryRegion?: string };
+  if (primaryRegion !== region) {
+    const already = lostRegions.at(-1) === region ? `this state has forgotten ${region} already: ` : "";
+    throw new NotThere(`${already}the primary of this state is in ${String(primaryRegion)}, not in ${region}`);
+  }
   const forgotten = resources.filter((resource) => wasIn(region, resource));
+  const replica = resources.find((resource) => resource.type === instance && !wasIn(region, resource));
+  if (replica === undefined)
+    throw new NotThere(
+      `this state has no server outside ${region}: there is no replica to promote. What to do without one: docs/database-gone.md`,
+    );
+  const record = { lostRegions: [...lostRegions, region], primaryRegion: replica.inputs?.["region"] };
   const gone = new Set(forgotten.map(({ urn }) => urn));
   const known = (urn: string) => !gone.has(urn);
   const stays = resources
@@ -57,15 +65,15 @@ export function forget<R extends Known>(resources: readonly R[], region: string)
         ...(dependencies && { dependencies: dependencies.filter(known) }),
         ...(propertyDependencies && { propertyDependencies: eachFiltered(propertyDependencies, known) }),
         ...(deletedWith !== undefined && known(deletedWith) && { deletedWith }),
-        ...(resource === record && { outputs: { ...resource.outputs, output: recorded(decided, region) } }),
+        ...(resource === decision && { outputs: { ...resource.outputs, output: recorded(decided, record) } }),
       } as R;
     });
   return { stays, forgotten };
 }
 
-const recorded = (decided: Values, lostRegion: string): Values => ({
+const recorded = (decided: Values, moved: { lostRegions: string[]; primaryRegion: unknown }): Values => ({
   ...Object.fromEntries(kept.map((key) => [key, decided[key]])),
-  lostRegion,
+  ...moved,
 });
 
 const eachFiltered = (lists: Record<string, string[] | null>, keep: (urn: string) => boolean) =>

@@ -42,7 +42,7 @@ export const replica = {
   }),
   promoted: flag("failedOver", {
     description:
-      "Whether the primary's region is lost: the replica becomes the primary, and everything runs in replicaRegion, on replicaEksClusterName. Only after `forget-region`, and never back to false: docs/failover.md",
+      "Whether primaryRegion is lost: the replica becomes the primary, and everything runs in replicaRegion, on replicaEksClusterName. Only after `forget-region`; false again only with the settings that name the primary's new place: docs/failover.md",
     default: "false",
   }),
   acceptMissing: flag("acceptMissing", {

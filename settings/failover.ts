@@ -3,12 +3,13 @@ import type { Settings } from "./table";
 
 /** The settings as the deployment is made from them: what a failover moves is where it has gone. */
 export interface Placed extends Settings {
-  /** The primary's region, once everything has left it. */
+  /** The region that a failover is under way from. */
   lostRegion?: string;
 }
 
 /**
- * After a failover everything that was of the primary's region is of the replica's, and there is no replica. Backups are copied only where
+ * In a failover everything that was of the primary's region is of the replica's, and there is no replica: what the settings themselves say
+ * once they name the primary's new place (docs/failover.md), and then a replica with it. Backups are copied only where
  * RDS is known to do so from there: it would refuse after the promotion, and with it all that is made then.
  */
 export function placed(settings: Settings): Placed {
@@ -27,6 +28,8 @@ export function placed(settings: Settings): Placed {
       ...database,
       instanceClass: replica.instanceClass,
       subnetIds: replica.subnetIds,
+      // Another standby would make the promotion longer, and everybody waits for it.
+      multiAz: false,
       clientSecurityGroupIds: [],
     },
     replica: { ...replica, wanted: false },

@@ -37,6 +37,13 @@ export const replicaPlace: readonly CrossCheck[] = [
         : undefined,
   },
   {
+    key: "acceptMissing",
+    broken: ({ replica: { promoted, acceptMissing } }) =>
+      acceptMissing && !promoted
+        ? "must not be set while failedOver is false: it would accept what the next failover loses before anybody has seen it"
+        : undefined,
+  },
+  {
     key: "replicaSubnetIds",
     broken: ({ replica: { vpcId, subnetIds, eksClusterName } }) =>
       subnetIds.length > 0 && vpcId === undefined && eksClusterName === undefined

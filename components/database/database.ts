@@ -11,6 +11,7 @@ import { Primary, type PrimaryArgs } from "./primary";
 import { Replica } from "./replica";
 import type { Endpoint, WatchedServer, WritingServer } from "./servers";
 import { complete, type WithDefaults } from "../stack/defaults";
+import { serverNames } from "../stack/serverNames";
 import { blocksOf, policyBlocks, type ServerPlace } from "../network/serverPlace";
 
 /** What holds where nothing is said: what the program's settings have too. */
@@ -27,7 +28,7 @@ export const databaseDefaults = {
   applyImmediately: true,
   engineLifecycleSupport: "open-source-rds-extended-support-disabled",
   passwordGeneration: 1,
-  promoted: false,
+  failovers: 0,
 } as const;
 
 /** What the primary alone is told, what both servers are told alike, and where everything goes. */
@@ -45,8 +46,8 @@ interface AllDatabaseArgs extends Omit<
   clientSecurityGroupIds?: readonly string[];
   /** Where the replica goes, and its RDS instance class. Default: there is none. */
   replica?: { place: ServerPlace; instanceClass: string } | undefined;
-  /** Whether the replica was promoted, when the primary's region was lost: it is the primary, in `regions.primary`. */
-  promoted: boolean;
+  /** How often a replica was promoted, because the primary's region was lost: the last one that was is the primary, in `regions.primary`. */
+  failovers: number;
   /** Raised by one, it makes new passwords and keeps those of the generation before. */
   passwordGeneration: number;
   /** Days that copies of the backups in another region can be restored to, 1 to 35. Default: none are made. */
@@ -100,7 +101,7 @@ export class Database extends pulumi.ComponentResource {
         cluster,
         primaryRegion: regions.primary,
         replica: replica?.place,
-        promoted: args.promoted,
+        failovers: args.failovers,
         drill,
         clientSecurityGroupIds: args.clientSecurityGroupIds,
         tags,
@@ -129,35 +130,39 @@ export class Database extends pulumi.ComponentResource {
       subnetIds: this.network.primarySubnetIds,
       securityGroupId: this.network.primarySecurityGroup.id,
     };
-    if (args.promoted) {
+    const names = serverNames(name, args.failovers);
+    let monitoringRoleArn: pulumi.Output<string>;
+    if (args.failovers > 0) {
       const monitoring = monitoringRole(`${name}-replica-monitoring`, home, this);
+      monitoringRoleArn = monitoring.arn;
       this.primary = new Replica(
-        `${name}-replica`,
-        { ...home, role: { ownerPassword }, monitoringRoleArn: monitoring.arn },
+        names.primary,
+        { ...home, role: { ownerPassword, multiAz: args.multiAz }, monitoringRoleArn },
         { ...child, dependsOn: monitoring.allowed },
       );
     } else {
-      const primary = new Primary(`${name}-primary`, { ...home, ownerPassword }, child);
+      const primary = new Primary(names.primary, { ...home, ownerPassword }, child);
+      monitoringRoleArn = primary.monitoringRoleArn;
       this.primary = primary;
-      this.replica =
-        replica &&
-        this.network.replica &&
-        new Replica(
-          `${name}-replica`,
-          {
-            ...server,
-            region: replica.place.region,
-            kmsKeyArn: kmsKeyArns.replica,
-            role: { sourceArn: primary.arn },
-            instanceClass: replica.instanceClass,
-            vpcId: this.network.replica.vpcId,
-            subnetIds: this.network.replica.subnetIds,
-            securityGroupId: this.network.replica.securityGroup.id,
-            monitoringRoleArn: primary.monitoringRoleArn,
-          },
-          child,
-        );
     }
+    this.replica =
+      replica &&
+      this.network.replica &&
+      new Replica(
+        names.replica,
+        {
+          ...server,
+          region: replica.place.region,
+          kmsKeyArn: kmsKeyArns.replica,
+          role: { sourceArn: this.primary.arn },
+          instanceClass: replica.instanceClass,
+          vpcId: this.network.replica.vpcId,
+          subnetIds: this.network.replica.subnetIds,
+          securityGroupId: this.network.replica.securityGroup.id,
+          monitoringRoleArn,
+        },
+        child,
+      );
     this.copies =
       copyRetentionDays === undefined
         ? undefined

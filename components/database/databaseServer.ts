@@ -55,6 +55,15 @@ export interface Foundation {
   logGroups: aws.cloudwatch.LogGroup[];
 }
 
+/**
+ * When RDS makes backups and upgrades: not of both servers together, and the replica's upgrades before the primary's, since a standby may
+ * run a newer minor version than its primary, not an older one.
+ */
+export const windows = {
+  primary: { backupWindow: "01:00-02:00", maintenanceWindow: "sun:04:30-sun:05:30" },
+  replica: { backupWindow: "02:30-03:30", maintenanceWindow: "sat:04:30-sat:05:30" },
+};
+
 const exportedLogs = ["postgresql", "upgrade"];
 
 export function foundation(

@@ -1,7 +1,7 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { databaseName, roles } from "../../ops/roles";
-import { foundation, instanceArgs, monitoringRole, type DatabaseServerArgs } from "./databaseServer";
+import { foundation, instanceArgs, monitoringRole, windows, type DatabaseServerArgs } from "./databaseServer";
 import type { EncryptionKey } from "../aws/encryptionKey";
 import { expectedSettings } from "../parameters/parameter";
 import { passwordVersion } from "./passwordVersion";
@@ -66,8 +66,7 @@ export class Primary extends pulumi.ComponentResource {
         passwordWoVersion: passwordVersion(args.ownerPassword),
         multiAz: args.multiAz,
         backupRetentionPeriod: args.backupRetentionDays,
-        backupWindow: "01:00-02:00",
-        maintenanceWindow: "sun:04:30-sun:05:30",
+        ...windows.primary,
         engineLifecycleSupport: args.engineLifecycleSupport,
         skipFinalSnapshot: !keepAfterDestroy,
         finalSnapshotIdentifier: keepAfterDestroy ? pulumi.interpolate`${name}-final-${ground.suffix}` : undefined,

@@ -1,6 +1,6 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { foundation, instanceArgs, type DatabaseServerArgs } from "./databaseServer";
+import { foundation, instanceArgs, windows, type DatabaseServerArgs } from "./databaseServer";
 import type { EncryptionKey } from "../aws/encryptionKey";
 import { expectedSettings } from "../parameters/parameter";
 import { passwordVersion } from "./passwordVersion";
@@ -15,6 +15,8 @@ export interface ReplicaOf {
 export interface Promoted {
   /** Of the role that owns everything, which is RDS' master user. */
   ownerPassword: pulumi.Input<string>;
+  /** A synchronous standby in another zone: false as long as somebody waits for the promotion, which it would make longer. */
+  multiAz: boolean;
 }
 
 export interface ReplicaArgs extends DatabaseServerArgs {
@@ -31,6 +33,7 @@ export interface ReplicaArgs extends DatabaseServerArgs {
 const defaults = { backupRetentionDays: 1 };
 
 const ofReplica = ({ sourceArn }: ReplicaOf) => ({
+  ...windows.replica,
   replicateSourceDb: sourceArn,
   // RDS takes no final snapshot of a replica.
   skipFinalSnapshot: true,
@@ -38,14 +41,16 @@ const ofReplica = ({ sourceArn }: ReplicaOf) => ({
 
 /**
  * The provider promotes an instance whose source is taken away, waits for it, and only then changes what else differs. What would make
- * that take longer (a standby in another zone, other parameters) or what the instance has from its source (`dbName`, whose change
+ * that take longer (other parameters) or what the instance has from its source (`dbName`, whose change
  * would be a replacement) stays as it is.
  */
 const ofPromoted = (
-  { ownerPassword }: Promoted,
+  { ownerPassword, multiAz }: Promoted,
   { keepAfterDestroy }: DatabaseServerArgs,
   { name, suffix }: { name: string; suffix: pulumi.Output<string> },
 ) => ({
+  ...windows.primary,
+  multiAz,
   passwordWo: pulumi.secret(ownerPassword),
   passwordWoVersion: passwordVersion(ownerPassword),
   skipFinalSnapshot: !keepAfterDestroy,
@@ -79,10 +84,6 @@ export class Replica extends pulumi.ComponentResource {
       {
         ...instanceArgs(args, ground, args.monitoringRoleArn),
         backupRetentionPeriod: args.backupRetentionDays ?? defaults.backupRetentionDays,
-        // Not together with the primary's, and its upgrades before the primary's: a standby may run a newer minor version
-        // than its primary, not an older one.
-        backupWindow: "02:30-03:30",
-        maintenanceWindow: "sat:04:30-sat:05:30",
         ...("sourceArn" in args.role
           ? ofReplica(args.role)
           : ofPromoted(args.role, args, { name, suffix: ground.suffix })),

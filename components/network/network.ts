@@ -1,11 +1,11 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { blockName } from "./addressBlocks";
+import { admit, clientsOf } from "./clients";
 import type { ClusterNetwork } from "./clusterNetwork";
 import { networkProblems } from "./networkProblems";
-import { postgresOnly } from "./postgresOnly";
 import { ServerNetwork } from "./serverNetwork";
 import type { ServerPlace } from "./serverPlace";
+import { serverNames } from "../stack/serverNames";
 
 export interface NetworkArgs {
   /** The EKS cluster's network, from `lookUpCluster`. */
@@ -13,8 +13,8 @@ export interface NetworkArgs {
   primaryRegion: string;
   /** Where the replica is to be. Default: there is none, and nothing is made or changed for it. */
   replica?: ServerPlace;
-  /** Whether the primary is the replica of before: beside this cluster, with the security group that it had. Default: no. */
-  promoted?: boolean;
+  /** How often a replica was promoted. The primary is then the replica of before: beside this cluster, with the group that it had. Default: 0. */
+  failovers?: number;
   /** Where drills restore to. Default: nowhere, and nothing is made or changed for it. */
   drill?: ServerPlace | undefined;
   /**
@@ -40,18 +40,18 @@ export class Network extends pulumi.ComponentResource {
 
   constructor(name: string, args: NetworkArgs, opts?: pulumi.ComponentResourceOptions) {
     super("authensor:network:Network", name, {}, opts);
-    const { cluster, primaryRegion, replica, drill, tags = {} } = args;
+    const { cluster, primaryRegion, replica, failovers = 0, drill, tags = {} } = args;
     const problems = networkProblems(cluster, replica, drill);
     if (problems.length > 0) throw new pulumi.RunError(problems.join("\n"));
 
     const parent = { parent: this };
     this.primarySubnetIds = cluster.privateSubnets.map((subnet) => subnet.id);
-    const ground = args.promoted ? replicasGround(name, args, parent) : primarysGround(`${name}-primary`, args, parent);
+    const names = serverNames(name, failovers);
+    const ground = (failovers > 0 ? replicasGround : primarysGround)(names.primary, args, this);
     this.primarySecurityGroup = ground.securityGroup;
     this.primaryAdmits = ground.admits;
 
-    this.replica =
-      replica && new ServerNetwork(`${name}-replica`, { ...replica, cluster, primaryRegion, tags }, parent);
+    this.replica = replica && new ServerNetwork(names.replica, { ...replica, cluster, primaryRegion, tags }, parent);
     this.drill =
       drill && new ServerNetwork(`${name}-drill`, { ...drill, of: "drill", cluster, primaryRegion, tags }, parent);
 
@@ -67,7 +67,7 @@ interface Ground {
   admits: readonly string[];
 }
 
-function primarysGround(name: string, args: NetworkArgs, parent: { parent: pulumi.Resource }): Ground {
+function primarysGround(name: string, args: NetworkArgs, parent: pulumi.Resource): Ground {
   const { cluster, primaryRegion: region, tags = {} } = args;
   const securityGroup = new aws.ec2.SecurityGroup(
     name,
@@ -77,47 +77,21 @@ function primarysGround(name: string, args: NetworkArgs, parent: { parent: pulum
       vpcId: cluster.vpcId,
       description: "Authensor primary: PostgreSQL from the cluster",
     },
-    parent,
+    { parent },
   );
-  const clients = primaryClients(cluster, args.clientSecurityGroupIds);
-  for (const { suffix, who: _, ...source } of clients) {
-    const rule = `${name}-from-${suffix}`;
-    new aws.vpc.SecurityGroupIngressRule(
-      rule,
-      {
-        region,
-        tags: { ...tags, Name: rule },
-        securityGroupId: securityGroup.id,
-        ...source,
-        ...postgresOnly,
-      },
-      parent,
-    );
-  }
+  const clients = clientsOf(cluster, args.clientSecurityGroupIds);
+  admit(name, { region, securityGroupId: securityGroup.id, tags }, clients, parent);
   return { securityGroup, admits: clients.map(({ who }) => who) };
 }
 
 /** The replica's of before, so that the promotion is all that a failover changes of the server. */
 function replicasGround(
   name: string,
-  { cluster, primaryRegion, tags = {} }: NetworkArgs,
-  parent: { parent: pulumi.Resource },
+  { cluster, primaryRegion, clientSecurityGroupIds, tags = {} }: NetworkArgs,
+  parent: pulumi.Resource,
 ): Ground {
+  const clients = clientsOf(cluster, clientSecurityGroupIds);
   const place = { region: primaryRegion, existing: cluster, connected: true };
-  const { securityGroup } = new ServerNetwork(`${name}-replica`, { ...place, cluster, primaryRegion, tags }, parent);
-  return { securityGroup, admits: cluster.cidrBlocks };
-}
-
-/** Who may reach the primary, each as the source of an ingress rule. */
-function primaryClients({ name, cidrBlocks }: ClusterNetwork, groups: readonly string[] = []) {
-  return groups.length > 0
-    ? groups.map((id) => ({ suffix: id, who: id, referencedSecurityGroupId: id, description: `Clients with ${id}` }))
-    : cidrBlocks.map((cidrIpv4) => ({
-        // By the block, not by its place in AWS' answer: a block that goes must not rename the others' rules, which then could not
-        // be made beside the old ones (InvalidPermission.Duplicate).
-        suffix: `cluster-${blockName(cidrIpv4)}`,
-        who: cidrIpv4,
-        cidrIpv4,
-        description: `VPC of the EKS cluster ${name}`,
-      }));
+  const { securityGroup } = new ServerNetwork(name, { ...place, cluster, clients, primaryRegion, tags }, { parent });
+  return { securityGroup, admits: clients.map(({ who }) => who) };
 }

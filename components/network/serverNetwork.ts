@@ -1,17 +1,18 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { blockName } from "./addressBlocks";
+import { admit, type Client, clientsOf } from "./clients";
 import type { ClusterNetwork, VpcNetwork } from "./clusterNetwork";
 import { peer } from "./peering";
-import { postgresOnly } from "./postgresOnly";
 import { isolatedVpc } from "./isolatedVpc";
 import type { ServerPlace } from "./serverPlace";
 
 export type ServerNetworkArgs = ServerPlace & {
   /** Whose place it is. Default: the replica's; a drill's scratch instance has one alike. */
   of?: "replica" | "drill";
-  /** The EKS cluster's network, from `lookUpCluster`: who may reach the server. */
+  /** The EKS cluster's network, from `lookUpCluster`. */
   cluster: ClusterNetwork;
+  /** Who may reach the server. Default: the cluster's VPC. */
+  clients?: readonly Client[];
   primaryRegion: string;
   /** Added to every resource that takes tags. */
   tags?: Record<string, string>;
@@ -22,7 +23,7 @@ export class ServerNetwork extends pulumi.ComponentResource {
   readonly region: string;
   readonly vpcId: pulumi.Input<string>;
   readonly subnetIds: pulumi.Input<string>[];
-  /** Admits 5432 from the cluster's VPC, and nothing else. */
+  /** Admits 5432 from its clients, and nothing else. */
   readonly securityGroup: aws.ec2.SecurityGroup;
   /** Undefined where the VPCs are connected already. */
   readonly peering: aws.ec2.VpcPeeringConnection | undefined;
@@ -47,21 +48,7 @@ export class ServerNetwork extends pulumi.ComponentResource {
     );
     // Security groups of another region cannot be referenced across a peering (AWS, "Update your security groups to
     // reference peer security groups"): the peer is named by its addresses.
-    for (const cidrIpv4 of cluster.cidrBlocks) {
-      const rule = `${name}-from-cluster-${blockName(cidrIpv4)}`;
-      new aws.vpc.SecurityGroupIngressRule(
-        rule,
-        {
-          region,
-          tags: { ...tags, Name: rule },
-          securityGroupId: this.securityGroup.id,
-          cidrIpv4,
-          ...postgresOnly,
-          description: `VPC of the EKS cluster ${cluster.name}`,
-        },
-        parent,
-      );
-    }
+    admit(name, { region, securityGroupId: this.securityGroup.id, tags }, args.clients ?? clientsOf(cluster), this);
     const connected = "existing" in args && args.connected;
     this.peering = connected
       ? undefined

@@ -14,8 +14,8 @@ export interface DecidedOnce {
   createNamespace: boolean;
 }
 
-/** The record of a stack that has failed over has this in place of what was decided with the region: `failover/forget.ts`. */
-export type Recorded = Partial<DecidedOnce> & { lostRegion?: string };
+/** The record of a stack that has failed over has the regions that it left, in their order, and where its primary is: `failover/forget.ts`. */
+export type Recorded = Partial<DecidedOnce> & { lostRegions?: readonly string[] };
 
 type Rules = { [K in keyof DecidedOnce]: (now: DecidedOnce[K], first: DecidedOnce[K]) => string };
 
@@ -50,9 +50,13 @@ const rules: Rules = {
     `Set it back.`,
 };
 
-/** What differs from what the stack was made with, each as one line. What was not recorded then is not compared. */
+/**
+ * What differs from what the stack was made with, each as one line. What was not recorded then is not compared.
+ * @param lostRegion from which the settings say that the stack fails over
+ */
 export function changedSince(first: Recorded, now: DecidedOnce, lostRegion?: string): string[] {
-  if (first.lostRegion !== lostRegion) return [otherRegionLost(first.lostRegion, lostRegion)];
+  const elsewhere = otherPlace(first, now.primaryRegion, lostRegion);
+  if (elsewhere !== undefined) return [elsewhere];
   const changed = (Object.keys(rules) as (keyof DecidedOnce)[]).filter(
     (key) => first[key] !== undefined && first[key] !== now[key],
   );
@@ -62,17 +66,28 @@ export function changedSince(first: Recorded, now: DecidedOnce, lostRegion?: str
   return told.map((key) => line(key));
 }
 
-/** Either way the deployment would begin with deleting a database that has receipts. */
-function otherRegionLost(recorded: string | undefined, set: string | undefined): string {
-  if (recorded === undefined)
+/** Where settings and state do not agree on a failover, the deployment would begin with deleting a database that has receipts. */
+function otherPlace(
+  { lostRegions = [], primaryRegion: there }: Recorded,
+  now: string,
+  lostRegion?: string,
+): string | undefined {
+  const last = lostRegions.at(-1);
+  if (lostRegion === undefined)
+    return now === last
+      ? `failedOver is false and primaryRegion is ${now}, but this stack has failed over from there. An empty database would be made ` +
+          `there, and the one with the receipts deleted. Set failedOver to true; or, for good, primaryRegion to ${there} (docs/failover.md).`
+      : undefined;
+  if (last === undefined || lostRegion === there)
     return (
-      `failedOver is true, but this stack's state still has what is in ${set}: the deployment would call that region, and delete ` +
+      `failedOver is true, but this stack's state still has what is in ${lostRegion}: the deployment would call that region, and delete ` +
       `what it finds there. Have the state forget it first (docs/failover.md), or set failedOver to false.`
     );
-  return set === undefined
-    ? `failedOver is false, but this stack has failed over from ${recorded}. An empty database would be made there, and the one with the ` +
-        `receipts deleted. Set it to true.`
-    : `primaryRegion is ${set}, but this stack has failed over from ${recorded}. Set it back.`;
+  if (lostRegion !== last)
+    return `primaryRegion is ${lostRegion}, but this stack has failed over from ${last}. Set it back.`;
+  return now === there
+    ? undefined
+    : `replicaRegion is ${now}, but the server that was promoted is in ${there}. Set it back.`;
 }
 
 /**
@@ -80,10 +95,11 @@ function otherRegionLost(recorded: string | undefined, set: string | undefined):
  * made: it is decided in the preview already, since the engine itself keeps a stash and knows its output at any time. A stash's
  * output stays what it was first made with, whatever its input becomes. Its name holds none of these values: it would be another.
  */
-export async function decideOnce(now: DecidedOnce, lostRegion?: string): Promise<void> {
+export async function decideOnce(now: DecidedOnce, lostRegion?: string): Promise<Recorded> {
   const { output } = new pulumi.Stash("decided-once", { input: now });
   const first = await new Promise<Recorded | undefined>((resolve) => output.apply(resolve));
   if (first === undefined) throw new RunError("This stack is not deployed yet: deploy it once without --target.");
   const problems = changedSince(first, now, lostRegion);
   if (problems.length > 0) throw new RunError(problems.join("\n"));
+  return first;
 }

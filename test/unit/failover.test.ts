@@ -17,7 +17,7 @@ const { [key("replicaZones")]: _, ...prod } = configOf("prod");
 const prepared = { ...prod, [key("replicaEksClusterName")]: "platform-west" };
 const instance = "aws:rds/instance:Instance";
 /** What the state of a stack says that has failed over. */
-const failedOver = { "pulumi:index:Stash": () => ({ output: { lostRegion: lost } }) };
+const failedOver = { "pulumi:index:Stash": () => ({ output: { lostRegions: [lost], primaryRegion: "eu-west-1" } }) };
 
 let before: Entry[];
 let stays: Entry[];
@@ -54,8 +54,10 @@ describe("a state that has forgotten the primary's region", () => {
     expect(stays.flatMap(({ dependencies }) => dependencies).filter((urn) => gone.has(urn))).toEqual([]);
   });
 
-  test("is not made of a stack in another region, of one that has forgotten already, nor of another program's", () => {
+  test("is not made of a stack in another region, without a replica, or that has forgotten already, nor of another program's", () => {
     expect(() => forget(before, "us-east-1")).toThrow("the primary of this state is in eu-central-1, not in us-east-1");
+    const alone = before.filter(({ name, type }) => type !== instance || name !== "authensor-prod-replica");
+    expect(() => forget(alone, lost)).toThrow("no server outside eu-central-1: there is no replica to promote");
     expect(() => forget(stays, lost)).toThrow("this state has forgotten eu-central-1 already");
     expect(() => forget([], lost)).toThrow("no state of a deployed stack of this program");
   });
@@ -64,6 +66,7 @@ describe("a state that has forgotten the primary's region", () => {
 describe("an export of Pulumi's", () => {
   const urn = (name: string) => `urn:pulumi:prod::authensor-database::x::${name}`;
   const record = { urn: urn("decided-once"), type: "pulumi:index:Stash", outputs: { output: { primaryRegion: lost } } };
+  const replica: Known = { urn: urn("replica"), type: instance, inputs: { region: "eu-west-1" } };
   const gone: Known = { urn: urn("gone"), type: "aws:kms/key:Key", inputs: { region: lost } };
   const dependent: Known = {
     ...{ urn: urn("dependent"), type: "aws:kms/key:Key", inputs: { region: "eu-west-1" } },
@@ -73,7 +76,7 @@ describe("an export of Pulumi's", () => {
   };
   const provider = { urn: urn("aws"), type: "pulumi:providers:aws", inputs: { region: lost } };
   const pending = [{ resource: gone, type: "updating" }];
-  const deployment = { manifest: { time: "" }, resources: [record, provider, gone, dependent] };
+  const deployment = { manifest: { time: "" }, resources: [record, provider, gone, dependent, replica] };
 
   test("keeps everything that is not the region's, and refers to nothing that is not there: an import refuses that", () => {
     const { exported, forgotten } = forgetInExport(
@@ -86,13 +89,14 @@ describe("an export of Pulumi's", () => {
       deployment: {
         manifest: { time: "" },
         resources: [
-          { ...record, outputs: { output: { lostRegion: lost } } },
+          { ...record, outputs: { output: { lostRegions: [lost], primaryRegion: "eu-west-1" } } },
           provider,
           {
             ...{ urn: dependent.urn, type: dependent.type, inputs: dependent.inputs },
             dependencies: [record.urn],
             propertyDependencies: { policy: [], region: null },
           },
+          replica,
         ],
         pending_operations: [],
       },
@@ -109,11 +113,10 @@ describe("the deployment after it", () => {
     const [promoted, ...others] = changed.filter(({ type }) => type === instance);
     expect(others).toEqual([]);
     expect(promoted).toMatchObject({ what: "rds.Instance replica", change: "updated", region: "eu-west-1" });
-    expect(promoted!.paths.sort()).toEqual(
-      "backupRetentionPeriod finalSnapshotIdentifier monitoringRoleArn passwordWo passwordWoVersion replicateSourceDb skipFinalSnapshot".split(
-        " ",
-      ),
-    );
+    expect(promoted!.paths.sort()).toEqual([
+      ...["backupRetentionPeriod", "backupWindow", "finalSnapshotIdentifier", "maintenanceWindow", "monitoringRoleArn"],
+      ...["multiAz", "passwordWo", "passwordWoVersion", "replicateSourceDb", "skipFinalSnapshot"],
+    ]);
   });
 
   test("replaces and removes nothing that holds data, nor what encrypts it or admits to it", () => {
@@ -203,6 +206,75 @@ test("the policy pack for production is kept to but for a standby in another zon
   expect(stopping).toEqual(["database-multi-az", "database-alarms"]);
 });
 
+describe("the week after", () => {
+  const west = "eu-west-1";
+  /** What one writes for good: the primary's new place, and a replica where the primary was. */
+  const settled = {
+    ...prepared,
+    [key("primaryRegion")]: west,
+    [key("eksClusterName")]: "platform-west",
+    [key("replicaRegion")]: lost,
+    [key("replicaEksClusterName")]: prod[key("eksClusterName")]!,
+  };
+  let whole: Entry[];
+  let steps: Changed[];
+  beforeAll(async () => {
+    ({ entries: whole, changed: steps } = await deploy(settled, after));
+  });
+
+  const held =
+    /rds\.(Instance|SubnetGroup|ParameterGroup) |s3\.Bucket|kms\.Key (replica(-\d)?-key|backup)|RandomPassword/;
+  const wentOf = (all: readonly Changed[]) =>
+    all.filter(({ change }) => change === "replaced" || change === "removed").map(short);
+  const servers = (all: readonly Changed[]) => all.filter(({ type }) => type === instance);
+
+  test("a new replica is made of the promoted server, under another name, and that one gets a standby in another zone", () => {
+    expect(servers(steps)).toMatchObject([
+      { what: "rds.Instance replica", change: "updated", paths: ["multiAz"], region: west },
+      { what: "rds.Instance replica-2", change: "made", region: lost },
+    ]);
+    const [promoted, replica] = instances(whole);
+    expect(promoted!.inputs).toMatchObject({ multiAz: true });
+    expect(replica!.inputs).toMatchObject({ replicateSourceDb: promoted!.outputs["arn"], deletionProtection: true });
+    expect(wentOf(steps).filter((what) => held.test(what))).toEqual([]);
+  });
+
+  test("what compares a promoted server with the bucket goes with the setting that named the lost region", () => {
+    expect(wentOf(steps)).toContain("batch.Job missing: removed");
+  });
+
+  test("no rule of the policy pack for production that stops a deployment is broken", async () => {
+    const { resources } = await record<unknown>(program, { stack: "prod", config: settled, computed: failedOver });
+    const production = configurationOf("production");
+    const { violations } = judge(resources, production);
+    expect(violations.filter(({ rule }) => levelOf(rule, production) === "mandatory")).toEqual([]);
+  });
+
+  test("groups that are named may reach the promoted server too, in place of the cluster's VPC", async () => {
+    const config = { ...settled, [key("clientSecurityGroupIds")]: "sg-0123456789abcdef0" };
+    const { resources } = await record<unknown>(program, { stack: "prod", config, computed: failedOver });
+    const rules = resources.filter(({ name }) => name.startsWith("authensor-prod-replica-from-"));
+    expect(rules.map(({ inputs }) => inputs["referencedSecurityGroupId"])).toEqual(["sg-0123456789abcdef0"]);
+  });
+
+  test("the way back is the same move once more, and a new replica after it another", async () => {
+    const { stays: left } = forget(whole, west);
+    expect(instances(left).map(({ name }) => name)).toEqual(["authensor-prod-replica-2"]);
+    const back = await deploy({ ...settled, [key("failedOver")]: "true" }, left);
+    expect(back.changed.filter(({ region }) => region === west)).toEqual([]);
+    expect(servers(back.changed).map(short)).toEqual(["rds.Instance replica-2: updated"]);
+    expect(wentOf(back.changed).filter((what) => held.test(what))).toEqual([]);
+    expect(back.changed.filter((step) => step.protected && step.change !== "updated")).toEqual([]);
+
+    const home = await deploy(prepared, back.entries);
+    expect(servers(home.changed).map(short)).toEqual([
+      "rds.Instance replica-2: updated",
+      "rds.Instance replica-3: made",
+    ]);
+    expect(wentOf(home.changed).filter((what) => held.test(what))).toEqual([]);
+  });
+});
+
 describe("the settings", () => {
   const raw = Object.fromEntries(Object.entries(prepared).map(([name, value]) => [name.replace(/^.*?:/, ""), value]));
 
@@ -222,21 +294,50 @@ describe("the settings", () => {
 });
 
 describe("the record of what was decided once", () => {
-  const now = { environment: "prod", primaryRegion: lost } as DecidedOnce;
+  const west = "eu-west-1";
+  const once = { lostRegions: [lost], primaryRegion: west };
+  const twice = { lostRegions: [lost, west], primaryRegion: lost };
 
   test.each([
-    [{}, lost, /^failedOver is true, but this stack's state still has what is in eu-central-1: .* forget it first/],
-    [{ lostRegion: lost }, undefined, /^failedOver is false, but this stack has failed over from eu-central-1\./],
     [
-      { lostRegion: "eu-west-3" },
+      { primaryRegion: lost },
+      west,
       lost,
-      /^primaryRegion is eu-central-1, but .* has failed over from eu-west-3\. Set it/,
+      /^failedOver is true, but .* still has what is in eu-central-1: .* forget it/,
     ],
-  ])("with %j and the settings' lost region %s refuses to go on", (first, lostRegion, line) => {
+    // A new stack has recorded where it is about to be.
+    [
+      { primaryRegion: west },
+      west,
+      lost,
+      /^failedOver is true, but .* still has what is in eu-central-1: .* forget it/,
+    ],
+    [
+      once,
+      lost,
+      undefined,
+      /^failedOver is false and .* failed over from there\. .* primaryRegion to eu-west-1 \(docs/,
+    ],
+    [once, "eu-west-3", undefined, /^primaryRegion is eu-west-3, but this stack was made with eu-west-1\./],
+    [once, "eu-west-3", lost, /^replicaRegion is eu-west-3, but the server that was promoted is in eu-west-1\. Set it/],
+    [once, "eu-west-1", "eu-west-3", /^primaryRegion is eu-west-3, but .* has failed over from eu-central-1\. Set it/],
+    // Swapped, and failedOver left as it was: the next failover, of which the state knows nothing.
+    [once, lost, west, /^failedOver is true, but this stack's state still has what is in eu-west-1: /],
+    [twice, west, undefined, /^failedOver is false and .* failed over from there\. .* primaryRegion to eu-central-1/],
+    [twice, west, lost, /^failedOver is true, but this stack's state still has what is in eu-central-1: /],
+  ])("%j refuses a primary in %s with a failover from %s", (first, primaryRegion, lostRegion, line) => {
+    const now = { environment: "prod", primaryRegion } as DecidedOnce;
     expect(changedSince(first, now, lostRegion)).toEqual([expect.stringMatching(line)]);
   });
 
-  test("lets the deployment go on where both say the same", () => {
-    expect(changedSince({ environment: "prod", lostRegion: lost }, now, lost)).toEqual([]);
+  test.each([
+    [{ primaryRegion: lost }, lost, undefined],
+    [once, west, lost],
+    [once, west, undefined],
+    [twice, lost, west],
+    [twice, lost, undefined],
+  ])("%j takes a primary in %s with a failover from %s", (first, primaryRegion, lostRegion) => {
+    const now = { environment: "prod", primaryRegion } as DecidedOnce;
+    expect(changedSince(first, now, lostRegion)).toEqual([]);
   });
 });

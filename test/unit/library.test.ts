@@ -179,7 +179,7 @@ test("what a component is not told is as this program's settings are where nothi
     ...{ primaryRegion: "eu-central-1", replicaRegion: "eu-west-1", backupRegion: "eu-north-1" },
   });
   const months = backup.receiptRetentionMonths;
-  expect({ promoted: false, ...database, logRetentionDays: logRetentionOf(months) }).toMatchObject(databaseDefaults);
+  expect({ failovers: 0, ...database, logRetentionDays: logRetentionOf(months) }).toMatchObject(databaseDefaults);
   expect({ ...database, ...backup, retentionDays: daysOfMonths(months) }).toMatchObject(backupBucketDefaults);
   expect({ ...backup, ...partitions }).toMatchObject(scheduledDefaults);
   expect({ ...database, expectations: { ...partitions, connections: {} } }).toMatchObject(schemaDefaults);

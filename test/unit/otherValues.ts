@@ -49,7 +49,12 @@ export const otherValues: Readonly<Record<string, Record<string, string>>> = {
   replicaEksClusterName: { replicaEksClusterName: "platform-west", replicaZones: "" },
   replicaVpcConnected: { replicaVpcConnected: "true", replicaEksClusterName: "platform-west", replicaZones: "" },
   failedOver: { failedOver: "true", replicaEksClusterName: "platform-west", replicaZones: "" },
-  ...alone("acceptMissing", "true"),
+  acceptMissing: {
+    acceptMissing: "true",
+    failedOver: "true",
+    replicaEksClusterName: "platform-west",
+    replicaZones: "",
+  },
   ...alone("replicaInstanceClass", "db.r7g.xlarge"),
   backupCopies: { backupCopies: "false", deletionProtection: "false" },
   ...alone("backupCopyRetentionDays", "14"),

@@ -89,7 +89,10 @@ export async function deploy(config: Record<string, string>, there: readonly Ent
     process.off("unhandledRejection", echo);
     rmSync(root, { recursive: true, force: true });
   }
-  for (const entry of there) if (!seen.has(entry.urn)) note(entry, "removed");
+  for (const entry of there.filter(({ urn }) => !seen.has(urn))) {
+    note(entry, "removed");
+    state.remove(entry);
+  }
   return { entries: state.entries.filter(({ phase }) => phase === "live"), changed };
 }
 

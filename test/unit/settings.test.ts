@@ -542,6 +542,12 @@ describe("what only shows in combination", () => {
       "failedOver",
       /^needs replicaEksClusterName, set and deployed before the region is lost/,
     ],
+    [
+      "what the next failover loses, accepted before it",
+      { acceptMissing: "true" },
+      "acceptMissing",
+      /^must not be set while failedOver is false/,
+    ],
     ["storage that can hardly grow", { storageGib: "100", maxStorageGib: "109" }, "maxStorageGib", /use at least 110/],
     [
       "a lock that outlives what it locks",
