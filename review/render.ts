@@ -146,10 +146,16 @@ function advice(policies: Policies | undefined, quote: Quote): Section[] {
     { title: "Rules that are broken and only advise", items: advisory.map((one) => violation(one, quote)) },
     {
       title: "Rules that met values which only a deployment knows; up judges them",
-      items: rules.length > 0 ? [rules.join(", ")] : [],
+      items: inLines(rules),
     },
   ];
 }
+
+/** Several to an item, so that none of many is too long for a comment. */
+const inLines = (all: readonly string[], each = 8) =>
+  Array.from({ length: Math.ceil(all.length / each) }, (_, line) =>
+    all.slice(line * each, (line + 1) * each).join(", "),
+  );
 
 function verdict(review: Review, quote: Quote): string[] {
   const broken = review.policies?.mandatory.length ?? 0;
@@ -225,13 +231,16 @@ export function markdown(review: Review): string {
 }
 
 function inMarkdown({ title, items }: Section, most: number): string {
-  const shownItems = items.slice(0, most).map((item) => `- ${whole(item)}`);
+  const shownItems = items.slice(0, most).map((item) => `- ${cut(item)}`);
   const more = items.length > most ? [`- and ${items.length - most} more, in the job's log`] : [];
   return `**${title}**\n\n${[...shownItems, ...more].join("\n")}`;
 }
 
-/** An item is kept whole or not at all: half of a quotation would let its text out of it. */
-const whole = (item: string) => (item.length <= mostOfItem ? item : "(too long to be shown here: see the job's log)");
+/** Half of a quotation would let its text out of it: what is cut is all code, and nothing in it ends that. */
+const cut = (item: string) =>
+  item.length <= mostOfItem
+    ? item
+    : `${code(item.slice(0, mostOfItem - 60).replaceAll("`", "'"))} … (cut; whole in the job's log)`;
 
 function details(lines: readonly string[], room: number): string {
   let used = 0;

@@ -1,7 +1,10 @@
+import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, test } from "vitest";
 import { Monitor, type MonitorArgs } from "../../components/monitoring/monitor";
+import { Monitoring, type MonitoringArgs } from "../../components/monitoring/monitoring";
 import type { Deployment, NetworkPolicy } from "./kubernetesTypes";
 import { record } from "./mocks";
+import { alarmThresholds } from "../alarmThresholds";
 
 const args: MonitorArgs = {
   namespace: "ns",
@@ -148,4 +151,24 @@ describe("the monitor", () => {
   test("is admitted by PgBouncer", async () => {
     expect((await podOf()).metadata?.labels).toMatchObject({ "authensor.io/pgbouncer-client": "true" });
   });
+});
+
+test("there is no monitoring without PgBouncer: it is refused with what to do, before anything is made that would watch a part", async () => {
+  const connections = { monitor: args.database, monitorReplica: args.replica };
+  const server = { server: { identifier: pulumi.output("p") }, region: "eu-central-1", instanceClass: "db.r7g.large" };
+  const monitoring: MonitoringArgs = {
+    ...{ ...args, connections, thresholds: alarmThresholds, primary: server, replica: undefined, storageGib: 100 },
+    ...{ monthsAhead: 3, copies: false, drills: false, retires: false, kmsKeyArns: {}, tags: {} },
+    ...{ emails: { page: [], ticket: [] }, topicArns: { page: [], ticket: [] } },
+  };
+  let refused: unknown;
+  const made = await record(() => {
+    try {
+      new Monitoring("m", monitoring);
+    } catch (error) {
+      refused = error;
+    }
+  });
+  expect(refused).toMatchObject({ message: expect.stringContaining("give `pgbouncer` to Connections") as string });
+  expect(made.census).toEqual(["authensor:monitoring:Monitoring m"]);
 });

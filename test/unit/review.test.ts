@@ -302,6 +302,15 @@ describe("hostile names", () => {
     expect(markdown(full)).toMatch(/and \d+ more, in the job's log/);
   });
 
+  test("are shown as far as there is room where an item is too long, and stay text", () => {
+    const names = Array.from({ length: 8 }, (_, index) => `![${index}](x) <img src=x> \`\`\` ${"n".repeat(100)}`);
+    const rule = { rule: "a-rule", what: "it does not", names };
+    const policies = { stack: undefined, whole: true, mandatory: [rule], advisory: [], unjudged: [] };
+    const comment = markdown(reviewOf(preview("larger"), [], policies));
+    expect(comment).toMatch(/^- `+.*a-rule.*n{100}.*`+ … \(cut; whole in the job's log\)$/m);
+    expect(markdownIt({ html: true }).render(comment)).not.toMatch(/<img/);
+  });
+
   test("stay text in Markdown: no tag, no emphasis, no link of theirs", () => {
     for (const one of [review, few]) {
       const html = markdownIt({ html: true }).render(markdown(one));
@@ -422,6 +431,14 @@ describe("what policy packs said", () => {
     expect(told).toMatch(/ - images-by-digest: authensor-prod-migrate, .* and 6 more: Images are named by digest\./);
     expect(told).toMatch(/only a deployment knows; up judges them:\n {2}- a-rule \(2\)$/m);
     expect(told).not.toContain("broken that must hold");
+  });
+
+  test("names all rules that wait for a deployment in a comment too, however many they are", () => {
+    const names = Array.from({ length: 35 }, (_, index) => `a-rule-whose-name-is-rather-long-${index}`);
+    const unjudged = names.map((rule) => ({ rule, what: "", names: ["n", "m"] }));
+    const policies = { stack: undefined, whole: true, mandatory: [], advisory: [], unjudged };
+    const comment = markdown(reviewOf(preview("larger"), [], policies));
+    for (const name of names) expect(comment).toContain(`\`${name}\` (2)`);
   });
 
   test("is not taken for all where the preview did not end, or asked no pack", () => {
