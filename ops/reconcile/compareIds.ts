@@ -1,0 +1,55 @@
+/** Which lost receipts this database has by now, and under the same id what else. */
+import type pg from "pg";
+import { named } from "../verify/findings";
+import type { LostReceipt } from "./lost";
+import { content, origin, recoveredAgent } from "./recovered";
+
+export interface Sorted {
+  /** In no chain of this database. */
+  missing: LostReceipt[];
+  /** In the chain of the recovered ones, by an earlier run. */
+  recovered: LostReceipt[];
+  /** Whoever was told that it was stored has sent it again: it has a place of this timeline. */
+  sentAgain: LostReceipt[];
+  /** Another receipt has its id: a sentence each. */
+  conflicts: string[];
+}
+
+interface Here {
+  id: string;
+  agent: string;
+  seq: string;
+  content: string;
+  original: string | null;
+}
+
+const idsAtOnce = 1000;
+
+export async function sortByIds(client: pg.Client, lost: readonly LostReceipt[]): Promise<Sorted> {
+  const sorted: Sorted = { missing: [], recovered: [], sentAgain: [], conflicts: [] };
+  for (let i = 0; i < lost.length; i += idsAtOnce) {
+    const some = lost.slice(i, i + idsAtOnce);
+    const { rows } = await client.query<Here>(
+      `select id, coalesce(actor_id, '') as agent, chain_seq as seq, encode(${content}, 'hex') as content, ${origin} ->> 'seal' as original
+         from public.receipts where id = any ($1::uuid[]) order by sealed_at`,
+      [some.map(({ id }) => id)],
+    );
+    const here = new Map<string, Here[]>();
+    for (const row of rows) here.set(row.id, [...(here.get(row.id) ?? []), row]);
+    for (const receipt of some) sort(sorted, receipt, here.get(receipt.id) ?? []);
+  }
+  return sorted;
+}
+
+function sort(sorted: Sorted, receipt: LostReceipt, here: readonly Here[]): void {
+  const { id, agent, seq, seal, from } = receipt;
+  const chain = recoveredAgent(agent);
+  const [first] = here;
+  if (!first) sorted.missing.push(receipt);
+  else if (here.some((one) => one.agent === chain && one.original === seal)) sorted.recovered.push(receipt);
+  else if (here.some((one) => one.content === receipt.content)) sorted.sentAgain.push(receipt);
+  else
+    sorted.conflicts.push(
+      `${id}: place ${seq} of ${named(agent)} (${from}) says something else than the receipt with the same id here, place ${first.seq} of ${named(first.agent)}`,
+    );
+}
