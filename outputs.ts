@@ -6,7 +6,7 @@ import type { Monitoring } from "./components/monitoring/monitoring";
 import type { SecretKey } from "./components/pods/secretKey";
 import type { Certificates } from "./components/pooling/certificates";
 import { type Pgbouncer, pgbouncerNames } from "./components/pooling/pgbouncer";
-import { pgbouncerPort } from "./components/pooling/pgbouncerConfig";
+import { poolerPort } from "./components/pooling/pgbouncerEntries";
 import type { DatabaseConnections } from "./components/programs/databaseConnection";
 import type { ScheduledInputs } from "./components/programs/scheduledProgram";
 import type { Scheduled } from "./components/programs/scheduled";
@@ -57,7 +57,7 @@ export function stackOutputs({
     backupBucket: { name: backups.bucketName, region: backups.region },
     pgbouncer: {
       host: pgbouncerNames(namespace)[0],
-      port: pgbouncerPort,
+      port: poolerPort.others,
       service: pgbouncer.service.metadata.name,
       /** Deploy before: only a deployment makes a new certificate. */
       certificateValidUntil: certificates.validUntil,

@@ -35,7 +35,7 @@ export async function play(
   });
   const cpu = () => ({
     database: cpuSeconds(deployment.server),
-    pooler: pooler === undefined ? 0 : processSeconds(deployment.poolers[pooler].process.pid ?? 0),
+    pooler: pooler === undefined ? 0 : processSeconds(deployment.poolers[pooler].processes.decisions.pid ?? 0),
   });
   // The player's own time begins and ends with its lines.
   let [output, before, after] = ["", cpu(), cpu()];

@@ -39,7 +39,7 @@ export const pgbouncer = {
   image: image("pgbouncerImage", "PgBouncer image, 1.25.2 or later", "ghcr.io/cloudnative-pg/pgbouncer:1.25.2"),
   maxClients: integer("pgbouncerMaxClients", 20, 20000, {
     description:
-      "Client connections that one PgBouncer pod accepts, 20 to 20000; more than 900 needs nodes that allow more than 1024 open files",
+      "Client connections that each process of a PgBouncer pod accepts, 20 to 20000; more than 900 needs nodes that allow more than 1024 open files",
     rule: "20 to 20000 client connections of one pod",
     example: "500",
     default: "500",

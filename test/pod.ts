@@ -10,13 +10,20 @@ import { generateKey, privateKeyPem, selfSign } from "../cloud/tls/x509";
 import { databaseUrl } from "../components/connections/databaseUrl";
 import { renderHba, renderUserlist } from "../components/pooling/pgbouncerAccess";
 import {
+  configFile,
   hbaFile,
   paths,
   type PgbouncerConfig,
-  pgbouncerPort,
   renderPgbouncerConfig,
 } from "../components/pooling/pgbouncerConfig";
-import { admitted, type AdmittedRole } from "../components/pooling/pgbouncerEntries";
+import {
+  admitted,
+  type AdmittedRole,
+  pooledDatabase,
+  type Pooler,
+  poolerPort,
+  poolers,
+} from "../components/pooling/pgbouncerEntries";
 import { suitPgbouncer } from "../local/pgbouncer";
 import type { credentials } from "./credentials";
 import type { TestPostgres } from "./postgres";
@@ -37,12 +44,12 @@ export async function certificate() {
   return { certificate: pem, key };
 }
 
-/** A pod of the pooler: the rendered files under the paths that the configuration names, here below one directory. */
+/** A pod of the pooler with its processes: the rendered files under the paths that the configuration names, here below one directory. */
 export class Pod {
   readonly dir = mkdtempSync(join(tmpdir(), "pooling-"));
   readonly caFile = join(this.dir, "client-ca.pem");
-  port = 0;
-  process!: ChildProcess;
+  readonly ports = {} as Record<Pooler, number>;
+  readonly processes = {} as Record<Pooler, ChildProcess>;
   readonly clients: pg.Client[] = [];
   log = "";
 
@@ -51,22 +58,25 @@ export class Pod {
   async start(): Promise<this> {
     const { server, databaseCa, logins } = this.args;
     const { current, previous } = logins;
-    this.port = await freePort();
+    for (const pooler of poolers) this.ports[pooler] = await freePort();
     const tls = await certificate();
     const { stdout: version } = spawnSync("pgbouncer", ["--version"], { encoding: "utf8" });
-    const config = suitPgbouncer(
-      renderPgbouncerConfig({
-        ...this.args.config,
-        host: "localhost",
-        port: server.port,
-        logins: current,
-      }),
-      version,
-    );
+    const configOf = (pooler: Pooler) =>
+      this.#here(
+        suitPgbouncer(
+          renderPgbouncerConfig(pooler, {
+            ...this.args.config,
+            host: "localhost",
+            port: server.port,
+            logins: current,
+          }),
+          version,
+        ),
+      )
+        .replace(`listen_port = ${poolerPort[pooler]}`, `listen_port = ${this.ports[pooler]}`)
+        .replace("listen_addr = *", "listen_addr = localhost");
     const files = {
-      [`${paths.config}/pgbouncer.ini`]: this.#here(config)
-        .replace(`listen_port = ${pgbouncerPort}`, `listen_port = ${this.port}`)
-        .replace("listen_addr = *", "listen_addr = localhost"),
+      ...Object.fromEntries(poolers.map((pooler) => [`${paths.config}/${configFile(pooler)}`, configOf(pooler)])),
       [`${paths.config}/${hbaFile}`]: renderHba(),
       [`${paths.auth}/userlist.txt`]: renderUserlist(admitted.flatMap((role) => [current[role], previous[role]])),
       [`${paths.tls}/tls.crt`]: tls.certificate,
@@ -81,11 +91,15 @@ export class Pod {
     const user = process.getuid?.() === 0 ? { uid: id("-u"), gid: id("-g") } : {};
     if (user.uid !== undefined)
       for (const path of [this.dir, join(this.dir, paths.run)]) chownSync(path, user.uid, user.gid ?? 0);
-    const ini = join(this.dir, paths.config, "pgbouncer.ini");
-    this.process = spawn("pgbouncer", [ini], { ...user, cwd: this.dir, stdio: ["ignore", "ignore", "pipe"] });
-    this.process.stderr?.on("data", (text: Buffer) => (this.log += text.toString()));
-    for (let tries = 0; !this.log.includes("process up"); tries++) {
-      if (tries === 200 || this.process.exitCode !== null) throw new Error(`PgBouncer did not start:\n${this.log}`);
+    for (const pooler of poolers) {
+      const ini = join(this.dir, paths.config, configFile(pooler));
+      const child = spawn("pgbouncer", [ini], { ...user, cwd: this.dir, stdio: ["ignore", "ignore", "pipe"] });
+      child.stderr.on("data", (text: Buffer) => (this.log += text.toString()));
+      this.processes[pooler] = child;
+    }
+    for (let tries = 0; this.log.split("process up").length <= poolers.length; tries++) {
+      if (tries === 200 || Object.values(this.processes).some(({ exitCode }) => exitCode !== null))
+        throw new Error(`PgBouncer did not start:\n${this.log}`);
       await sleep(20);
     }
     return this;
@@ -95,12 +109,13 @@ export class Pod {
     return Object.values(paths).reduce((text, path) => text.replaceAll(`${path}/`, `${this.dir}${path}/`), config);
   }
 
+  /** To the process that has the entry. */
   url(role: AdmittedRole, database: string, login: { user?: string; password?: string } = {}): string {
     return databaseUrl({
       ...this.args.logins.current[role],
       ...login,
       host: "localhost",
-      port: this.port,
+      port: this.ports[database === pooledDatabase.controlPlane ? "decisions" : "others"],
       database,
       caFile: this.caFile,
     });
@@ -115,10 +130,12 @@ export class Pod {
   }
 
   async stop(): Promise<void> {
-    const { exitCode, signalCode } = this.process;
-    if (exitCode === null && signalCode === null) {
-      const ended = new Promise((resolve) => this.process.once("exit", resolve));
-      this.process.kill("SIGKILL");
+    const running = Object.values(this.processes).filter(
+      ({ exitCode, signalCode }) => exitCode === null && signalCode === null,
+    );
+    for (const child of running) {
+      const ended = new Promise((resolve) => child.once("exit", resolve));
+      child.kill("SIGKILL");
       await ended;
     }
     // Each has lost its connection by now.

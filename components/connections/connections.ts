@@ -8,8 +8,7 @@ import { databaseEgress, egressToPods } from "../pods/networkRules";
 import { pgbouncerClient } from "../pods/podSecurity";
 import type { DatabaseConnection, DatabaseConnections } from "../programs/databaseConnection";
 import { databaseUrl } from "./databaseUrl";
-import { pgbouncerPort } from "../pooling/pgbouncerConfig";
-import { pooledDatabase, pooledRole } from "../pooling/pgbouncerEntries";
+import { pooledDatabase, pooledRole, poolerOf, poolerPort } from "../pooling/pgbouncerEntries";
 import { databaseCaName, pgbouncerCaName, trustPath } from "../pods/trust";
 
 export interface ConnectionsArgs {
@@ -64,13 +63,6 @@ export class Connections extends pulumi.ComponentResource {
     );
     this.trustSecret = trust.metadata.name;
 
-    const pgbouncer: Server | undefined = args.pgbouncer && {
-      host: args.pgbouncer.host,
-      port: pgbouncerPort,
-      ca: pgbouncerCaName,
-      egress: egressToPods("pgbouncer", pgbouncerPort),
-      podLabels: pgbouncerClient,
-    };
     const connect = (connection: string, role: RoleKey, to: Server, database: string): DatabaseConnection => {
       const caFile = `${trustPath}/${to.ca}`;
       const { user, password: secretPassword } = args.credentials[role];
@@ -86,8 +78,14 @@ export class Connections extends pulumi.ComponentResource {
     };
     const direct = (connection: string, role: RoleKey, { host, port, blocks }: Endpoint) =>
       connect(connection, role, { host, port, ca: databaseCaName, egress: databaseEgress(blocks, port) }, databaseName);
-    const pooled = (connection: string, pool: Pool, role: RoleKey = pooledRole[pool]) =>
-      pgbouncer ? connect(connection, role, pgbouncer, pooledDatabase[pool]) : direct(connection, role, args.primary);
+    const pooled = (connection: string, pool: Pool, role: RoleKey = pooledRole[pool]) => {
+      if (!args.pgbouncer) return direct(connection, role, args.primary);
+      const port = poolerPort[poolerOf[pool]];
+      const egress = egressToPods("pgbouncer", port);
+      const { host } = args.pgbouncer;
+      const to: Server = { host, port, ca: pgbouncerCaName, egress, podLabels: pgbouncerClient };
+      return connect(connection, role, to, pooledDatabase[pool]);
+    };
     this.urls = {
       controlPlaneDatabase: pooled("control-plane-database", "controlPlane"),
       audit: pooled("audit", "app"),
@@ -100,7 +98,7 @@ export class Connections extends pulumi.ComponentResource {
       maintenance: direct("maintenance", "maintenance", args.primary),
       monitor: direct("monitor", "monitor", args.primary),
       // Through the pool that nobody's decision waits for.
-      ...(pgbouncer && { monitorPool: pooled("monitor-pool", "auditor", "monitor") }),
+      ...(args.pgbouncer && { monitorPool: pooled("monitor-pool", "auditor", "monitor") }),
       ...(args.replica && {
         replica: direct("replica", "auditor", args.replica),
         verifierReplica: direct("verifier-replica", "verifier", args.replica),

@@ -5,7 +5,7 @@ import { labelsOf } from "../pods/podSecurity";
 import { ownReplicas, rolledOneByOne, rolloutTimeouts } from "../pods/rollout";
 import type { SecretKey } from "../pods/secretKey";
 import { serve } from "../pods/servedPods";
-import { pgbouncerPort } from "../pooling/pgbouncerConfig";
+import { poolerPort } from "../pooling/pgbouncerEntries";
 import { controlPlanePort, controlPlaneService } from "./address";
 import { AdminToken } from "./adminToken";
 import { controlPlanePod, type ControlPlanePodArgs, guardFile } from "./controlPlanePod";
@@ -85,7 +85,7 @@ export class ControlPlane extends pulumi.ComponentResource {
       {
         ...metadata,
         service: controlPlaneService,
-        port: { name: "http", number: controlPlanePort },
+        ports: { http: controlPlanePort },
         deployment: this.deployment,
       },
       this,
@@ -126,7 +126,7 @@ export class ControlPlane extends pulumi.ComponentResource {
         ],
         egress: [
           dnsEgress,
-          egressToPods("pgbouncer", pgbouncerPort),
+          egressToPods("pgbouncer", poolerPort.decisions),
           httpsEgress, // webhooks, the transparency log, telemetry collectors
         ],
       }),

@@ -1,6 +1,6 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { firstAnswer, longestStop } from "../../ops/guard/limits";
-import { pgbouncerClient, restrictedContainer, restrictedPod, spread } from "../pods/podSecurity";
+import { restrictedContainer, restrictedPod, spread } from "../pods/podSecurity";
 import { type PodArgs, type PodTemplate, podTemplate } from "../pods/podTemplate";
 import { endpointDrain } from "../pods/rollout";
 import { secretKeyRef, type SecretKey } from "../pods/secretKey";
@@ -45,7 +45,7 @@ interface PodFiles {
 export function controlPlanePod(args: ControlPlanePodArgs, { labels, guard, env }: PodFiles): PodTemplate {
   const drain = args.behindIngress ? ingressDrain : endpointDrain;
   return podTemplate(args, {
-    metadata: { labels: { ...labels, ...pgbouncerClient } },
+    metadata: { labels },
     spec: {
       automountServiceAccountToken: false,
       // The variables they would add (…_PORT=tcp://…) are read as settings by many a Node program.

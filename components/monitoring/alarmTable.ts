@@ -96,7 +96,7 @@ function pooling({ thresholds: { poolWaitSeconds } }: AlarmInputs): Alarm[] {
       comparison: "above",
       threshold: 0,
       datapoints: [5, 5],
-      says: "A PgBouncer pod has not answered for 5 minutes.",
+      says: "A process of a PgBouncer pod has not answered for 5 minutes.",
     }),
   ];
 }

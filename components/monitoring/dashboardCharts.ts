@@ -41,7 +41,7 @@ export const charts = {
   poolWaiting: { question: "pool", title: "Clients that wait for a connection" },
   poolWait: { question: "pool", title: "Longest wait for a connection", unit: "seconds" },
   poolQuery: { question: "pool", title: "A query through the pool", unit: "ms" },
-  poolers: { question: "pool", title: "PgBouncer pods that do not answer" },
+  poolers: { question: "pool", title: "PgBouncer processes that do not answer" },
 
   connectionsUsed: { question: "database", title: "Connections in use of max_connections", unit: "%" },
   connections: { question: "database", title: "Connections by role and state" },

@@ -4,6 +4,7 @@ import { controlPlanePort } from "../controlPlane/address";
 import { namespace as metricNamespace } from "../../ops/monitor/metrics";
 import type { PodIdentityArgs } from "../aws/podIdentity";
 import { egressToPods } from "../pods/networkRules";
+import { poolerPort } from "../pooling/pgbouncerEntries";
 import { podStart } from "../pods/rollout";
 import type { DatabaseConnection } from "../programs/databaseConnection";
 import { opsProgram, type OpsProgramArgs } from "../programs/opsProgram";
@@ -18,7 +19,7 @@ export interface MonitorArgs
   environment: string;
   /** Through the pool. */
   pool: DatabaseConnection;
-  /** `host:port` that leads to every PgBouncer pod. */
+  /** `host:port` that leads to every process of every PgBouncer pod, separated by commas. */
   poolers: pulumi.Input<string>;
   /** Default: there is no replica. */
   replica?: DatabaseConnection | undefined;
@@ -71,8 +72,8 @@ export class Monitor extends pulumi.ComponentResource {
           PORT: String(port),
           HOST: "::",
         },
-        // The way to the pool leads to PgBouncer's consoles too.
-        egress: [egressToPods("control-plane", controlPlanePort)],
+        // The way to the pool leads to the console of its process too; the control plane's PgBouncer has another.
+        egress: [egressToPods("control-plane", controlPlanePort), egressToPods("pgbouncer", poolerPort.decisions)],
         // Prometheus, wherever it runs; what is told is no secret.
         ingress: [{ ports: [{ protocol: "TCP", port }] }],
         stays: {

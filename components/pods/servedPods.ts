@@ -7,15 +7,14 @@ export interface ServedPods {
   labels: Record<string, string>;
   /** Fixed: clients hold the address that it is part of. */
   service: string;
-  /** The container port's name, and the number that clients know. */
-  port: { name: string; number: number };
+  /** The number that clients know, by the container port's name. */
+  ports: Record<string, number>;
   deployment: k8s.apps.v1.Deployment;
 }
 
 /** One address for the pods of a Deployment, and a budget by which nodes are drained of them one pod at a time. */
 export function serve(name: string, args: ServedPods, parent: pulumi.Resource): k8s.core.v1.Service {
   const { namespace, labels, deployment } = args;
-  const { name: portName, number: port } = args.port;
   new k8s.policy.v1.PodDisruptionBudget(
     name,
     {
@@ -39,9 +38,13 @@ export function serve(name: string, args: ServedPods, parent: pulumi.Resource): 
         // An address of both families where the cluster has both.
         ipFamilyPolicy: "PreferDualStack",
         selector: labels,
-        ports: [{ name: portName, port, targetPort: portName, protocol: "TCP" }],
+        ports: servicePorts(args.ports),
       },
     },
     { parent, dependsOn: [deployment] },
   );
 }
+
+/** Of a Service, from the container ports' names and the numbers that clients know. */
+export const servicePorts = (ports: Record<string, number>) =>
+  Object.entries(ports).map(([name, port]) => ({ name, port, targetPort: name, protocol: "TCP" }));

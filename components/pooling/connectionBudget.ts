@@ -38,7 +38,7 @@ export const directConnections = {
   monitor: monitorConnections.heartbeat + monitorConnections.sources,
 } as const;
 
-/** PgBouncer's pools and their parts of a process's connections. */
+/** PgBouncer's pools and their parts of a pod's connections. */
 const shares = {
   /** Every decision waits for this one. */
   controlPlane: 0.55,
@@ -62,7 +62,7 @@ export interface ConnectionLimits {
   reservedConnections: number;
   /** PgBouncer pods outside a rollout. */
   pgbouncerPods: number;
-  /** max_client_conn of one PgBouncer pod. */
+  /** max_client_conn of each process of a PgBouncer pod. */
   maxClients: number;
   /** The most control plane pods the autoscaler may start. */
   controlPlaneMaxPods: number;
@@ -88,7 +88,7 @@ export const limitsOf = ({
 export type ConnectionPlan =
   | {
       fits: true;
-      /** Server connections of each pool in one PgBouncer process. */
+      /** Server connections of each pool in one PgBouncer pod. */
       pools: Record<Pool, number>;
       /** PgBouncer processes at the worst moment of a rollout. */
       processes: number;

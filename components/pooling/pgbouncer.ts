@@ -4,11 +4,11 @@ import type { Generations } from "../database/credentials";
 import { databaseEgress, dnsEgress, podPolicy } from "../pods/networkRules";
 import { labelsOf, pgbouncerClient } from "../pods/podSecurity";
 import { ownReplicas, rolledOneByOne, rolloutTimeouts } from "../pods/rollout";
-import { serve } from "../pods/servedPods";
+import { serve, servicePorts } from "../pods/servedPods";
 import type { Pool } from "./connectionBudget";
 import { renderHba, renderServices, renderUserlist } from "./pgbouncerAccess";
-import { hbaFile, pgbouncerPort, renderPgbouncerConfig } from "./pgbouncerConfig";
-import { admitted, type AdmittedRole } from "./pgbouncerEntries";
+import { configFile, hbaFile, renderPgbouncerConfig } from "./pgbouncerConfig";
+import { admitted, type AdmittedRole, poolerPort, poolers, servedPorts } from "./pgbouncerEntries";
 import { pgbouncerPod, type PgbouncerPodArgs, servicesFile } from "./pgbouncerPod";
 
 /** Fixed: it is part of the address that every client's URL holds. */
@@ -23,9 +23,9 @@ export function pgbouncerNames(namespace: string): [string, ...string[]] {
 /** Its name leads to each pod, for who asks all of them. */
 const pgbouncerPodsService = "pgbouncer-pods";
 
-/** `host:port` of every pod. */
-export const pgbouncerPods = (namespace: string) =>
-  `${pgbouncerPodsService}.${namespace}.svc.cluster.local:${pgbouncerPort}`;
+/** `host:port` of every pod's processes, separated by commas. */
+export const pgbouncerPods = (namespace: string): string =>
+  poolers.map((pooler) => `${pgbouncerPodsService}.${namespace}.svc.cluster.local:${poolerPort[pooler]}`).join(",");
 
 export interface PgbouncerArgs extends PgbouncerPodArgs {
   /** Namespace of the pods; PgBouncer's names are of it. */
@@ -45,7 +45,7 @@ export interface PgbouncerArgs extends PgbouncerPodArgs {
 }
 
 /**
- * PgBouncer in transaction mode, one pool per role, TLS on both sides. A rollout drops no transaction, and no request of a client
+ * PgBouncer in transaction mode, one pool per role, TLS on both sides; a process for the control plane, and one for everybody else. A rollout drops no transaction, and no request of a client
  * whose connections are short-lived: a pod that goes is first taken out of the Service, then left by its clients, then told
  * to finish what runs (SIGINT), and only then gone. One that comes serves once a query has gone through each of its pools.
  */
@@ -68,9 +68,14 @@ export class Pgbouncer extends pulumi.ComponentResource {
         metadata,
         immutable: true,
         data: {
-          "pgbouncer.ini": pulumi
-            .output(args.database)
-            .apply(({ host, port }) => renderPgbouncerConfig({ ...args, host, port, logins: current })),
+          ...Object.fromEntries(
+            poolers.map((pooler) => [
+              configFile(pooler),
+              pulumi
+                .output(args.database)
+                .apply(({ host, port }) => renderPgbouncerConfig(pooler, { ...args, host, port, logins: current })),
+            ]),
+          ),
           [hbaFile]: renderHba(),
         },
       },
@@ -122,7 +127,7 @@ export class Pgbouncer extends pulumi.ComponentResource {
       {
         ...metadata,
         service: pgbouncerService,
-        port: { name: "pgbouncer", number: pgbouncerPort },
+        ports: servedPorts,
         deployment: this.deployment,
       },
       this,
@@ -137,7 +142,7 @@ export class Pgbouncer extends pulumi.ComponentResource {
           clusterIP: "None",
           ipFamilyPolicy: "PreferDualStack",
           selector: labels,
-          ports: [{ name: "pgbouncer", port: pgbouncerPort, targetPort: "pgbouncer", protocol: "TCP" }],
+          ports: servicePorts(servedPorts),
         },
       },
       { ...child, dependsOn: [this.deployment] },
@@ -147,8 +152,16 @@ export class Pgbouncer extends pulumi.ComponentResource {
       podPolicy(metadata, {
         ingress: [
           {
+            from: [
+              { podSelector: { matchLabels: labelsOf("control-plane") } },
+              // Its console.
+              { podSelector: { matchLabels: labelsOf("monitor") } },
+            ],
+            ports: [{ protocol: "TCP", port: poolerPort.decisions }],
+          },
+          {
             from: [{ podSelector: { matchLabels: pgbouncerClient } }],
-            ports: [{ protocol: "TCP", port: pgbouncerPort }],
+            ports: [{ protocol: "TCP", port: poolerPort.others }],
           },
         ],
         // By block: the database's address changes in a failover.

@@ -1,6 +1,16 @@
 import type { Pool } from "./connectionBudget";
-import { paths, pgbouncerPort } from "./pgbouncerConfig";
-import { type AdmittedRole, bothLogins, consoleService, pooledDatabase, pooledRole } from "./pgbouncerEntries";
+import { paths } from "./pgbouncerConfig";
+import {
+  type AdmittedRole,
+  bothLogins,
+  consoleOf,
+  pooledDatabase,
+  pooledRole,
+  type Pooler,
+  poolerOf,
+  poolerPort,
+  poolers,
+} from "./pgbouncerEntries";
 
 /**
  * PgBouncer's auth_hba_file: each entry's role, from anywhere, over TLS. What no line matches is refused. The monitor asks now and then
@@ -32,23 +42,29 @@ export function renderUserlist(logins: readonly PlainCredentials[]): string {
 
 /**
  * psql's connection service file (libpq, "The Connection Service File"): how to come in through each pool as one of its clients does, and
- * to the console, password and verified certificate included. A file, so that the password is in no argument and no environment variable.
+ * to the consoles, password and verified certificate included. A file, so that the password is in no argument and no environment variable.
  */
 export function renderServices(logins: Record<AdmittedRole, PlainCredentials>): string {
-  const entries: [service: string, dbname: string, role: AdmittedRole][] = [
-    ...(Object.keys(pooledDatabase) as Pool[]).map((pool): [string, string, AdmittedRole] => [
+  const entries: [service: string, pooler: Pooler, dbname: string, role: AdmittedRole][] = [
+    ...(Object.keys(pooledDatabase) as Pool[]).map((pool): [string, Pooler, string, AdmittedRole] => [
       pool,
+      poolerOf[pool],
       pooledDatabase[pool],
       pooledRole[pool],
     ]),
-    [consoleService, "pgbouncer", "monitor"],
+    ...poolers.map((pooler): [string, Pooler, string, AdmittedRole] => [
+      consoleOf(pooler),
+      pooler,
+      "pgbouncer",
+      "monitor",
+    ]),
   ];
   return entries
-    .map(([service, dbname, role]) => {
+    .map(([service, pooler, dbname, role]) => {
       const settings = {
         // This very pod; its certificate names it.
         host: "localhost",
-        port: pgbouncerPort,
+        port: poolerPort[pooler],
         dbname,
         ...logins[role],
         sslmode: "verify-full",

@@ -1,9 +1,15 @@
 import { databaseName, type Login, roles } from "../../ops/roles";
 import { trustPath } from "../pods/trust";
 import type { Pool } from "./connectionBudget";
-import { bothLogins, pooledDatabase, pooledRole, type PooledRole } from "./pgbouncerEntries";
-
-export const pgbouncerPort = 6432;
+import {
+  bothLogins,
+  pooledDatabase,
+  pooledRole,
+  type PooledRole,
+  type Pooler,
+  poolerPort,
+  poolsOf,
+} from "./pgbouncerEntries";
 
 /** The longest that a transaction may take through PgBouncer, seconds; a rollout waits this long for the last of them. */
 export const longestTransaction = 60;
@@ -17,13 +23,17 @@ export const paths = {
   run: "/run/pgbouncer",
 } as const;
 
+/** A process' own, below `paths.config` and `paths.run`. */
+export const configFile = (pooler: Pooler): string => `${pooler}.ini`;
+export const pidFile = (pooler: Pooler): string => `${paths.run}/${pooler}.pid`;
+
 /** Seconds that a client waits for a connection at most. */
 export const queryWait = 15;
 
 export interface PgbouncerConfig {
   host: string;
   port: number;
-  /** Server connections of each pool in this process. */
+  /** Server connections of each pool in a pod. */
   pools: Record<Pool, number>;
   maxClients: number;
   /** Statements that it keeps prepared on each connection to the server; 0: it prepares none. */
@@ -33,48 +43,49 @@ export interface PgbouncerConfig {
 }
 
 /**
- * PgBouncer's configuration, for 1.25.2 and later. All settings but transaction_timeout and max_prepared_statements are known to 1.18 (Debian 12) as
+ * The configuration of one of a pod's processes, for 1.25.2 and later. All settings but transaction_timeout and max_prepared_statements are known to 1.18 (Debian 12) as
  * well, so that what is tested is what runs; where a default differs between them and matters, it is set.
  */
-export function renderPgbouncerConfig({
-  host,
-  port,
-  pools,
-  maxClients,
-  preparedStatements,
-  logins,
-}: PgbouncerConfig): string {
+export function renderPgbouncerConfig(
+  pooler: Pooler,
+  { host, port, pools, maxClients, preparedStatements, logins }: PgbouncerConfig,
+): string {
   const entry = (pool: Pool) =>
     `${pooledDatabase[pool]} = host=${host} port=${port} dbname=${databaseName} ` +
     `pool_size=${pools[pool]} max_db_connections=${pools[pool]}`;
   const shared = (pool: Pool) => `${entry(pool)} user=${logins[pooledRole[pool]].user}`;
-  return `;; Written by the deployment; a change makes a new ConfigMap, and the pods roll.
-
-[databases]
-; One entry, and so one pool, per role, and one of its own for the control plane: a pool's connections are logged in as its role, with that role's settings
-; (synchronous_commit above all). An entry accepts its role only, the auditor's the monitor too (hba.conf beside this file): nobody fills another's pool.
-; ${roles.app}, the control plane. It needs no transaction of more than one statement, and the one that it sends is broken: its
+  const entries: Record<Pool, string> = {
+    controlPlane: `; ${roles.app}, the control plane. It needs no transaction of more than one statement, and the one that it sends is broken: its
 ; key rotation sends BEGIN and COMMIT over different connections. In transaction mode every receipt that other requests then wrote on
 ; the connection with the BEGIN would be acknowledged, and rolled back in the end. So BEGIN is refused to it: the rotation fails
 ; (make a new key, revoke the old one), and no receipt is lost.
+${shared("controlPlane")} pool_mode=statement`,
+    app: `; ${roles.app}, other writers
+${shared("app")}`,
+    telemetry: `; ${roles.telemetry}
+${shared("telemetry")}`,
+    auditor: `; ${roles.auditor}. Each client as itself: the monitor comes in here too, and must not become an auditor.
+${entry("auditor")}`,
+  };
+  return `;; Written by the deployment; a change makes a new ConfigMap, and the pods roll.
+
+[databases]
+; One entry, and so one pool, per role, and one for the control plane in a process of its own: a pool's connections are logged in as its role, with that role's settings
+; (synchronous_commit above all). An entry accepts its role only, the auditor's the monitor too (hba.conf beside this file): nobody fills another's pool.
 ; Clients come by either of the role's two logins, of this generation of passwords or the one before; the server is always logged in to as
 ; this one (user), with its password from the user list. A pool for each login would let the clients of one starve those of the other.
-${shared("controlPlane")} pool_mode=statement
-; ${roles.app}, other writers
-${shared("app")}
-; ${roles.telemetry}
-${shared("telemetry")}
-; ${roles.auditor}. Each client as itself: the monitor comes in here too, and must not become an auditor.
-${entry("auditor")}
+${poolsOf(pooler)
+  .map((pool) => entries[pool])
+  .join("\n")}
 
 [pgbouncer]
 ;; Where it listens
 listen_addr = *
-listen_port = ${pgbouncerPort}
+listen_port = ${poolerPort[pooler]}
 ; No Unix socket: the root file system is read-only, and nobody is there to use one.
 unix_socket_dir =
 ; What the rollout's preStop hook reads to know whom to signal.
-pidfile = ${paths.run}/pgbouncer.pid
+pidfile = ${pidFile(pooler)}
 
 ;; Who may come in
 ; auth_query cannot work on RDS, which lets nobody read pg_authid: passwords come from a Secret.
@@ -105,10 +116,7 @@ pool_mode = transaction
 ; What a client has prepared is prepared on whatever connection it gets; the least used make room. The guard (ops/guard/statements.ts) prepares
 ; as many statements of the control plane. 1.21 and later.
 max_prepared_statements = ${preparedStatements}
-; A connection is handed on as it was: what a client SET, locked or listens to ends with its transaction. Not
-; DISCARD ALL, which would also have every function planned anew.
-server_reset_query = ${resetQuery}
-server_reset_query_always = 1
+${betweenClients[pooler]}
 ; Every client of a control plane at its largest fits into one pod less than there are.
 max_client_conn = ${maxClients}
 ; JDBC sends it, and no supported server needs it. "options" is not here: settings in it would vanish silently.
@@ -160,6 +168,16 @@ stats_period = 60
 
 /** Leaves a session as it was when it logged in. RESET ALL gives back the role's own settings, not the server's. */
 const resetQuery = "RESET SESSION AUTHORIZATION; RESET ALL; CLOSE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all()";
+
+const betweenClients: Record<Pooler, string> = {
+  decisions: `; A connection is handed on as it is, and no reset is waited for (docs/performance.md): all clients are one program, which sets nothing, and
+; nobody else reaches this port. Whatever a session of its role sets, a receipt is stored or refused (test/sql/pooling.test.ts).
+server_reset_query =`,
+  others: `; A connection is handed on as it was: what a client SET, locked or listens to ends with its transaction. Not
+; DISCARD ALL, which would also have every function planned anew.
+server_reset_query = ${resetQuery}
+server_reset_query_always = 1`,
+};
 
 /** Kept beside pgbouncer.ini. */
 export const hbaFile = "hba.conf";

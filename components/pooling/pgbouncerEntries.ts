@@ -22,8 +22,34 @@ export const pooledDatabase: Record<Pool, string> = {
   auditor: `${databaseName}_auditor`,
 };
 
-/** The name of PgBouncer's own console, which answers also while every client's place is taken. */
-export const consoleService = "console";
+/**
+ * The processes of a pod, and the port that each listens on. The control plane has one to itself. Whether a session is reset between two
+ * clients is a setting of the whole process (src/objects.c, release_server): what shields other clients from each other would cost each
+ * decision a fourth of the database's work. It also has a thread to itself.
+ */
+export const poolerPort = { decisions: 6432, others: 6433 } as const;
+export type Pooler = keyof typeof poolerPort;
+export const poolers = Object.keys(poolerPort) as Pooler[];
+
+/** How Services call the ports. The first has the name from before there were two: a rollout comes before the Service's own update. */
+export const portName: Record<Pooler, string> = { decisions: "pgbouncer", others: "others" };
+/** What a Service of the pods has. */
+export const servedPorts: Record<string, number> = Object.fromEntries(
+  poolers.map((pooler) => [portName[pooler], poolerPort[pooler]]),
+);
+
+export const poolerOf: Record<Pool, Pooler> = {
+  controlPlane: "decisions",
+  app: "others",
+  telemetry: "others",
+  auditor: "others",
+};
+
+export const poolsOf = (pooler: Pooler): Pool[] =>
+  (Object.keys(poolerOf) as Pool[]).filter((pool) => poolerOf[pool] === pooler);
+
+/** How psql calls a process' own console, which answers also while every client's place is taken. */
+export const consoleOf = (pooler: Pooler): string => `console-${pooler}`;
 
 /** Who may come in: the pooled roles, and the reader of the statistics. Never the owner, who comes to the server itself. */
 export const admitted = ["app", "telemetry", "auditor", "monitor"] as const satisfies RoleKey[];

@@ -101,7 +101,7 @@ export const metrics = {
     fast: true,
   },
   PoolLongestWaitSeconds: { what: "Longest wait of such a client", unit: "Seconds", statistic: "Maximum" },
-  PoolersUnreachable: { what: "PgBouncer pods that did not answer", unit: "Count", statistic: "Maximum" },
+  PoolersUnreachable: { what: "PgBouncer processes that did not answer", unit: "Count", statistic: "Maximum" },
   PoolQueryMilliseconds: {
     what: "Time of a query through the pool, connection included",
     unit: "Milliseconds",

@@ -24,7 +24,7 @@ export interface Collected {
 export interface Access {
   primary: Server;
   replica?: Server | undefined;
-  /** `host:port` of PgBouncer pods; a name stands for every address it leads to. */
+  /** `host:port` of PgBouncer processes; a name stands for every address it leads to. */
   poolers: readonly string[];
   /** URL through the pool. */
   poolUrl: string;

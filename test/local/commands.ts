@@ -88,12 +88,13 @@ export class LocalCloud {
   }
 
   /** The processes of this cloud that stay, or those of one type of resource. */
-  pids(type?: string, ending = ""): number[] {
+  pids(type?: string, ending = "", container = ""): number[] {
     const { root, entries } = this.state;
     const wanted = (resource: Entry) => (type === undefined ? resource.type !== token.cronJob : resource.type === type);
     return entries
       .filter((resource) => wanted(resource) && resource.name.endsWith(ending))
       .flatMap(({ physicalName }) => pidFiles(join(root, physicalName)))
+      .filter((file) => container === "" || file.endsWith(`/${container}.pid`))
       .flatMap((file) => running(file) ?? []);
   }
 

@@ -13,7 +13,8 @@ beforeAll(async () => {
 });
 afterAll(() => cloud.remove());
 
-const poolers = () => cloud.pids("kubernetes:apps/v1:Deployment", "-pgbouncer");
+/** The control plane's process of each pod. */
+const poolers = () => cloud.pids("kubernetes:apps/v1:Deployment", "-pgbouncer", "decisions");
 /** Together longer than a connection lives: every one is made anew once, to either of the two. */
 const [windows, windowSeconds] = [3, 8];
 /** What an agent does before it asks again, once the hung one holds what sixteen could give it at full speed. */

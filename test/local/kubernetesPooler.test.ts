@@ -20,7 +20,7 @@ beforeAll(async () => {
   const setup = await postgres.connect(postgres.url(superuser));
   await setup.query("create table work (transaction text not null, step int not null)");
   await setup.end();
-  await cluster.create("configMap", "config", { data: { "pgbouncer.ini": ini(postgres.port) }, immutable: true });
+  await cluster.create("configMap", "config", { data: { "decisions.ini": ini(postgres.port) }, immutable: true });
   await cluster.create("secret", "users", { stringData: { "userlist.txt": `"${superuser}" "owner"\n` } });
   [pooler, front] = await Promise.all([
     cluster.create("deployment", "pgbouncer", deployment("1")),
@@ -39,7 +39,7 @@ postgres = host=127.0.0.1 port=${port} dbname=postgres pool_size=5
 listen_addr = *
 listen_port = 6432
 unix_socket_dir =
-pidfile = /run/pgbouncer/pgbouncer.pid
+pidfile = /run/pgbouncer/decisions.pid
 auth_type = scram-sha-256
 auth_file = /etc/pgbouncer/auth/userlist.txt
 pool_mode = transaction
@@ -57,10 +57,10 @@ const deployment = (revision: string, patience = 1): Properties => ({
           {
             name: "pgbouncer",
             image: "ghcr.io/cloudnative-pg/pgbouncer:1.25.2",
-            command: ["pgbouncer", "/etc/pgbouncer/config/pgbouncer.ini"],
+            command: ["pgbouncer", "/etc/pgbouncer/config/decisions.ini"],
             ports: [{ name: "pgbouncer", containerPort: 6432 }],
             readinessProbe: { tcpSocket: { port: "pgbouncer" } },
-            lifecycle: { preStop: { exec: { command: ["/bin/sh", "-c", drain(0.3, patience)] } } },
+            lifecycle: { preStop: { exec: { command: ["/bin/sh", "-c", drain("decisions", 0.3, patience)] } } },
             volumeMounts: [
               { name: "config", mountPath: "/etc/pgbouncer/config" },
               { name: "auth", mountPath: "/etc/pgbouncer/auth" },
@@ -92,12 +92,12 @@ const connect = async () => {
 describe("PgBouncer", () => {
   it("runs as the service user, on a port of its own, with its own files", () => {
     for (const pod of podsOf(pooler)) {
-      const config = readFileSync(join(pod, "files/pgbouncer/etc/pgbouncer/config/pgbouncer.ini"), "utf8");
+      const config = readFileSync(join(pod, "files/pgbouncer/etc/pgbouncer/config/decisions.ini"), "utf8");
       expect(config).toMatch(/^listen_addr = 127\.0\.0\.1\nlisten_port = [23]\d{4}$/m);
       expect(config).toContain(`auth_file = ${pod}/files/pgbouncer/etc/pgbouncer/auth/userlist.txt`);
       // The number in the pid file is its own, not that of some shell before it.
       const pid = running(join(pod, "pgbouncer.pid"));
-      expect(readFileSync(join(pod, "volumes/run/pgbouncer.pid"), "utf8").trim()).toBe(String(pid));
+      expect(readFileSync(join(pod, "volumes/run/decisions.pid"), "utf8").trim()).toBe(String(pid));
     }
   });
 

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Pool as PoolName } from "../../components/pooling/connectionBudget";
-import { paths, type PgbouncerConfig } from "../../components/pooling/pgbouncerConfig";
+import { pidFile, type PgbouncerConfig } from "../../components/pooling/pgbouncerConfig";
 import { admitted, pooledDatabase, pooledRole } from "../../components/pooling/pgbouncerEntries";
 import { prepares } from "../../local/pgbouncer";
 import { silentLog } from "../../ops/log";
@@ -17,6 +17,7 @@ import { credentials } from "../credentials";
 import { buildGuard, start } from "../guarded";
 import { certificate, Pod } from "../pod";
 import { startPostgres, superuser, type TestPostgres } from "../postgres";
+import { chainFaults, newReceipt, storeReceipts } from "../receipts";
 
 const pools = { controlPlane: 4, app: 3, telemetry: 2, auditor: 1 };
 // In the second generation of passwords: the role's own login is the one before.
@@ -184,6 +185,71 @@ describe("through the pooler", () => {
     expect(Object.values((await next.query<Record<string, unknown>>(look)).rows[0] ?? {})[0]).toBe(found);
     await one.end();
     await next.end();
+  });
+});
+
+describe("the control plane's pooler, which resets no session between two clients", () => {
+  let shared: Pod;
+  beforeAll(async () => {
+    shared = await startPod(serverCa, { pools: { ...pools, controlPlane: 1 } });
+  });
+  afterAll(() => shared.stop());
+  afterEach(() =>
+    admin.query("select pg_terminate_backend(pid, 5000) from pg_stat_activity where usename = $1", [current.app.user]),
+  );
+  const connect = () => shared.connect(shared.url("app", pooledDatabase.controlPlane));
+
+  test("sends the server nothing between two statements", async () => {
+    const client = await connect();
+    await client.query("select 'the last one'");
+    const { rows } = await admin.query("select query from pg_stat_activity where usename = $1", [current.app.user]);
+    expect(rows).toEqual([{ query: "select 'the last one'" }]);
+  });
+
+  // Any client that holds the role's password can do this to itself; here the next one meets it.
+  test.each<[string, string, RegExp | undefined]>([
+    ["commits that do not wait for the disk", "set synchronous_commit = off", undefined],
+    ["a read-only session", "set default_transaction_read_only = on", /read-only transaction/],
+    ["another isolation", "set session characteristics as transaction isolation level serializable", undefined],
+    ["another search path", "set search_path = audit, pg_temp", /relation "receipts" does not exist/],
+    ["no row security", "set row_security = off", undefined],
+    ["another role", `set role ${roles.app}`, undefined],
+    [
+      "another zone and other forms of dates",
+      "set timezone = 'Pacific/Kiritimati'; set datestyle = 'German'; set intervalstyle = 'sql_standard'",
+      undefined,
+    ],
+    [
+      "other forms of values",
+      "set extra_float_digits = -15; set bytea_output = 'escape'; set quote_all_identifiers = on",
+      undefined,
+    ],
+    [
+      "a forged hint of a batch",
+      `do $$ begin perform set_config('audit.batch', 'on', false), set_config('audit.chain_heads_' || n, '(0,1)', false) from generate_series(0, 127) n; end $$`,
+      undefined,
+    ],
+    ["locks", "select pg_advisory_lock(n) from generate_series(1, 100) n", undefined],
+    ["a cursor", "declare c cursor with hold for select * from receipts", undefined],
+  ])("hands on %s, and the next receipt is sealed and there, or refused in words", async (_what, leave, refusal) => {
+    const [one, next] = [await connect(), await connect()];
+    await one.query(leave);
+    const receipt = newReceipt({ actor_id: "careless" });
+    const storing = storeReceipts(next, [receipt]);
+    if (refusal) await expect(storing).rejects.toThrow(refusal);
+    else await storing;
+    const { rows } = await admin.query("select from public.receipts where id = $1", [receipt.id]);
+    expect(rows).toHaveLength(refusal ? 0 : 1);
+    expect(await chainFaults(admin)).toEqual([]);
+  });
+
+  test.each([
+    ["a table of its own under the same name", "create temp table receipts (like public.receipts)"],
+    ["a mode in which no trigger runs", "set session_replication_role = replica"],
+    ["another role's session", `set session authorization ${roles.owner}`],
+  ])("cannot be handed %s", async (_what, leave) => {
+    const client = await connect();
+    await expect(client.query(leave)).rejects.toThrow(/permission denied/);
   });
 });
 
@@ -522,12 +588,12 @@ describe("the end of a pod", () => {
       const transaction = async () =>
         (await client.query<{ id: string }>("select pg_current_xact_id()::text as id")).rows;
       const begun = await transaction();
-      const pid = Number(readFileSync(join(leaving.dir, paths.run, "pgbouncer.pid"), "utf8"));
+      const pid = Number(readFileSync(join(leaving.dir, pidFile("others")), "utf8"));
       process.kill(pid, "SIGINT");
       await sleep(300);
       expect(await transaction()).toEqual(begun);
       expect(await client.query("commit")).toMatchObject({ command: "COMMIT" });
-      await expect.poll(() => leaving.process.exitCode, { timeout: 5_000 }).not.toBeNull();
+      await expect.poll(() => leaving.processes.others.exitCode, { timeout: 5_000 }).not.toBeNull();
     } finally {
       await leaving.stop();
     }

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Connections, type ConnectionsArgs } from "../../components/connections/connections";
 import { databaseUrl } from "../../components/connections/databaseUrl";
 import { renderPgbouncerConfig } from "../../components/pooling/pgbouncerConfig";
-import { pooledDatabase } from "../../components/pooling/pgbouncerEntries";
+import { pooledDatabase, poolerOf } from "../../components/pooling/pgbouncerEntries";
 import { credentials } from "../credentials";
 import { record } from "./mocks";
 
@@ -36,15 +36,15 @@ const args: ConnectionsArgs = {
 const build = (more: Partial<ConnectionsArgs> = {}) => record(() => new Connections("k", { ...args, ...more }));
 
 const trust = "/etc/authensor/trust";
-const pooled = (user: string, password: string, database: string) =>
-  `postgresql://${user}:${password}@pgbouncer.ns.svc.cluster.local:6432/${database}` +
+const pooled = (user: string, password: string, database: string, port = 6433) =>
+  `postgresql://${user}:${password}@pgbouncer.ns.svc.cluster.local:${port}/${database}` +
   `?sslmode=verify-full&sslrootcert=${trust}/pgbouncer-ca.pem`;
 const direct = (user: string, password: string, server: string) =>
   `postgresql://${user}:${password}@${server}/authensor?sslmode=verify-full&sslrootcert=${trust}/database-ca.pem`;
 
 describe("the connections", () => {
   test.each([
-    ["control-plane-database", pooled("authensor_app", "pa", "authensor_control_plane")],
+    ["control-plane-database", pooled("authensor_app", "pa", "authensor_control_plane", 6432)],
     ["audit", pooled("authensor_app", "pa", "authensor")],
     ["telemetry", pooled("authensor_telemetry", "pt", "authensor_telemetry")],
     ["auditor", pooled("authensor_auditor", "pu", "authensor_auditor")],
@@ -143,7 +143,10 @@ describe("the connections", () => {
     const pooled = ["audit", "auditor", "controlPlaneDatabase", "monitorPool", "telemetry"] as const;
     for (const name of pooled)
       expect(urls[name]).toMatchObject({
-        egress: { to: [{ podSelector: { matchLabels: { "app.kubernetes.io/name": "pgbouncer" } } }] },
+        egress: {
+          to: [{ podSelector: { matchLabels: { "app.kubernetes.io/name": "pgbouncer" } } }],
+          ports: [{ port: name === "controlPlaneDatabase" ? 6432 : 6433 }],
+        },
         podLabels: { "authensor.io/pgbouncer-client": "true" },
       });
     const to = (cidr: string, port: number) => ({ to: [{ ipBlock: { cidr } }], ports: [{ protocol: "TCP", port }] });
@@ -154,15 +157,10 @@ describe("the connections", () => {
   });
 
   test("name pools that PgBouncer has", () => {
-    const config = renderPgbouncerConfig({
-      host: "h",
-      port: 1,
-      pools: { controlPlane: 2, app: 1, telemetry: 1, auditor: 1 },
-      maxClients: 20,
-      preparedStatements: 32,
-      logins: args.credentials,
-    });
-    for (const database of Object.values(pooledDatabase)) expect(config).toMatch(new RegExp(`^${database} = `, "m"));
+    const pools = { controlPlane: 2, app: 1, telemetry: 1, auditor: 1 };
+    const config = { host: "h", port: 1, pools, maxClients: 20, preparedStatements: 32, logins: args.credentials };
+    for (const pool of Object.keys(pools) as (keyof typeof pools)[])
+      expect(renderPgbouncerConfig(poolerOf[pool], config)).toMatch(new RegExp(`^${pooledDatabase[pool]} = `, "m"));
   });
 });
 

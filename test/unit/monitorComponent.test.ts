@@ -5,6 +5,7 @@ import { Monitoring, type MonitoringArgs } from "../../components/monitoring/mon
 import type { Deployment, NetworkPolicy } from "./kubernetesTypes";
 import { record } from "./mocks";
 import { alarmThresholds } from "../alarmThresholds";
+import { pgbouncerPods } from "../../components/pooling/pgbouncer";
 
 const args: MonitorArgs = {
   namespace: "ns",
@@ -16,10 +17,10 @@ const args: MonitorArgs = {
   database: { name: "monitor-1", key: "url", egress: { ports: [{ protocol: "TCP", port: 5432 }] } },
   trustSecret: "trust-1",
   pool: {
-    ...{ name: "pool-1", key: "url", egress: { ports: [{ protocol: "TCP", port: 6432 }] } },
+    ...{ name: "pool-1", key: "url", egress: { ports: [{ protocol: "TCP", port: 6433 }] } },
     podLabels: { "authensor.io/pgbouncer-client": "true" },
   },
-  poolers: "pgbouncer-pods.ns.svc.cluster.local:6432",
+  poolers: pgbouncerPods("ns"),
   replica: { name: "replica-1", key: "url", egress: { ports: [{ protocol: "TCP", port: 5433 }] } },
   controlPlaneUrl: "http://control-plane.ns.svc.cluster.local:3000",
   archiveMinutes: 30,
@@ -143,8 +144,8 @@ describe("the monitor", () => {
       const { egress } = (policy as unknown as NetworkPolicy).spec;
       return egress.map(({ ports }) => (ports as { port: number }[])[0]?.port);
     };
-    expect(await portsOf({})).toEqual([53, 5432, 6432, 5433, 80, 443, 3000]);
-    expect(await portsOf({ replica: undefined })).toEqual([53, 5432, 6432, 80, 443, 3000]);
+    expect(await portsOf({})).toEqual([53, 5432, 6433, 5433, 80, 443, 3000, 6432]);
+    expect(await portsOf({ replica: undefined })).toEqual([53, 5432, 6433, 80, 443, 3000, 6432]);
     expect(JSON.stringify(await podOf({ replica: undefined }))).not.toContain("REPLICA_URL_FILE");
   });
 

@@ -2,14 +2,14 @@ import { describe, expect, test } from "vitest";
 import { Pgbouncer, type PgbouncerArgs } from "../../components/pooling/pgbouncer";
 import { gracePeriod } from "../../components/pooling/pgbouncerPod";
 import { longestTransaction } from "../../components/pooling/pgbouncerConfig";
-import { admitted, pooledDatabase } from "../../components/pooling/pgbouncerEntries";
+import { admitted, poolerOf, poolers } from "../../components/pooling/pgbouncerEntries";
 import { renderServices, renderUserlist } from "../../components/pooling/pgbouncerAccess";
 import { askConsole, drain, queryEveryPool } from "../../components/pooling/pgbouncerHooks";
 import { podStart, rolloutTimeouts } from "../../components/pods/rollout";
 import { connectionLifetime } from "../../ops/guard/limits";
 import { credentials } from "../credentials";
 import { record } from "./mocks";
-import type { Deployment, NetworkPolicy } from "./kubernetesTypes";
+import type { Container, Deployment, NetworkPolicy } from "./kubernetesTypes";
 
 const logins = credentials({ app: "pa", telemetry: "pt", auditor: "pu", monitor: "pm" });
 const args: PgbouncerArgs = {
@@ -91,40 +91,50 @@ describe("PgBouncer", () => {
       fsGroup: 998,
       seccompProfile: { type: "RuntimeDefault" },
     });
-    const [container, ...others] = spec.containers;
-    expect(others).toEqual([]);
-    expect(container!.securityContext).toEqual({
+    expect(spec.containers).toHaveLength(2);
+    for (const container of spec.containers) expectRestricted(container);
+  });
+
+  const expectRestricted = (container: Container) => {
+    expect(container.securityContext).toEqual({
       allowPrivilegeEscalation: false,
       capabilities: { drop: ["ALL"] },
       readOnlyRootFilesystem: true,
       runAsNonRoot: true,
     });
-    expect(container!.resources).toEqual({
+    expect(container.resources).toEqual({
       requests: { cpu: "100m", memory: "78Mi" },
       limits: { cpu: "1", memory: "156Mi" },
     });
-    const writable = container!.volumeMounts.filter(({ readOnly }) => readOnly !== true);
+    const writable = container.volumeMounts.filter(({ readOnly }) => readOnly !== true);
     expect(writable.map(({ mountPath }) => mountPath)).toEqual(["/run/pgbouncer"]);
-  });
+  };
 
   test("lets a terminating pod be left by its clients and then finish, all within the grace period", async () => {
     const { spec } = (await deploymentOf()).spec.template;
     const clients = connectionLifetime + 5;
-    expect(spec.containers[0]!.lifecycle).toEqual({
-      preStop: { exec: { command: ["/bin/sh", "-c", drain(5, clients)] } },
-    });
+    for (const [index, pooler] of poolers.entries())
+      expect(spec.containers[index]!.lifecycle).toEqual({
+        preStop: { exec: { command: ["/bin/sh", "-c", drain(pooler, 5, clients)] } },
+      });
     expect(spec.terminationGracePeriodSeconds).toBe(gracePeriod);
     expect(gracePeriod).toBeGreaterThan(5 + clients + longestTransaction);
   });
 
-  test("runs on the rendered configuration, with the volumes that it names mounted", async () => {
+  test("runs a process for the control plane and one for everybody else, each on its rendered configuration, with the volumes that it names mounted", async () => {
     const world = await build();
     const { spec } = (world.one("kubernetes:apps/v1:Deployment").inputs as unknown as Deployment).spec.template;
-    expect(spec.containers[0]).toMatchObject({
+    const running = (name: string, port: { name: string; containerPort: number }) => ({
+      name,
       image: "ghcr.io/cloudnative-pg/pgbouncer:1.25.2",
-      command: ["pgbouncer", "/etc/pgbouncer/config/pgbouncer.ini"],
-      ports: [{ name: "pgbouncer", containerPort: 6432 }],
+      command: ["pgbouncer", `/etc/pgbouncer/config/${name}.ini`],
+      ports: [port],
     });
+    expect(spec.containers).toMatchObject([
+      // The name that a Service from before there were two asks for.
+      running("decisions", { name: "pgbouncer", containerPort: 6432 }),
+      running("others", { name: "others", containerPort: 6433 }),
+    ]);
     expect(spec.volumes).toEqual([
       { name: "config", configMap: { name: "p-config-abc1234" } },
       { name: "auth", secret: { secretName: "p-userlist-abc1234", defaultMode: 0o440 } },
@@ -132,13 +142,16 @@ describe("PgBouncer", () => {
       { name: "trust", secret: { secretName: "trust-1", defaultMode: 0o440 } },
       { name: "run", emptyDir: { medium: "Memory", sizeLimit: "1Mi" } },
     ]);
-    const ini = (world.one("kubernetes:core/v1:ConfigMap").inputs as { data: Record<string, string> }).data[
-      "pgbouncer.ini"
-    ]!;
-    for (const [, path] of ini.matchAll(/^(?:\w+_file|pidfile) = (\S+)\/[^/\s]+$/gm))
-      expect(spec.containers[0]!.volumeMounts.map(({ mountPath }) => mountPath)).toContain(path);
-    expect(ini).toContain("authensor = host=primary.example.com port=5432 dbname=authensor pool_size=2 ");
-    expect(ini).toContain("max_client_conn = 500");
+    const { data } = world.one("kubernetes:core/v1:ConfigMap").inputs as { data: Record<string, string> };
+    for (const { name, volumeMounts } of spec.containers) {
+      const ini = data[`${name}.ini`]!;
+      for (const [, path] of ini.matchAll(/^(?:\w+_file|pidfile) = (\S+)\/[^/\s]+$/gm))
+        expect(volumeMounts.map(({ mountPath }) => mountPath)).toContain(path);
+      expect(ini).toContain("max_client_conn = 500");
+    }
+    expect(data["others.ini"]).toContain(
+      "authensor = host=primary.example.com port=5432 dbname=authensor pool_size=2 ",
+    );
   });
 
   test("keeps everything that its pods read immutable and auto-named, so that a change rolls them", async () => {
@@ -169,7 +182,7 @@ describe("PgBouncer", () => {
     expect(JSON.stringify(rest.map(({ inputs }) => inputs))).not.toMatch(/"(pa|pt|pu|pm|KEY)"/);
   });
 
-  test("is reached by labelled pods on its port only, and reaches names and the database only", async () => {
+  test("is reached by the control plane and the monitor on the port for decisions, by labelled pods on the other, and reaches names and the database only", async () => {
     const world = await build();
     const { spec } = world.one("kubernetes:networking.k8s.io/v1:NetworkPolicy").inputs as unknown as NetworkPolicy;
     expect(spec).toEqual({
@@ -177,8 +190,14 @@ describe("PgBouncer", () => {
       policyTypes: ["Ingress", "Egress"],
       ingress: [
         {
-          from: [{ podSelector: { matchLabels: { "authensor.io/pgbouncer-client": "true" } } }],
+          from: ["control-plane", "monitor"].map((name) => ({
+            podSelector: { matchLabels: { ...labels, "app.kubernetes.io/name": name } },
+          })),
           ports: [{ protocol: "TCP", port: 6432 }],
+        },
+        {
+          from: [{ podSelector: { matchLabels: { "authensor.io/pgbouncer-client": "true" } } }],
+          ports: [{ protocol: "TCP", port: 6433 }],
         },
       ],
       egress: [
@@ -199,7 +218,14 @@ describe("PgBouncer", () => {
     const service = world.one("kubernetes:core/v1:Service", "p");
     expect(service.inputs).toMatchObject({
       metadata: { name: "pgbouncer", namespace: "ns" },
-      spec: { type: "ClusterIP", selector: labels, ports: [{ port: 6432, targetPort: "pgbouncer" }] },
+      spec: {
+        type: "ClusterIP",
+        selector: labels,
+        ports: [
+          { port: 6432, targetPort: "pgbouncer" },
+          { port: 6433, targetPort: "others" },
+        ],
+      },
     });
     expect(service.dependencies).toContain(world.one("kubernetes:apps/v1:Deployment").urn);
     const { selector, template } = (await deploymentOf()).spec;
@@ -208,9 +234,13 @@ describe("PgBouncer", () => {
   });
 
   test("starts serving once a query has gone through every pool: a wrong password or certificate stops the rollout", async () => {
-    const [container] = (await deploymentOf()).spec.template.spec.containers;
-    expect(container!.startupProbe).toMatchObject({ exec: { command: ["/bin/sh", "-c", queryEveryPool] } });
-    for (const pool of Object.keys(pooledDatabase)) expect(queryEveryPool).toContain(`service=${pool}`);
+    const { containers } = (await deploymentOf()).spec.template.spec;
+    for (const [index, pooler] of poolers.entries())
+      expect(containers[index]!.startupProbe).toMatchObject({
+        exec: { command: ["/bin/sh", "-c", queryEveryPool(pooler)] },
+      });
+    for (const [pool, pooler] of Object.entries(poolerOf)) expect(queryEveryPool(pooler)).toContain(`service=${pool}`);
+    const [container] = containers;
     expect(container!.env).toEqual([{ name: "PGSERVICEFILE", value: "/etc/pgbouncer/auth/services.conf" }]);
     // No restart mends it, and each would make the pod wait longer once the database is back.
     const { failureThreshold, periodSeconds } = container!.startupProbe as Record<string, number>;
@@ -218,19 +248,25 @@ describe("PgBouncer", () => {
   });
 
   test("is then ready by its port alone: a database that goes away must not empty the service", async () => {
-    const [container] = (await deploymentOf()).spec.template.spec.containers;
-    expect(container!.readinessProbe).toMatchObject({ tcpSocket: { port: "pgbouncer" } });
+    const { containers } = (await deploymentOf()).spec.template.spec;
+    expect(containers.map(({ readinessProbe }) => readinessProbe)).toMatchObject([
+      { tcpSocket: { port: "pgbouncer" } },
+      { tcpSocket: { port: "others" } },
+    ]);
   });
 
   test("is restarted when it answers nothing, within a minute, and without the wait for clients that cannot leave", async () => {
-    const [container] = (await deploymentOf()).spec.template.spec.containers;
-    expect(container!.livenessProbe).toMatchObject({
-      exec: { command: ["/bin/sh", "-c", askConsole] },
-      terminationGracePeriodSeconds: 5,
-    });
+    const { containers } = (await deploymentOf()).spec.template.spec;
+    for (const [index, pooler] of poolers.entries()) {
+      expect(containers[index]!.livenessProbe).toMatchObject({
+        exec: { command: ["/bin/sh", "-c", askConsole(pooler)] },
+        terminationGracePeriodSeconds: 5,
+      });
+      expect(askConsole(pooler)).toContain(`service=console-${pooler}`);
+    }
+    const [container] = containers;
     const { periodSeconds, timeoutSeconds, failureThreshold } = container!.livenessProbe!;
     expect(periodSeconds! * failureThreshold! + timeoutSeconds! + 5).toBeLessThan(60);
-    expect(askConsole).toContain("service=console");
   });
 
   test("listens on both families of addresses, and its Service has both where the cluster does", async () => {

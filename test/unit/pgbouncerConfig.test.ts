@@ -1,17 +1,25 @@
 import { describe, expect, test } from "vitest";
 import { credentials } from "../credentials";
-import { longestTransaction, renderPgbouncerConfig } from "../../components/pooling/pgbouncerConfig";
+import {
+  longestTransaction,
+  type PgbouncerConfig,
+  renderPgbouncerConfig,
+} from "../../components/pooling/pgbouncerConfig";
 import { renderHba, renderServices, renderUserlist } from "../../components/pooling/pgbouncerAccess";
 
 const logins = credentials({ app: "a1", telemetry: "t2", auditor: "u3", monitor: "m4" }, 2);
-const config = renderPgbouncerConfig({
+const args: PgbouncerConfig = {
   host: "primary.example.com",
   port: 5433,
   pools: { controlPlane: 12, app: 4, telemetry: 3, auditor: 1 },
   maxClients: 345,
   preparedStatements: 17,
   logins: logins.current,
-});
+};
+const configs = {
+  decisions: renderPgbouncerConfig("decisions", args),
+  others: renderPgbouncerConfig("others", args),
+};
 
 interface Line {
   section: string;
@@ -34,22 +42,24 @@ function linesOf(ini: string): Line[] {
   });
 }
 
-const lines = linesOf(config);
-const settings = Object.fromEntries(
-  lines.filter(({ section }) => section === "pgbouncer").map(({ name, value }) => [name, value]),
-);
-const databases = lines.filter(({ section }) => section === "databases");
+const [decisions, others] = [linesOf(configs.decisions), linesOf(configs.others)];
+const settingsOf = (lines: Line[]) =>
+  Object.fromEntries(lines.filter(({ section }) => section === "pgbouncer").map(({ name, value }) => [name, value]));
+const settings = settingsOf(others);
+const entriesOf = (lines: Line[]) => lines.filter(({ section }) => section === "databases");
 
 describe("PgBouncer's configuration", () => {
-  test("has one entry and so one pool per role, one more for the control plane, each capped at its part of the budget whoever connects to it", () => {
+  test("has one entry and so one pool per role, one more for the control plane in a process of its own, each capped at its part of the budget whoever connects to it", () => {
     const entry = (name: string, size: number, more = "") => ({
       section: "databases",
       name,
       value: `host=primary.example.com port=5433 dbname=authensor pool_size=${size} max_db_connections=${size}${more}`,
     });
-    expect(databases).toEqual([
+    expect(entriesOf(decisions)).toEqual([
       // Its key rotation sends BEGIN and COMMIT over different connections: nothing else may land between them.
       entry("authensor_control_plane", 12, " user=authensor_app_b pool_mode=statement"),
+    ]);
+    expect(entriesOf(others)).toEqual([
       entry("authensor", 4, " user=authensor_app_b"),
       entry("authensor_telemetry", 3, " user=authensor_telemetry_b"),
       // The monitor comes in here too: as itself.
@@ -58,16 +68,16 @@ describe("PgBouncer's configuration", () => {
   });
 
   test("has no entry for other databases, and no password, which the user list has", () => {
-    expect(databases.map(({ name }) => name)).not.toContain("*");
-    expect(config).not.toMatch(/\b(password|auth_user|auth_query)\s*=/);
+    expect([...entriesOf(decisions), ...entriesOf(others)].map(({ name }) => name)).not.toContain("*");
+    for (const config of Object.values(configs)) expect(config).not.toMatch(/\b(password|auth_user|auth_query)\s*=/);
   });
 
   test("has exactly these settings", () => {
     expect(settings).toEqual({
       listen_addr: "*",
-      listen_port: "6432",
+      listen_port: "6433",
       unix_socket_dir: "",
-      pidfile: "/run/pgbouncer/pgbouncer.pid",
+      pidfile: "/run/pgbouncer/others.pid",
       auth_file: "/etc/pgbouncer/auth/userlist.txt",
       auth_type: "hba",
       auth_hba_file: "/etc/pgbouncer/config/hba.conf",
@@ -111,12 +121,22 @@ describe("PgBouncer's configuration", () => {
     });
   });
 
-  test("names each setting once", () => {
+  test("is the same for the control plane's process, but for its files and port, and that it resets no session between clients", () => {
+    const { server_reset_query_always: _always, ...shared } = settings;
+    expect(settingsOf(decisions)).toEqual({
+      ...shared,
+      listen_port: "6432",
+      pidfile: "/run/pgbouncer/decisions.pid",
+      server_reset_query: "",
+    });
+  });
+
+  test.each([decisions, others])("names each setting once", (...lines) => {
     const names = lines.map(({ section, name }) => `${section}.${name}`);
     expect(new Set(names).size).toBe(names.length);
   });
 
-  test("gives a reason above every group of settings", () => {
+  test.each(Object.values(configs))("gives a reason above every group of settings", (config) => {
     const uncommented = config
       .split(/\n\n/)
       .slice(1)
@@ -166,13 +186,16 @@ describe("psql's service file", () => {
   });
 
   test("comes in through every pool as its role, and verifies the pod's certificate", () => {
-    const each = { host: "localhost", port: "6432", sslmode: "verify-full" };
+    const each = { host: "localhost", port: "6433", sslmode: "verify-full" };
+    const decisions = { ...each, port: "6432" };
+    const console = { dbname: "pgbouncer", user: "authensor_monitor_b", password: "m4" };
     expect(services).toMatchObject([
-      ["[controlPlane]", { ...each, dbname: "authensor_control_plane", user: "authensor_app_b", password: "a1" }],
+      ["[controlPlane]", { ...decisions, dbname: "authensor_control_plane", user: "authensor_app_b", password: "a1" }],
       ["[app]", { ...each, dbname: "authensor", user: "authensor_app_b", password: "a1" }],
       ["[telemetry]", { ...each, dbname: "authensor_telemetry", user: "authensor_telemetry_b", password: "t2" }],
       ["[auditor]", { ...each, dbname: "authensor_auditor", user: "authensor_auditor_b", password: "u3" }],
-      ["[console]", { ...each, dbname: "pgbouncer", user: "authensor_monitor_b", password: "m4" }],
+      ["[console-decisions]", { ...decisions, ...console }],
+      ["[console-others]", { ...each, ...console }],
     ]);
   });
 

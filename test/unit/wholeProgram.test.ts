@@ -194,7 +194,7 @@ describe.each(stacks)("the program for %s", (stack) => {
     const pooler = world.one("kubernetes:apps/v1:Deployment", `authensor-${stack}-pgbouncer`);
     const { replicas } = (pooler.inputs as unknown as Deployment).spec;
     const config = world.one("kubernetes:core/v1:ConfigMap", `authensor-${stack}-pgbouncer-config`);
-    const ini = (config.inputs.data as Record<string, string>)["pgbouncer.ini"]!;
+    const ini = Object.values(config.inputs.data as Record<string, string>).join("\n");
     const sizes = [...ini.matchAll(/max_db_connections=(\d+)/g)].map(([, size]) => Number(size));
     const group = world.one("aws:rds/parameterGroup:ParameterGroup", `authensor-${stack}-primary`);
     const parameters = group.inputs.parameters as { name: string; value: string }[];
@@ -222,7 +222,7 @@ describe.each(stacks)("the program for %s", (stack) => {
         replica: { host: `${identifier("replica")}.xyz.eu-west-1.rds.amazonaws.com`, port: 5432 },
       }),
       backupBucket: { name: `authensor-${stack}-backups-abc1234`, region: "eu-north-1" },
-      pgbouncer: { host: "pgbouncer.authensor.svc.cluster.local", port: 6432 },
+      pgbouncer: { host: "pgbouncer.authensor.svc.cluster.local", port: 6433 },
       controlPlane: { url: "http://control-plane.authensor.svc.cluster.local:3000" },
       cronJobs: scheduledNames.filter((name) => name !== "retire" && (name !== "drill" || stack !== "dev")),
       adminTokenSecret: secret("control-plane-admin-token", "token"),
@@ -309,10 +309,10 @@ describe("a preview, when nothing that AWS computes is known", () => {
     const pooler = preview.one("kubernetes:apps/v1:Deployment", "authensor-prod-pgbouncer");
     expect((pooler.inputs as unknown as Deployment).spec.replicas).toBe(3);
     const config = preview.one("kubernetes:core/v1:ConfigMap", "authensor-prod-pgbouncer-config").inputs;
-    expect(config.data).toMatchObject({ "pgbouncer.ini": unknown });
+    expect(config.data).toMatchObject({ "decisions.ini": unknown, "others.ini": unknown });
     expect(preview.stackOutputs.values).toMatchObject({
       primary: { host: unknown },
-      pgbouncer: { port: 6432 },
+      pgbouncer: { port: 6433 },
       regions: { replica: "eu-west-1" },
     });
   });

@@ -1,10 +1,10 @@
-/** How full PgBouncer's pools are, in each of its pods: a client waits in one pod's pool while another's is idle. */
+/** How full PgBouncer's pools are, in each of its processes: a client waits in one pod's pool while another's is idle. */
 import { lookup } from "node:dns/promises";
 import pg from "pg";
 import { parseIntoClientConfig } from "pg-connection-string";
 import type { Access, Source } from "../source";
 
-/** SHOW POOLS of one pod; one row for each database entry and role. */
+/** SHOW POOLS of one process; one row for each database entry and role. */
 interface PoolRow extends Record<string, unknown> {
   database: string;
   cl_waiting: string;
@@ -30,7 +30,7 @@ export interface Saturation {
   longestWaitSeconds: number;
 }
 
-/** Of all pods together: the fullest pool, everyone who waits, and who has waited longest. */
+/** Of all processes together: the fullest pool, everyone who waits, and who has waited longest. */
 export function saturation(pods: readonly PodPools[]): Saturation {
   const all = pods.flatMap(({ pools, databases }) =>
     // PgBouncer's own console is no pool.
@@ -55,7 +55,7 @@ export const pools: Source = {
   name: "pools",
   everySeconds: 10,
   timeoutSeconds: 8,
-  onFailure: [{ part: "pool", reason: "no PgBouncer pod answers" }],
+  onFailure: [{ part: "pool", reason: "no PgBouncer process answers" }],
   async collect(access, signal) {
     const addresses = await addressesOf(access.poolers);
     const answers = await Promise.all(
@@ -66,7 +66,9 @@ export const pools: Source = {
     const began = performance.now();
     const through = await askThroughPool(access, signal);
     const reasons = [
-      ...(pods.length < addresses.length ? [`${addresses.length - pods.length} PgBouncer pods do not answer`] : []),
+      ...(pods.length < addresses.length
+        ? [`${addresses.length - pods.length} PgBouncer processes do not answer`]
+        : []),
       ...(longestWaitSeconds > tolerableWait
         ? [
             `${waiting} clients wait for a connection, the first for ${Math.round(longestWaitSeconds)} s: the pool is full`,
