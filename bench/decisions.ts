@@ -72,7 +72,7 @@ function printDecisions(title: string, deployments: Deployment[], ways: Way[], r
         "p50, ms",
         "p99, ms",
       ],
-      ...["CPU of a decision, ms: database", "to the vendor's", "PgBouncer", "client"],
+      ...["CPU of a decision, ms: database", "to the vendor's", "PgBouncer", "replication", "client"],
     ],
     deployments.flatMap(({ months }, d) =>
       ways.map(({ name }, w) => {
@@ -89,6 +89,7 @@ function printDecisions(title: string, deployments: Deployment[], ways: Way[], r
           of(({ cpu }) => cpu.database),
           of(({ cpu }, vendors) => cpu.database / vendors.cpu.database),
           of(({ cpu }) => cpu.pooler),
+          of(({ cpu }) => cpu.replication),
           of(({ cpu }) => cpu.client),
         ];
       }),

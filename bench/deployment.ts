@@ -5,7 +5,7 @@ import { bundleOps } from "../components/programs/opsBundle";
 import { databaseName, roles } from "../ops/roles";
 import { credentials } from "../test/credentials";
 import { certificate, Pod } from "../test/pod";
-import { startPostgres, type TestPostgres } from "../test/postgres";
+import { startPostgres, superuser, type TestPostgres } from "../test/postgres";
 import { shape, unsealed, vendorsIndexes } from "./inserts";
 import { parameters } from "./lab";
 import { fillStatement, imported } from "./payload";
@@ -24,6 +24,8 @@ export interface Deployment {
   poolers: { ours: Pod; vendors: Pod };
   /** Straight to the server, without TLS. */
   direct: { ours: string; vendors: string };
+  /** Follows the server; and the process of the server that sends it the WAL. */
+  replica: { server: TestPostgres; sender: number };
   stop(): Promise<void>;
 }
 
@@ -50,18 +52,30 @@ export async function deploy(months: number): Promise<Deployment> {
   const direct = ({ current: { app } }: typeof ours) => server.url(app.user, databaseName, app.password);
   const stop = async () => {
     await Promise.all(Object.values(poolers).map((pooler) => pooler.stop()));
+    await replica?.server.stop();
     await server.stop();
   };
+  let replica: Deployment["replica"] | undefined;
   try {
     await server.createDatabase({ migrated: true, name: databaseName });
     await fill(server, months);
     await makeVendors(server);
+    replica = await follow(server);
     await Promise.all(Object.values(poolers).map((pooler) => pooler.start()));
   } catch (error) {
     await stop();
     throw error;
   }
-  return { months, server, poolers, direct: { ours: direct(ours), vendors: direct(vendors) }, stop };
+  return { months, server, poolers, direct: { ours: direct(ours), vendors: direct(vendors) }, replica, stop };
+}
+
+async function follow(server: TestPostgres): Promise<Deployment["replica"]> {
+  const standby = await server.startStandby();
+  const admin = await server.connect(server.url(superuser));
+  const { rows } = await admin.query<{ pid: number }>("select pid from pg_stat_replication");
+  await admin.end();
+  if (rows[0] === undefined) throw new Error("the replica does not follow the server");
+  return { server: standby, sender: rows[0].pid };
 }
 
 export const pooled = (pooler: Pod): string => pooler.url("app", pooledDatabase.controlPlane);
@@ -93,7 +107,7 @@ async function fill(server: TestPostgres, months: number): Promise<void> {
 }
 
 async function makeVendors(server: TestPostgres): Promise<void> {
-  const admin = await server.connect(server.url("postgres", databaseName));
+  const admin = await server.connect(server.url(superuser, databaseName));
   for (const { user, password } of admitted.flatMap((role) => [ours.current[role], vendors.current[role]]))
     await admin.query(`alter role ${user} password '${password}'`);
   await admin.query(`

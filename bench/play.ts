@@ -18,7 +18,7 @@ export interface Result {
   rate: number;
   took: Played["took"];
   /** Milliseconds of a core for each of them. */
-  cpu: { database: number; pooler: number; client: number };
+  cpu: { database: number; pooler: number; replication: number; client: number };
 }
 
 /** Plays the control plane in a process of its own, with the guard. */
@@ -33,8 +33,10 @@ export async function play(
     env: { ...process.env, NODE_OPTIONS: `--require=${guard}`, PREPARED_STATEMENTS: String(prepared) },
     stdio: ["ignore", "pipe", "inherit"],
   });
+  const { server, replica } = deployment;
   const cpu = () => ({
-    database: cpuSeconds(deployment.server),
+    database: cpuSeconds(server) - processSeconds(replica.sender),
+    replication: cpuSeconds(replica.server) + processSeconds(replica.sender),
     pooler: pooler === undefined ? 0 : processSeconds(deployment.poolers[pooler].processes.decisions.pid ?? 0),
   });
   // The player's own time begins and ends with its lines.
@@ -55,6 +57,7 @@ export async function play(
     cpu: {
       database: each(after.database - before.database),
       pooler: each(after.pooler - before.pooler),
+      replication: each(after.replication - before.replication),
       client: each(client),
     },
   };

@@ -117,6 +117,16 @@ export class TestPostgres {
     else await this.copy(prepared);
   }
 
+  /** A server of its own that follows this one, with this one's parameters. */
+  async startStandby(): Promise<TestPostgres> {
+    const standby = new TestPostgres(this.options);
+    if (this.user) chownSync(standby.dir, this.user.uid, this.user.gid);
+    const copy = ["-D", standby.dataDir, "-R", "-c", "fast", "-d", this.url(superuser)];
+    execFileSync(join(this.bin, "pg_basebackup"), copy, { ...owner(this.user), cwd: this.dir, stdio: "pipe" });
+    await standby.start();
+    return standby;
+  }
+
   /** What is done by initdb and by migrations is the same for every server: it is copied, and only who logs in by what is its own. */
   private async copy(prepared: string): Promise<void> {
     if (this.user) chownSync(this.dir, this.user.uid, this.user.gid);
