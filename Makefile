@@ -1,6 +1,6 @@
 # Every command of this project. "./authensor <command>" is the same as the local ones, with exit codes of its own:
 # make itself ends with 2 whatever went wrong.
-.PHONY: help local status down clean cron drill failover psql verify anchor search hold pulumi test test-engine bench lint format
+.PHONY: help local status down clean cron drill failover psql verify anchor search hold reconcile pulumi test test-engine bench lint format
 
 # A mistyped variable would be ignored in silence.
 variables := SET NAME ROLE Q ARGS
@@ -45,6 +45,9 @@ search: ## find receipts (Q="refund stripe", or an id; ARGS="--since 7d", ARGS=-
 
 hold: ## keep months from expiring in the bucket (ARGS=list; ARGS=--help says how)
 	@./authensor hold $(ARGS)
+
+reconcile: ## name receipts that a failover left behind (ARGS=--bring-in stores them; ARGS=--help says how)
+	@./authensor reconcile $(ARGS)
 
 pulumi: ## Pulumi's own command line on a local cloud of its own (ARGS="up"; docs/engine.md)
 	@./authensor pulumi $(or $(ARGS),up)

@@ -1,4 +1,4 @@
-/** `make verify`, `anchor`, `search` and `hold`: the ops programs that an auditor runs, on this machine's deployment. */
+/** `make verify`, `anchor`, `search`, `hold` and `reconcile`: the ops programs that people run, on this machine's deployment. */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { readOutputs, type LocalOutputs } from "./outputs";
@@ -9,22 +9,26 @@ export const auditorPrograms = {
   anchor: "print where every chain of the trail ends now",
   search: "find receipts by words, by id, or the latest",
   hold: "keep months from expiring in the locked bucket: place, release, list",
+  reconcile: "name receipts that a failover left behind; --bring-in stores them",
 };
 
 /** As its CronJob has them. The replica is preferred by the program itself, where there is one and it answers. */
-const databasesOf = (program: string, outputs: LocalOutputs) => {
+const databasesOf = (program: string, args: readonly string[], outputs: LocalOutputs) => {
   // Run by hand, it tells the database nothing.
   if (program === "hold") return { DATABASE_URL: undefined, REPLICA_URL: undefined };
+  // Only who stores them needs to be the owner.
+  if (program === "reconcile")
+    return { DATABASE_URL: args.includes("--bring-in") ? outputs.ownerUrl : outputs.verifierUrl };
   return program === "verify"
     ? { DATABASE_URL: outputs.verifierUrl, REPLICA_URL: outputs.verifierReplicaUrl }
     : { DATABASE_URL: outputs.auditorUrl, REPLICA_URL: outputs.replicaUrl };
 };
 
-const environmentOf = (program: string, outputs: LocalOutputs) => ({
+const environmentOf = (program: string, args: readonly string[], outputs: LocalOutputs) => ({
   ...outputs.backupBucketAccess,
   BACKUP_BUCKET: outputs.backupBucket.name,
   BACKUP_REGION: outputs.backupBucket.region,
-  ...databasesOf(program, outputs),
+  ...databasesOf(program, args, outputs),
 });
 
 /** Returns the program's exit code. */
@@ -34,7 +38,10 @@ export function runAsAuditor(outputsFile: string, program: string, args: readonl
   const { status, error } = spawnSync(
     process.execPath,
     [join(__dirname, "program.cjs"), join(__dirname, `../ops/${program}.ts`), ...args],
-    { stdio: "inherit", env: { ...process.env, ...elsewhere, ...environmentOf(program, readOutputs(outputsFile)) } },
+    {
+      stdio: "inherit",
+      env: { ...process.env, ...elsewhere, ...environmentOf(program, args, readOutputs(outputsFile)) },
+    },
   );
   if (error) throw new Error(`cannot start ${program}: ${error.message}`);
   return status ?? 1;

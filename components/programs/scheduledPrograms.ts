@@ -197,6 +197,21 @@ export const scheduledPrograms = {
     }),
   },
   anchor: { what: "an anchor is printed", deadline: 900, ...byHand },
+  // By the owner, who alone may import; without --bring-in it only names them.
+  reconcile: {
+    what: "receipts that a failover left behind are named, and brought in with --bring-in",
+    deadline: 2 * 3600,
+    retries: 0,
+    // It keeps what it found in memory (ops/reconcile/branch.ts: mostRows).
+    memory: "1Gi",
+    connection: "owner",
+    connections: 0,
+    env: ({ backups }) => bucketEnv(backups),
+    aws: ({ backups }) => ({
+      description: "Authensor: who brings lost receipts back reads the backup bucket",
+      statements: archiveReaderStatements(backups),
+    }),
+  },
   search: {
     ...byHand,
     what: "the latest receipts are printed",

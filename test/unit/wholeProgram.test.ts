@@ -185,8 +185,11 @@ describe.each(stacks)("the program for %s", (stack) => {
     );
     const owners = world.resources
       .filter(({ inputs }) => JSON.stringify(inputs).includes(`"authensor-${stack}-owner-abc1234"`))
-      .map(({ type }) => type);
-    expect(owners).toEqual(["kubernetes:batch/v1:Job"]);
+      .map(({ type, name, inputs }) => [type, name, (inputs as { spec: { suspend?: boolean } }).spec.suspend]);
+    expect(owners).toEqual([
+      ["kubernetes:batch/v1:Job", `authensor-${stack}-migrate`, undefined],
+      ["kubernetes:batch/v1:CronJob", `authensor-${stack}-reconcile`, true],
+    ]);
   });
 
   test("never hands out more connections than the primary takes", () => {
