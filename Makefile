@@ -28,8 +28,8 @@ cron: ## run a CronJob now (NAME=partitions)
 drill: ## restore the copies of the backups into a scratch instance, prove them, and remove it
 	@./authensor drill
 
-failover: ## rehearse the loss of the primary's region under write load (docs/failover.md)
-	@./authensor failover $(foreach setting,$(SET),--set '$(setting)')
+failover: ## rehearse the loss of the primary's region under write load (ARGS=--and-back; docs/failover.md)
+	@./authensor failover $(ARGS) $(foreach setting,$(SET),--set '$(setting)')
 
 psql: ## SQL as a role (ROLE=auditor; also owner, monitor, replica …)
 	@./authensor psql $(ROLE)

@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { Placed } from "./settings/failover";
+import { RunError } from "@pulumi/pulumi/errors";
+import { onlyAfterFailover, type Placed } from "./settings/failover";
 import { checkKeys } from "./components/aws/givenKeys";
 import { checkOtherAccount } from "./components/backup/otherAccount";
 import { databaseCa } from "./components/connections/databaseCa";
@@ -51,6 +52,8 @@ export async function surroundings(settings: Placed) {
     createNamespace: settings.createNamespace,
   };
   const { lostRegions = [] } = await decideOnce(decided, settings.lostRegion);
+  const tooEarly = lostRegions.length === 0 ? onlyAfterFailover(settings) : undefined;
+  if (tooEarly !== undefined) throw new RunError(tooEarly);
   return {
     failovers: lostRegions.length,
     /** Of PEM: what signs the servers' certificates. */

@@ -9,6 +9,12 @@ const lostRegions = (root: string): string[] => JSON.parse(readIfThere(fileIn(ro
 export const lose = (root: string, region: string): boolean =>
   writeWhole(fileIn(root), JSON.stringify([...new Set([...lostRegions(root), region])]));
 
+/** Its endpoints answer again. What ran there does not run by itself: on AWS it does, and is nobody's. */
+export function giveBack(root: string, region: string): boolean {
+  const lost = lostRegions(root);
+  return lost.includes(region) && writeWhole(fileIn(root), JSON.stringify(lost.filter((other) => other !== region)));
+}
+
 /** @throws for a region that is lost, as whoever calls one of its endpoints would hear it */
 export function reach(root: string, region: string | undefined): void {
   if (region !== undefined && lostRegions(root).includes(region))

@@ -6,6 +6,8 @@ type Values = Record<string, unknown>;
 export interface Known {
   urn: string;
   type: string;
+  /** Whether it is a provider's, and not a component. */
+  custom?: boolean;
   inputs?: Values;
   outputs?: Values;
   dependencies?: string[];
@@ -54,21 +56,28 @@ export function forget<R extends Known>(resources: readonly R[], region: string)
       `this state has no server outside ${region}: there is no replica to promote. What to do without one: docs/database-gone.md`,
     );
   const record = { lostRegions: [...lostRegions, region], primaryRegion: replica.inputs?.["region"] };
-  const gone = new Set(forgotten.map(({ urn }) => urn));
-  const known = (urn: string) => !gone.has(urn);
-  const stays = resources
-    .filter((resource) => !wasIn(region, resource))
-    .map((resource) => {
-      const { dependencies, propertyDependencies, deletedWith, ...rest } = resource;
-      return {
-        ...rest,
-        ...(dependencies && { dependencies: dependencies.filter(known) }),
-        ...(propertyDependencies && { propertyDependencies: eachFiltered(propertyDependencies, known) }),
-        ...(deletedWith !== undefined && known(deletedWith) && { deletedWith }),
-        ...(resource === decision && { outputs: { ...resource.outputs, output: recorded(decided, record) } }),
-      } as R;
-    });
+  const stays = only(resources, (resource) => !wasIn(region, resource)).map((resource) =>
+    resource.urn === decision?.urn
+      ? { ...resource, outputs: { ...resource.outputs, output: recorded(decided, record) } }
+      : resource,
+  );
   return { stays, forgotten };
+}
+
+/** Those that are kept, which then depend on none that is not. */
+function only<R extends Known>(resources: readonly R[], kept: (resource: R) => boolean): R[] {
+  const there = resources.filter(kept);
+  const urns = new Set(there.map(({ urn }) => urn));
+  const known = (urn: string) => urns.has(urn);
+  return there.map((resource) => {
+    const { dependencies, propertyDependencies, deletedWith, ...rest } = resource;
+    return {
+      ...rest,
+      ...(dependencies && { dependencies: dependencies.filter(known) }),
+      ...(propertyDependencies && { propertyDependencies: eachFiltered(propertyDependencies, known) }),
+      ...(deletedWith !== undefined && known(deletedWith) && { deletedWith }),
+    } as R;
+  });
 }
 
 const recorded = (decided: Values, moved: { lostRegions: string[]; primaryRegion: unknown }): Values => ({
@@ -92,4 +101,19 @@ export function forgetInExport(exported: Export, region: string): { exported: Ex
   const operations = pending?.filter(({ resource }) => !wasIn(region, resource));
   const deployment = { ...rest, resources: stays, ...(operations && { pending_operations: operations }) };
   return { exported: { ...exported, deployment }, forgotten };
+}
+
+/** What was forgotten, as the state of a stack of its own: it is destroyed from there once the region is back. */
+export function leftInExport({ version, deployment }: Export, region: string, stack: string): Export {
+  const { resources = [], pending_operations: _, ...rest } = deployment;
+  const gone = new Set(forget(resources, region).forgotten.map(({ urn }) => urn));
+  // What it hangs on: components, and the providers that reach it.
+  const left = only(
+    resources,
+    ({ urn, type, custom }) => gone.has(urn) || !custom || type.startsWith("pulumi:providers:"),
+  );
+  const named = /urn:pulumi:[^:]+::/g;
+  return JSON.parse(
+    JSON.stringify({ version, deployment: { ...rest, resources: left } }).replaceAll(named, `urn:pulumi:${stack}::`),
+  ) as Export;
 }

@@ -5,8 +5,7 @@ import { alarmReport } from "./alarms";
 import { UsageError } from "./config";
 import { readProblems } from "./problems";
 import { runDrill } from "./drill";
-import { forgetRegion, forgetRegionIn, loseRegion } from "./failover/regions";
-import { rehearse, report } from "./failover/rehearsal";
+import { failoverCommands } from "./failover/commands";
 import { runPsql } from "./psql";
 import { auditorPrograms, runAsAuditor } from "./auditor";
 import { checkout, type Environment } from "./environment";
@@ -112,54 +111,7 @@ cli
     });
   });
 
-cli
-  .command("failover")
-  .description(
-    "rehearse the loss of the primary's region under write load, on a local cloud of its own (docs/failover.md)",
-  )
-  .option("--set <key=value...>", "override a setting of Pulumi.local.yaml for this run")
-  .action(async ({ set = [] }: { set?: string[] }) => {
-    ensurePrerequisites((line) => progress.line(line));
-    const directory = process.env["AUTHENSOR_LOCAL_DIR"] ?? join(checkout, ".local-failover");
-    const rehearsed = await rehearse(directory, set, progress);
-    progress.end();
-    process.stdout.write(report(rehearsed));
-    console.log(`it still runs: AUTHENSOR_LOCAL_DIR=${directory} ./authensor status, and clean to delete it`);
-    if (rehearsed.lost.length > 0 || rehearsed.verification.code !== 0) process.exitCode = 1;
-  });
-
-cli
-  .command("lose-region")
-  .description("have a region of the local cloud answer nothing any more, and kill what runs in it (docs/failover.md)")
-  .argument("<region>", "for example eu-central-1")
-  .action((region: string) =>
-    withEnvironment("lose-region", async (environment) => {
-      requireDeployment(environment);
-      const there = await loseRegion(environment, region);
-      progress.line(`${region} is lost, with ${there} resources; what to do is in docs/failover.md`);
-    }),
-  );
-
-cli
-  .command("forget-region")
-  .description(
-    "have a state forget all that is in a lost region: the local cloud's, or one that pulumi stack export wrote",
-  )
-  .argument("<region>", "the primary's, for example eu-central-1")
-  .argument(
-    "[file]",
-    "what pulumi stack export wrote, or - for standard input; what pulumi stack import takes is printed",
-  )
-  .action(async (region: string, file?: string) => {
-    if (file !== undefined) {
-      process.stdout.write(forgetRegionIn(file, region, (line) => console.error(line)));
-      return;
-    }
-    await withEnvironment("forget-region", (environment) => {
-      requireDeployment(environment);
-      return forgetRegion(environment, region, progress);
-    });
-  });
+failoverCommands(cli);
 
 cli
   .command("pulumi")

@@ -63,10 +63,16 @@ export const crossChecks: readonly CrossCheck[] = [
   })),
   ...replicaPlace,
   { key: "databaseSubnetIds", broken: ({ database: { subnetIds } }) => tooFew(subnetIds) },
-  ...(["replica", "backup"] as const).map((role): CrossCheck => ({
-    key: `${role}Region`,
-    broken: ({ regions }) => (regions[role] === regions.primary ? "must differ from primaryRegion" : undefined),
-  })),
+  {
+    key: "replicaRegion",
+    broken: ({ regions }) => (regions.replica === regions.primary ? "must differ from primaryRegion" : undefined),
+  },
+  {
+    key: "backupRegion",
+    // A stack that has failed over beside its bucket has no copies (settings/failover.ts).
+    broken: ({ regions, backup }) =>
+      regions.backup === regions.primary && backup.copies ? "must differ from primaryRegion" : undefined,
+  },
   {
     key: "backupRegion",
     // RDS copies automated backups between certain pairs of regions only, and refuses others after the primary was made.
@@ -89,7 +95,10 @@ export const crossChecks: readonly CrossCheck[] = [
       replica.wanted && regions.replica === undefined ? placement.regions.replica.rule : undefined,
   },
   onlyWithoutProtection("replica", ({ replica }) => replica.wanted),
-  onlyWithoutProtection("backupCopies", ({ backup }) => backup.copies),
+  onlyWithoutProtection("backupCopies", ({ regions: { primary, backup }, backup: { copies } }) => {
+    // Where RDS makes none, only a stack that has failed over is deployed without (settings/failover.ts).
+    return copies || !backupRegionsFor(primary).includes(backup);
+  }),
   ...(["primary", "replica", "backup"] as const).map((role): CrossCheck => ({
     key: `${role}KmsKeyArn`,
     broken: ({ kmsKeyArns, regions }) => {

@@ -36,3 +36,16 @@ export function placed(settings: Settings): Placed {
     backup: { ...backup, copies: backup.copies && backupRegionsFor(regions.replica).includes(regions.backup) },
   };
 }
+
+/**
+ * What is left to a stack that has failed over alone: its bucket stays where it is, be that the primary's region now, or one that RDS copies
+ * no backups to from there. Undefined where nothing of it is the case.
+ */
+export function onlyAfterFailover({ regions: { primary, backup }, database, backup: { copies } }: Settings) {
+  if (backup === primary)
+    return `backupRegion must differ from primaryRegion ${primary}: only where a stack has failed over to are both in one region.`;
+  return !copies && database.deletionProtection
+    ? `backupCopies is false, and deletionProtection true: choose a backupRegion that RDS copies backups to from primaryRegion ${primary}. ` +
+        `Only a stack that has failed over goes on without: protected data needs a copy elsewhere.`
+    : undefined;
+}

@@ -1,16 +1,16 @@
-/** `./authensor lose-region` and `forget-region`: the loss of a region on this machine, and what a state no longer knows after one. */
+/** `./authensor lose-region`, `return-region` and `forget-region`: the loss of a region on this machine, and what a state no longer knows after one. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { label } from "../../cloud/engine/label";
 import { stopAll } from "../../cloud/host/process";
-import { lose } from "../../cloud/lostRegions";
+import { giveBack, lose } from "../../cloud/lostRegions";
 import type { Progress } from "../../cloud/progress";
-import { type Export, forget, forgetInExport, NotThere } from "../../failover/forget";
+import { type Export, forget, forgetInExport, leftInExport, NotThere } from "../../failover/forget";
 import { UsageError } from "../config";
 import { stopCronController } from "../cronController/service";
 import type { Environment } from "../environment";
 
-/** From now on nothing of the region answers; what ran in it is killed. Nothing but `make clean` brings it back. */
+/** From now on nothing of the region answers; what ran in it is killed. */
 export async function loseRegion({ state }: Environment, region: string): Promise<number> {
   const there = state.entries.filter((entry) => entry.region === region);
   if (there.length === 0) throw new UsageError(`nothing is in ${region}; there is something in ${regionsOf(state)}`);
@@ -20,6 +20,11 @@ export async function loseRegion({ state }: Environment, region: string): Promis
     there.map(({ physicalName }) => stopAll(join(state.root, physicalName), { signal: "SIGKILL", graceMs: 0 })),
   );
   return there.length;
+}
+
+/** The region answers again, and what is asked for can be made in it. What was killed stays dead. */
+export function returnRegion({ state }: Environment, region: string): void {
+  if (!giveBack(state.root, region)) throw new UsageError(`${region} is not lost`);
 }
 
 const regionsOf = ({ entries }: Environment["state"]) =>
@@ -40,6 +45,14 @@ export function forgetRegionIn(file: string, region: string, tell: (line: string
   for (const { urn, type } of forgotten) tell(`forgotten: ${label({ type, name: urn.split("::").at(-1) ?? urn })}`);
   return `${JSON.stringify(exported, undefined, 2)}\n`;
 }
+
+/** What `pulumi stack import` takes for a stack that has what was left in the region, and nothing else. */
+export const leftInRegion = (file: string, region: string, stack: string): string =>
+  `${JSON.stringify(
+    asked(() => leftInExport(readExport(file), region, stack)),
+    undefined,
+    2,
+  )}\n`;
 
 function readExport(file: string): Export {
   try {

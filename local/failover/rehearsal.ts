@@ -8,9 +8,6 @@ import { checkout } from "../environment";
 import { readOutputs } from "../outputs";
 import { type Acknowledged, Load, longestPause } from "./load";
 
-/** Where the pods can go: a cluster of the replica's region. */
-const prepared = "replicaEksClusterName=laptop-west";
-
 const loadMs = 5000;
 /** Enough to show that it was no straggler. */
 const receiptsAfter = 50;
@@ -21,18 +18,53 @@ interface Step {
   seconds: number;
 }
 
+/** From one region to another. */
+interface Move {
+  from: string;
+  to: string;
+  /** The longest time without an acknowledged receipt. */
+  pause: { from: number; to: number };
+}
+
 export interface Rehearsed {
   acknowledged: readonly Acknowledged[];
-  /** Acknowledged, and not in the database that was promoted. */
+  /** Acknowledged, and not in the database that is the primary at the end. */
   lost: readonly Acknowledged[];
-  pause: { from: number; to: number };
+  moves: readonly Move[];
   steps: readonly Step[];
   /** The verifier's exit code and last words. */
   verification: { code: number; says: string };
 }
 
-/** @param directory of a local cloud of its own: what it does to a region cannot be undone */
-export async function rehearse(directory: string, settings: readonly string[], progress: Progress): Promise<Rehearsed> {
+export interface Rehearsal {
+  /** Beside those of Pulumi.local.yaml. */
+  settings: readonly string[];
+  /** Whether a new replica is made, and the second region lost too. */
+  andBack: boolean;
+}
+
+/** What one writes for a primary here and a replica there, each beside a cluster that the pods can go to. */
+const places = (primary: Place, replica: Place) => [
+  `primaryRegion=${primary.region}`,
+  `eksClusterName=${primary.cluster}`,
+  `replicaRegion=${replica.region}`,
+  `replicaEksClusterName=${replica.cluster}`,
+];
+
+interface Place {
+  region: string;
+  cluster: string;
+}
+
+const central = { region: "eu-central-1", cluster: "laptop" };
+const west = { region: "eu-west-1", cluster: "laptop-west" };
+
+/** @param directory of a local cloud of its own */
+export async function rehearse(
+  directory: string,
+  { settings, andBack }: Rehearsal,
+  progress: Progress,
+): Promise<Rehearsed> {
   const steps: Step[] = [];
   const run = async (...args: string[]) => {
     const began = performance.now();
@@ -41,22 +73,34 @@ export async function rehearse(directory: string, settings: readonly string[], p
     steps.push({ command: `./authensor ${args.join(" ")}`, seconds: (performance.now() - began) / 1000 });
     progress.line(`./authensor ${args.join(" ")}`);
   };
-  const set = (...more: string[]) => [prepared, ...settings, ...more].flatMap((setting) => ["--set", setting]);
-
-  await run("clean");
-  await run("up", ...set());
+  const up = (...given: string[]) => run("up", ...[...settings, ...given].flatMap((setting) => ["--set", setting]));
   const outputsFile = join(directory, "outputs.json");
-  const lost = (readOutputs(outputsFile)["regions"] as { primary: string }).primary;
-  const load = new Load(outputsFile);
-  try {
+  const moves: Move[] = [];
+  const move = async (load: Load, from: Place, to: Place) => {
     await sleep(loadMs);
     await run("cron", "archive");
-    steps.length = 0;
-    await run("lose-region", lost);
+    steps.pop();
+    const began = Date.now();
+    await run("lose-region", from.region);
     const moment = Date.now();
-    await run("forget-region", lost);
-    await run("up", ...set("failedOver=true"));
+    await run("forget-region", from.region);
+    await up(...places(from, to), "failedOver=true");
     await load.since(moment, receiptsAfter, patienceMs);
+    const pause = longestPause(load.acknowledged.filter(({ at }) => at > began - loadMs));
+    moves.push({ from: from.region, to: to.region, pause });
+  };
+
+  await run("clean");
+  await up(...places(central, west));
+  steps.length = 0;
+  const load = new Load(outputsFile);
+  try {
+    await move(load, central, west);
+    if (andBack) {
+      await run("return-region", central.region);
+      await up(...places(west, central));
+      await move(load, west, central);
+    }
   } finally {
     await load.stop();
   }
@@ -65,7 +109,7 @@ export async function rehearse(directory: string, settings: readonly string[], p
   return {
     acknowledged,
     lost: await missing(acknowledged, readOutputs(outputsFile).auditorUrl),
-    pause: longestPause(acknowledged),
+    moves,
     steps,
     verification: { code, says: output.trim().split("\n").at(-1) ?? "" },
   };
@@ -98,17 +142,23 @@ function command(directory: string, args: readonly string[]): Promise<{ code: nu
 }
 
 /** What the rehearsal found, for whoever decides whether it is good enough. */
-export function report({ acknowledged, lost, pause, steps, verification }: Rehearsed): string {
-  const seconds = (pause.to - pause.from) / 1000;
+export function report({ acknowledged, lost, moves, steps, verification }: Rehearsed): string {
   const lines = [
-    `without an accepted receipt   ${seconds.toFixed(1)} s`,
+    ...moves.map(({ from, to, pause }) => {
+      const seconds = ((pause.to - pause.from) / 1000).toFixed(1);
+      return `without an accepted receipt   ${seconds} s, from ${from} to ${to}`;
+    }),
     `acknowledged receipts         ${acknowledged.length}, of which ${lost.length === 0 ? "none is lost" : `${lost.length} are lost:`}`,
-    ...lost.map(
-      ({ receiptId, at }) => `  ${receiptId}, acknowledged ${pause.from - at} ms before the last that came in time`,
-    ),
+    ...lost.map((one) => `  ${one.receiptId}, acknowledged ${lastBefore(one, moves)}`),
     `chains across the switch      ${verification.code === 0 ? "whole" : `exit code ${verification.code}`}: ${verification.says}`,
     "what the operator did",
     ...steps.map(({ command, seconds }) => `  ${seconds.toFixed(1).padStart(5)} s  ${command}`),
   ];
   return `${lines.join("\n")}\n`;
+}
+
+/** How long before everything stood still. */
+function lastBefore({ at }: Acknowledged, moves: readonly Move[]): string {
+  const stop = moves.map(({ pause }) => pause.from).find((moment) => moment >= at);
+  return stop === undefined ? "after the last move" : `${stop - at} ms before the last that came in time`;
 }

@@ -2,8 +2,9 @@
 import { join } from "node:path";
 import { writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { forgetRegionIn } from "../../local/failover/regions";
+import { forgetRegionIn, leftInRegion } from "../../local/failover/regions";
 import { mocked } from "./mocked";
+import type { Export } from "../../failover/forget";
 import { commandLine, EngineStack } from "./stack";
 
 if (!commandLine)
@@ -18,13 +19,13 @@ interface Step {
 
 describe("a failover under Pulumi's engine, with the bucket in the replica's region", () => {
   let stack: EngineStack;
+  const file = (name: string) => join(stack.directory, name);
   beforeAll(async () => {
     stack = await EngineStack.begin({ stack: "prod", ...mocked });
     await stack.succeed("config", "rm", "replicaZones");
     await stack.succeed("config", "set", "replicaEksClusterName", "platform-west");
     await stack.succeed("config", "set", "backupRegion", "eu-west-1");
     await stack.succeed("up", "--yes", "--skip-preview");
-    const file = (name: string) => join(stack.directory, name);
     await stack.succeed("stack", "export", "--file", file("before.json"));
     writeFileSync(
       file("after.json"),
@@ -47,5 +48,34 @@ describe("a failover under Pulumi's engine, with the bucket in the replica's reg
     expect(instances.map(({ op }) => op)).toEqual(["update"]);
     await stack.succeed("up", "--yes", "--skip-preview");
     await stack.succeed("preview", "--expect-no-changes");
+  });
+
+  test("has a new replica, and no failedOver any more, once the settings name the primary's new place", async () => {
+    for (const [key, value] of Object.entries({
+      ...{ primaryRegion: "eu-west-1", eksClusterName: "platform-west" },
+      ...{ replicaRegion: "eu-central-1", replicaEksClusterName: "platform-prod" },
+      // The bucket is beside the primary now.
+      ...{ backupCopies: "false", failedOver: "false" },
+    }))
+      await stack.succeed("config", "set", key, value);
+    const { steps } = JSON.parse(await stack.succeed("preview", "--json")) as { steps: Step[] };
+    const instances = steps.filter(({ urn }) => urn.includes("aws:rds/instance:Instance::"));
+    expect(instances.map(({ op, urn }) => `${op} ${urn.split("::").at(-1)}`).sort()).toEqual([
+      "create authensor-prod-replica-2",
+      "update authensor-prod-replica",
+    ]);
+    await stack.succeed("up", "--yes", "--skip-preview");
+    await stack.succeed("preview", "--expect-no-changes");
+  });
+
+  test("leaves a stack from which all but the old primary, and what it stands on, is destroyed", async () => {
+    writeFileSync(file("left.json"), leftInRegion(file("before.json"), "eu-central-1", "left"));
+    await stack.succeed("stack", "init", "left");
+    await stack.succeed("stack", "import", "--file", file("left.json"));
+    await stack.succeed("destroy", "--yes", "--skip-preview", "--exclude-protected");
+    const { deployment } = JSON.parse(await stack.succeed("stack", "export")) as Export;
+    const types = (deployment.resources ?? []).filter(({ custom }) => custom).map(({ type }) => type);
+    expect(types).toContain("aws:rds/instance:Instance");
+    expect(types.filter((type) => /^kubernetes:|peering|secretsmanager|podIdentity/i.test(type))).toEqual([]);
   });
 });

@@ -1,16 +1,16 @@
-/** `make failover`, and what is refused on its way: a region is lost for real, with everything that ran in it. */
+/** `make failover ARGS=--and-back`, and what is refused on its way: regions are lost for real, with everything that ran in them. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { LocalCloud, type Result } from "./commands";
 
 const cloud = new LocalCloud();
 let rehearsal: Result;
 beforeAll(async () => {
-  rehearsal = await cloud.run("failover");
-}, 300_000);
+  rehearsal = await cloud.run("failover", "--and-back");
+}, 420_000);
 afterAll(() => cloud.remove());
 
-describe("a rehearsal with the primary's region gone", () => {
-  test("ends with the control plane writing to what was the replica", () => {
+describe("a rehearsal with the primary's region gone, then that of the server which was promoted", () => {
+  test("ends with the control plane writing to the new replica, where the first primary was", () => {
     expect(rehearsal.stderr).toBe("");
     const [, acknowledged, total] =
       /^acknowledged receipts +(\d+),[^]*the trail is whole: (\d+) receipts/m.exec(rehearsal.stdout) ?? [];
@@ -27,19 +27,21 @@ describe("a rehearsal with the primary's region gone", () => {
 
   test("says how long nothing was accepted, that the chains are whole across the switch, and what was typed", () => {
     const { stdout } = rehearsal;
-    expect(stdout).toMatch(/^without an accepted receipt +\d+\.\d s$/m);
+    const pauses = [...stdout.matchAll(/^without an accepted receipt +\d+\.\d s, from (\S+) to (\S+)$/gm)];
+    expect(pauses.map(([, from, to]) => `${from} ${to}`)).toEqual(["eu-central-1 eu-west-1", "eu-west-1 eu-central-1"]);
     expect(stdout).toMatch(
       /^chains across the switch +whole: the trail is whole: \d{2,} receipts, \d+ changes, \d+ chain/m,
     );
     const typed = [...stdout.matchAll(/^ +[\d.]+ s {2}\.\/authensor (\S+)/gm)].map(([, name]) => name);
-    expect(typed.slice(-3)).toEqual(["lose-region", "forget-region", "up"]);
+    const move = ["lose-region", "forget-region", "up"];
+    expect(typed).toEqual([...move, "return-region", "up", ...move]);
   });
 });
 
 describe("afterwards", () => {
   test("everything that is there is well, and nothing of it is in the region that was lost", async () => {
     const { code, stdout } = await cloud.run("status");
-    expect(stdout).toMatch(/ok {4}rds\.Instance authensor-local-replica +PostgreSQL on /);
+    expect(stdout).toMatch(/ok {4}rds\.Instance authensor-local-replica-2 +PostgreSQL on /);
     expect(stdout).not.toContain("DOWN");
     expect(code, stdout).toBe(0);
   });
@@ -51,15 +53,20 @@ describe("afterwards", () => {
     expect(verified.code, verified.stdout + verified.stderr).toBe(0);
   });
 
-  test("a deployment without failedOver is refused: it would begin with a primary in the lost region", async () => {
+  test("a new replica in a region that is still lost is refused in one line, before anything is touched", async () => {
     const { code, stderr } = await cloud.run("up", "--set", "replicaEksClusterName=laptop-west");
     expect(code).not.toBe(0);
-    expect(stderr).toContain("Could not connect to any endpoint of eu-central-1: the region is lost");
+    expect(stderr).toContain("replicaEksClusterName laptop-west cannot be looked up in eu-west-1 (replicaRegion)");
+    expect(stderr).toContain("Could not connect to any endpoint of eu-west-1: the region is lost");
+    expect((await cloud.run("status")).code).toBe(0);
   });
 
-  test("the same region is not forgotten twice", async () => {
-    const { code, stderr } = await cloud.run("forget-region", "eu-central-1");
-    expect(code).toBe(2);
-    expect(stderr).toContain("this state has forgotten eu-central-1 already");
+  test("the same region is not forgotten twice, and none returns that is not lost", async () => {
+    const forgotten = await cloud.run("forget-region", "eu-west-1");
+    expect(forgotten.code).toBe(2);
+    expect(forgotten.stderr).toContain("this state has forgotten eu-west-1 already");
+    const returned = await cloud.run("return-region", "eu-central-1");
+    expect(returned.code).toBe(2);
+    expect(returned.stderr).toContain("eu-central-1 is not lost");
   });
 });

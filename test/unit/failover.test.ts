@@ -4,7 +4,7 @@ import type { Entry } from "../../cloud/engine/state";
 import { changedSince, type DecidedOnce } from "../../components/stack/decidedOnce";
 import { forget, forgetInExport, type Known } from "../../failover/forget";
 import { parseSettings } from "../../settings";
-import { placed } from "../../settings/failover";
+import { onlyAfterFailover, placed } from "../../settings/failover";
 import program from "../..";
 import { record } from "./mocks";
 import { configurationOf, judge, levelOf } from "./policies";
@@ -290,6 +290,26 @@ describe("the settings", () => {
   ])("with the replica in %s and the bucket in %s copy backups where RDS does so: %s", (replica, backup, copies) => {
     const regions = { replicaRegion: replica, backupRegion: backup };
     expect(placed(parseSettings({ ...raw, ...regions, failedOver: "true" })).backup.copies).toBe(copies);
+  });
+});
+
+describe("a bucket beside the primary, or where RDS copies no backups to", () => {
+  const raw = Object.fromEntries(Object.entries(prepared).map(([name, value]) => [name.replace(/^.*?:/, ""), value]));
+  const beside = { ...raw, backupRegion: lost, backupCopies: "false" };
+
+  test.each([
+    [beside, /^backupRegion must differ from primaryRegion eu-central-1: only where a stack has failed over to /],
+    [{ ...raw, backupRegion: "ap-south-1", backupCopies: "false" }, /^backupCopies is false, .* Only a stack that has/],
+    [raw, undefined],
+  ])("is only for a stack that has failed over", (settings, line) => {
+    const said = onlyAfterFailover(parseSettings(settings));
+    if (line === undefined) expect(said).toBeUndefined();
+    else expect(said).toMatch(line);
+  });
+
+  test("is refused to a new stack before anything is made", async () => {
+    const config = { ...prepared, [key("backupRegion")]: lost, [key("backupCopies")]: "false" };
+    await expect(record<unknown>(program, { stack: "prod", config })).rejects.toThrow(/^backupRegion must differ/);
   });
 });
 

@@ -1,0 +1,78 @@
+/** `./authensor failover`, and the commands that it is made of (docs/failover.md). */
+import { join } from "node:path";
+import type { Command } from "commander";
+import { checkout } from "../environment";
+import { ensurePrerequisites } from "../install";
+import { progress, requireDeployment, withEnvironment } from "../session";
+import { forgetRegion, forgetRegionIn, leftInRegion, loseRegion, returnRegion } from "./regions";
+import { rehearse, report } from "./rehearsal";
+
+export function failoverCommands(cli: Command): void {
+  cli
+    .command("failover")
+    .description(
+      "rehearse the loss of the primary's region under write load, on a local cloud of its own (docs/failover.md)",
+    )
+    .option("--set <key=value...>", "override a setting of Pulumi.local.yaml for this run")
+    .option("--and-back", "then make a new replica where the primary was, and lose the region of the new primary too")
+    .action(async ({ set = [], andBack = false }: { set?: string[]; andBack?: boolean }) => {
+      ensurePrerequisites((line) => progress.line(line));
+      const directory = process.env["AUTHENSOR_LOCAL_DIR"] ?? join(checkout, ".local-failover");
+      const rehearsed = await rehearse(directory, { settings: set, andBack }, progress);
+      progress.end();
+      process.stdout.write(report(rehearsed));
+      console.log(`it still runs: AUTHENSOR_LOCAL_DIR=${directory} ./authensor status, and clean to delete it`);
+      if (rehearsed.lost.length > 0 || rehearsed.verification.code !== 0) process.exitCode = 1;
+    });
+
+  cli
+    .command("lose-region")
+    .description(
+      "have a region of the local cloud answer nothing any more, and kill what runs in it (docs/failover.md)",
+    )
+    .argument("<region>", "for example eu-central-1")
+    .action((region: string) =>
+      withEnvironment("lose-region", async (environment) => {
+        requireDeployment(environment);
+        const there = await loseRegion(environment, region);
+        progress.line(`${region} is lost, with ${there} resources; what to do is in docs/failover.md`);
+      }),
+    );
+
+  cli
+    .command("return-region")
+    .description("have a lost region of the local cloud answer again; nothing of what ran in it comes back")
+    .argument("<region>", "for example eu-central-1")
+    .action((region: string) =>
+      withEnvironment("return-region", (environment) => {
+        returnRegion(environment, region);
+        return Promise.resolve();
+      }),
+    );
+
+  cli
+    .command("forget-region")
+    .description(
+      "have a state forget all that is in a lost region: the local cloud's, or one that pulumi stack export wrote",
+    )
+    .argument("<region>", "the primary's, for example eu-central-1")
+    .argument(
+      "[file]",
+      "what pulumi stack export wrote, or - for standard input; what pulumi stack import takes is printed",
+    )
+    .option("--left <stack>", "print what a stack of this name imports to destroy what was left in the region")
+    .action(async (region: string, file?: string, { left }: { left?: string } = {}) => {
+      if (file !== undefined && left !== undefined) {
+        process.stdout.write(leftInRegion(file, region, left));
+        return;
+      }
+      if (file !== undefined) {
+        process.stdout.write(forgetRegionIn(file, region, (line) => console.error(line)));
+        return;
+      }
+      await withEnvironment("forget-region", (environment) => {
+        requireDeployment(environment);
+        return forgetRegion(environment, region, progress);
+      });
+    });
+}
