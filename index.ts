@@ -48,9 +48,10 @@ async function program() {
     },
     { providers },
   );
+  const lock = { mode: backup.lockMode, days: backup.lockDays };
   const backups =
     backup.bucketArn !== undefined && backup.bucketKmsKeyArn !== undefined
-      ? bucketOfOther(backup.bucketArn, backup.bucketKmsKeyArn, regions.backup)
+      ? bucketOfOther(backup.bucketArn, backup.bucketKmsKeyArn, regions.backup, lock)
       : new BackupBucket(
           `${name}-backups`,
           {

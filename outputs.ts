@@ -17,7 +17,7 @@ interface Deployed {
   regions: { primary: string; replica?: string | undefined; backup: string };
   namespace: string;
   database: Database;
-  backups: Pick<ScheduledInputs["backups"], "bucketName" | "region">;
+  backups: Pick<ScheduledInputs["backups"], "bucketName" | "region" | "owner">;
   certificates: Certificates;
   urls: DatabaseConnections;
   scheduled: readonly Scheduled[];
@@ -54,7 +54,7 @@ export function stackOutputs({
     /** Who may reach it: security groups, or blocks of addresses. */
     primaryAdmits: network.primaryAdmits,
     ...(replica && { replica: server(replica) }),
-    backupBucket: { name: backups.bucketName, region: backups.region },
+    backupBucket: { name: backups.bucketName, region: backups.region, owner: backups.owner },
     pgbouncer: {
       host: pgbouncerNames(namespace)[0],
       port: poolerPort.others,

@@ -28,6 +28,7 @@ const environmentOf = (program: string, args: readonly string[], outputs: LocalO
   ...outputs.backupBucketAccess,
   BACKUP_BUCKET: outputs.backupBucket.name,
   BACKUP_REGION: outputs.backupBucket.region,
+  BACKUP_BUCKET_OWNER: outputs.backupBucket.owner,
   ...databasesOf(program, args, outputs),
 });
 

@@ -35,7 +35,7 @@ export interface ProgramOutputs extends Properties {
   /** Undefined where there is no replica. */
   replicaUrl?: string;
   verifierReplicaUrl?: string;
-  backupBucket: { name: string; region: string };
+  backupBucket: { name: string; region: string; owner: string };
   backupBucketUrl: string;
   /** Environment in which AWS' SDKs and command line reach the bucket as the account's owner. */
   backupBucketAccess: Record<string, string>;
@@ -65,7 +65,7 @@ export function resolveOutputs(outputs: Properties, state: State, directory: str
     controlPlaneUrl: localize(controlPlane.url, outputs["namespace"] as string),
     adminToken: secret(outputs["adminTokenSecret"] as SecretKey),
     ...Object.fromEntries(urls),
-    ...bucketOutputs(outputs["backupBucket"] as { name: string; region: string }, state.root),
+    ...bucketOutputs(outputs["backupBucket"] as LocalOutputs["backupBucket"], state.root),
   } as ProgramOutputs;
 }
 

@@ -2,7 +2,8 @@
 import type { Command } from "commander";
 import type pg from "pg";
 import type { Acceptance } from "./archive/acceptFork";
-import { Bucket, connectBucket } from "./archive/bucket";
+import { connectBucket, type Bucket } from "./archive/bucket";
+import { assertLocks } from "./archive/assertLocks";
 import { newestManifest, newestOf } from "./archive/newest";
 import { assertReplayed } from "./archive/position";
 import { reportArchive, toldManifest } from "./archive/report";
@@ -19,6 +20,8 @@ Environment:
   REPLICA_URL            the same of a replica (or REPLICA_URL_FILE): read in its place where it answers and is not behind the bucket
   BACKUP_BUCKET          the bucket's name
   BACKUP_REGION          its region
+  BACKUP_BUCKET_OWNER    the account that the bucket must be of (default: whoever's it is)
+  BACKUP_LOCK_MODE, BACKUP_LOCK_DAYS  how it must lock what is written, at least (default: somehow)
   ENVIRONMENT            the deployment's name
   ARCHIVE_SEGMENT_ROWS   most rows of one segment (default 100000)
   ARCHIVE_DUMP_SECONDS   how long a dump may take (default 600): the next run, and with it new receipts, waits for it
@@ -76,6 +79,7 @@ async function run(options: Options, { log, signal }: Context): Promise<void> {
       manifest: await toldManifest(client),
       dump: await toldDump(client),
     }));
+    await assertLocks(bucket);
     const stored = (await newestManifest(bucket))?.manifest.archive.lsn;
     // Spares the primary where there is a replica that shows what is in the bucket already.
     url = await readableUrl(from.applicationName, signal, (client) => assertReplayed(client, stored));
@@ -110,7 +114,7 @@ async function run(options: Options, { log, signal }: Context): Promise<void> {
       dump({
         ...settings,
         client,
-        bucket: new Bucket(bucket.client, bucket.name, within),
+        bucket: bucket.within(within),
         told: told.dump,
         manifest: number ?? 0,
       }),

@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import type pg from "pg";
 import { connectBucket } from "./archive/bucket";
+import { assertLocks } from "./archive/assertLocks";
 import { databaseUrl, withConnection } from "./database";
 import { compact } from "./months/compact";
 import { reportMonths, toldMonth } from "./months/report";
@@ -13,6 +14,7 @@ Environment:
   DATABASE_URL        the archiver's URL of the primary (or DATABASE_URL_FILE: a file with it)
   BACKUP_BUCKET       the bucket's name
   BACKUP_REGION       its region
+  BACKUP_LOCK_MODE, BACKUP_LOCK_DAYS  how it must lock what is written, at least (default: somehow)
   ENVIRONMENT         the deployment's name
   ARCHIVE_DELAY_DAYS  how long a month must have been over (default 7)
 
@@ -37,6 +39,7 @@ async function run({ log, signal }: Context): Promise<void> {
     onPrimary((client) => reportRun(client, "report_run", ["compact", succeeded, said]), within);
   let summary: string;
   try {
+    await assertLocks(bucket);
     const { written, newest } = await compact({ ...settings, bucket, told: await onPrimary(toldMonth) });
     if (newest) await onPrimary((client) => reportMonths(client, newest));
     const upTo = newest

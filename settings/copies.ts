@@ -82,7 +82,7 @@ export const backup = {
   }),
   bucketArn: optional("backupBucketArn", /^arn:aws[a-z-]*:s3:::[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, {
     description:
-      "Backup bucket in another AWS account, which who owns the database can neither empty nor unlock (docs/backups.md says how it is made; lockMode, lockDays and receiptRetentionMonths must be what it was made with); not set: the program makes one. Choose before the first deployment",
+      "Backup bucket in another AWS account, which who owns the database can neither empty nor unlock (docs/backups.md says how it is made; lockMode and lockDays at most what it was made with, else nothing is written to it; receiptRetentionMonths the same); not set: the program makes one. Choose before the first deployment",
     rule: "the ARN of a bucket of another AWS account in backupRegion, with backupBucketKmsKeyArn",
     example: "arn:aws:s3:::authensor-prod-backups-1a2b3c4",
   }),

@@ -1,5 +1,6 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
+import type { BucketLock } from "./bucketRights";
 import { bucketPolicy, daysOfMonths, lifecycleRules } from "./backupRules";
 import { keyPolicy, ofBucket, visitorStatements, type Visitors } from "./otherAccount";
 import { encryptionKey, type EncryptionKey } from "../aws/encryptionKey";
@@ -49,6 +50,9 @@ export class BackupBucket extends pulumi.ComponentResource {
   readonly bucketName: pulumi.Output<string>;
   readonly arn: pulumi.Output<string>;
   readonly keyArn: pulumi.Output<string>;
+  /** The account that it is made in. */
+  readonly owner: pulumi.Output<string>;
+  readonly lock: BucketLock;
   readonly region: string;
 
   constructor(name: string, given: BackupBucketArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -62,6 +66,8 @@ export class BackupBucket extends pulumi.ComponentResource {
     }
     const parent = { parent: this };
     this.region = region;
+    this.lock = { mode: args.lockMode, days: lockDays };
+    this.owner = aws.getCallerIdentityOutput({}, parent).accountId;
     const visiting = (arn: pulumi.Input<string>, keyArn: pulumi.Input<string>) =>
       args.visitors ? visitorStatements({ arn, region, keyArn }, args.visitors) : [];
     this.key = encryptionKey(
@@ -147,7 +153,6 @@ export class BackupBucket extends pulumi.ComponentResource {
   }
 
   private keyPolicyFor(statements: ReturnType<typeof visitorStatements>): pulumi.Output<string> {
-    const owner = aws.getCallerIdentityOutput({}, { parent: this }).accountId;
-    return pulumi.jsonStringify(owner.apply((id) => keyPolicy(id, this.region, statements)));
+    return pulumi.jsonStringify(this.owner.apply((id) => keyPolicy(id, this.region, statements)));
   }
 }

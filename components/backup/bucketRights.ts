@@ -6,6 +6,12 @@ export interface BackupBucket {
   keyArn: Input<string>;
 }
 
+/** How a bucket locks what is written to it, at least. */
+export interface BucketLock {
+  mode: string;
+  days: number;
+}
+
 const allow = { Effect: "Allow" };
 
 const foldersOf = (arn: Input<string>, folders: readonly string[]) =>
@@ -74,6 +80,7 @@ export function addingStatements({ arn, region, keyArn }: BackupBucket) {
       Resource: objects,
       Condition: { Bool: { "s3:ObjectCreationOperation": "false" } },
     },
+    { ...allow, Sid: "SeeHowItLocks", Action: "s3:GetBucketObjectLockConfiguration", Resource: arn },
     { ...allow, Sid: "GiveUpAnUpload", Action: "s3:AbortMultipartUpload", Resource: objects },
     { ...allow, Sid: "Encrypt", Action: "kms:GenerateDataKey", Resource: keyArn, Condition: throughS3(region) },
   ];

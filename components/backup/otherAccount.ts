@@ -8,6 +8,7 @@ import {
   holdingStatements,
   reportStatements,
   type BackupBucket,
+  type BucketLock,
 } from "./bucketRights";
 
 /** Whose programs use the bucket where it is in another account than the database. */
@@ -27,10 +28,11 @@ interface Statement {
 }
 
 /** A bucket that is there, in another account, as the programs use it. */
-export const bucketOfOther = (arn: string, keyArn: string, region: string) => ({
+export const bucketOfOther = (arn: string, keyArn: string, region: string, lock: BucketLock) => ({
   arn,
   keyArn,
   region,
+  lock,
   bucketName: arn.replace(/^.*:/, ""),
   // The ARN of a bucket does not say whose it is; the key is of its account.
   owner: accountOf(keyArn),

@@ -1,16 +1,19 @@
 import type { Input } from "@pulumi/pulumi";
-import type { BackupBucket } from "../backup/bucketRights";
+import type { BackupBucket, BucketLock } from "../backup/bucketRights";
 
 /** The locked bucket as programs find it. */
 export interface FoundBucket extends BackupBucket {
   bucketName: Input<string>;
-  /** The account that it must be of. Default: whoever's it is. */
-  owner?: string;
+  /** The account that it must be of. */
+  owner: Input<string>;
+  lock: BucketLock;
 }
 
 /** As `connectBucket` (ops/archive/bucket.ts) reads it. */
-export const bucketEnv = ({ bucketName, region, owner }: FoundBucket): Record<string, Input<string>> => ({
+export const bucketEnv = ({ bucketName, region, owner, lock }: FoundBucket): Record<string, Input<string>> => ({
   BACKUP_BUCKET: bucketName,
   BACKUP_REGION: region,
-  ...(owner !== undefined && { BACKUP_BUCKET_OWNER: owner }),
+  BACKUP_BUCKET_OWNER: owner,
+  BACKUP_LOCK_MODE: lock.mode,
+  BACKUP_LOCK_DAYS: String(lock.days),
 });

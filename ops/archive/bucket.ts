@@ -10,6 +10,7 @@ import {
   type ListObjectVersionsCommandOutput,
 } from "@aws-sdk/client-s3";
 import { Failure } from "../program";
+import { howToLock, isWeaker, lockSetting, sayDemanded, type Lock } from "./lock";
 
 /** A name directly below a folder: an object with its versions, oldest first, or a folder. */
 export interface Entry {
@@ -33,7 +34,14 @@ export class Bucket {
     readonly client: S3Client,
     readonly name: string,
     readonly signal: AbortSignal,
+    /** How it must lock, at least. Default: somehow. */
+    readonly lock?: Lock,
   ) {}
+
+  /** The same, for work that may end earlier. */
+  within(signal: AbortSignal): Bucket {
+    return new Bucket(this.client, this.name, signal, this.lock);
+  }
 
   /**
    * Everything directly below a folder, in order of its name. Of each object every version: a locked one cannot be deleted, but
@@ -116,26 +124,33 @@ export class Bucket {
     await this.assertStored(key, bytes, checksum);
   }
 
-  /** What S3 has is what was sent, by the checksum that it computed itself, and it is locked. */
+  /** What S3 has is what was sent, by the checksum that it computed itself, and it is locked as it must be. */
   private async assertStored(key: string, bytes: number, checksum: string): Promise<void> {
-    const { ContentLength, ChecksumSHA256, ObjectLockMode } = await this.client.send(
+    const head = await this.client.send(
       new HeadObjectCommand({ Bucket: this.name, Key: key, ChecksumMode: "ENABLED" }),
       { abortSignal: this.signal },
     );
+    const { ContentLength, ChecksumSHA256, ObjectLockMode: mode, ObjectLockRetainUntilDate: until } = head;
     if (ContentLength !== bytes || ChecksumSHA256 !== checksum)
       throw new Failure(
         `${key} in the bucket ${this.name} is not what was written: ${ContentLength} bytes with checksum ${ChecksumSHA256 ?? "(none)"}, expected ${bytes} with ${checksum}`,
       );
-    if (ObjectLockMode === undefined)
+    if (mode === undefined || until === undefined)
       throw new Failure(
         `${key} in the bucket ${this.name} is not locked: give the bucket a default retention (Object Lock), and this program's role s3:GetObjectRetention`,
+      );
+    // A day less is none: S3 counts from the moment at which an upload began, by a clock of its own.
+    if (this.lock && isWeaker(this.lock, mode, (until.getTime() - Date.now()) / dayMs + 1))
+      throw new Failure(
+        `${key} in the bucket ${this.name} is locked in ${mode} mode until ${until.toISOString()}; ${sayDemanded(this.lock)}: it counts for nothing`,
+        [howToLock],
       );
   }
 }
 
 /**
  * Credentials and, on a machine that stands for AWS, the endpoint come from the environment, as the SDK reads it.
- * So does BACKUP_BUCKET_OWNER, the account whose bucket it must be.
+ * So do BACKUP_BUCKET_OWNER, the account whose bucket it must be, and how it must lock (lock.ts).
  * @param idleMs how long nothing may come of an answer: the time for a request ends with the answer's headers
  */
 export function connectBucket(name: string, region: string, signal: AbortSignal, idleMs = 120_000): Bucket {
@@ -153,7 +168,7 @@ export function connectBucket(name: string, region: string, signal: AbortSignal,
   });
   const owner = process.env["BACKUP_BUCKET_OWNER"];
   if (owner !== undefined) expectOwner(client, owner);
-  return new Bucket(client, name, signal);
+  return new Bucket(client, name, signal, lockSetting());
 }
 
 /** S3 refuses every request where a bucket of this name is another account's: names are free again once a bucket is gone. */

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Anchor, parseAnchors } from "../../ops/anchorFormat";
 import { sayForks, wrongForks, type Acceptance } from "../../ops/archive/acceptFork";
 import { Bucket } from "../../ops/archive/bucket";
+import { assertLocks } from "../../ops/archive/assertLocks";
 import { checkArchive } from "../../ops/archive/check";
 import { manifestKey } from "../../ops/archive/keys";
 import { encodeManifest, sha256Of, type Manifest } from "../../ops/archive/manifest";
@@ -54,8 +55,15 @@ function newBucket(): Bucket {
   return new Bucket(s3.client({ forcePathStyle: true }), name, signal);
 }
 
-const run = (more: { client?: pg.Client; mostRows?: number; told?: number; accept?: Acceptance } = {}) =>
-  archive({ client: archiver, bucket, environment: "test", told: 0, log: silentLog, mostRows: 1000, ...more });
+function unlocked(): string {
+  const name = `unlocked-${++made}`;
+  makeBucket(s3.root, name, { versioning: "Enabled" });
+  return name;
+}
+
+const run = (
+  more: { bucket?: Bucket; client?: pg.Client; mostRows?: number; told?: number; accept?: Acceptance } = {},
+) => archive({ client: archiver, bucket, environment: "test", told: 0, log: silentLog, mostRows: 1000, ...more });
 
 /** Reads the whole bucket; fails at anything that is wrong in it and not said there. */
 async function readAll(of = bucket): Promise<{ manifests: Manifest[]; lines: string[] }> {
@@ -610,9 +618,40 @@ it("a replica that has not replayed what is in the bucket is not read", async ()
   await expect(run({ client: standby as never })).rejects.toThrow(/replica has replayed up to 0\/1/);
 });
 
+const demanding = (mode: string, days: number) => new Bucket(bucket.client, bucket.name, signal, { mode, days });
+
+it.each([
+  ["as the settings say", "GOVERNANCE", 30, undefined],
+  [
+    "for fewer days than the settings say",
+    "GOVERNANCE",
+    31,
+    /locks for 30 days in GOVERNANCE mode; lockMode GOVERNANCE and lockDays 31 demand more: nothing is written to it/,
+  ],
+  ["in a weaker mode than the settings say", "COMPLIANCE", 1, /lockMode COMPLIANCE and lockDays 1 demand more/],
+])("of a bucket that locks %s the archiver asks before it writes", async (_how, mode, days, refusal) => {
+  const asked = assertLocks(demanding(mode, days));
+  await (refusal ? expect(asked).rejects.toThrow(refusal) : asked);
+  await expect(assertLocks(new Bucket(bucket.client, unlocked(), signal, { mode, days }))).rejects.toThrow(
+    /the bucket \S+ locks nothing by default; lockMode/,
+  );
+});
+
+it.each([
+  ["for fewer days", "GOVERNANCE", 32],
+  ["in a weaker mode", "COMPLIANCE", 30],
+])("a segment that S3 locks %s than the settings say counts for nothing", async (_how, mode, days) => {
+  await insertReceipts(app, [newReceipt()]);
+  const strict = demanding(mode, days);
+  await expect(run({ bucket: strict })).rejects.toThrow(
+    /^segments\/\S+ in the bucket \S+ is locked in GOVERNANCE mode until \S+; lockMode \w+ and lockDays 3\d demand more: it counts for nothing$/,
+  );
+  expect(await newestManifest(bucket)).toBeUndefined();
+  expect(await run({ bucket: demanding("GOVERNANCE", 30) })).toMatchObject({ segments: 1 });
+});
+
 it("a bucket that locks nothing is refused", async () => {
-  makeBucket(s3.root, "unlocked", { versioning: "Enabled" });
-  bucket = new Bucket(s3.client({ forcePathStyle: true }), "unlocked", signal);
+  bucket = new Bucket(s3.client({ forcePathStyle: true }), unlocked(), signal);
   await insertReceipts(app, [newReceipt()]);
   await expect(run()).rejects.toThrow(/is not locked/);
   expect(await newestManifest(bucket)).toBeUndefined();

@@ -12,7 +12,7 @@ import { roles } from "../../ops/roles";
 import { faultyProxy, type Fault, type FaultyProxy } from "../faultyProxy";
 import { startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
 import { insertReceipts, newReceipt } from "../receipts";
-import { lockedBucket, makeBucket, testRegion, testS3, type TestS3 } from "../s3";
+import { keysIn, lockedBucket, makeBucket, testRegion, testS3, type TestS3 } from "../s3";
 import { runOps, startOps } from "./programs";
 
 let server: TestPostgres;
@@ -141,6 +141,17 @@ describe("a run that is ended", () => {
     ).query("select manifest, problems from audit.archive");
     expect(rows).toEqual([{ manifest: "1", problems: "0" }]);
   });
+});
+
+it("a bucket that locks less than the settings say is not written to, and the operator is told what to set", async () => {
+  await insertReceipts(app, some());
+  const demanded = { BACKUP_LOCK_MODE: "COMPLIANCE", BACKUP_LOCK_DAYS: "365" };
+  const { code, stderr } = await runOps("archive", [], { ...settings(), ...demanded });
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/locks for 30 days in GOVERNANCE mode; lockMode COMPLIANCE and lockDays 365 demand more/);
+  expect(stderr).toMatch(/^ {2}Set the bucket's default retention so/m);
+  const bucket = new Bucket(s3.client({ forcePathStyle: true }), name, new AbortController().signal);
+  expect(await keysIn(bucket, "")).toEqual([]);
 });
 
 it("a run whose replica does not answer reads the primary, and says so", async () => {

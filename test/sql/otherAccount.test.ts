@@ -14,6 +14,7 @@ import { bucketPolicy } from "../../components/backup/backupRules";
 import { archiverStatements, holdStatements } from "../../components/backup/bucketRights";
 import { ofBucket, visitorStatements } from "../../components/backup/otherAccount";
 import { Bucket, connectBucket } from "../../ops/archive/bucket";
+import { assertLocks } from "../../ops/archive/assertLocks";
 import { manifestKey } from "../../ops/archive/keys";
 import { archive } from "../../ops/archive/run";
 import { dump } from "../../ops/dump/run";
@@ -79,6 +80,12 @@ beforeAll(async () => {
   await compact({ ...common, delayDays: 1, now: month(2) });
 });
 afterAll(() => Promise.all([server.stop(), s3.close()]));
+
+it("tells the archiver, and nobody of the database's account beside the programs, how it locks", async () => {
+  const demanding = (role: string) => new Bucket(as(role).client, name, signal, { mode: "GOVERNANCE", days: 30 });
+  await assertLocks(demanding(archiver));
+  await expect(assertLocks(demanding(stranger))).rejects.toMatchObject({ name: "AccessDenied" });
+});
 
 it("is archived into, dumped into, compacted and held by the programs' roles", async () => {
   await record(as(holder), { by: "Jane Roe", reason: "case 1", months: { from: monthName(0), to: monthName(0) } });

@@ -26,6 +26,7 @@ describe("the archiver", () => {
       "kms:Decrypt",
       "kms:GenerateDataKey",
       "s3:AbortMultipartUpload",
+      "s3:GetBucketObjectLockConfiguration",
       "s3:GetObject",
       "s3:GetObjectRetention",
       "s3:GetObjectVersion",
@@ -63,6 +64,11 @@ describe("the archiver", () => {
     const [container] = spec.jobTemplate.spec.template.spec.containers;
     const env = Object.fromEntries(container!.env.map((variable) => [variable.name, variable.value]));
     expect(env).toMatchObject({ ENVIRONMENT: "prod", BACKUP_REGION: "eu-north-1", ARCHIVE_KNOWN_FLAWS: "0" });
+    expect(env).toMatchObject({
+      BACKUP_BUCKET_OWNER: "000000000000",
+      BACKUP_LOCK_MODE: "COMPLIANCE",
+      BACKUP_LOCK_DAYS: "365",
+    });
     expect(Object.keys(env)).toEqual(
       expect.arrayContaining(["DATABASE_URL_FILE", "REPLICA_URL_FILE", "BACKUP_BUCKET"]),
     );

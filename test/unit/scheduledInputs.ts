@@ -9,6 +9,8 @@ export const scheduledInputs: ScheduledInputs = {
     arn: "arn:aws:s3:::backups",
     region: "eu-north-1",
     keyArn: "arn:aws:kms:eu-north-1:123456789012:key/k",
+    owner: "123456789012",
+    lock: { mode: "GOVERNANCE", days: 30 },
   },
   archiveKnownFlaws: 0,
   archiveDelayDays: 7,
