@@ -1,11 +1,16 @@
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { promisify } from "node:util";
 import { bundleOps } from "../components/programs/opsBundle";
+import { Bucket } from "../ops/archive/bucket";
+import { silentLog } from "../ops/log";
+import { compact } from "../ops/months/compact";
 import { roles } from "../ops/roles";
-import { lockedBucket, makeBucket, testRegion, testS3 } from "../test/s3";
+import { lockedBucket, makeBucket, testRegion, testS3, type TestS3 } from "../test/s3";
 import { printTable, type Lab } from "./lab";
 import { fillStatement, imported } from "./payload";
+import type { BucketRead } from "./readBucket";
 
 /** The whole of a database into the bucket, by the program as it is deployed, in a process of its own: how fast, in how much memory. */
 export async function archive(lab: Lab): Promise<void> {
@@ -36,10 +41,27 @@ export async function archive(lab: Lab): Promise<void> {
       });
       rows.push([`${count} receipts, ${segmentRows} to a segment`, count / seconds, bytes / count, peak / 1024]);
     }
+    printTable("Archive", ["", "receipts/s", "bytes per receipt in the bucket", "memory, MiB"], rows);
+    await verification(s3, "archive-100000");
   } finally {
     await s3.close();
   }
-  printTable("Archive", ["", "receipts/s", "bytes per receipt in the bucket", "memory, MiB"], rows);
+}
+
+/** What is in a bucket, read and proven by a process that does nothing else: from its segments, and from the archive of their month. */
+async function verification(s3: TestS3, name: string): Promise<void> {
+  const bucket = new Bucket(s3.client({ forcePathStyle: true }), name, new AbortController().signal);
+  const later = new Date(Date.now() + 40 * 86_400_000);
+  await compact({ bucket, environment: "bench", delayDays: 0, told: 0, now: later, log: silentLog });
+  const rows: (string | number)[][] = [];
+  for (const from of ["segments", "the month's archive"]) {
+    const program = [...process.execArgv, join(__dirname, "readBucket.ts"), name, from];
+    const env = { ...process.env, AWS_ENDPOINT_URL_S3: s3.url, ...s3.environment };
+    const { stdout } = await promisify(execFile)(process.execPath, program, { env });
+    const read = JSON.parse(stdout) as BucketRead;
+    rows.push([`from ${from}`, read.rows / read.seconds, (read.cpuSeconds * 1e6) / read.rows]);
+  }
+  printTable("Verification of the archive", ["", "receipts/s", "CPU µs per receipt"], rows);
 }
 
 /** Seconds, the peak of its memory in KiB, and bytes of its segments. */
