@@ -166,14 +166,18 @@ stats_period = 60
 `;
 }
 
-/** Leaves a session as it was when it logged in. RESET ALL gives back the role's own settings, not the server's. */
-const resetQuery = "RESET SESSION AUTHORIZATION; RESET ALL; CLOSE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all()";
+/**
+ * Leaves a session as it was when it logged in. RESET ALL gives back the role's own settings, not the server's. DEALLOCATE ALL, which
+ * PgBouncer takes notice of (src/server.c): else a client could prepare another statement by the name that the pooler gave to somebody's.
+ */
+const resetQuery =
+  "RESET SESSION AUTHORIZATION; RESET ALL; CLOSE ALL; DEALLOCATE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all()";
 
 const betweenClients: Record<Pooler, string> = {
   decisions: `; A connection is handed on as it is, and no reset is waited for (docs/performance.md): all clients are one program, which sets nothing, and
 ; nobody else reaches this port. Whatever a session of its role sets, a receipt is stored or refused (test/sql/pooling.test.ts).
 server_reset_query =`,
-  others: `; A connection is handed on as it was: what a client SET, locked or listens to ends with its transaction. Not
+  others: `; A connection is handed on as it was: what a client SET, prepared, locked or listens to ends with its transaction. Not
 ; DISCARD ALL, which would also have every function planned anew.
 server_reset_query = ${resetQuery}
 server_reset_query_always = 1`,

@@ -188,6 +188,22 @@ describe("through the pooler", () => {
   });
 });
 
+test("no client puts a statement of its own in the place of one that another has prepared", async () => {
+  const connect = () => pod.connect(pod.url("auditor", pooledDatabase.auditor));
+  const [hostile, other] = [await connect(), await connect()];
+  const ask = () =>
+    other.query<{ answer: string }>({ name: "asked", text: "select $1::text as answer", values: ["true"] });
+  const sure = prepares() ? [{ answer: "true" }] : undefined;
+  expect((await ask()).rows).toEqual([{ answer: "true" }]);
+  for (const name of ["PGBOUNCER_1", "PGBOUNCER_2", "asked"]) {
+    await hostile.query(`deallocate "${name}"`).catch(() => undefined);
+    await hostile.query(`prepare "${name}" (text) as select 'false' as answer`).catch(() => undefined);
+  }
+  // A pooler that keeps no prepared statements refuses: what was prepared is gone.
+  expect((await ask().catch(() => undefined))?.rows).toEqual(sure);
+  await Promise.all([hostile.end(), other.end()]);
+});
+
 describe("the control plane's pooler, which resets no session between two clients", () => {
   let shared: Pod;
   beforeAll(async () => {

@@ -92,7 +92,7 @@ describe("PgBouncer's configuration", () => {
       server_tls_protocols: "secure",
       pool_mode: "transaction",
       server_reset_query:
-        "RESET SESSION AUTHORIZATION; RESET ALL; CLOSE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all()",
+        "RESET SESSION AUTHORIZATION; RESET ALL; CLOSE ALL; DEALLOCATE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all()",
       server_reset_query_always: "1",
       max_client_conn: "345",
       max_prepared_statements: "17",
