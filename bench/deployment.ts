@@ -1,5 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { admitted, pooledDatabase } from "../components/pooling/pgbouncerEntries";
 import { bundleOps } from "../components/programs/opsBundle";
 import { databaseName, roles } from "../ops/roles";
@@ -72,10 +73,14 @@ export async function deploy(months: number): Promise<Deployment> {
 async function follow(server: TestPostgres): Promise<Deployment["replica"]> {
   const standby = await server.startStandby();
   const admin = await server.connect(server.url(superuser));
-  const { rows } = await admin.query<{ pid: number }>("select pid from pg_stat_replication");
-  await admin.end();
-  if (rows[0] === undefined) throw new Error("the replica does not follow the server");
-  return { server: standby, sender: rows[0].pid };
+  const following = "select pid from pg_stat_replication where state = 'streaming'";
+  for (const until = Date.now() + 30_000; Date.now() < until; await sleep(100)) {
+    const { rows } = await admin.query<{ pid: number }>(following);
+    if (rows[0] === undefined) continue;
+    await admin.end();
+    return { server: standby, sender: rows[0].pid };
+  }
+  throw new Error("the replica does not follow the server within 30 s");
 }
 
 export const pooled = (pooler: Pod): string => pooler.url("app", pooledDatabase.controlPlane);
