@@ -13,7 +13,7 @@ import { copies } from "../../ops/monitor/sources/copies";
 import { daysLeft } from "../../ops/monitor/sources/certificates";
 import { percentOf } from "../../ops/verify/shownProgress";
 import type { Request } from "../../ops/verify/request";
-import { saturation } from "../../ops/monitor/sources/pools";
+import { byPod, saturation } from "../../ops/monitor/sources/pools";
 import { textWithoutValues } from "../../ops/monitor/statementText";
 import { p95OfMeans } from "../../ops/monitor/sources/statements";
 
@@ -301,6 +301,23 @@ describe("health", () => {
 });
 
 describe("pools", () => {
+  test.each([
+    ["both families", ["::1", "fd00::2", "127.0.0.1", "10.0.0.2"], ["::1", "fd00::2"]],
+    ["the second family alone", ["127.0.0.1", "10.0.0.2"], ["127.0.0.1", "10.0.0.2"]],
+    ["one pod of two", ["10.0.0.2"], [undefined, "10.0.0.2"]],
+    ["nowhere", [], [undefined, undefined]],
+  ])(
+    "of pods with addresses of two families, which listen on %s, are each asked once",
+    async (_on, listens, answers) => {
+      const addresses = ["::1", "fd00::2", "127.0.0.1", "10.0.0.2"].map((address) => {
+        return { address, family: address.includes(":") ? 6 : 4 };
+      });
+      const ask = (address: string) =>
+        listens.includes(address) ? Promise.resolve(address) : Promise.reject(new Error("ECONNREFUSED"));
+      expect(await byPod(addresses, ask)).toEqual(answers);
+    },
+  );
+
   const pool = (database: string, waiting: number, active: number, wait = "0") => ({
     database,
     cl_waiting: String(waiting),

@@ -1,4 +1,5 @@
 /** How full PgBouncer's pools are, in each of its processes: a client waits in one pod's pool while another's is idle. */
+import type { LookupAddress } from "node:dns";
 import { lookup } from "node:dns/promises";
 import pg from "pg";
 import { parseIntoClientConfig } from "pg-connection-string";
@@ -57,18 +58,13 @@ export const pools: Source = {
   timeoutSeconds: 8,
   onFailure: [{ part: "pool", reason: "no PgBouncer process answers" }],
   async collect(access, signal) {
-    const addresses = await addressesOf(access.poolers);
-    const answers = await Promise.all(
-      addresses.map((address) => askPod(access.poolUrl, address, signal).catch(() => undefined)),
-    );
+    const answers = await askPoolers(access, signal);
     const pods = answers.filter((answer) => answer !== undefined);
     const { usedPercent, waiting, longestWaitSeconds } = saturation(pods);
     const began = performance.now();
     const through = await askThroughPool(access, signal);
     const reasons = [
-      ...(pods.length < addresses.length
-        ? [`${addresses.length - pods.length} PgBouncer processes do not answer`]
-        : []),
+      ...(pods.length < answers.length ? [`${answers.length - pods.length} PgBouncer processes do not answer`] : []),
       ...(longestWaitSeconds > tolerableWait
         ? [
             `${waiting} clients wait for a connection, the first for ${Math.round(longestWaitSeconds)} s: the pool is full`,
@@ -78,7 +74,7 @@ export const pools: Source = {
     ];
     return {
       samples: {
-        PoolersUnreachable: addresses.length - pods.length,
+        PoolersUnreachable: answers.length - pods.length,
         ...(pods.length > 0 && {
           PoolUsedPercent: usedPercent,
           PoolWaitingClients: waiting,
@@ -97,19 +93,31 @@ interface Address {
 }
 
 /** A headless Service's name leads to the address of every pod that is ready. */
-async function addressesOf(poolers: readonly string[]): Promise<Address[]> {
-  const found = await Promise.all(
-    poolers.map(async (pooler) => {
-      const { hostname, port } = new URL(`tcp://${pooler}`);
-      const addresses = await lookup(hostname, { all: true, family: 0 });
-      // A pod of two families is one pod.
-      const [first] = addresses;
-      return addresses
-        .filter(({ family }) => family === first?.family)
-        .map(({ address }) => ({ host: address, port: Number(port) }));
-    }),
+async function askPoolers({ poolers, poolUrl }: Access, signal: AbortSignal): Promise<(PodPools | undefined)[]> {
+  const answers = poolers.map(async (pooler) => {
+    const { hostname, port } = new URL(`tcp://${pooler}`);
+    const addresses = await lookup(hostname, { all: true, family: 0 });
+    return byPod(addresses, (host) => askPod(poolUrl, { host, port: Number(port) }, signal));
+  });
+  return (await Promise.all(answers)).flat();
+}
+
+/**
+ * What each pod answers, undefined where it does not. A pod with addresses of two families is one pod, and need not listen on both: that
+ * family counts by which more of them answer.
+ */
+export async function byPod<T>(
+  addresses: readonly LookupAddress[],
+  ask: (address: string) => Promise<T>,
+): Promise<(T | undefined)[]> {
+  const families = [...new Set(addresses.map(({ family }) => family))].map((family) =>
+    addresses.filter((one) => one.family === family),
   );
-  return found.flat();
+  const answers = await Promise.all(
+    families.map((own) => Promise.all(own.map(({ address }) => ask(address).catch(() => undefined)))),
+  );
+  const answered = (of: readonly (T | undefined)[]) => of.filter((one) => one !== undefined).length;
+  return answers.reduce((most, own) => (answered(own) > answered(most) ? own : most));
 }
 
 /** Not kept open: a pod that is to end waits until its clients have left. */
