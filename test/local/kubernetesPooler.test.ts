@@ -45,7 +45,8 @@ auth_file = /etc/pgbouncer/auth/userlist.txt
 pool_mode = transaction
 `;
 
-const deployment = (revision: string, patience = 1): Properties => ({
+/** @param wait seconds that a pod of it waits as it ends: for the news of that to arrive, and for its clients to leave, at most */
+const deployment = (revision: string, wait = { endpoints: 0.3, clients: 1 }): Properties => ({
   spec: {
     replicas: 2,
     selector: { matchLabels: { app: "pgbouncer" } },
@@ -60,7 +61,9 @@ const deployment = (revision: string, patience = 1): Properties => ({
             command: ["pgbouncer", "/etc/pgbouncer/config/decisions.ini"],
             ports: [{ name: "pgbouncer", containerPort: 6432 }],
             readinessProbe: { tcpSocket: { port: "pgbouncer" } },
-            lifecycle: { preStop: { exec: { command: ["/bin/sh", "-c", drain("decisions", 0.3, patience)] } } },
+            lifecycle: {
+              preStop: { exec: { command: ["/bin/sh", "-c", drain("decisions", wait.endpoints, wait.clients)] } },
+            },
             volumeMounts: [
               { name: "config", mountPath: "/etc/pgbouncer/config" },
               { name: "auth", mountPath: "/etc/pgbouncer/auth" },
@@ -77,6 +80,8 @@ const deployment = (revision: string, patience = 1): Properties => ({
     },
   },
 });
+
+const patient = { endpoints: 1, clients: 20 };
 
 const podsOf = (resource: Resource) => {
   const root = join(cluster.of(resource).directory, "pods");
@@ -135,7 +140,7 @@ describe("PgBouncer", () => {
     const workers = [1, 2, 3, 4, 5, 6].map(work);
     await sleep(200);
     const began = committed.length;
-    pooler = await cluster.update(pooler, deployment("2"));
+    pooler = await cluster.update(pooler, deployment("2", patient));
     const during = committed.length - began;
     await sleep(200);
     rolling = false;
@@ -170,7 +175,8 @@ describe("PgBouncer", () => {
     };
     const workers = Array.from({ length: 6 }, work);
     await sleep(200);
-    pooler = await cluster.update(pooler, deployment("3", 20));
+    // Those that end are the patient ones, of the update before.
+    pooler = await cluster.update(pooler, deployment("3"));
     rolling = false;
     await Promise.all(workers);
     await pool.end();
