@@ -1,6 +1,8 @@
 /** `./authensor lose-region`, `return-region` and `forget-region`: the loss of a region on this machine, and what a state no longer knows after one. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { removeAlarms } from "../../cloud/aws/cloudwatch/definitions";
+import { cloudWatchRoot } from "../../cloud/aws/cloudwatch/service";
 import { label } from "../../cloud/engine/label";
 import { stopAll } from "../../cloud/host/process";
 import { giveBack, lose } from "../../cloud/lostRegions";
@@ -15,6 +17,7 @@ export async function loseRegion({ state }: Environment, region: string): Promis
   const there = state.entries.filter((entry) => entry.region === region);
   if (there.length === 0) throw new UsageError(`nothing is in ${region}; there is something in ${regionsOf(state)}`);
   lose(state.root, region);
+  removeAlarms(cloudWatchRoot(state.root), region);
   await stopCronController(state.root); // it would start what is about to be killed
   await Promise.all(
     there.map(({ physicalName }) => stopAll(join(state.root, physicalName), { signal: "SIGKILL", graceMs: 0 })),

@@ -38,7 +38,9 @@ describe("a failover under Pulumi's engine, with the bucket in the replica's reg
   test("is refused as long as failedOver is not set", async () => {
     const { code, stdout, stderr } = await stack.pulumi("preview");
     expect(code).not.toBe(0);
-    expect(stdout + stderr).toContain("failedOver is false, but this stack has failed over from eu-central-1");
+    expect(stdout + stderr).toContain(
+      "failedOver is false and primaryRegion is eu-central-1, but this stack has failed over",
+    );
   });
 
   test("is planned with the replica's server as an update, deletes nothing protected, and is deployed", async () => {

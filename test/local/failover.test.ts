@@ -43,6 +43,7 @@ describe("afterwards", () => {
     const { code, stdout } = await cloud.run("status");
     expect(stdout).toMatch(/ok {4}rds\.Instance authensor-local-replica-2 +PostgreSQL on /);
     expect(stdout).not.toContain("DOWN");
+    expect(stdout).not.toContain("ALARM  authensor-local-monitor-silent");
     expect(code, stdout).toBe(0);
   });
 

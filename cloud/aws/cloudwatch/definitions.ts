@@ -1,5 +1,5 @@
 /** Alarms as they are given to CloudWatch, written to files by those who make them and read by the process that evaluates them. */
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Condition, State } from "./evaluate";
 import type { Identity, Statistic } from "./store";
@@ -80,7 +80,14 @@ export function readJson<T>(file: string, fallback: T): T {
   }
 }
 
-export function readAlarms(root: string): Alarm[] {
+export const readAlarms = (root: string): Alarm[] => alarmFiles(root).map(({ alarm }) => alarm);
+
+/** Those of a region that is lost ring nowhere. */
+export function removeAlarms(root: string, region: string): void {
+  for (const { file, alarm } of alarmFiles(root)) if (alarm.region === region) rmSync(file, { force: true });
+}
+
+function alarmFiles(root: string): { file: string; alarm: Alarm }[] {
   const directory = files(root).alarms;
   let names: string[];
   try {
@@ -88,7 +95,11 @@ export function readAlarms(root: string): Alarm[] {
   } catch {
     return [];
   }
-  return names.flatMap((name) => readJson<Alarm | undefined>(join(directory, name), undefined) ?? []);
+  return names.flatMap((name) => {
+    const file = join(directory, name);
+    const alarm = readJson<Alarm | undefined>(file, undefined);
+    return alarm === undefined ? [] : [{ file, alarm }];
+  });
 }
 
 /** By ARN: an alarm's name is its region's. */
