@@ -19,6 +19,7 @@ import { roles } from "../../ops/roles";
 import { verifyArchive } from "../../ops/verify/archived";
 import { allCheckpoints } from "../../ops/verify/snapshot";
 import { readToldMonths, toldMonthFindings } from "../../ops/verify/toldMonths";
+import { withClockOff } from "../clock";
 import { month, monthName, tile } from "../months";
 import { startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
 import { insertReceipts, newReceipt } from "../receipts";
@@ -56,8 +57,8 @@ beforeEach(async () => {
 afterEach(() => Promise.all([owner, superuser, auditor].map((client) => client.end())));
 
 /** What chains gained goes into the bucket. */
-const archived = () =>
-  archive({ client: auditor, bucket, environment: "test", told: 0, log: silentLog, mostRows: 1000 });
+const archived = (client = auditor) =>
+  archive({ client, bucket, environment: "test", told: 0, log: silentLog, mostRows: 1000 });
 /** Two agents, one with an approval that was asked for; and one receipt of next month, so that the trail is not empty. */
 async function someReceipts(): Promise<void> {
   await insertReceipts(owner, [
@@ -137,6 +138,17 @@ describe("compaction", () => {
       made: { "2019-01": { receipts: 1, changes: 0 }, [monthName(0)]: { receipts: 1, changes: 0 } },
     });
     expect(await readAll()).toEqual(await readAll({ months: false }));
+  });
+
+  it("goes from one month to the next in which something was written: a month between them has no archive, and lacks none", async () => {
+    await someReceipts();
+    await archived(withClockOff(auditor, month(-2).getTime() - Date.now()));
+    await someReceipts();
+    await archived();
+    expect(await compaction()).toMatchObject({ written: 2, newest: { number: 2, month: monthName(0) } });
+    expect(await readMonth("months/000/000/001.json")).toMatchObject({ month: monthName(-2) });
+    expect(await readAll()).toEqual(await readAll({ months: false }));
+    expect(await verify(["--archived"])).toMatchObject({ code: 0, lines: [{ unverified: [], findings: [] }] });
   });
 
   it("of which one run was ended before its manifest leaves nothing that counts, and of two at once one counts", async () => {
@@ -287,8 +299,8 @@ describe("a month that is due to leave the database", () => {
   const receiptsLeft = async () =>
     Number((await owner.query<{ n: string }>("select count(*) as n from receipts")).rows[0]!.n);
   /** Three receipts of last month, and one of this. */
-  const prepared = async (beforeItIsArchived = () => Promise.resolve<unknown>(undefined)) => {
-    const names = [-1, 0, 1].map(monthName);
+  const prepared = async (beforeItIsArchived = () => Promise.resolve<unknown>(undefined), oldest = -1) => {
+    const names = Array.from({ length: 2 - oldest }, (_, i) => monthName(oldest + i));
     const tables = ["public.receipts", "audit.receipt_history"].map((name) => name.split("."));
     await makeMonths(owner, { months: tables.map(([schema = "", table = ""]) => ({ schema, table, names })) });
     const created_at = `${monthName(-1)}-15T00:00:00Z`;
@@ -318,6 +330,27 @@ describe("a month that is due to leave the database", () => {
     // Without the segments too: the archive alone proves it.
     for (const key of await keysBelow("segments/")) await remove(key);
     expect(await verify(["--archived"])).toMatchObject({ code: 0, lines: [{ unverified: [], findings: [] }] });
+  });
+
+  it("leaves without any archive where it has no row, and nobody asks for one: no run, no verification, no search", async () => {
+    await prepared(undefined, -3);
+    const archiver = await database.connect(roles.archiver);
+    await dump({ client: archiver, bucket, environment: "test", told: 0, log: silentLog, manifest: 1 });
+    const empty = [-3, -2].map(monthName);
+    expect(await retirement({ delayDays: 400 })).toEqual({
+      months: empty,
+      waits: expect.stringContaining(`${monthName(-1)} stays in the database`) as string,
+    });
+    await told();
+    expect(await retirement()).toEqual({ months: [monthName(-1)], waits: undefined });
+    expect(await verify(["--archived"])).toMatchObject({ code: 0, lines: [{ unverified: [], findings: [] }] });
+    const found = await runOps(
+      "search",
+      ["--archived", "--json", "--latest", "--since", `${empty[0]}-01`],
+      programEnv(),
+    );
+    expect(found).toMatchObject({ code: 0, lines: [{ left: [] }] });
+    expect((found.lines as { found: unknown[] }[])[0]!.found).toHaveLength(4);
   });
 
   it("stays until it is due, and while it is not over, whatever the caller says", async () => {
