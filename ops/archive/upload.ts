@@ -33,10 +33,9 @@ export async function upload(
     whole.update(chunk);
     bytes += chunk.length;
   });
-  const first = await parts.next();
-  const second = first.done ? first : await parts.next();
-  if (second.done) await bucket.putNew(key, first.value ?? Buffer.alloc(0), contentType);
-  else await uploadParts(bucket, key, contentType, chain([first.value as Buffer, second.value], parts));
+  const begun = await firstTwo(parts);
+  if (begun.length < 2) await bucket.putNew(key, begun[0] ?? Buffer.alloc(0), contentType);
+  else await uploadParts(bucket, key, contentType, chain(begun, parts));
   return { bytes, sha256: whole.digest("hex") };
 }
 
@@ -48,15 +47,28 @@ async function* cut(source: AsyncIterable<Buffer>, seen: (chunk: Buffer) => void
     chunks.push(chunk);
     bytes += chunk.length;
     if (bytes < partBytes) continue;
-    yield Buffer.concat(chunks);
+    const part = Buffer.concat(chunks);
+    // Before the part is handed over: it may be on its way for long.
     [chunks, bytes] = [[], 0];
+    yield part;
   }
   if (bytes > 0) yield Buffer.concat(chunks);
   return undefined;
 }
 
-async function* chain(begun: readonly Buffer[], rest: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  yield* begun;
+async function firstTwo(parts: AsyncGenerator<Buffer, undefined>): Promise<Buffer[]> {
+  const begun: Buffer[] = [];
+  while (begun.length < 2) {
+    const next = await parts.next();
+    if (next.done) break;
+    begun.push(next.value);
+  }
+  return begun;
+}
+
+/** Those begun with are taken out of the list: what was sent is not kept until the last is. */
+async function* chain(begun: Buffer[], rest: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  while (begun.length > 0) yield begun.shift()!;
   yield* rest;
 }
 
