@@ -1,11 +1,18 @@
 /** `./authensor failover`, and the commands that it is made of (docs/failover.md). */
 import { join } from "node:path";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { checkout } from "../environment";
 import { ensurePrerequisites } from "../install";
-import { progress, requireDeployment, withEnvironment } from "../session";
+import { interrupt, progress, requireDeployment, withEnvironment } from "../session";
 import { forgetRegion, forgetRegionIn, leftInRegion, loseRegion, returnRegion } from "./regions";
 import { rehearse, report } from "./rehearsal";
+import { loseZone } from "./zone";
+
+interface Options {
+  set?: string[];
+  andBack?: boolean;
+  zone?: boolean;
+}
 
 export function failoverCommands(cli: Command): void {
   cli
@@ -15,10 +22,11 @@ export function failoverCommands(cli: Command): void {
     )
     .option("--set <key=value...>", "override a setting of Pulumi.local.yaml for this run")
     .option("--and-back", "then make a new replica where the primary was, and lose the region of the new primary too")
-    .action(async ({ set = [], andBack = false }: { set?: string[]; andBack?: boolean }) => {
+    .addOption(new Option("--zone", "lose the primary's zone alone: its standby takes over").conflicts("andBack"))
+    .action(async ({ set = [], andBack = false, zone = false }: Options) => {
       ensurePrerequisites((line) => progress.line(line));
       const directory = process.env["AUTHENSOR_LOCAL_DIR"] ?? join(checkout, ".local-failover");
-      const rehearsed = await rehearse(directory, { settings: set, andBack }, progress);
+      const rehearsed = await rehearse(directory, { settings: set, andBack, zone }, progress);
       progress.end();
       process.stdout.write(report(rehearsed));
       console.log(`it still runs: AUTHENSOR_LOCAL_DIR=${directory} ./authensor status, and clean to delete it`);
@@ -36,6 +44,16 @@ export function failoverCommands(cli: Command): void {
         requireDeployment(environment);
         const there = await loseRegion(environment, region);
         progress.line(`${region} is lost, with ${there} resources; what to do is in docs/failover.md`);
+      }),
+    );
+
+  cli
+    .command("lose-zone")
+    .description("have the primary's standby in another zone take over (needs multiAz)")
+    .action(() =>
+      withEnvironment("lose-zone", async (environment) => {
+        requireDeployment(environment);
+        await loseZone(environment, interrupt.signal);
       }),
     );
 

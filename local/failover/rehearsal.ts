@@ -1,4 +1,4 @@
-/** `make failover`: the primary's region is lost under write load, and the operator's commands of docs/failover.md are run and timed. */
+/** `make failover`: the primary's region, or its zone, is lost under write load; what docs/failover.md says is then done, and timed. */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -18,7 +18,7 @@ interface Step {
   seconds: number;
 }
 
-/** From one region to another. */
+/** From one place to another. */
 interface Move {
   from: string;
   to: string;
@@ -41,6 +41,8 @@ export interface Rehearsal {
   settings: readonly string[];
   /** Whether a new replica is made, and the second region lost too. */
   andBack: boolean;
+  /** Whether the zone is lost, and nothing else. */
+  zone: boolean;
 }
 
 /** What one writes for a primary here and a replica there, each beside a cluster that the pods can go to. */
@@ -62,7 +64,7 @@ const west = { region: "eu-west-1", cluster: "laptop-west" };
 /** @param directory of a local cloud of its own */
 export async function rehearse(
   directory: string,
-  { settings, andBack }: Rehearsal,
+  { settings, andBack, zone }: Rehearsal,
   progress: Progress,
 ): Promise<Rehearsed> {
   const steps: Step[] = [];
@@ -76,30 +78,38 @@ export async function rehearse(
   const up = (...given: string[]) => run("up", ...[...settings, ...given].flatMap((setting) => ["--set", setting]));
   const outputsFile = join(directory, "outputs.json");
   const moves: Move[] = [];
-  const move = async (load: Load, from: Place, to: Place) => {
-    await sleep(loadMs);
-    await run("cron", "archive");
-    steps.pop();
-    const began = Date.now();
-    await run("lose-region", from.region);
-    const moment = Date.now();
-    await run("forget-region", from.region);
-    await up(...places(from, to), "failedOver=true");
-    await load.since(moment, receiptsAfter, patienceMs);
-    const pause = longestPause(load.acknowledged.filter(({ at }) => at > began - loadMs));
-    moves.push({ from: from.region, to: to.region, pause });
-  };
 
   await run("clean");
-  await up(...places(central, west));
+  await up(...places(central, west), `multiAz=${zone}`);
   steps.length = 0;
   const load = new Load(outputsFile);
+  /** From the first step on, until receipts are acknowledged that were asked for after the second. */
+  const timed = async (from: string, to: string, lose: () => Promise<void>, goOn?: () => Promise<void>) => {
+    await sleep(loadMs);
+    const began = Date.now();
+    await lose();
+    const moment = Date.now();
+    await goOn?.();
+    await load.since(moment, receiptsAfter, patienceMs);
+    moves.push({ from, to, pause: longestPause(load.acknowledged.filter(({ at }) => at > began - loadMs)) });
+  };
+  const move = async (from: Place, to: Place) => {
+    await run("cron", "archive");
+    steps.pop();
+    const lose = () => run("lose-region", from.region);
+    await timed(from.region, to.region, lose, async () => {
+      await run("forget-region", from.region);
+      await up(...places(from, to), "failedOver=true");
+    });
+  };
+
   try {
-    await move(load, central, west);
+    if (zone) await timed("its zone", "another", () => run("lose-zone"));
+    else await move(central, west);
     if (andBack) {
       await run("return-region", central.region);
       await up(...places(west, central));
-      await move(load, west, central);
+      await move(west, central);
     }
   } finally {
     await load.stop();

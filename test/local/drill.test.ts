@@ -52,6 +52,7 @@ const api = serve({
   directory: rds,
   reboots: new Set(),
   restores: new Map(),
+  failoverMs: 0,
   identityOf: (accessKeyId) => ({
     principal: `arn:aws:iam::000000000000:role/${accessKeyId}`,
     statements: accessKeyId === key ? readPolicy(JSON.stringify({ Statement: statements })) : undefined,

@@ -35,7 +35,7 @@ const cloud = new FakeCloud();
 const rds = rdsRoot(cloud.root);
 const [home, elsewhere] = ["eu-central-1", "eu-west-1"];
 const { signal } = new AbortController();
-const api = serve({ directory: rds, reboots: new Set(), restores: new Map(), signal });
+const api = serve({ directory: rds, reboots: new Set(), restores: new Map(), failoverMs: 0, signal });
 let clients: Record<string, RDSClient>;
 let source: BackupPlace;
 let copyArn = "";

@@ -6,7 +6,10 @@ import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startEndpoint } from "../../cloud/aws/endpoint";
 import { ensureSecret, keyEnvironment, keysOf } from "../../cloud/aws/iam/keys";
-import { rdsApi } from "../../cloud/aws/rds/api/service";
+import { list as instancesIn } from "../../cloud/aws/rds/api/known";
+import { operations } from "../../cloud/aws/rds/api/operations";
+import { serverBehind } from "../../cloud/aws/rds/api/servers";
+import { rdsApi, rdsRoot } from "../../cloud/aws/rds/api/service";
 import { waitUntil } from "../../cloud/host/wait";
 import { runOps, startOps, type Running } from "../sql/programs";
 import { FakeCloud } from "./fakeCloud";
@@ -234,5 +237,23 @@ describe("RDS' API", () => {
     expect((await send(false)).DBInstance?.DBInstanceStatus).toBe("rebooting");
     await expect(send(false)).rejects.toMatchObject({ name: "InvalidDBInstanceStateFault" });
     await waitUntil("available", async () => (await told("primary")).status === "available", { timeoutMs: 20_000 });
+  });
+
+  test("has the standby of a Multi-AZ instance take over at its address: nothing is shut down, and what was committed is there", async () => {
+    await cloud.update("primary", { multiAz: true });
+    const directory = rdsRoot(cloud.root);
+    const reboots = new Set<string>();
+    const { signal } = new AbortController();
+    const before = await startedAt("primary");
+    await ask("primary", "select lo_from_bytea(4711, 'committed')");
+    const parameters = new Map(Object.entries({ DBInstanceIdentifier: identifier(), ForceFailover: "true" }));
+    const call = { region: regions.primary, accessKeyId: "", parameters };
+    operations["RebootDBInstance"]!(call, { directory, reboots, restores: new Map(), failoverMs: 300, signal });
+    expect(reboots.size).toBe(1);
+    await waitUntil("its standby", () => Promise.resolve(reboots.size === 0), { timeoutMs: 20_000, everyMs: 20 });
+    expect(await startedAt("primary")).not.toBe(before);
+    expect(await ask("primary", "select convert_from(lo_get(4711), 'UTF8')")).toBe("committed");
+    const [known] = instancesIn(directory, regions.primary);
+    expect(serverBehind(known!).log()).toContain("automatic recovery in progress");
   });
 });

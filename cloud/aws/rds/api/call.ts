@@ -15,6 +15,8 @@ export interface Rds {
   directory: string;
   /** Instances that are being rebooted, by ARN. */
   reboots: Set<string>;
+  /** How long a Multi-AZ instance is away when its zone fails. */
+  failoverMs: number;
   /** Restores that are under way, by ARN. */
   restores: Map<string, { ending: AbortController; done: Promise<void> }>;
   /** Whose key it is; nobody is denied anything where nobody is known. */

@@ -7,11 +7,14 @@ import { resume } from "./restored";
 import { serve } from "./server";
 
 const [directory = "", port = ""] = process.argv.slice(2);
+/** RDS' own figure is 60 to 120 s (zones.ts). */
+const failoverMs = 60_000;
 const ending = new AbortController();
 const { signal } = ending;
 const rds = {
   directory,
   reboots: new Set<string>(),
+  failoverMs,
   restores: new Map(),
   identityOf: (accessKeyId: string) => identityOf(dirname(directory), accessKeyId),
   signal,

@@ -6,6 +6,7 @@ import { describe, instanceOf, requireAvailable } from "./instances";
 import { list } from "./known";
 import { deleteInstance, describeEvents, modifyInstance, restoreInstance } from "./restored";
 import { serverBehind } from "./servers";
+import { failOver } from "./zones";
 
 /** Returns what the element `<operation>Result` holds. To add one, add it here. */
 export const operations: Readonly<Record<string, (call: Call, rds: Rds) => object>> = {
@@ -27,14 +28,14 @@ function describeInstances({ region, parameters }: Call, rds: Rds): object {
 /** Answers at once, as RDS does; the instance is `rebooting` until its server answers again. */
 function rebootInstance({ region, parameters }: Call, rds: Rds): object {
   const instance = instanceOf(rds, region, parameters.get("DBInstanceIdentifier") ?? "");
-  if (parameters.get("ForceFailover") === "true" && !instance.multiAz)
+  const failover = parameters.get("ForceFailover") === "true";
+  if (failover && !instance.multiAz)
     throw new AwsError("InvalidParameterCombination", "ForceFailover cannot be specified for a single-AZ instance.");
   requireAvailable(instance, rds);
   rds.reboots.add(instance.arn);
   const server = serverBehind(instance, rds.signal);
-  void server
-    .stop()
-    .then(() => server.start())
+  const restarted = failover ? failOver(server, rds.failoverMs) : server.stop().then(() => server.start());
+  void restarted
     .catch((error: unknown) => console.error(`${server.name}: ${(error as Error).message}`))
     .finally(() => rds.reboots.delete(instance.arn));
   return { DBInstance: describe(instance, rds) };
