@@ -85,7 +85,8 @@ declare
   content bytea := sha256(convert_to(statement, 'UTF8'));
   at timestamptz := clock_timestamp();
   -- Nearly every receipt: known values, the state that its decision implies (audit.birth_state, 011), nothing too long,
-  -- and a date within its bounds and in a month that is not over in the next minutes: months begin at a midnight.
+  -- and a date within its bounds, after the line up to which words are indexed (015), and in a month that is not over in
+  -- the next minutes: months begin at a midnight.
   plain boolean :=
     new.decision_outcome || ' ' || new.status
       in ('allow pending', 'require_approval pending', 'deny skipped', 'rate_limited skipped')
@@ -95,7 +96,8 @@ declare
     and octet_length(coalesce(new.tool_name, '')) <= 1024
     and octet_length(statement) <= audit.max_document_bytes()
     and (new.created_at, audit.max_lateness()) overlaps (at, audit.max_earliness())
-    and new.created_at >= date_bin('1 day', at + audit.max_earliness(), '2000-01-01 00:00+00');
+    and new.created_at >= date_bin('1 day', at + audit.max_earliness(), '2000-01-01 00:00+00')
+    and new.created_at >= to_timestamp(pg_sequence_last_value('audit.search_line'));
   -- And the first that its transaction writes.
   alone boolean :=
     plain and current_setting('synchronous_commit') = 'on' and pg_current_xact_id_if_assigned() is null;
@@ -118,7 +120,7 @@ begin
         new.receipt_hash      := advanced.receipt_hash;
         new.prev_receipt_hash := advanced.prev_receipt_hash;
         if plain is not true then
-          perform audit.record_birth(new), audit.record_import(new);
+          perform audit.record_birth(new), audit.record_import(new), audit.index_late_receipt(new);
         end if;
         return new;
       end if;
@@ -149,7 +151,7 @@ begin
     perform audit.remember_head('chain_heads', coalesce(new.actor_id, ''), place);
   end if;
   if plain is not true then
-    perform audit.record_birth(new), audit.record_import(new);
+    perform audit.record_birth(new), audit.record_import(new), audit.index_late_receipt(new);
   end if;
   return new;
 end

@@ -61,6 +61,9 @@ begin
         using errcode = 'invalid_transaction_state';
     end if;
     execute format('select count(*) from %s', prepared.oldest) into prepared.stored;
+    if parent = 'public.receipts'::regclass then
+      delete from audit.search_chunks c where c.oldest >= audit.month_start(month) and c.newest < prepared.until;
+    end if;
     perform audit.checkpoint(prepared.oldest);
   end if;
   return prepared;

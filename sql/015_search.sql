@@ -1,14 +1,14 @@
--- Full-text search over what agents asked for: action, resource, agent, parameters and metadata.
+-- Full-text search over what agents asked for: action, resource, agent, parameters and metadata. Words are indexed behind
+-- those who write, and what is found never depends on how far that has come.
 
 -- Letters and digits make words, all else separates them, so that 'charges' is found in 'stripe.charges.create' and in
 -- 'https://api.stripe.com/v1/charges', which PostgreSQL's parser alone keeps whole. JSON's escapes separate too.
 create function audit.separate_words(text) returns text
   language sql immutable parallel safe strict
-  return replace(replace(replace(replace(replace(replace(replace(replace(replace(replace($1,
-    '\\', ' '), '\n', ' '), '\t', ' '), '\r', ' '), '.', ' '), '/', ' '), '-', ' '), '+', ' '), '<', ' '), '=', ' ');
+  return translate(
+    replace(replace(replace(replace($1, '\\', ' '), '\n', ' '), '\t', ' '), '\r', ' '), './-+<=', '      ');
 
--- The text a receipt is found by: at most 4 KB, for a tsvector holds no more than 1 MB, and an index that refuses a
--- payload would lose the receipt.
+-- The text a receipt is found by: at most 4 KB, for a tsvector holds no more than 1 MB, the words of 32 receipts too.
 create function audit.receipt_text(tool_name text, actor_id text, envelope jsonb) returns text
   language sql immutable parallel safe
   return audit.separate_words(
@@ -24,8 +24,7 @@ create function audit.words(text) returns tsvector
   language sql immutable parallel safe
   return to_tsvector('pg_catalog.simple', case when octet_length($1) = length($1) then $1 else lower($1) end);
 
--- In PL/pgSQL, for the index' sake: the expression of an index is planned anew for each INSERT, unless it hides in a
--- function whose own plans are kept.
+-- In PL/pgSQL, whose plans are kept: a function in SQL is planned anew for each statement.
 create function audit.receipt_words(tool_name text, actor_id text, envelope jsonb) returns tsvector
   language plpgsql immutable parallel safe
   cost 500
@@ -37,11 +36,125 @@ begin
 end
 $$;
 
--- An expression, not a column, which would travel with every SELECT *. New words wait in a list of their own and are
--- sorted in together: 256 kB at a time. Measured with 16 writers: without the list half the rate; with the default of 4
--- MB, one writer stands still for 400 to 900 ms each time, while holding its agent's chain.
-create index receipts_words on receipts using gin (audit.receipt_words(tool_name, actor_id, envelope))
-  with (fastupdate = on, gin_pending_list_limit = 256);
+-- The words of up to 32 receipts that follow one another in time, in one row: a word that all of them have is stored
+-- once. A search reads the receipts of the rows that have its words, and of all time that is not indexed yet.
+create table audit.search_chunks (
+  oldest   timestamptz not null,         -- created_at of the first of them
+  newest   timestamptz not null,         -- and of the last
+  receipts int         not null,
+  words    tsvector    not null
+);
+
+create index on audit.search_chunks (newest);
+create index on audit.search_chunks using gin (words);
+
+create aggregate audit.words_of_all (tsvector) (sfunc = tsvector_concat, stype = tsvector, initcond = '');
+
+-- Everything made before indexed_until is in a row above. How it is known that no receipt comes to this time later:
+--   1. A run of audit.index_receipts draws a line, some seconds ago. From then on whoever stores a receipt made before
+--      the line brings a row for it along: one that comes late, is imported, or whose server's clock was set back.
+--   2. It writes down which transactions may have looked before that: those with a lock on receipts for writing, which
+--      each takes before it looks. Where the line is is a sequence's number, which every transaction sees as it is now,
+--      whatever its snapshot.
+--   3. A later run, once all of these have ended, indexes up to the line, and draws the next.
+-- A run that was killed has changed nothing, or a line is ahead of what is written here: then more rows are brought
+-- along than need be.
+create table audit.search_index (
+  only_row      boolean     primary key default true check (only_row),
+  indexed_until timestamptz not null default '-infinity',
+  line          timestamptz not null default '-infinity',
+  awaited       text[]      not null default '{}',
+  check (indexed_until <= line)
+);
+
+insert into audit.search_index default values;
+
+-- Seconds since 1970.
+create sequence audit.search_line minvalue -99999999999 start -99999999999;
+select setval('audit.search_line', -99999999999);
+
+grant select on audit.search_chunks, audit.search_index to authensor_app, authensor_auditor;
+-- For verification.
+grant select on audit.search_line to authensor_auditor;
+
+-- Called by audit.seal_receipt (012) for a receipt that it could not pass at a glance.
+create function audit.index_late_receipt(r receipts) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if r.created_at < to_timestamp(pg_sequence_last_value('audit.search_line')) then
+    insert into audit.search_chunks
+    values (r.created_at, r.created_at, 1, strip(audit.receipt_words(r.tool_name, r.actor_id, r.envelope)));
+  end if;
+end
+$$;
+
+-- Indexes receipts up to the line, about as many as `most`, oldest first, and draws the next line when it is there.
+-- Returns whether there was more to do. By the monitor, every few seconds; a second one at once does nothing.
+create function audit.index_receipts(most int default 3200, lag interval default '20 seconds') returns boolean
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  state audit.search_index;
+  upto  timestamptz;
+begin
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise 'receipts are indexed under READ COMMITTED: an older snapshot hides some'
+      using errcode = 'invalid_transaction_state';
+  end if;
+  select * into state from audit.search_index for update skip locked;
+  if not found or exists (select from pg_locks where virtualtransaction = any (state.awaited)) then
+    return false;
+  end if;
+
+  -- Receipts of the same time stay together.
+  select min(r.created_at) into upto
+    from public.receipts r
+   where r.created_at < state.line
+     and r.created_at > (select l.created_at from public.receipts l
+                          where l.created_at >= state.indexed_until and l.created_at < state.line
+                          order by l.created_at offset most - 1 limit 1);
+  upto := coalesce(upto, state.line);
+  -- In one statement, so that rows of late receipts give way to those that have them now.
+  with alone as (
+    delete from audit.search_chunks c where c.oldest >= state.indexed_until and c.newest < upto
+  )
+  insert into audit.search_chunks
+  select min(created_at), max(created_at), count(*), audit.words_of_all(words)
+    from (select r.created_at, audit.month_of(r.created_at) as month,
+                 (row_number() over (order by r.created_at) - 1) / 32 as chunk,
+                 strip(audit.receipt_words(r.tool_name, r.actor_id, r.envelope)) as words
+            from public.receipts r
+           where r.created_at >= state.indexed_until and r.created_at < upto) r
+   group by month, chunk;
+  update audit.search_index set indexed_until = upto, awaited = '{}';
+  if upto < state.line then
+    return true;
+  end if;
+
+  -- Never back, whatever the clock does.
+  state.line := date_trunc('second', clock_timestamp() - lag);
+  if state.line > to_timestamp(pg_sequence_last_value('audit.search_line')) then
+    perform setval('audit.search_line', extract(epoch from state.line)::bigint);
+  end if;
+  state.line := to_timestamp(pg_sequence_last_value('audit.search_line'));
+  update audit.search_index
+     set line    = state.line,
+         awaited = array(
+           select distinct l.virtualtransaction from pg_locks l
+            where l.locktype = 'relation' and l.mode = 'RowExclusiveLock' and l.pid is distinct from pg_backend_pid()
+              and l.database = (select d.oid from pg_database d where d.datname = current_database())
+              and l.relation in (select 'public.receipts'::regclass
+                                 union all select i.inhrelid from pg_inherits i
+                                            where i.inhparent = 'public.receipts'::regclass));
+  return false;
+end
+$$;
+
+grant select on audit.search_index to authensor_monitor;
+grant execute on function audit.index_receipts(int, interval) to authensor_monitor;
 
 -- What people type, in the words of the index: "quoted phrases", or, -without. A word with separators in it
 -- (stripe.charges.create) asks for all of its parts, and -stripe.charges excludes them side by side.
@@ -70,6 +183,13 @@ as $$
 #variable_conflict use_column
 declare
   wanted tsquery := audit.search_query(query);
+  -- What a row of several receipts must have at least: no word is missing for its place or for another one's presence.
+  needed tsquery := nullif(regexp_replace(querytree(wanted), '<(-|\d+)>', '&', 'g'), 'T');
+  enough int     := greatest(max_results, 1000);
+  span   tstzrange;
+  ids    uuid[]  := '{}';
+  times  timestamptz[] := '{}';
+  hit    record;
 begin
   if since is null or until is null or since >= until then
     raise 'the time searched must begin before it ends, not from % until %', since, until
@@ -83,16 +203,37 @@ begin
       using errcode = 'invalid_parameter_value';
   end if;
 
+  -- Newest first, until there are enough. Stretches do not overlap: each is read once.
+  for span in
+    select unnest((coalesce(range_agg(tstzrange(c.oldest, c.newest, '[]')), '{}')
+                   + (select tstzmultirange(tstzrange(i.indexed_until, 'infinity')) from audit.search_index i))
+                  * tstzmultirange(tstzrange(since, until))) as stretch
+      from (select c.oldest, c.newest from audit.search_chunks c
+             where c.words @@ needed and c.newest >= since and c.oldest < until
+            union all
+            select c.oldest, c.newest from audit.search_chunks c
+             where needed is null and c.newest >= since and c.oldest < until) c
+     order by stretch desc
+  loop
+    for hit in
+      select r.id, r.created_at
+        from public.receipts r
+       where r.created_at >= lower(span) and r.created_at <= upper(span) and r.created_at <@ span
+         -- Said again for the planner, which knows no exclusive end of a stretch.
+         and r.created_at < until
+         and audit.receipt_words(r.tool_name, r.actor_id, r.envelope) @@ wanted
+       order by r.created_at desc, r.id
+       limit enough - cardinality(ids)
+    loop
+      ids := ids || hit.id;
+      times := times || hit.created_at;
+    end loop;
+    exit when cardinality(ids) >= enough;
+  end loop;
+
   return query
-  -- Found by the index and sorted by time in this order: the planner could otherwise walk through time and split every
-  -- text it meets.
-  with matching as materialized (
-    select r.id, r.created_at
-      from public.receipts r
-     where audit.receipt_words(r.tool_name, r.actor_id, r.envelope) @@ wanted
-       and r.created_at >= since and r.created_at < until
-  ), newest as materialized (
-    select m.id, m.created_at from matching m order by m.created_at desc, m.id limit greatest(max_results, 1000)
+  with newest as (
+    select * from unnest(ids, times) n (id, created_at)
   ), best as materialized (
     select r.id, r.created_at, r.actor_id, r.tool_name, left(r.envelope #>> '{action,resource}', 512) as resource,
            r.decision_outcome, r.status, audit.receipt_text(r.tool_name, r.actor_id, r.envelope) as words,
@@ -102,6 +243,7 @@ begin
                || left(coalesce(r.envelope #>> '{action,resource}', ''), 512))), 'A')
              || audit.receipt_words(null, r.actor_id, r.envelope), wanted, 1) as rank
       from newest n join public.receipts r using (id, created_at)
+     where r.created_at between times[cardinality(times)] and times[1]
      order by rank desc, r.created_at desc, r.id
      limit max_results
   )

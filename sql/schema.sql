@@ -915,6 +915,79 @@ CREATE FUNCTION audit.import_seal(previous_seal bytea, seq bigint, reason text, 
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN sha256(record_send(ROW(previous_seal, seq, convert_to(reason, 'UTF8'::name), convert_to(opened_by, 'UTF8'::name), convert_to(application, 'UTF8'::name), opened_at, convert_to(agent, 'UTF8'::name), first_seq, last_seq, sealed_at)));
 
+CREATE FUNCTION audit.index_late_receipt(r public.receipts) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if r.created_at < to_timestamp(pg_sequence_last_value('audit.search_line')) then
+    insert into audit.search_chunks
+    values (r.created_at, r.created_at, 1, strip(audit.receipt_words(r.tool_name, r.actor_id, r.envelope)));
+  end if;
+end
+$$;
+
+CREATE FUNCTION audit.index_receipts(most integer DEFAULT 3200, lag interval DEFAULT '00:00:20'::interval) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  state audit.search_index;
+  upto  timestamptz;
+begin
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise 'receipts are indexed under READ COMMITTED: an older snapshot hides some'
+      using errcode = 'invalid_transaction_state';
+  end if;
+  select * into state from audit.search_index for update skip locked;
+  if not found or exists (select from pg_locks where virtualtransaction = any (state.awaited)) then
+    return false;
+  end if;
+
+  -- Receipts of the same time stay together.
+  select min(r.created_at) into upto
+    from public.receipts r
+   where r.created_at < state.line
+     and r.created_at > (select l.created_at from public.receipts l
+                          where l.created_at >= state.indexed_until and l.created_at < state.line
+                          order by l.created_at offset most - 1 limit 1);
+  upto := coalesce(upto, state.line);
+  -- In one statement, so that rows of late receipts give way to those that have them now.
+  with alone as (
+    delete from audit.search_chunks c where c.oldest >= state.indexed_until and c.newest < upto
+  )
+  insert into audit.search_chunks
+  select min(created_at), max(created_at), count(*), audit.words_of_all(words)
+    from (select r.created_at, audit.month_of(r.created_at) as month,
+                 (row_number() over (order by r.created_at) - 1) / 32 as chunk,
+                 strip(audit.receipt_words(r.tool_name, r.actor_id, r.envelope)) as words
+            from public.receipts r
+           where r.created_at >= state.indexed_until and r.created_at < upto) r
+   group by month, chunk;
+  update audit.search_index set indexed_until = upto, awaited = '{}';
+  if upto < state.line then
+    return true;
+  end if;
+
+  -- Never back, whatever the clock does.
+  state.line := date_trunc('second', clock_timestamp() - lag);
+  if state.line > to_timestamp(pg_sequence_last_value('audit.search_line')) then
+    perform setval('audit.search_line', extract(epoch from state.line)::bigint);
+  end if;
+  state.line := to_timestamp(pg_sequence_last_value('audit.search_line'));
+  update audit.search_index
+     set line    = state.line,
+         awaited = array(
+           select distinct l.virtualtransaction from pg_locks l
+            where l.locktype = 'relation' and l.mode = 'RowExclusiveLock' and l.pid is distinct from pg_backend_pid()
+              and l.database = (select d.oid from pg_database d where d.datname = current_database())
+              and l.relation in (select 'public.receipts'::regclass
+                                 union all select i.inhrelid from pg_inherits i
+                                            where i.inhparent = 'public.receipts'::regclass));
+  return false;
+end
+$$;
+
 CREATE FUNCTION audit.insert_receipts(batch jsonb) RETURNS SETOF public.receipts
     LANGUAGE sql
     AS $$
@@ -1173,6 +1246,9 @@ begin
         using errcode = 'invalid_transaction_state';
     end if;
     execute format('select count(*) from %s', prepared.oldest) into prepared.stored;
+    if parent = 'public.receipts'::regclass then
+      delete from audit.search_chunks c where c.oldest >= audit.month_start(month) and c.newest < prepared.until;
+    end if;
     perform audit.checkpoint(prepared.oldest);
   end if;
   return prepared;
@@ -1189,7 +1265,7 @@ CREATE FUNCTION audit.receipt_content(id uuid, envelope_id uuid, parent_receipt_
 
 CREATE FUNCTION audit.separate_words(text) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-    RETURN replace(replace(replace(replace(replace(replace(replace(replace(replace(replace($1, '\\'::text, ' '::text), '\n'::text, ' '::text), '\t'::text, ' '::text), '\r'::text, ' '::text), '.'::text, ' '::text), '/'::text, ' '::text), '-'::text, ' '::text), '+'::text, ' '::text), '<'::text, ' '::text), '='::text, ' '::text);
+    RETURN translate(replace(replace(replace(replace($1, '\\'::text, ' '::text), '\n'::text, ' '::text), '\t'::text, ' '::text), '\r'::text, ' '::text), './-+<='::text, '      '::text);
 
 CREATE FUNCTION audit.receipt_text(tool_name text, actor_id text, envelope jsonb) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -1818,7 +1894,8 @@ declare
   content bytea := sha256(convert_to(statement, 'UTF8'));
   at timestamptz := clock_timestamp();
   -- Nearly every receipt: known values, the state that its decision implies (audit.birth_state, 011), nothing too long,
-  -- and a date within its bounds and in a month that is not over in the next minutes: months begin at a midnight.
+  -- and a date within its bounds, after the line up to which words are indexed (015), and in a month that is not over in
+  -- the next minutes: months begin at a midnight.
   plain boolean :=
     new.decision_outcome || ' ' || new.status
       in ('allow pending', 'require_approval pending', 'deny skipped', 'rate_limited skipped')
@@ -1828,7 +1905,8 @@ declare
     and octet_length(coalesce(new.tool_name, '')) <= 1024
     and octet_length(statement) <= audit.max_document_bytes()
     and (new.created_at, audit.max_lateness()) overlaps (at, audit.max_earliness())
-    and new.created_at >= date_bin('1 day', at + audit.max_earliness(), '2000-01-01 00:00+00');
+    and new.created_at >= date_bin('1 day', at + audit.max_earliness(), '2000-01-01 00:00+00')
+    and new.created_at >= to_timestamp(pg_sequence_last_value('audit.search_line'));
   -- And the first that its transaction writes.
   alone boolean :=
     plain and current_setting('synchronous_commit') = 'on' and pg_current_xact_id_if_assigned() is null;
@@ -1851,7 +1929,7 @@ begin
         new.receipt_hash      := advanced.receipt_hash;
         new.prev_receipt_hash := advanced.prev_receipt_hash;
         if plain is not true then
-          perform audit.record_birth(new), audit.record_import(new);
+          perform audit.record_birth(new), audit.record_import(new), audit.index_late_receipt(new);
         end if;
         return new;
       end if;
@@ -1882,7 +1960,7 @@ begin
     perform audit.remember_head('chain_heads', coalesce(new.actor_id, ''), place);
   end if;
   if plain is not true then
-    perform audit.record_birth(new), audit.record_import(new);
+    perform audit.record_birth(new), audit.record_import(new), audit.index_late_receipt(new);
   end if;
   return new;
 end
@@ -1930,6 +2008,13 @@ CREATE FUNCTION audit.search_receipts(query text, since timestamp with time zone
 #variable_conflict use_column
 declare
   wanted tsquery := audit.search_query(query);
+  -- What a row of several receipts must have at least: no word is missing for its place or for another one's presence.
+  needed tsquery := nullif(regexp_replace(querytree(wanted), '<(-|\d+)>', '&', 'g'), 'T');
+  enough int     := greatest(max_results, 1000);
+  span   tstzrange;
+  ids    uuid[]  := '{}';
+  times  timestamptz[] := '{}';
+  hit    record;
 begin
   if since is null or until is null or since >= until then
     raise 'the time searched must begin before it ends, not from % until %', since, until
@@ -1943,16 +2028,37 @@ begin
       using errcode = 'invalid_parameter_value';
   end if;
 
+  -- Newest first, until there are enough. Stretches do not overlap: each is read once.
+  for span in
+    select unnest((coalesce(range_agg(tstzrange(c.oldest, c.newest, '[]')), '{}')
+                   + (select tstzmultirange(tstzrange(i.indexed_until, 'infinity')) from audit.search_index i))
+                  * tstzmultirange(tstzrange(since, until))) as stretch
+      from (select c.oldest, c.newest from audit.search_chunks c
+             where c.words @@ needed and c.newest >= since and c.oldest < until
+            union all
+            select c.oldest, c.newest from audit.search_chunks c
+             where needed is null and c.newest >= since and c.oldest < until) c
+     order by stretch desc
+  loop
+    for hit in
+      select r.id, r.created_at
+        from public.receipts r
+       where r.created_at >= lower(span) and r.created_at <= upper(span) and r.created_at <@ span
+         -- Said again for the planner, which knows no exclusive end of a stretch.
+         and r.created_at < until
+         and audit.receipt_words(r.tool_name, r.actor_id, r.envelope) @@ wanted
+       order by r.created_at desc, r.id
+       limit enough - cardinality(ids)
+    loop
+      ids := ids || hit.id;
+      times := times || hit.created_at;
+    end loop;
+    exit when cardinality(ids) >= enough;
+  end loop;
+
   return query
-  -- Found by the index and sorted by time in this order: the planner could otherwise walk through time and split every
-  -- text it meets.
-  with matching as materialized (
-    select r.id, r.created_at
-      from public.receipts r
-     where audit.receipt_words(r.tool_name, r.actor_id, r.envelope) @@ wanted
-       and r.created_at >= since and r.created_at < until
-  ), newest as materialized (
-    select m.id, m.created_at from matching m order by m.created_at desc, m.id limit greatest(max_results, 1000)
+  with newest as (
+    select * from unnest(ids, times) n (id, created_at)
   ), best as materialized (
     select r.id, r.created_at, r.actor_id, r.tool_name, left(r.envelope #>> '{action,resource}', 512) as resource,
            r.decision_outcome, r.status, audit.receipt_text(r.tool_name, r.actor_id, r.envelope) as words,
@@ -1962,6 +2068,7 @@ begin
                || left(coalesce(r.envelope #>> '{action,resource}', ''), 512))), 'A')
              || audit.receipt_words(null, r.actor_id, r.envelope), wanted, 1) as rank
       from newest n join public.receipts r using (id, created_at)
+     where r.created_at between times[cardinality(times)] and times[1]
      order by rank desc, r.created_at desc, r.id
      limit max_results
   )
@@ -2076,6 +2183,12 @@ CREATE FUNCTION audit.within(key text, since timestamp with time zone, until tim
 CREATE FUNCTION audit.words(text) RETURNS tsvector
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN to_tsvector('simple'::regconfig, CASE WHEN (octet_length($1) = length($1)) THEN $1 ELSE lower($1) END);
+
+CREATE AGGREGATE audit.words_of_all(tsvector) (
+    SFUNC = tsvector_concat,
+    STYPE = tsvector,
+    INITCOND = ''
+);
 
 CREATE TABLE audit.archive (
     only_row boolean DEFAULT true NOT NULL,
@@ -2227,6 +2340,29 @@ CREATE TABLE audit.receipt_history (
     seal bytea NOT NULL
 )
 PARTITION BY RANGE (receipt_created_at);
+
+CREATE TABLE audit.search_chunks (
+    oldest timestamp with time zone NOT NULL,
+    newest timestamp with time zone NOT NULL,
+    receipts integer NOT NULL,
+    words tsvector NOT NULL
+);
+
+CREATE TABLE audit.search_index (
+    only_row boolean DEFAULT true NOT NULL,
+    indexed_until timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    line timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    awaited text[] DEFAULT '{}'::text[] NOT NULL,
+    CONSTRAINT search_index_check CHECK ((indexed_until <= line)),
+    CONSTRAINT search_index_only_row_check CHECK (only_row)
+);
+
+CREATE SEQUENCE audit.search_line
+    START WITH -99999999999
+    INCREMENT BY 1
+    MINVALUE -99999999999
+    NO MAXVALUE
+    CACHE 1;
 
 CREATE TABLE audit.verifications (
     scope text NOT NULL,
@@ -2480,6 +2616,9 @@ ALTER TABLE ONLY audit.programs
 ALTER TABLE ONLY audit.receipt_history
     ADD CONSTRAINT receipt_history_pkey PRIMARY KEY (receipt_id, receipt_created_at, seq);
 
+ALTER TABLE ONLY audit.search_index
+    ADD CONSTRAINT search_index_pkey PRIMARY KEY (only_row);
+
 ALTER TABLE ONLY audit.verifications
     ADD CONSTRAINT verifications_pkey PRIMARY KEY (scope);
 
@@ -2539,6 +2678,10 @@ CREATE INDEX imports_agent_first_seq_idx ON audit.imports USING btree (agent, fi
 
 CREATE INDEX receipt_history_agent_seq_idx ON ONLY audit.receipt_history USING btree (agent, seq);
 
+CREATE INDEX search_chunks_newest_idx ON audit.search_chunks USING btree (newest);
+
+CREATE INDEX search_chunks_words_idx ON audit.search_chunks USING gin (words);
+
 CREATE INDEX aegis_scans_created_at_idx ON ONLY public.aegis_scans USING btree (created_at);
 
 CREATE INDEX aegis_scans_receipt_id_idx ON ONLY public.aegis_scans USING btree (receipt_id) WHERE (receipt_id IS NOT NULL);
@@ -2562,8 +2705,6 @@ CREATE INDEX receipts_denied ON ONLY public.receipts USING btree (created_at) WH
 CREATE INDEX receipts_status_created_at_idx ON ONLY public.receipts USING btree (status, created_at);
 
 CREATE INDEX receipts_tool_name_created_at_idx ON ONLY public.receipts USING btree (tool_name, created_at);
-
-CREATE INDEX receipts_words ON ONLY public.receipts USING gin (audit.receipt_words(tool_name, actor_id, envelope)) WITH (fastupdate='on', gin_pending_list_limit='256');
 
 CREATE INDEX sentinel_alerts_triggered_at_idx ON public.sentinel_alerts USING btree (triggered_at);
 
@@ -2758,6 +2899,11 @@ REVOKE ALL ON FUNCTION audit.hold_off_vacuum(relation regclass) FROM PUBLIC;
 REVOKE ALL ON FUNCTION audit.import_seal(previous_seal bytea, seq bigint, reason text, opened_by text, application text, opened_at timestamp with time zone, agent text, first_seq bigint, last_seq bigint, sealed_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.import_seal(previous_seal bytea, seq bigint, reason text, opened_by text, application text, opened_at timestamp with time zone, agent text, first_seq bigint, last_seq bigint, sealed_at timestamp with time zone) TO authensor_auditor;
 
+REVOKE ALL ON FUNCTION audit.index_late_receipt(r public.receipts) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.index_receipts(most integer, lag interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.index_receipts(most integer, lag interval) TO authensor_monitor;
+
 REVOKE ALL ON FUNCTION audit.insert_receipts(batch jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.insert_receipts(batch jsonb) TO authensor_app;
 
@@ -2897,6 +3043,8 @@ GRANT ALL ON FUNCTION audit.wanted_settings() TO authensor_maintenance;
 
 REVOKE ALL ON FUNCTION audit.within(key text, since timestamp with time zone, until timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION audit.words_of_all(tsvector) FROM PUBLIC;
+
 GRANT SELECT ON TABLE audit.archive TO authensor_auditor;
 GRANT SELECT ON TABLE audit.archive TO authensor_monitor;
 
@@ -2938,6 +3086,16 @@ GRANT SELECT ON TABLE audit.programs TO authensor_auditor;
 GRANT SELECT ON TABLE audit.programs TO authensor_monitor;
 
 GRANT SELECT ON TABLE audit.receipt_history TO authensor_auditor;
+
+GRANT SELECT ON TABLE audit.search_chunks TO authensor_app;
+GRANT SELECT ON TABLE audit.search_chunks TO authensor_auditor;
+
+GRANT SELECT ON TABLE audit.search_index TO authensor_app;
+GRANT SELECT ON TABLE audit.search_index TO authensor_auditor;
+GRANT SELECT ON TABLE audit.search_index TO authensor_monitor;
+
+GRANT SELECT ON SEQUENCE audit.search_line TO authensor_archiver;
+GRANT SELECT ON SEQUENCE audit.search_line TO authensor_auditor;
 
 GRANT SELECT ON TABLE audit.verifications TO authensor_auditor;
 GRANT SELECT ON TABLE audit.verifications TO authensor_monitor;

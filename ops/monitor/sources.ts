@@ -13,6 +13,7 @@ import { programs } from "./sources/programs";
 import { receipts } from "./sources/receipts";
 import { replication } from "./sources/replication";
 import { replicationLag } from "./sources/replicationLag";
+import { searchIndex } from "./sources/searchIndex";
 import { slowStatements } from "./sources/slowStatements";
 import { statements } from "./sources/statements";
 import { tables } from "./sources/tables";
@@ -40,6 +41,7 @@ export const sourcesFor = ({ urls, archiveMinutes, copiesArn }: Watched): Source
   tables,
   partitions,
   receipts,
+  searchIndex,
   programs,
   verifications,
   verificationProgress,

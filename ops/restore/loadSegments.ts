@@ -12,7 +12,7 @@ import type { CopyIn } from "./copyIn";
 import { buildIndexes, dropIndexes } from "./indexes";
 import { readBucket, type Read, type Store } from "./readBucket";
 import { copyOf, rowOf } from "./rows";
-import { applyChanges, dropBranch, forgetImports, makeHeads } from "./settle";
+import { applyChanges, dropBranch, forgetImports, forgetSearchIndex, makeHeads } from "./settle";
 import { withoutTriggers } from "./triggers";
 
 export interface Loaded {
@@ -105,6 +105,7 @@ export async function loadSegments(client: pg.Client, bucket: Bucket, upTo: numb
       await applyChanges(client);
       await makeHeads(client, last);
       await forgetImports(client, last.imports.seq + 1);
+      await forgetSearchIndex(client);
     },
   );
   if (!read.last) throw new Error("a restore has ended without a manifest");

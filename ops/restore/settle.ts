@@ -91,3 +91,9 @@ export async function makeHeads(client: pg.Client, { chains }: Manifest): Promis
 export async function forgetImports(client: pg.Client, from: number): Promise<void> {
   await client.query("delete from audit.imports where seq >= $1", [from]);
 }
+
+/** The words of what was stored are indexed anew, by and by: no trigger has told the index of it (sql/015_search.sql). */
+export async function forgetSearchIndex(client: pg.Client): Promise<void> {
+  await client.query("truncate audit.search_chunks");
+  await client.query("update audit.search_index set indexed_until = '-infinity'");
+}

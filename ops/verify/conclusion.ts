@@ -5,6 +5,7 @@ import { againstAnchors } from "./checkpoints";
 import { closeGaps } from "./closeGaps";
 import { named, type Finding } from "./findings";
 import { importFindings } from "./imports";
+import { searchIndexFindings } from "./searchIndex";
 import type { Progress } from "./progress";
 import type { HeadsAround } from "./heads";
 import { isRanged, type Request } from "./request";
@@ -54,6 +55,7 @@ export async function conclude(
     ...explained,
     ...progress.mismatches.flatMap((row) => mismatchFinding(row, snapshot)),
     ...(await anchorFindings(client, progress, snapshot, request)),
+    ...(ranged || request.agent !== undefined ? [] : await searchIndexFindings(client)),
   ];
   if (progress.counted.receipts === 0 && !request.allowEmpty && request.from === undefined && findings.length === 0) {
     const what = request.agent !== undefined ? `of ${named(request.agent)} ` : "";

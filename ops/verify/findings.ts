@@ -22,6 +22,7 @@ export type FindingKind =
   | "not-restored"
   | "not-compared"
   | "unreadable"
+  | "unsearchable"
   | "guard-off"
   | "unknown-release"
   | "nothing-verified";

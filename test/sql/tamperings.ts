@@ -54,6 +54,9 @@ const imported = `set session_replication_role = origin; begin; select audit.ope
   ${insertDated("3 months")} commit; set session_replication_role = replica;`;
 const lateness = (bound: string) =>
   `create or replace function audit.max_lateness() returns interval language sql immutable parallel safe return '${bound}'::interval;`;
+/** All that is there is in the search index. */
+const indexed = "select audit.index_receipts(lag => '0'); select audit.index_receipts(lag => '0');";
+
 const datedBack = `begin; ${lateness("60 days")} ${insertDated("40 days")} ${lateness("15 minutes")} commit;`;
 const forgedImport = (values: string) =>
   `insert into audit.imports select i.*, audit.import_seal('', i.seq, i.reason, i.opened_by, i.application, i.opened_at, i.agent, i.first_seq, i.last_seq, i.sealed_at)
@@ -718,6 +721,18 @@ export const tamperings: readonly Tampering[] = [
     by: "superuser",
     sql: "alter role all set session_preload_libraries = 'auto_explain'",
     caught: "guard-off",
+  },
+  {
+    what: "words of receipts removed from the search index",
+    by: "owner",
+    sql: `${indexed} delete from audit.search_chunks`,
+    caught: "unsearchable",
+  },
+  {
+    what: "a receipt stored behind the search index' back",
+    by: "owner",
+    sql: `${indexed} select setval('audit.search_line', 0)`,
+    caught: "unsearchable",
   },
   {
     what: "the search's words made by another dictionary",
