@@ -927,7 +927,7 @@ begin
 end
 $$;
 
-CREATE FUNCTION audit.index_receipts(most integer DEFAULT 3200, lag interval DEFAULT '00:00:20'::interval) RETURNS boolean
+CREATE FUNCTION audit.index_receipts(most integer, lag interval) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -987,6 +987,13 @@ begin
   return false;
 end
 $$;
+
+CREATE FUNCTION audit.index_receipts() RETURNS boolean
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT audit.index_receipts(3200, '00:00:20'::interval) AS index_receipts;
+END;
 
 CREATE FUNCTION audit.insert_receipts(batch jsonb) RETURNS SETOF public.receipts
     LANGUAGE sql
@@ -1998,6 +2005,10 @@ CREATE FUNCTION audit.seals_before(chain text, month regclass) RETURNS TABLE(age
    cross join lateral audit.seals_at(seals_before.chain, b.agent, b.places) s
 $$;
 
+CREATE FUNCTION audit.search_patterns(needed tsquery) RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (strpos((needed)::text, ' | '::text) = 0) THEN ARRAY(SELECT (('%'::text || regexp_replace(replace(word.word[1], ''''''::text, ''''::text), '([%_\\])'::text, '\\\1'::text, 'g'::text)) || '%'::text) FROM regexp_matches((search_patterns.needed)::text, '''((?:[^'']|'''')*)'''::text, 'g'::text) word(word)) ELSE NULL::text[] END;
+
 CREATE FUNCTION audit.search_query(query text) RETURNS tsquery
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN websearch_to_tsquery('simple'::regconfig, lower(replace(audit.separate_words(regexp_replace(regexp_replace(replace(query, '¬'::text, ' '::text), '(^|\s)-(\w[^\s"]*[./+<=\\-][^\s"]*)'::text, '\1¬"\2"'::text, 'g'::text), '(^|\s)-(?=[\w"])'::text, '\1¬'::text, 'g'::text)), '¬'::text, '-'::text)));
@@ -2010,6 +2021,7 @@ declare
   wanted tsquery := audit.search_query(query);
   -- What a row of several receipts must have at least: no word is missing for its place or for another one's presence.
   needed tsquery := nullif(regexp_replace(querytree(wanted), '<(-|\d+)>', '&', 'g'), 'T');
+  parts  text[]  := audit.search_patterns(needed);
   enough int     := greatest(max_results, 1000);
   span   tstzrange;
   ids    uuid[]  := '{}';
@@ -2046,6 +2058,7 @@ begin
        where r.created_at >= lower(span) and r.created_at <= upper(span) and r.created_at <@ span
          -- Said again for the planner, which knows no exclusive end of a stretch.
          and r.created_at < until
+         and (parts is null or lower(audit.receipt_text(r.tool_name, r.actor_id, r.envelope)) like all (parts))
          and audit.receipt_words(r.tool_name, r.actor_id, r.envelope) @@ wanted
        order by r.created_at desc, r.id
        limit enough - cardinality(ids)
@@ -2902,7 +2915,9 @@ GRANT ALL ON FUNCTION audit.import_seal(previous_seal bytea, seq bigint, reason 
 REVOKE ALL ON FUNCTION audit.index_late_receipt(r public.receipts) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.index_receipts(most integer, lag interval) FROM PUBLIC;
-GRANT ALL ON FUNCTION audit.index_receipts(most integer, lag interval) TO authensor_monitor;
+
+REVOKE ALL ON FUNCTION audit.index_receipts() FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.index_receipts() TO authensor_monitor;
 
 REVOKE ALL ON FUNCTION audit.insert_receipts(batch jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.insert_receipts(batch jsonb) TO authensor_app;
@@ -3021,6 +3036,10 @@ REVOKE ALL ON FUNCTION audit.seal_receipt() FROM PUBLIC;
 REVOKE ALL ON FUNCTION audit.seals_at(chain text, agent text, places bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.seals_before(chain text, month regclass) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.search_patterns(needed tsquery) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.search_patterns(needed tsquery) TO authensor_app;
+GRANT ALL ON FUNCTION audit.search_patterns(needed tsquery) TO authensor_auditor;
 
 REVOKE ALL ON FUNCTION audit.search_query(query text) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.search_query(query text) TO authensor_app;

@@ -55,7 +55,7 @@ const imported = `set session_replication_role = origin; begin; select audit.ope
 const lateness = (bound: string) =>
   `create or replace function audit.max_lateness() returns interval language sql immutable parallel safe return '${bound}'::interval;`;
 /** All that is there is in the search index. */
-const indexed = "select audit.index_receipts(lag => '0'); select audit.index_receipts(lag => '0');";
+const indexed = "select audit.index_receipts(100, '0'); select audit.index_receipts(100, '0');";
 
 const datedBack = `begin; ${lateness("60 days")} ${insertDated("40 days")} ${lateness("15 minutes")} commit;`;
 const forgedImport = (values: string) =>
