@@ -16,6 +16,7 @@ import { partitions } from "../../ops/monitor/sources/partitions";
 import { programs } from "../../ops/monitor/sources/programs";
 import { receipts } from "../../ops/monitor/sources/receipts";
 import { replicationLag } from "../../ops/monitor/sources/replicationLag";
+import { searchIndex } from "../../ops/monitor/sources/searchIndex";
 import { slowStatements } from "../../ops/monitor/sources/slowStatements";
 import { statements } from "../../ops/monitor/sources/statements";
 import { tables } from "../../ops/monitor/sources/tables";
@@ -532,6 +533,24 @@ describe("the verification of the whole trail", () => {
   it("is nobody's to tell of but the verifier's", async () => {
     await showProgress(await database.connect(roles.app), 40);
     expect(await progress()).toBeUndefined();
+  });
+});
+
+describe("the search index", () => {
+  it("goes on behind the writers, and is told of where it has not for 10 minutes", async () => {
+    const [owner, app] = [await database.connect(roles.owner), await database.connect(roles.app)];
+    expect(await collect(searchIndex)).toEqual({ samples: {} });
+    await app.query("begin; update receipts set updated_at = updated_at where false");
+    await owner.query(
+      "update audit.search_index set indexed_until = '-infinity', line = now() - interval '11 minutes', awaited = array(select virtualtransaction from pg_locks where relation = 'receipts'::regclass)",
+    );
+    await expect(collect(searchIndex)).rejects.toMatchObject({ code: "behind" });
+    await app.query("commit");
+    expect(await collect(searchIndex)).toEqual({ samples: {} });
+    const { rows } = await owner.query(
+      "select from audit.search_index where indexed_until < now() - interval '1 minute'",
+    );
+    expect(rows).toHaveLength(1);
   });
 });
 
