@@ -2,9 +2,11 @@ import { BackupBucket } from "./components/backup/backupBucket";
 import { daysOfMonths } from "./components/backup/backupRules";
 import { bucketOfOther } from "./components/backup/otherAccount";
 import { Connections } from "./components/connections/connections";
+import { VerifierConnection } from "./components/connections/verifierConnection";
 import { controlPlaneUrl } from "./components/controlPlane/address";
 import { ControlPlane } from "./components/controlPlane/controlPlane";
 import { Database } from "./components/database/database";
+import { policyBlocks } from "./components/network/serverPlace";
 import { logRetentionOf } from "./components/database/serverLogs";
 import { Monitoring } from "./components/monitoring/monitoring";
 import { Tenancy } from "./components/pods/tenancy";
@@ -25,29 +27,13 @@ import { placed } from "./settings/failover";
 /** The whole deployment, from the primary to the control plane on top of it; what it returns are the stack's outputs. */
 async function program() {
   const settings = placed(readSettings());
-  const { cluster, places, failovers, providers, ingress, databaseCa, acknowledged } = await surroundings(settings);
+  const { cluster, places, failovers, promoted, providers, ingress, databaseCa, acknowledged } =
+    await surroundings(settings);
   const { environment, account, regions, kmsKeyArns, backup, namespace } = settings;
   const name = `authensor-${environment}`;
   const tags = { ...settings.tags, "authensor:environment": environment };
   const monthsAhead = settings.partitions.monthsAhead;
 
-  const database = new Database(
-    name,
-    {
-      ...settings.database,
-      ...account,
-      regions,
-      kmsKeyArns,
-      cluster,
-      replica: places.replica && { place: places.replica, instanceClass: settings.replica.instanceClass },
-      failovers,
-      drill: places.drill,
-      copyRetentionDays: backup.copies ? backup.copyRetentionDays : undefined,
-      logRetentionDays: settings.database.logRetentionDays ?? logRetentionOf(backup.receiptRetentionMonths),
-      tags,
-    },
-    { providers },
-  );
   const lock = { mode: backup.lockMode, days: backup.lockDays };
   const backups =
     backup.bucketArn !== undefined && backup.bucketKmsKeyArn !== undefined
@@ -71,6 +57,44 @@ async function program() {
     { namespace, createNamespace: settings.createNamespace, podReadinessGates: ingress?.class === "alb" },
     { providers },
   );
+  const opsProgram = {
+    ...{ namespace, ...settings.ops },
+    ...{ ...account, region: regions.primary, eksClusterName: cluster.name, tags },
+  };
+  const missing = promoted && {
+    ...opsProgram,
+    bundle: (await bundleOps(["missing"], __dirname)).missing,
+    server: { ...promoted, blocks: policyBlocks(cluster, cluster.cidrBlocks) },
+    databaseCa,
+    backups,
+    lagSeconds: settings.replica.failoverLagSeconds,
+    acceptMissing: settings.replica.acceptMissing,
+  };
+  const database = new Database(
+    name,
+    {
+      ...settings.database,
+      ...account,
+      regions,
+      kmsKeyArns,
+      cluster,
+      replica: places.replica && { place: places.replica, instanceClass: settings.replica.instanceClass },
+      failovers,
+      beforePromotion:
+        missing &&
+        (({ verifier: login, network }) => {
+          const inPlace = { providers, dependsOn: [tenancy, network] };
+          const to = new VerifierConnection(`${name}-missing`, { ...missing, login }, inPlace);
+          const { database, trustSecret } = to;
+          return new Completeness(`${name}-missing`, { ...missing, database, trustSecret }, inPlace);
+        }),
+      drill: places.drill,
+      copyRetentionDays: backup.copies ? backup.copyRetentionDays : undefined,
+      logRetentionDays: settings.database.logRetentionDays ?? logRetentionOf(backup.receiptRetentionMonths),
+      tags,
+    },
+    { providers },
+  );
   const inNamespace = { providers, dependsOn: [tenancy] };
   const certificates = new Certificates(`${name}-pgbouncer`, { dnsNames: pgbouncerNames(namespace) });
   const { urls, trustSecret } = new Connections(
@@ -87,16 +111,13 @@ async function program() {
   );
 
   const bundles = await bundleOps(sources, __dirname);
-  const opsProgram = {
-    ...{ namespace, ...settings.ops, trustSecret },
-    ...{ ...account, region: regions.primary, eksClusterName: cluster.name, tags },
-  };
+  const connected = { ...opsProgram, trustSecret };
   const features = { drill: database.drillTarget, onlineMonths: backup.onlineMonths };
   const schema = new Schema(
     name,
     {
       ...settings.database,
-      ...opsProgram,
+      ...connected,
       servers: database,
       connections: urls,
       bundles,
@@ -109,24 +130,11 @@ async function program() {
     },
     inNamespace,
   );
-  const completeness =
-    settings.lostRegion !== undefined &&
-    new Completeness(
-      `${name}-missing`,
-      {
-        ...opsProgram,
-        bundle: (await bundleOps(["missing"], __dirname)).missing,
-        database: urls.verifier,
-        backups,
-        acceptMissing: settings.replica.acceptMissing,
-      },
-      { providers, dependsOn: [tenancy, schema] },
-    );
-  const ready = { providers, dependsOn: [tenancy, schema, ...(completeness ? [completeness] : [])] };
+  const ready = { providers, dependsOn: [tenancy, schema] };
   const scheduled = scheduleAll(
     name,
     {
-      ...opsProgram,
+      ...connected,
       bundles,
       schedules: settings.schedules,
       acknowledgements: acknowledged,
@@ -176,7 +184,7 @@ async function program() {
     name,
     {
       ...settings.alarms,
-      ...opsProgram,
+      ...connected,
       environment,
       bundle: bundles.monitor,
       connections: urls,

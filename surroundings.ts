@@ -51,11 +51,18 @@ export async function surroundings(settings: Placed) {
     vpcId: cluster.vpcId,
     createNamespace: settings.createNamespace,
   };
-  const { lostRegions = [] } = await decideOnce(decided, settings.lostRegion);
+  const { lostRegions = [], promoted } = await decideOnce(decided, settings.lostRegion);
   const tooEarly = lostRegions.length === 0 ? onlyAfterFailover(settings) : undefined;
   if (tooEarly !== undefined) throw new RunError(tooEarly);
+  if (settings.lostRegion !== undefined && !promoted)
+    throw new RunError(
+      `The state forgot ${settings.lostRegion} without noting where the replica answers: import before.json again, and have the region ` +
+        `forgotten with this version (docs/failover.md, step 2).`,
+    );
   return {
     failovers: lostRegions.length,
+    /** Where the replica answers that a failover under way promotes. */
+    promoted: settings.lostRegion === undefined ? undefined : promoted,
     /** Of PEM: what signs the servers' certificates. */
     databaseCa: trustedCa,
     /** The findings that were looked into, as JSON. */

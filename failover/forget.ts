@@ -50,16 +50,15 @@ export function forget<R extends Known>(resources: readonly R[], region: string)
     throw new NotThere(`${already}the primary of this state is in ${String(primaryRegion)}, not in ${region}`);
   }
   const forgotten = resources.filter((resource) => wasIn(region, resource));
-  const replica = resources.find((resource) => resource.type === instance && !wasIn(region, resource));
+  const there = only(resources, (resource) => !wasIn(region, resource));
+  const replica = there.find(({ type }) => type === instance);
   if (replica === undefined)
     throw new NotThere(
       `this state has no server outside ${region}: there is no replica to promote. What to do without one: docs/database-gone.md`,
     );
-  const record = { lostRegions: [...lostRegions, region], primaryRegion: replica.inputs?.["region"] };
-  const stays = only(resources, (resource) => !wasIn(region, resource)).map((resource) =>
-    resource.urn === decision?.urn
-      ? { ...resource, outputs: { ...resource.outputs, output: recorded(decided, record) } }
-      : resource,
+  const recorded = { ...pick(decided, kept), ...decidedWith(replica, there), lostRegions: [...lostRegions, region] };
+  const stays = there.map((resource) =>
+    resource.urn === decision?.urn ? { ...resource, outputs: { ...resource.outputs, output: recorded } } : resource,
   );
   return { stays, forgotten };
 }
@@ -80,10 +79,21 @@ function only<R extends Known>(resources: readonly R[], kept: (resource: R) => b
   });
 }
 
-const recorded = (decided: Values, moved: { lostRegions: string[]; primaryRegion: unknown }): Values => ({
-  ...Object.fromEntries(kept.map((key) => [key, decided[key]])),
-  ...moved,
-});
+const pick = (values: Values, keys: readonly string[]): Values =>
+  Object.fromEntries(keys.map((key) => [key, values[key]]));
+
+/** What is decided with the replica, which is the primary from now on, and where it answers before it is promoted. */
+function decidedWith({ urn, inputs, outputs }: Known, stays: readonly Known[]): Values {
+  const name = urn.slice(urn.lastIndexOf("::") + 2);
+  const named = (type: string, wanted: string) =>
+    stays.find((resource) => resource.type === type && resource.urn.endsWith(`::${wanted}`));
+  return {
+    primaryRegion: inputs?.["region"],
+    vpcId: named("aws:ec2/securityGroup:SecurityGroup", name)?.inputs?.["vpcId"],
+    primaryKmsKeyArn: named("aws:kms/key:Key", `${name}-key`) ? "" : inputs?.["kmsKeyId"],
+    promoted: { host: outputs?.["address"], port: outputs?.["port"] },
+  };
+}
 
 const eachFiltered = (lists: Record<string, string[] | null>, keep: (urn: string) => boolean) =>
   Object.fromEntries(Object.entries(lists).map(([property, urns]) => [property, urns?.filter(keep) ?? null]));

@@ -1,5 +1,5 @@
-/** Names the receipts that the locked bucket has and the database has not: after a failover, before anything new is sealed. */
-import type { Command } from "commander";
+/** Names the receipts that the locked bucket has and the replica has not: in a failover, before the replica is promoted. */
+import { InvalidArgumentError, type Command } from "commander";
 import { connectBucket } from "./archive/bucket";
 import { databaseUrl, withConnection } from "./database";
 import { compare, type Compared } from "./missing/compare";
@@ -13,29 +13,38 @@ Environment:
   BACKUP_BUCKET       the bucket's name
   BACKUP_REGION       its region
 
-Exit codes: 0 none is missing, or it was accepted; 1 some are missing, or something failed; 2 wrong usage or settings.`;
+It changes nothing. A server that was promoted before and archives by itself is not compared again.
+Exit codes: 0 nothing is missing, or it was accepted; 1 something is, or something failed; 2 wrong usage or settings.`;
+
+interface Options {
+  accept?: string;
+  maxLag: number;
+}
 
 const inWords = ({ id, agent, seq, sealedAt }: MissingReceipt) =>
   `${id}: place ${seq} of ${named(agent)}, ${sealedAt}Z`;
 
-async function missing({ accept }: { accept?: true }, { log, signal }: Context): Promise<void> {
+async function missing({ accept, maxLag }: Options, { log, signal }: Context): Promise<void> {
   const bucket = connectBucket(
     textSetting("BACKUP_BUCKET", "authensor-prod-backups-1a2b3c4"),
     textSetting("BACKUP_REGION", "eu-north-1"),
     signal,
   );
   const connection = { url: databaseUrl(), applicationName: "authensor-missing", signal };
-  const compared = await withConnection(connection, (client) => compare(client, bucket));
-  const { upTo, heartbeat, receipts } = compared;
+  const compared = await withConnection(connection, (client) => compare(client, bucket, maxLag));
+  const { upTo, receipts, digest, decided } = compared;
+  const heartbeat = compared.heartbeat?.toISOString() ?? "never";
+  if (decided) return log.info("this server was promoted before, and archives: nothing is compared", { ...upTo });
   const verdict = judge(compared);
   if (verdict === "") return log.info("the database has every receipt that the bucket has", { ...upTo, heartbeat });
-  if (!accept)
+  if (accept !== digest)
     throw new Failure(verdict, [
       ...receipts.map(inWords),
       `The bucket's newest manifest is of ${upTo?.at ?? "no time"}, the last heartbeat in this database of ${heartbeat}: what was acknowledged after both is known to nobody.`,
-      "What is in the bucket stays there. To go on all the same: acceptMissing true, and deploy again (docs/failover.md).",
+      ...(accept === undefined ? [] : [`acceptMissing is ${accept}: that was given for another list than this one.`]),
+      `What is in the bucket stays there, and nothing was promoted by this. To go on without what is named here: pulumi config set acceptMissing ${digest}, and deploy again (docs/failover.md).`,
     ]);
-  log.warn(`${verdict}; accepted`, { ...upTo, heartbeat, receipts });
+  log.warn(`${verdict}; accepted`, { ...upTo, heartbeat, receipts, digest });
 }
 
 /** What is wrong; nothing where all that is in the bucket is here. */
@@ -49,13 +58,19 @@ function judge({ lacking: { receipts, changes, imports }, problems }: Compared):
   return [...lacks, ...problems].join("; ");
 }
 
+function wholeNumber(text: string): number {
+  if (!/^\d{1,6}$/.test(text)) throw new InvalidArgumentError("It must be a whole number of seconds.");
+  return Number(text);
+}
+
 void runProgram(
   "missing",
   "Names the receipts that the bucket has and the database has not.",
   (command: Command, context) => {
     command
       .addHelpText("after", environment)
-      .option("--accept", "tell them, and end with 0")
-      .action((options: { accept?: true }) => missing(options, context));
+      .option("--accept <digest>", "end with 0 where the list of what is missing has this digest")
+      .option("--max-lag <seconds>", "that the last heartbeat may be older than the newest manifest", wholeNumber, 60)
+      .action((options: Options) => missing(options, context));
   },
 );

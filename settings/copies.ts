@@ -45,10 +45,18 @@ export const replica = {
       "Whether primaryRegion is lost: the replica becomes the primary, and everything runs in replicaRegion, on replicaEksClusterName. Only after `forget-region`; false again only with the settings that name the primary's new place: docs/failover.md",
     default: "false",
   }),
-  acceptMissing: flag("acceptMissing", {
+  failoverLagSeconds: integer("failoverLagSeconds", 0, 86_400, {
     description:
-      "Whether a failover goes on although the bucket has receipts that the replica has not; without it the deployment stops before anything new is sealed, and names them",
-    default: "false",
+      "Seconds that the replica's last heartbeat may be older than the newest manifest in the bucket; a failover with more is refused before the replica is promoted",
+    rule: "0 to 86400 seconds",
+    example: "300",
+    default: "60",
+  }),
+  acceptMissing: optional("acceptMissing", /^missing-[0-9a-f]{12}$/, {
+    description:
+      "What a failover goes on without: the digest that the refused one has printed after the names of what is missing. Of any other list the deployment is refused again, before the replica is promoted",
+    rule: "the digest that the refused failover has printed",
+    example: "missing-3f2a91bc04de",
   }),
 };
 

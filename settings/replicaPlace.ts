@@ -39,7 +39,7 @@ export const replicaPlace: readonly CrossCheck[] = [
   {
     key: "acceptMissing",
     broken: ({ replica: { promoted, acceptMissing } }) =>
-      acceptMissing && !promoted
+      acceptMissing !== undefined && !promoted
         ? "must not be set while failedOver is false: it would accept what the next failover loses before anybody has seen it"
         : undefined,
   },

@@ -1,15 +1,15 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { databaseName, type RoleKey } from "../../ops/roles";
+import { connection, directly, type Server } from "./connection";
 import type { Credentials } from "../database/credentials";
 import type { Endpoint } from "../database/servers";
 import type { Pool } from "../pooling/connectionBudget";
-import { databaseEgress, egressToPods } from "../pods/networkRules";
+import { egressToPods } from "../pods/networkRules";
 import { pgbouncerClient } from "../pods/podSecurity";
-import type { DatabaseConnection, DatabaseConnections } from "../programs/databaseConnection";
-import { databaseUrl } from "./databaseUrl";
+import type { DatabaseConnections } from "../programs/databaseConnection";
 import { pooledDatabase, pooledRole, poolerOf, poolerPort } from "../pooling/pgbouncerEntries";
-import { databaseCaName, pgbouncerCaName, trustPath } from "../pods/trust";
+import { databaseCaName, pgbouncerCaName } from "../pods/trust";
 
 export interface ConnectionsArgs {
   /** Namespace of the Secrets, and of the pods that use them. */
@@ -26,13 +26,6 @@ export interface ConnectionsArgs {
   credentials: Record<RoleKey, Credentials>;
   /** PEM of what signs the database servers' certificates. */
   databaseCa: string;
-}
-
-interface Server extends Pick<DatabaseConnection, "egress" | "podLabels"> {
-  host: pulumi.Input<string>;
-  port: pulumi.Input<number>;
-  /** Which certificates to verify it by. */
-  ca: typeof databaseCaName | typeof pgbouncerCaName;
 }
 
 /**
@@ -63,28 +56,17 @@ export class Connections extends pulumi.ComponentResource {
     );
     this.trustSecret = trust.metadata.name;
 
-    const connect = (connection: string, role: RoleKey, to: Server, database: string): DatabaseConnection => {
-      const caFile = `${trustPath}/${to.ca}`;
-      const { user, password: secretPassword } = args.credentials[role];
-      const url = pulumi
-        .all([to.host, to.port, secretPassword])
-        .apply(([host, port, password]) => databaseUrl({ user, password, host, port, database, caFile }));
-      const { metadata: made } = new k8s.core.v1.Secret(
-        `${name}-${connection}`,
-        { metadata, immutable: true, stringData: { url: pulumi.secret(url) } },
-        { parent: this },
-      );
-      return { name: made.name, key: "url", egress: to.egress, podLabels: to.podLabels };
-    };
-    const direct = (connection: string, role: RoleKey, { host, port, blocks }: Endpoint) =>
-      connect(connection, role, { host, port, ca: databaseCaName, egress: databaseEgress(blocks, port) }, databaseName);
-    const pooled = (connection: string, pool: Pool, role: RoleKey = pooledRole[pool]) => {
-      if (!args.pgbouncer) return direct(connection, role, args.primary);
+    const connect = (suffix: string, role: RoleKey, to: Server, database: string) =>
+      connection(`${name}-${suffix}`, { metadata, to, database, login: args.credentials[role] }, this);
+    const direct = (suffix: string, role: RoleKey, server: Endpoint) =>
+      connect(suffix, role, directly(server), databaseName);
+    const pooled = (suffix: string, pool: Pool, role: RoleKey = pooledRole[pool]) => {
+      if (!args.pgbouncer) return direct(suffix, role, args.primary);
       const port = poolerPort[poolerOf[pool]];
       const egress = egressToPods("pgbouncer", port);
       const { host } = args.pgbouncer;
       const to: Server = { host, port, ca: pgbouncerCaName, egress, podLabels: pgbouncerClient };
-      return connect(connection, role, to, pooledDatabase[pool]);
+      return connect(suffix, role, to, pooledDatabase[pool]);
     };
     this.urls = {
       controlPlaneDatabase: pooled("control-plane-database", "controlPlane"),

@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { BackupReplication } from "../backup/backupReplication";
 import type { DrillTarget } from "../backup/drillRights";
 import type { ClusterNetwork } from "../network/clusterNetwork";
+import type { Credentials } from "./credentials";
 import { DatabaseSecrets } from "./databaseSecrets";
 import { DrillGround } from "./drillGround";
 import { logRetentionOf } from "./serverLogs";
@@ -48,12 +49,21 @@ interface AllDatabaseArgs extends Omit<
   replica?: { place: ServerPlace; instanceClass: string } | undefined;
   /** How often a replica was promoted, because the primary's region was lost: the last one that was is the primary, in `regions.primary`. */
   failovers: number;
+  /** Makes what must have succeeded before the last one of these is promoted. Default: nothing, since it was promoted before. */
+  beforePromotion?: ((ground: BeforePromotion) => pulumi.Resource) | undefined;
   /** Raised by one, it makes new passwords and keeps those of the generation before. */
   passwordGeneration: number;
   /** Days that copies of the backups in another region can be restored to, 1 to 35. Default: none are made. */
   copyRetentionDays?: number | undefined;
   /** Where drills restore the copies, in their region. Default: there are no drills. */
   drill?: ServerPlace | undefined;
+}
+
+/** What is there of the database before its server is. */
+export interface BeforePromotion {
+  verifier: Credentials;
+  /** What admits to the server. */
+  network: Network;
 }
 
 /** Arguments of `Database`; `databaseDefaults` has what holds for those that are left out. */
@@ -133,12 +143,14 @@ export class Database extends pulumi.ComponentResource {
     const names = serverNames(name, args.failovers);
     let monitoringRoleArn: pulumi.Output<string>;
     if (args.failovers > 0) {
+      const { verifier } = this.secrets.credentials.current;
+      const agreed = args.beforePromotion?.({ verifier, network: this.network });
       const monitoring = monitoringRole(`${name}-replica-monitoring`, home, this);
       monitoringRoleArn = monitoring.arn;
       this.primary = new Replica(
         names.primary,
         { ...home, role: { ownerPassword, multiAz: args.multiAz }, monitoringRoleArn },
-        { ...child, dependsOn: monitoring.allowed },
+        { ...child, dependsOn: [monitoring.allowed, ...(agreed ? [agreed] : [])] },
       );
     } else {
       const primary = new Primary(names.primary, { ...home, ownerPassword }, child);
@@ -187,9 +199,15 @@ export class Database extends pulumi.ComponentResource {
     }
 
     this.watched = {
-      primary: { server: this.primary, region: regions.primary, instanceClass: args.instanceClass },
+      primary: {
+        ...{ name: names.primary, server: this.primary },
+        ...{ region: regions.primary, instanceClass: args.instanceClass },
+      },
       replica: this.replica &&
-        replica && { server: this.replica, region: replica.place.region, instanceClass: replica.instanceClass },
+        replica && {
+          ...{ name: names.replica, server: this.replica },
+          ...{ region: replica.place.region, instanceClass: replica.instanceClass },
+        },
     };
     const endpoint = ({ address: host, port }: WritingServer, blocks: readonly string[]): Endpoint => {
       return { host, port, blocks: policyBlocks(cluster, blocks) };

@@ -10,6 +10,8 @@ import { metrics } from "../../ops/monitor/metrics";
 interface Server extends ServerFacts {
   region: string;
   identifier: pulumi.Input<string>;
+  /** As the stack calls it. Its topics go by that, whose addresses have confirmed: they stay with a replica that is promoted. Default: by its place. */
+  name?: string | undefined;
 }
 
 export interface AlarmsArgs
@@ -50,10 +52,14 @@ export class Alarms extends pulumi.ComponentResource {
     this.registerOutputs({ composites: this.composites });
   }
 
-  private place(name: string, place: Place, { region, identifier }: Server, args: AlarmsArgs): void {
+  private place(name: string, place: Place, { name: server, region, identifier }: Server, args: AlarmsArgs): void {
     const { environment, tags } = args;
     const child = { parent: this };
-    const topics = alarmTopics(name, { ...args, region, kmsKeyArn: args.kmsKeyArns[place] }, this);
+    const topics = alarmTopics(
+      server?.replace(/-primary$/, "") ?? name,
+      { ...args, region, kmsKeyArn: args.kmsKeyArns[place] },
+      this,
+    );
     const rows = this.rows.filter((row) => row.place === place);
     const made = rows.map((row) => {
       const topic = topics[row.severity];

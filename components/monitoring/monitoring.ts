@@ -33,8 +33,8 @@ export class Monitoring extends pulumi.ComponentResource {
     super("authensor:monitoring:Monitoring", name, {}, opts);
     const child = { parent: this };
     const { environment, connections, storageGib } = args;
-    const watched = ({ server, region, instanceClass }: WatchedServer) => {
-      return { identifier: server.identifier, region, capacity: capacityOf(instanceClass), storageGib };
+    const watched = ({ name, server, region, instanceClass }: WatchedServer) => {
+      return { name, identifier: server.identifier, region, capacity: capacityOf(instanceClass), storageGib };
     };
     if (!connections.monitorPool)
       throw new pulumi.RunError(

@@ -23,7 +23,7 @@ export class ServerNetwork extends pulumi.ComponentResource {
   readonly region: string;
   readonly vpcId: pulumi.Input<string>;
   readonly subnetIds: pulumi.Input<string>[];
-  /** Admits 5432 from its clients, and nothing else. */
+  /** Admits 5432 from its clients, and from the cluster beside it, which compares it with the bucket before it is promoted. Nothing else. */
   readonly securityGroup: aws.ec2.SecurityGroup;
   /** Undefined where the VPCs are connected already. */
   readonly peering: aws.ec2.VpcPeeringConnection | undefined;
@@ -48,7 +48,9 @@ export class ServerNetwork extends pulumi.ComponentResource {
     );
     // Security groups of another region cannot be referenced across a peering (AWS, "Update your security groups to
     // reference peer security groups"): the peer is named by its addresses.
-    admit(name, { region, securityGroupId: this.securityGroup.id, tags }, args.clients ?? clientsOf(cluster), this);
+    const standby = "existing" in args && args.standby ? clientsOf(args.standby) : [];
+    const clients = [...(args.clients ?? clientsOf(cluster)), ...standby];
+    admit(name, { region, securityGroupId: this.securityGroup.id, tags }, clients, this);
     const connected = "existing" in args && args.connected;
     this.peering = connected
       ? undefined

@@ -15,6 +15,8 @@ export interface ExistingVpc {
   existing: VpcNetwork;
   /** Whether it and the cluster's VPC reach each other already (a transit gateway, a peering): then nothing connects them here. */
   connected: boolean;
+  /** The cluster that it is the VPC of, whose pods take over after a failover. Default: none is named. */
+  standby?: ClusterNetwork | undefined;
 }
 
 /** Where a server goes that is not beside the cluster: the replica, or what a drill restores. */
@@ -61,8 +63,10 @@ export async function lookUpReplicaPlace(
   }: PlaceArgs,
   opts?: pulumi.InvokeOptions,
 ): Promise<ServerPlace> {
-  if (name !== undefined)
-    return { region, connected, existing: await lookUpCluster({ name, region, subnetIds, keys }, opts) };
+  if (name !== undefined) {
+    const standby = await lookUpCluster({ name, region, subnetIds, keys }, opts);
+    return { region, connected, existing: standby, standby };
+  }
   if (vpcId !== undefined) {
     const named = { vpcId, region, subnetIds, keys: { vpc: "replicaVpcId", subnets: keys.subnets } };
     return { region, connected, existing: await lookUpVpc(named, opts) };

@@ -11,16 +11,18 @@ export interface CompletenessArgs
   extends
     Pick<OpsProgramArgs, "namespace" | "image" | "bundle" | "trustSecret" | "pod" | "transform">,
     Pick<PodIdentityArgs, "region" | "eksClusterName" | "permissionsBoundaryArn" | "tags"> {
-  /** As the verifier, to the server that was promoted. */
+  /** As the verifier, to the replica that is to be promoted: where it answers as long as it is one, and afterwards. */
   database: DatabaseConnection;
   backups: FoundBucket;
-  /** Whether the deployment goes on where receipts are missing. */
-  acceptMissing: boolean;
+  /** Seconds that the replica's last heartbeat may be older than the bucket's newest manifest. */
+  lagSeconds: number;
+  /** What the deployment goes on without: the digest that the refusal names. Default: nothing. */
+  acceptMissing?: string | undefined;
 }
 
 /**
- * Compares the promoted server with the bucket before anything new is sealed, and fails where it lacks what was archived: whoever writes
- * then writes at places of the chains that the bucket already has.
+ * Compares the replica with the bucket before it is promoted, and fails where it lacks what was archived: whoever writes to it then writes
+ * at places of the chains that the bucket already has. What promotes depends on this.
  */
 export class Completeness extends pulumi.ComponentResource {
   readonly job: k8s.batch.v1.Job;
@@ -33,7 +35,11 @@ export class Completeness extends pulumi.ComponentResource {
       {
         ...args,
         command: "missing",
-        args: acceptMissing ? ["--accept"] : [],
+        args: [
+          "--max-lag",
+          String(args.lagSeconds),
+          ...(acceptMissing === undefined ? [] : ["--accept", acceptMissing]),
+        ],
         aws: {
           ...{ region, eksClusterName, permissionsBoundaryArn, tags },
           description: "Authensor: who names missing receipts reads the backup bucket",

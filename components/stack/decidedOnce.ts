@@ -15,7 +15,13 @@ export interface DecidedOnce {
 }
 
 /** The record of a stack that has failed over has the regions that it left, in their order, and where its primary is: `failover/forget.ts`. */
-export type Recorded = Partial<DecidedOnce> & { lostRegions?: readonly string[] };
+export type Recorded = Partial<DecidedOnce> & { lostRegions?: readonly string[]; promoted?: Promoted };
+
+/** Where the server answers that is promoted last, before that as well as afterwards. */
+export interface Promoted {
+  host: string;
+  port: number;
+}
 
 type Rules = { [K in keyof DecidedOnce]: (now: DecidedOnce[K], first: DecidedOnce[K]) => string };
 

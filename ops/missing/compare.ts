@@ -1,4 +1,5 @@
-/** Whether a database has what the bucket has, before it seals anything: each chain up to where the bucket has it, and the same one. */
+/** Whether a replica has what the bucket has, before it is promoted: each chain up to where the bucket has it, and the same one. */
+import { createHash } from "node:crypto";
 import type pg from "pg";
 import { archivedKinds, archivedNames, ofChain, ownerOf, type ArchivedChain } from "../archive/chains";
 import type { Bucket } from "../archive/bucket";
@@ -9,20 +10,26 @@ import { assertReaches, newestManifest, readableFrom, segmentManifests } from ".
 import { toldManifest } from "../archive/report";
 import { isUnreadable } from "../archive/unreadable";
 import { takeAnchor } from "../takeAnchor";
+import { readServer } from "../verify/server";
 import { inSnapshot } from "../verify/session";
 import { nameReceipts, type MissingReceipt } from "./receipts";
+import { standbyProblems } from "./standby";
 
 export interface Compared {
   /** The manifest that was compared, and when it was written; undefined where there is none. */
   upTo: { number: number; at: string } | undefined;
-  /** When the monitor wrote last into what the database has: what was acknowledged before that is here. */
-  heartbeat: string;
+  /** When the monitor wrote last into what the database has: what was acknowledged before that is here. Undefined: never. */
+  heartbeat: Date | undefined;
   /** How many rows of each kind only the bucket has. */
   lacking: { receipts: number; changes: number; imports: number };
   /** Those receipts, as far as their segments can be read. */
   receipts: MissingReceipt[];
   /** Chains that are not those of the bucket, and why more can be missing than is told: a sentence each. */
   problems: string[];
+  /** Of all that is wrong, and of nothing else: who accepts it accepts no more than that. */
+  digest: string;
+  /** Whether this server was promoted before, and has archived since: what it lacks was decided then. */
+  decided: boolean;
 }
 
 /** What of a chain only the bucket has. */
@@ -31,17 +38,22 @@ interface Gap extends ArchivedChain {
   to: number;
 }
 
-export async function compare(client: pg.Client, bucket: Bucket): Promise<Compared> {
+/** @param lagSeconds that the last heartbeat may be older than the newest manifest */
+export async function compare(client: pg.Client, bucket: Bucket, lagSeconds: number): Promise<Compared> {
+  const problems = await standbyProblems(client, bucket.signal);
   const told = await toldManifest(client);
   const heartbeat = await lastHeartbeat(client);
   const here = endsOf(await takeAnchor(client));
-  const problems: string[] = [];
+  const server = await readServer(client);
   const attempt = <T>(work: () => T | Promise<T>) => unlessUnreadable(bucket, problems, work);
 
+  const before = problems.length;
   const manifest = await newestReadable(bucket, attempt);
-  if (!manifest && problems.length === 0)
+  const unread = problems.length > before;
+  if (!manifest && !unread)
     problems.push(`nothing was archived into the bucket ${bucket.name}: what the database lacks cannot be told`);
   await attempt(() => assertReaches(bucket, "manifest", manifest?.archive.number ?? 0, told));
+  if (manifest) problems.push(...lagging(heartbeat, manifest.as_of, lagSeconds));
 
   const inBucket = endsOf(manifest);
   const gaps: Gap[] = [];
@@ -67,8 +79,33 @@ export async function compare(client: pg.Client, bucket: Bucket): Promise<Compar
     lacking: { receipts: rows("receipts"), changes: rows("history"), imports: rows("imports") },
     receipts,
     problems,
+    digest: digestOf({ gaps, problems }),
+    decided:
+      server.timeline > firstTimeline &&
+      manifest?.server.timeline === server.timeline &&
+      manifest.server.system === server.system &&
+      !(await inRecovery(client)),
   };
 }
+
+/** That of a server that was never promoted. */
+const firstTimeline = 1;
+
+const digestOf = (wrong: { gaps: Gap[]; problems: string[] }): string =>
+  `missing-${createHash("sha256").update(JSON.stringify(wrong)).digest("hex").slice(0, 12)}`;
+
+/** What the bucket cannot tell: by how much the replica lagged when the archiver was last there. */
+function lagging(heartbeat: Date | undefined, archivedAt: string, most: number): string[] {
+  if (!heartbeat) return ["the replica has no heartbeat of the monitor: how far it lagged cannot be told"];
+  const seconds = Math.floor((Date.parse(archivedAt) - heartbeat.getTime()) / 1000);
+  if (seconds <= most) return [];
+  return [
+    `the replica's last heartbeat is ${seconds} s older than the newest manifest, and failoverLagSeconds is ${most}`,
+  ];
+}
+
+const inRecovery = async (client: pg.Client): Promise<boolean> =>
+  (await client.query<{ standby: boolean }>("select pg_is_in_recovery() as standby")).rows[0]!.standby;
 
 type Attempt = <T>(work: () => T | Promise<T>) => Promise<T | undefined>;
 
@@ -96,9 +133,8 @@ async function unlessUnreadable<T>(
   }
 }
 
-async function lastHeartbeat(client: pg.Client): Promise<string> {
-  const { rows } = await client.query<{ at: Date }>("select at from audit.heartbeat");
-  return rows[0]?.at.toISOString() ?? "never";
+async function lastHeartbeat(client: pg.Client): Promise<Date | undefined> {
+  return (await client.query<{ at: Date }>("select at from audit.heartbeat")).rows[0]?.at;
 }
 
 /** Whether the row at the bucket's end of a chain is the database's too. One that has left with its month was compared when it left. */

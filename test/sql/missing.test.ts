@@ -1,4 +1,4 @@
-/** ops/missing: the receipts that were archived and never reached the replica, before it seals anything new. */
+/** ops/missing: the receipts that were archived and never reached the replica, before it is promoted. */
 import { cpSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { bucketFiles } from "../../cloud/aws/s3/settings";
@@ -47,7 +47,7 @@ async function archived(): Promise<void> {
 
 const comparedWith = async (database: TestDatabase, to = bucket) => {
   const client = await database.connect(roles.verifier);
-  return compare(client, to).finally(() => client.end());
+  return compare(client, to, 60).finally(() => client.end());
 };
 
 beforeAll(async () => {
@@ -69,7 +69,7 @@ beforeAll(async () => {
 });
 afterAll(() => Promise.all([server.stop(), s3.close()]));
 
-describe("what a promoted server lacks", () => {
+describe("what a replica lacks", () => {
   it("is named by id and place, from every segment since, and nothing that it has is", async () => {
     const compared = await comparedWith(behind);
     expect(compared).toMatchObject({
@@ -99,6 +99,8 @@ describe("what a promoted server lacks", () => {
   });
 });
 
+const digestOf = async (database: TestDatabase, of = bucket) => (await comparedWith(database, of)).digest;
+
 describe("the program", () => {
   const run = (database: TestDatabase, of = bucket, ...args: string[]) =>
     runOps("missing", args, {
@@ -117,13 +119,41 @@ describe("the program", () => {
     );
     expect(stderr).toContain(`${lacking[1]!.id}: place 5 of agent "a", `);
     expect(stderr).toMatch(/newest manifest is of 20\S+Z, the last heartbeat in this database of 20\S+Z: what was/);
-    expect(stderr).toContain("acceptMissing true, and deploy again (docs/failover.md)");
+    expect(stderr).toMatch(
+      /nothing was promoted by this\. .* pulumi config set acceptMissing missing-[0-9a-f]{12}, and/,
+    );
   });
 
-  it("tells them all the same where they are accepted", async () => {
-    const { code, lines } = await run(behind, bucket, "--accept");
+  it("goes on without them where just these are accepted, and tells them all the same", async () => {
+    const { code, lines } = await run(behind, bucket, "--accept", await digestOf(behind));
     expect(code).toBe(0);
     expect(JSON.stringify(lines)).toContain(lacking[2]!.id);
+  });
+
+  it("refuses a replica whose last heartbeat is far older than the newest manifest, though nothing archived is missing", async () => {
+    const late = await server.createDatabase({ copyOf: primary });
+    const superuser = await late.connect();
+    await superuser.query("alter table audit.heartbeat disable trigger stamp_heartbeat");
+    await superuser.query("update audit.heartbeat set at = at - interval '10 minutes'");
+    await superuser.end();
+    expect((await run(late, bucket, "--max-lag", "86400")).code).toBe(0);
+    const { code, stderr } = await run(late);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/last heartbeat is 6\d\d s older than the newest manifest, and failoverLagSeconds is 60$/m);
+    expect((await run(late, bucket, "--accept", await digestOf(late))).code).toBe(0);
+  });
+
+  it("is no answer at all where the bucket cannot be reached, whatever was accepted", async () => {
+    const { code, stderr } = await runOps("missing", ["--accept", await digestOf(behind)], {
+      ...s3.environment,
+      AWS_ENDPOINT_URL_S3: "http://127.0.0.1:9",
+      AWS_MAX_ATTEMPTS: "1",
+      DATABASE_URL: behind.url(roles.verifier),
+      BACKUP_BUCKET: bucket.name,
+      BACKUP_REGION: testRegion,
+    });
+    expect(code).toBe(1);
+    expect(stderr).toContain("ECONNREFUSED");
   });
 
   it("refuses one that nothing can be compared with: no answer is not a good one", async () => {
@@ -167,7 +197,7 @@ describe("the program", () => {
       /receipts: 3, changes of receipts: 1, imports: 0; manifests\/000\/000\/004\.json .*is no manifest/,
     );
     expect(stderr).toContain(lacking[0]!.id);
-    expect((await run(behind, junk, "--accept")).code).toBe(0);
+    expect((await run(behind, junk, "--accept", await digestOf(behind, junk))).code).toBe(0);
   });
 
   it("counts imports that never came", async () => {
@@ -176,5 +206,16 @@ describe("the program", () => {
     await app.end();
     await archived();
     expect((await comparedWith(behind)).lacking).toMatchObject({ imports: 1 });
+  });
+
+  it("refuses by what was accepted before, once more is missing: a yes to three is none to four", async () => {
+    const before = await digestOf(behind);
+    await store("c");
+    await archived();
+    const { code, stderr } = await run(behind, bucket, "--accept", before);
+    expect(code).toBe(1);
+    expect(stderr).toContain('place 1 of agent "c"');
+    expect(stderr).toContain(`acceptMissing is ${before}: that was given for another list than this one.`);
+    expect(await digestOf(behind)).not.toBe(before);
   });
 });

@@ -17,7 +17,10 @@ const { [key("replicaZones")]: _, ...prod } = configOf("prod");
 const prepared = { ...prod, [key("replicaEksClusterName")]: "platform-west" };
 const instance = "aws:rds/instance:Instance";
 /** What the state of a stack says that has failed over. */
-const failedOver = { "pulumi:index:Stash": () => ({ output: { lostRegions: [lost], primaryRegion: "eu-west-1" } }) };
+const promoted = { host: "replica.example.com", port: 5432 };
+const failedOver = {
+  "pulumi:index:Stash": () => ({ output: { lostRegions: [lost], primaryRegion: "eu-west-1", promoted } }),
+};
 
 let before: Entry[];
 let stays: Entry[];
@@ -61,12 +64,26 @@ describe("a state that has forgotten the primary's region", () => {
     expect(() => forget(stays, lost)).toThrow("this state has forgotten eu-central-1 already");
     expect(() => forget([], lost)).toThrow("no state of a deployed stack of this program");
   });
+
+  test("notes where the replica answers, and what it has to keep: its VPC and its key", () => {
+    const replica = instances(stays)[0]!;
+    const { outputs } = stays.find(({ name }) => name === "decided-once")!;
+    expect(outputs["output"]).toMatchObject({
+      promoted: { host: replica.outputs["address"], port: replica.outputs["port"] },
+      vpcId: expect.stringMatching(/^vpc-/) as string,
+      primaryKmsKeyArn: "",
+    });
+  });
 });
 
 describe("an export of Pulumi's", () => {
   const urn = (name: string) => `urn:pulumi:prod::authensor-database::x::${name}`;
   const record = { urn: urn("decided-once"), type: "pulumi:index:Stash", outputs: { output: { primaryRegion: lost } } };
-  const replica: Known = { urn: urn("replica"), type: instance, inputs: { region: "eu-west-1" } };
+  const replica: Known = {
+    ...{ urn: urn("authensor-prod-replica"), type: instance },
+    inputs: { region: "eu-west-1", kmsKeyId: "arn:given" },
+    outputs: { address: promoted.host, port: promoted.port },
+  };
   const gone: Known = { urn: urn("gone"), type: "aws:kms/key:Key", inputs: { region: lost } };
   const dependent: Known = {
     ...{ urn: urn("dependent"), type: "aws:kms/key:Key", inputs: { region: "eu-west-1" } },
@@ -76,7 +93,7 @@ describe("an export of Pulumi's", () => {
   };
   const provider = { urn: urn("aws"), type: "pulumi:providers:aws", inputs: { region: lost } };
   const pending = [{ resource: gone, type: "updating" }];
-  const deployment = { manifest: { time: "" }, resources: [record, provider, gone, dependent, replica] };
+  const deployment = { manifest: { time: "" }, resources: [record, provider, replica, gone, dependent] };
 
   test("keeps everything that is not the region's, and refers to nothing that is not there: an import refuses that", () => {
     const { exported, forgotten } = forgetInExport(
@@ -89,14 +106,19 @@ describe("an export of Pulumi's", () => {
       deployment: {
         manifest: { time: "" },
         resources: [
-          { ...record, outputs: { output: { lostRegions: [lost], primaryRegion: "eu-west-1" } } },
+          {
+            ...record,
+            outputs: {
+              output: { lostRegions: [lost], primaryRegion: "eu-west-1", primaryKmsKeyArn: "arn:given", promoted },
+            },
+          },
           provider,
+          replica,
           {
             ...{ urn: dependent.urn, type: dependent.type, inputs: dependent.inputs },
             dependencies: [record.urn],
             propertyDependencies: { policy: [], region: null },
           },
-          replica,
         ],
         pending_operations: [],
       },
@@ -148,6 +170,16 @@ describe("the deployment after it", () => {
     expect(changed.map(short).filter((what) => what.startsWith("random.RandomPassword"))).toEqual([]);
   });
 
+  test("keeps the replica's topics, whose addresses have confirmed, and tells no others", () => {
+    const topics = changed.filter(({ type }) => type.startsWith("aws:sns/"));
+    expect(topics.map(short)).toEqual([]);
+    const topicsOf = (of: readonly Entry[]) => of.filter(({ type }) => type === "aws:sns/topic:Topic");
+    expect(topicsOf(after).map(({ name }) => name)).toEqual([
+      "authensor-prod-replica-page",
+      "authensor-prod-replica-ticket",
+    ]);
+  });
+
   test("makes the pods, their alarms and their secrets where the replica is", () => {
     const made = changed.filter(({ change }) => change === "made");
     const all = made.map(({ what }) => what);
@@ -160,28 +192,47 @@ describe("the deployment after it", () => {
   });
 });
 
+const promotedIn = (of: readonly Entry[]) =>
+  (of.find(({ name }) => name === "decided-once")!.outputs["output"] as { promoted: { host: string } }).promoted;
+
 describe("what lets anything be sealed", () => {
   const job = (entries: readonly Entry[], name: string) =>
     entries.find((entry) => entry.type === "kubernetes:batch/v1:Job" && entry.name === `authensor-prod-${name}`)!;
 
-  test("waits until the promoted server was compared with the bucket, which waits for the migrations", () => {
+  test("is the promotion, and that waits until the replica was compared with the bucket", () => {
     const order = [
-      "batch.Job migrate",
       "batch.Job missing",
+      "rds.Instance replica",
+      "batch.Job migrate",
       "apps.Deployment pgbouncer",
       "apps.Deployment control-plane",
     ];
-    const made = changed.map(({ what }) => what).filter((what) => order.includes(what));
-    expect(made).toEqual(order);
+    const steps = changed.map(({ what }) => what).filter((what) => order.includes(what));
+    expect(steps).toEqual(order);
     expect(before.map(({ name }) => name)).not.toContain("authensor-prod-missing");
   });
 
-  test("goes on without what is missing only where that was accepted", async () => {
-    const accepting = { ...prepared, [key("failedOver")]: "true", [key("acceptMissing")]: "true" };
+  test("reaches the replica before that: its address was noted, and it admits the cluster beside it all along", () => {
+    const url = after.find(({ name }) => name === "authensor-prod-missing-database")!;
+    const { host } = promotedIn(stays);
+    expect(JSON.stringify(url.inputs)).toContain(`@${host}:5432/authensor?sslmode=verify-full`);
+    const rules = (of: readonly Entry[]) =>
+      of
+        .filter(({ type, name }) => type.endsWith(":SecurityGroupIngressRule") && name.includes("-replica-"))
+        .map(({ inputs }) => String(inputs["cidrIpv4"]));
+    expect(rules(after).length).toBeGreaterThan(0);
+    expect(rules(before)).toEqual(expect.arrayContaining(rules(after)));
+    const touched = changed.filter(({ what, change }) => /IngressRule replica-/.test(what) && change !== "removed");
+    expect(touched).toEqual([]);
+  });
+
+  test("goes on without what is missing only where just that was accepted", async () => {
+    const digest = "missing-3f2a91bc04de";
+    const accepting = { ...prepared, [key("failedOver")]: "true", [key("acceptMissing")]: digest };
     const { entries } = await deploy(accepting, stays);
     const argsIn = (of: readonly Entry[]) => JSON.stringify(job(of, "missing").inputs).match(/"args":\[.*?\]/)?.[0];
-    expect(argsIn(after)).toBe('"args":[]');
-    expect(argsIn(entries)).toBe('"args":["--accept"]');
+    expect(argsIn(after)).toBe('"args":["--max-lag","60"]');
+    expect(argsIn(entries)).toBe(`"args":["--max-lag","60","--accept","${digest}"]`);
   });
 
   test("takes nobody else's bucket for that of another account", async () => {
@@ -359,5 +410,13 @@ describe("the record of what was decided once", () => {
   ])("%j takes a primary in %s with a failover from %s", (first, primaryRegion, lostRegion) => {
     const now = { environment: "prod", primaryRegion } as DecidedOnce;
     expect(changedSince(first, now, lostRegion)).toEqual([]);
+  });
+
+  test("refuses another cluster's VPC and another key after the failover, as it did before", () => {
+    const first = { ...once, vpcId: "vpc-west", primaryKmsKeyArn: "" };
+    const other = { primaryRegion: west, vpcId: "vpc-elsewhere", primaryKmsKeyArn: "arn:other" } as DecidedOnce;
+    const lines = changedSince(first, other, lost).join("\n");
+    expect(lines).toContain("leads to a cluster in vpc-elsewhere, but this stack's primary is in vpc-west");
+    expect(lines).toContain("primaryKmsKeyArn is arn:other, but this stack was made without it");
   });
 });

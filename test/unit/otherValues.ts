@@ -49,8 +49,9 @@ export const otherValues: Readonly<Record<string, Record<string, string>>> = {
   replicaEksClusterName: { replicaEksClusterName: "platform-west", replicaZones: "" },
   replicaVpcConnected: { replicaVpcConnected: "true", replicaEksClusterName: "platform-west", replicaZones: "" },
   failedOver: { failedOver: "true", replicaEksClusterName: "platform-west", replicaZones: "" },
+  ...alone("failoverLagSeconds", "300"),
   acceptMissing: {
-    acceptMissing: "true",
+    acceptMissing: "missing-3f2a91bc04de",
     failedOver: "true",
     replicaEksClusterName: "platform-west",
     replicaZones: "",

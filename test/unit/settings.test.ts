@@ -78,7 +78,8 @@ describe("defaults", () => {
         zones: undefined,
         instanceClass: "db.t4g.medium",
         promoted: false,
-        acceptMissing: false,
+        failoverLagSeconds: 60,
+        acceptMissing: undefined,
       },
       backup: {
         copies: true,
@@ -544,7 +545,7 @@ describe("what only shows in combination", () => {
     ],
     [
       "what the next failover loses, accepted before it",
-      { acceptMissing: "true" },
+      { acceptMissing: "missing-3f2a91bc04de" },
       "acceptMissing",
       /^must not be set while failedOver is false/,
     ],

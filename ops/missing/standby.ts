@@ -1,0 +1,51 @@
+/** The replica itself, before it is promoted: whether it shows all that it has, and whether its primary still lives. */
+import { setTimeout as sleep } from "node:timers/promises";
+import type pg from "pg";
+
+/** Nothing on a server that is no standby. A sentence each, the same however often it is asked. */
+export async function standbyProblems(client: pg.Client, signal: AbortSignal): Promise<string[]> {
+  const problems: string[] = [];
+  if (!(await replaysAll(client, signal)))
+    problems.push(
+      `the replica does not replay what it has received (waited ${patienceMs / 1000} s): what it has cannot be told`,
+    );
+  if (await primaryLives(client, signal))
+    problems.push(
+      "the primary lives: it goes on writing its heartbeat into the replica, and what it accepts after the promotion would be lost; fence it first",
+    );
+  return problems;
+}
+
+const patienceMs = 60_000;
+
+/** The promotion replays all that was received: before that much was replayed, more would seem to be missing than is. */
+async function replaysAll(client: pg.Client, signal: AbortSignal): Promise<boolean> {
+  const received = await one<string | null>(
+    client,
+    "select case when pg_is_in_recovery() then pg_last_wal_receive_lsn() end::text",
+  );
+  for (const until = Date.now() + patienceMs; ; await sleep(200, undefined, { signal })) {
+    if (await one<boolean>(client, "select coalesce(pg_last_wal_replay_lsn() >= $1::pg_lsn, true)", [received]))
+      return true;
+    if (Date.now() > until) return false;
+  }
+}
+
+/** The monitor writes each second. */
+const beatMs = 3000;
+
+/** Whether there is something newer after a while, where the last is as new as a living primary's. */
+async function primaryLives(client: pg.Client, signal: AbortSignal): Promise<boolean> {
+  const beat =
+    "select at::text from audit.heartbeat where pg_is_in_recovery() and clock_timestamp() - at < $1::interval";
+  const recent = [`${beatMs} ms`];
+  const last = await one<string | undefined>(client, beat, recent);
+  if (last === undefined) return false;
+  await sleep(beatMs, undefined, { signal });
+  return ![undefined, last].includes(await one<string | undefined>(client, beat, recent));
+}
+
+async function one<T>(client: pg.Client, sql: string, values: unknown[] = []): Promise<T> {
+  const { rows } = await client.query<{ [column: string]: T }>({ text: sql, values });
+  return Object.values(rows[0] ?? {})[0] as T;
+}
