@@ -118,6 +118,7 @@ async function program() {
     {
       ...settings.database,
       ...connected,
+      fenced: settings.replica.fencedRegion === regions.primary,
       servers: database,
       connections: urls,
       bundles,

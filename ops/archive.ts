@@ -9,6 +9,8 @@ import { assertReplayed } from "./archive/position";
 import { reportArchive, toldManifest } from "./archive/report";
 import { archive, type Outcome } from "./archive/run";
 import { databaseUrl, readableUrl, withConnection } from "./database";
+import { assertNotLeftBehind } from "./archive/leftBehind";
+import { readServer } from "./verify/server";
 import { dumps } from "./dump/manifest";
 import { reportDump, toldDump } from "./dump/report";
 import { dump, type Dumped } from "./dump/run";
@@ -80,7 +82,9 @@ async function run(options: Options, { log, signal }: Context): Promise<void> {
       dump: await toldDump(client),
     }));
     await assertLocks(bucket);
-    const stored = (await newestManifest(bucket))?.manifest.archive.lsn;
+    const newest = (await newestManifest(bucket))?.manifest;
+    assertNotLeftBehind(await onPrimary(readServer), newest);
+    const stored = newest?.archive.lsn;
     // Spares the primary where there is a replica that shows what is in the bucket already.
     url = await readableUrl(from.applicationName, signal, (client) => assertReplayed(client, stored));
     outcome = await withConnection({ ...from, url }, (client) =>

@@ -4,6 +4,7 @@ import { databaseUrl, withConnection } from "./database";
 import { readExpectations } from "./expectations";
 import { readMigrations } from "./migrate/files";
 import { pendingMigrations, readLedger } from "./migrate/ledger";
+import { awaitReplica, fence } from "./migrate/fence";
 import { readPasswords, setPasswords } from "./migrate/passwords";
 import { checkServer, type CheckOptions } from "./migrate/settle";
 import { deploy } from "./migrate/up";
@@ -22,6 +23,8 @@ Environment:
   LOCK_WAIT_SECONDS      how long to wait for another run (default 300)
   LOCK_TIMEOUT_MS        how long one attempt may wait for a table in use (default 1000)
   LOCK_PATIENCE_SECONDS  how long to go on trying to get it (default 120)
+  REPLICA_URL_FILE       for fence: a file with a URL of the replica (or REPLICA_URL); without it no replica is waited for
+  FENCE_WAIT_SECONDS     how long the replica may take to have all (default 300)
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or settings.`;
 
@@ -76,6 +79,18 @@ async function dryRun({ log, signal }: Context): Promise<void> {
   });
 }
 
+async function close({ log, signal }: Context): Promise<void> {
+  const { REPLICA_URL, REPLICA_URL_FILE } = process.env;
+  const applicationName = "authensor-migrate (fence)";
+  const settings = { log, signal, waitSeconds: integerSetting("FENCE_WAIT_SECONDS", 300) };
+  await withConnection({ applicationName, signal }, async (primary) => {
+    await fence(primary, log, signal);
+    if (!REPLICA_URL && !REPLICA_URL_FILE) return;
+    const url = databaseUrl({ DATABASE_URL: REPLICA_URL, DATABASE_URL_FILE: REPLICA_URL_FILE });
+    await withConnection({ url, applicationName, signal }, (replica) => awaitReplica(primary, replica, settings));
+  });
+}
+
 async function status({ log, signal }: Context): Promise<void> {
   const migrations = readMigrations(dir());
   await withConnection({ applicationName: "authensor-migrate (status)", signal }, async (client) => {
@@ -95,6 +110,10 @@ void runProgram("migrate", "Brings the database to this version and checks it.",
     .description("apply what is pending, repair roles, make partitions, check the server, set passwords")
     .option("--dry-run", "say what would be applied, change nothing")
     .action((options: Options) => up(options, context));
+  command
+    .command("fence")
+    .description("close the primary to whoever writes, and wait until the replica has all; up opens it again")
+    .action(() => close(context));
   command
     .command("status")
     .description("list what is applied and what is pending")

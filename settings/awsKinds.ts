@@ -2,6 +2,8 @@
 import { instanceCapacity, knownFamilies } from "../components/aws/instanceClass";
 import { type About, checked, list } from "./kinds";
 
+export const regionPattern = /^[a-z]{2}(-[a-z]+)+-\d$/;
+
 export const instanceClass = (key: string, about: Pick<About, "description">) =>
   checked(key, (value) => instanceCapacity(value) !== undefined, {
     ...about,

@@ -1,6 +1,6 @@
 import { isPrivateBlock } from "../components/network/addressBlocks";
 import { isolatedVpcDefaults } from "../components/network/isolatedVpcDefaults";
-import { eksClusterName, instanceClass, kmsKeyArn, subnets } from "./awsKinds";
+import { eksClusterName, instanceClass, kmsKeyArn, regionPattern, subnets } from "./awsKinds";
 import { checked, choice, flag, integer, optional, optionalInteger } from "./kinds";
 
 /** The running copy of the database, in a second region. */
@@ -44,6 +44,12 @@ export const replica = {
     description:
       "Whether primaryRegion is lost: the replica becomes the primary, and everything runs in replicaRegion, on replicaEksClusterName. Only after `forget-region`; false again only with the settings that name the primary's new place: docs/failover.md",
     default: "false",
+  }),
+  fencedRegion: optional("fencedRegion", regionPattern, {
+    description:
+      "Region whose primary accepts nothing any more, before a planned switchover: the deployment closes it to whoever writes, and waits until the replica has every receipt. Not set: the primary is open again. Without effect once the primary is in another region: docs/failover.md",
+    rule: "a region, such as that of the primary",
+    example: "eu-central-1",
   }),
   failoverLagSeconds: integer("failoverLagSeconds", 0, 86_400, {
     description:

@@ -1,8 +1,6 @@
 import { z } from "zod";
-import { eksClusterName, kmsKeyArn } from "./awsKinds";
+import { eksClusterName, kmsKeyArn, regionPattern } from "./awsKinds";
 import { map, optional, text } from "./kinds";
-
-const regionPattern = /^[a-z]{2}(-[a-z]+)+-\d$/;
 
 const givenKey = (role: string, region: string, what: string) =>
   optional(`${role}KmsKeyArn`, kmsKeyArn, {

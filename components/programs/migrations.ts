@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { awaitedJob } from "./awaitedJob";
 import { type CreatedRoleKey, createdRoleKeys, type Generations } from "../database/credentials";
 import { expectationsEnv, expectationsFile, expectationsPath } from "./expectationsPath";
+import type { DatabaseConnection } from "./databaseConnection";
 import { opsProgram, type OpsProgramArgs } from "./opsProgram";
 import { sqlPath } from "./sqlPath";
 
@@ -40,6 +41,11 @@ export interface MigrationsArgs extends Pick<
   expectations: Expectations;
   /** How long RDS may take to apply dynamic parameters before a difference fails the deployment. */
   parameterWaitMinutes: number;
+  /**
+   * Where given, the primary is closed to whoever writes, and the replica, as the verifier, waited for until it has all: a switchover comes
+   * next, or this is taken away, and the primary open again. Default: it is open.
+   */
+  fenced?: { replica: DatabaseConnection | undefined } | undefined;
 }
 
 /**
@@ -91,7 +97,8 @@ export class Migrations extends pulumi.ComponentResource {
       {
         ...args,
         command: "migrate",
-        args: ["up"],
+        args: [args.fenced ? "fence" : "up"],
+        databases: { REPLICA: args.fenced?.replica },
         env: {
           MIGRATIONS_DIR: sqlPath,
           ROLE_PASSWORDS_DIR: passwordsPath,

@@ -9,18 +9,20 @@ import { Reboots, type RebootsArgs } from "./reboots";
 
 export interface SchemaArgs
   extends
-    Omit<MigrationsArgs, "database" | "bundle" | "credentials" | "expectations" | "parameterWaitMinutes">,
+    Omit<MigrationsArgs, "database" | "bundle" | "credentials" | "expectations" | "parameterWaitMinutes" | "fenced">,
     Omit<RebootsArgs, "primary" | "replica" | "bundle" | "postgresVersion"> {
   /** The servers, as `Database` has them. */
   servers: { primary: WritingServer; replica: Replica | undefined; secrets: DatabaseSecrets };
   /** The owner's way to them, from `Connections.urls`. */
-  connections: Pick<DatabaseConnections, "owner" | "ownerReplica">;
+  connections: Pick<DatabaseConnections, "owner" | "ownerReplica" | "verifierReplica">;
   /** The programs' texts. */
   bundles: Readonly<Record<"reboot" | "migrate", string>>;
   /** What the database is told of the deployment; of what is left out, 3 months ahead and no limits of connections. */
   expectations: Partial<Omit<Expectations, "parameters">> & Pick<Expectations, "programs">;
   /** Whether the servers are rebooted where changed parameters wait for it. Default: false. */
   rebootForParameters?: boolean;
+  /** Whether the primary is closed to whoever writes, before a switchover. Default: false. */
+  fenced?: boolean;
   /** How long RDS may take to apply dynamic parameters before a difference fails the deployment. Default: 10. */
   parameterWaitMinutes?: number;
 }
@@ -59,6 +61,7 @@ export class Schema extends pulumi.ComponentResource {
         ...shared,
         parameterWaitMinutes: args.parameterWaitMinutes ?? schemaDefaults.parameterWaitMinutes,
         database: connections.owner,
+        fenced: args.fenced ? { replica: connections.verifierReplica } : undefined,
         bundle: bundles.migrate,
         credentials: secrets.credentials,
         expectations: { ...schemaDefaults.expectations, ...expectations, parameters: primary.expectedSettings },

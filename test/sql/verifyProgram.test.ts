@@ -1,15 +1,14 @@
-import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { freePort } from "../../cloud/host/ports";
 import { assertNotBehind } from "../../ops/archive/position";
 import { roles } from "../../ops/roles";
 import { startPostgres, superuser, type TestDatabase, type TestPostgres } from "../postgres";
 import { insertReceipts, newReceipt } from "../receipts";
+import { startStandby } from "../standby";
 import { runOps } from "./programs";
 
 let server: TestPostgres;
@@ -169,29 +168,10 @@ describe("ops/anchor and ops/verify", () => {
 });
 
 it("verifies on a standby, where nothing can be written, as of what it has replayed; on the primary where that is old", async () => {
-  const user =
-    process.getuid?.() === 0
-      ? { uid: Number(execFileSync("id", ["-u", superuser])), gid: Number(execFileSync("id", ["-g", superuser])) }
-      : {};
-  const data = join(server.dir, "standby");
-  const run = (program: string, ...args: string[]) =>
-    execFileSync(join(server.bin, program), args, { ...user, cwd: server.dir, stdio: "ignore" });
-  run("pg_basebackup", "-D", data, "-R", "-c", "fast", "-d", server.url(superuser));
-  const port = await freePort();
-  run(
-    "pg_ctl",
-    "-D",
-    data,
-    "-w",
-    "-l",
-    join(server.dir, "standby.log"),
-    "-o",
-    `-p ${port} -c unix_socket_directories=''`,
-    "start",
-  );
+  const copy = await startStandby(server);
   try {
     await insertReceipts(app, [newReceipt({ actor_id: "agent-0" })]);
-    const url = database.url(roles.auditor).replace(`:${server.port}/`, `:${port}/`);
+    const url = copy.url(database.url(roles.auditor));
     const standby = new pg.Client({ connectionString: url });
     await standby.connect();
     for (let n = 0; n < 200; n++, await sleep(50)) {
@@ -204,11 +184,7 @@ it("verifies on a standby, where nothing can be written, as of what it has repla
     expect(code).toBe(0);
 
     // One that has stopped: what it shows stays whole for ever. It is read only where there is no other.
-    const as = (role: string) => new pg.Client({ connectionString: url.replace(roles.auditor, role) });
-    const admin = as(superuser);
-    await admin.connect();
-    await admin.query("select pg_wal_replay_pause()");
-    await admin.end();
+    await copy.query("select pg_wal_replay_pause()");
     await sleep(2000);
     const env = { DATABASE_URL: database.url(roles.auditor), REPLICA_URL: url, REPLICA_MAX_AGE_SECONDS: "1" };
     const other = await runOps("verify", ["--record", "whole"], env);
@@ -226,6 +202,6 @@ it("verifies on a standby, where nothing can be written, as of what it has repla
     vi.unstubAllEnvs();
     await behind.end();
   } finally {
-    run("pg_ctl", "-D", data, "-m", "immediate", "stop");
+    copy.stop();
   }
 });

@@ -195,6 +195,29 @@ describe("the deployment after it", () => {
 const promotedIn = (of: readonly Entry[]) =>
   (of.find(({ name }) => name === "decided-once")!.outputs["output"] as { promoted: { host: string } }).promoted;
 
+describe("a planned switchover", () => {
+  const argsOf = (of: readonly Entry[], name: string) =>
+    JSON.stringify(of.find((entry) => entry.type.endsWith(":Job") && entry.name.endsWith(name))!.inputs).match(
+      /"args":\[.*?\]/,
+    )?.[0];
+  const fenced = { ...prepared, [key("fencedRegion")]: lost };
+
+  test("closes the primary by the Job that has it open otherwise, and touches nothing else", async () => {
+    const { entries, changed: steps } = await deploy(fenced, before);
+    expect(argsOf(before, "-migrate")).toBe('"args":["up"]');
+    expect(argsOf(entries, "-migrate")).toBe('"args":["fence"]');
+    expect(steps.map(({ what }) => what).sort()).toEqual([
+      "batch.Job migrate",
+      "networking.k8s.io.NetworkPolicy migrate",
+    ]);
+  });
+
+  test("leaves the promoted server open: it is in another region than the one that is fenced", async () => {
+    const { entries } = await deploy({ ...fenced, [key("failedOver")]: "true" }, stays);
+    expect(argsOf(entries, "-migrate")).toBe('"args":["up"]');
+  });
+});
+
 describe("what lets anything be sealed", () => {
   const job = (entries: readonly Entry[], name: string) =>
     entries.find((entry) => entry.type === "kubernetes:batch/v1:Job" && entry.name === `authensor-prod-${name}`)!;

@@ -49,6 +49,7 @@ export const otherValues: Readonly<Record<string, Record<string, string>>> = {
   replicaEksClusterName: { replicaEksClusterName: "platform-west", replicaZones: "" },
   replicaVpcConnected: { replicaVpcConnected: "true", replicaEksClusterName: "platform-west", replicaZones: "" },
   failedOver: { failedOver: "true", replicaEksClusterName: "platform-west", replicaZones: "" },
+  ...alone("fencedRegion", "eu-central-1"),
   ...alone("failoverLagSeconds", "300"),
   acceptMissing: {
     acceptMissing: "missing-3f2a91bc04de",

@@ -78,6 +78,7 @@ describe("defaults", () => {
         zones: undefined,
         instanceClass: "db.t4g.medium",
         promoted: false,
+        fencedRegion: undefined,
         failoverLagSeconds: 60,
         acceptMissing: undefined,
       },

@@ -1,0 +1,149 @@
+/** ops/migrate fence: a primary that is closed while agents write, and the replica that has everything then. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import pg from "pg";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Bucket } from "../../ops/archive/bucket";
+import { archive } from "../../ops/archive/run";
+import { silentLog } from "../../ops/log";
+import { compare } from "../../ops/missing/compare";
+import { roles, secondLogin } from "../../ops/roles";
+import { migrationsDir, startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
+import { newReceipt, storeReceipts } from "../receipts";
+import { lockedBucket, makeBucket, testS3, type TestS3 } from "../s3";
+import { startStandby, type TestStandby } from "../standby";
+import { runOps } from "./programs";
+
+let server: TestPostgres;
+let s3: TestS3;
+let database: TestDatabase;
+let standby: TestStandby;
+let replicaUrl: string;
+beforeAll(async () => {
+  [server, s3] = await Promise.all([startPostgres(), testS3({})]);
+  database = await server.createDatabase({ migrated: true });
+  writeFileSync(join(server.dir, "expectations.json"), JSON.stringify({ ssl: false }));
+  standby = await startStandby(server);
+  replicaUrl = standby.url(database.url(roles.verifier));
+});
+afterAll(async () => {
+  standby.stop();
+  await Promise.all([server.stop(), s3.close()]);
+});
+
+const migrate = (args: string[], env: Record<string, string> = {}) =>
+  runOps("migrate", args, {
+    ...{ DATABASE_URL: database.ownerUrl, MIGRATIONS_DIR: migrationsDir },
+    ...{ EXPECTATIONS_FILE: join(server.dir, "expectations.json"), ...env },
+  });
+const fence = (env: Record<string, string> = {}) => migrate(["fence"], { REPLICA_URL: replicaUrl, ...env });
+
+const on = async <T>(url: string, work: (client: pg.Client) => Promise<T>) => {
+  const client = new pg.Client({ connectionString: url });
+  client.on("error", () => undefined);
+  await client.connect();
+  return work(client).finally(() => client.end());
+};
+const one = (agent: string) => newReceipt({ actor_id: agent, decision_outcome: "allow" });
+const store = (agent: string) => on(database.url(roles.app), (client) => storeReceipts(client, [one(agent)]));
+
+/** Writes until it is refused; returns what was acknowledged. */
+async function agent(name: string): Promise<string[]> {
+  const acknowledged: string[] = [];
+  for (;;)
+    try {
+      await on(database.url(roles.app), async (client) => {
+        for (;;) acknowledged.push(...(await storeReceipts(client, [one(name)])).map(({ id }) => String(id)));
+      });
+    } catch (error) {
+      if (/not permitted to log in/.test((error as Error).message)) return acknowledged;
+    }
+}
+
+describe("a fence", () => {
+  it("that comes while agents write loses no receipt that was acknowledged: the replica has each once it says so", async () => {
+    const agents = Promise.all(["a", "b", "c", "d"].map(agent));
+    await sleep(300);
+    const { code, stdout, stderr } = await fence();
+    const acknowledged = (await agents).flat();
+    expect(code, stdout + stderr).toBe(0);
+    expect(acknowledged.length).toBeGreaterThan(10);
+    const there = await on(replicaUrl, (client) =>
+      client.query<{ n: number }>("select count(*)::int as n from public.receipts where id = any ($1)", [acknowledged]),
+    );
+    expect(there.rows[0]!.n).toBe(acknowledged.length);
+    expect(stdout).toContain("the replica has every receipt");
+  });
+
+  it.each([roles.app, roles.telemetry, roles.monitor, roles.maintenance].flatMap((role) => [role, secondLogin(role)]))(
+    "lets %s in no more",
+    async (login) => {
+      await expect(on(database.url(login), () => Promise.resolve())).rejects.toThrow("not permitted to log in");
+    },
+  );
+
+  it("lets the archiver and the verifier go on", async () => {
+    for (const role of [roles.archiver, roles.verifier]) await on(database.url(role), () => Promise.resolve());
+  });
+
+  it("changes nothing the second time, and ends the same way", async () => {
+    expect((await fence()).code).toBe(0);
+  });
+
+  it("is opened by the migrations, whatever else they have to do", async () => {
+    const { code, stderr } = await migrate(["up"]);
+    expect(code, stderr).toBe(0);
+    await store("a");
+  });
+
+  it("stays, and says so, where the replica has not all in time; and goes on waiting when it is asked again", async () => {
+    await standby.query("select pg_wal_replay_pause()");
+    await store("late");
+    const { code, stderr } = await fence({ FENCE_WAIT_SECONDS: "1" });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/the replica has not replayed up to \S+ within 1 s/);
+    expect(stderr).toContain("The primary stays fenced, and nothing is lost.");
+    await expect(store("late")).rejects.toThrow("not permitted to log in");
+    await standby.query("select pg_wal_replay_resume()");
+    expect((await fence()).code).toBe(0);
+  });
+});
+
+describe("the comparison before a promotion", () => {
+  const compared = (bucket: Bucket) => on(replicaUrl, (client) => compare(client, bucket, 60));
+  let bucket: Bucket;
+  beforeAll(async () => {
+    await migrate(["up"]);
+    makeBucket(s3.root, "backups", lockedBucket);
+    bucket = new Bucket(s3.client({ forcePathStyle: true }), "backups", new AbortController().signal);
+    await on(database.url(roles.archiver), (client) =>
+      archive({ client, bucket, environment: "test", told: 0, log: silentLog, mostRows: 1000 }),
+    );
+  });
+
+  it("refuses while the primary lives, and no longer once it is fenced", async () => {
+    let beating = true;
+    const heart = on(database.url(roles.monitor), async (client) => {
+      for (; beating; await sleep(200)) await client.query("update audit.heartbeat set at = default");
+    });
+    await sleep(500);
+    const { problems } = await compared(bucket);
+    beating = false;
+    await heart;
+    expect(problems).toEqual([expect.stringMatching(/^the primary lives: .* fence it first$/)]);
+    expect((await fence()).code).toBe(0);
+    expect(await compared(bucket)).toMatchObject({ problems: [], lacking: { receipts: 0 } });
+  });
+
+  it("waits for what the replica has received and not yet replayed: that is not missing", async () => {
+    await migrate(["up"]);
+    await standby.query("select pg_wal_replay_pause()");
+    await store("a");
+    await on(database.url(roles.archiver), (client) =>
+      archive({ client, bucket, environment: "test", told: 1, log: silentLog, mostRows: 1000 }),
+    );
+    setTimeout(() => void standby.query("select pg_wal_replay_resume()"), 1500);
+    expect(await compared(bucket)).toMatchObject({ problems: [], lacking: { receipts: 0 } });
+  });
+});
