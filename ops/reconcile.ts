@@ -9,7 +9,7 @@ import { bringIn, type BroughtIn } from "./reconcile/bringIn";
 import { sortByIds } from "./reconcile/compareIds";
 import { branchesInBucket } from "./reconcile/fromBucket";
 import { branchesOnServer } from "./reconcile/fromServer";
-import { lostOf, type LostChange, type LostReceipt } from "./reconcile/lost";
+import { lostOf, sayReceipt, type LostChange } from "./reconcile/lost";
 import { recoveredAgent } from "./reconcile/recovered";
 import { named } from "./verify/findings";
 
@@ -23,6 +23,9 @@ Environment:
 
 Exit codes: 0 none is missing, or all were brought in; 1 some are missing, or cannot be brought in, or something failed; 2 wrong usage or
 settings; 3 all receipts are here, and not all else is.`;
+
+/** A name means what PostgreSQL made, whatever else was made there. */
+const ownNames = "set search_path = pg_catalog, pg_temp";
 
 interface Options {
   bringIn?: true;
@@ -49,7 +52,11 @@ async function findBranches(client: pg.Client, { agent }: Options, { signal }: C
   if (hasOld) {
     const url = databaseUrl({ DATABASE_URL: OLD_DATABASE_URL, DATABASE_URL_FILE: OLD_DATABASE_URL_FILE });
     const connection = { url, applicationName: "authensor-reconcile", signal };
-    found.branches.push(...(await withConnection(connection, (old) => branchesOnServer(client, old, agent))));
+    const onServer = await withConnection(connection, async (old) => {
+      await old.query(ownNames);
+      return branchesOnServer(client, old, agent);
+    });
+    found.branches.push(...onServer);
   }
   return found;
 }
@@ -59,6 +66,7 @@ async function reconcile(options: Options, context: Context): Promise<void> {
   const connection = { url: databaseUrl(), applicationName: "authensor-reconcile", signal };
   await withConnection(connection, async (client) => {
     await refusePooler(client);
+    await client.query(ownNames);
     const { branches, doubts } = await findBranches(client, options, context);
     const { receipts, changes, problems } = lostOf(branches);
     const others = changes.map(sayChange);
@@ -106,9 +114,6 @@ function conclude(
     );
   log.info("this database has every receipt that was found of another timeline", counts);
 }
-
-const sayReceipt = ({ id, agent, seq, sealedAt, changes }: LostReceipt): string =>
-  `${id}: place ${seq} of ${named(agent)}, ${sealedAt}Z${changes.length === 0 ? "" : `, changed ${changes.length === 1 ? "once" : `${changes.length} times`} since`}`;
 
 const sayChange = ({ receipt, agent, seq, changedAt, before, after, from }: LostChange): string => {
   const status = (columns: string) => (JSON.parse(columns) as { status?: string }).status;

@@ -14,6 +14,7 @@ import { readAcknowledgements } from "./verify/acknowledgements";
 import { verifyArchive, type Archived } from "./verify/archived";
 import { newestMoment, RestoredTrail, type UpTo } from "./verify/restored";
 import { archiveBounds } from "./verify/fromArchive";
+import { leftBehind, lostReceipts } from "./verify/lostReceipts";
 import { count, type Options, read } from "./verify/options";
 import { record, recordFailure } from "./verify/record";
 import { failure, type Report, summary } from "./verify/report";
@@ -77,8 +78,9 @@ async function verified(
   const expected = process.env["EXPECTATIONS_FILE"];
   const acknowledged = options.acknowledged ?? process.env["ACKNOWLEDGED_FILE"];
   const bounds = lastDays === undefined ? undefined : await archiveBounds(backupBucket(signal), lastDays);
-  return verify({
-    url: await verifiableUrl(signal, (archived ?? bounds)?.lsn),
+  const url = await verifiableUrl(signal, (archived ?? bounds)?.lsn);
+  const report = await verify({
+    url,
     signal,
     since: since ?? (bounds ? undefined : lastDays),
     until,
@@ -100,6 +102,9 @@ async function verified(
     allowEmpty: options.allowEmpty ?? false,
     onProgress: progress(),
   });
+  if (!archived || !leftBehind(report)) return report;
+  const connection = { url, applicationName: "authensor-verify", signal };
+  return { ...report, lost: await withConnection(connection, (client) => lostReceipts(client, backupBucket(signal))) };
 }
 
 const backupBucket = (signal: AbortSignal) =>

@@ -49,7 +49,7 @@ export const lineOf: Readonly<Record<ArchivedName, string>> = {
 const year2000 = Date.UTC(2000, 0);
 
 /** Microseconds since 2000 as PostgreSQL sends a timestamptz; throws at what is no time of the years 1 to 9999. */
-function timestamp(text: unknown): Buffer {
+export function timestamp(text: unknown): Buffer {
   const parts = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?$/.exec(String(text));
   const milliseconds = Date.parse(`${parts?.[1]}Z`) - year2000;
   const fraction = Number((parts?.[2] ?? "").padEnd(6, "0"));

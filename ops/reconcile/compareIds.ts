@@ -26,7 +26,8 @@ interface Here {
 const idsAtOnce = 1000;
 
 export async function sortByIds(client: pg.Client, lost: readonly LostReceipt[]): Promise<Sorted> {
-  const sorted: Sorted = { missing: [], recovered: [], sentAgain: [], conflicts: [] };
+  const missing = new Map<string, LostReceipt>();
+  const sorted: Omit<Sorted, "missing"> = { recovered: [], sentAgain: [], conflicts: [] };
   for (let i = 0; i < lost.length; i += idsAtOnce) {
     const some = lost.slice(i, i + idsAtOnce);
     const { rows } = await client.query<Here>(
@@ -36,16 +37,26 @@ export async function sortByIds(client: pg.Client, lost: readonly LostReceipt[])
     );
     const here = new Map<string, Here[]>();
     for (const row of rows) here.set(row.id, [...(here.get(row.id) ?? []), row]);
-    for (const receipt of some) sort(sorted, receipt, here.get(receipt.id) ?? []);
+    for (const receipt of some) sort(sorted, missing, receipt, here.get(receipt.id) ?? []);
   }
-  return sorted;
+  return { ...sorted, missing: [...missing.values()] };
 }
 
-function sort(sorted: Sorted, receipt: LostReceipt, here: readonly Here[]): void {
+function sort(
+  sorted: Omit<Sorted, "missing">,
+  missing: Map<string, LostReceipt>,
+  receipt: LostReceipt,
+  here: readonly Here[],
+): void {
   const { id, agent, seq, seal, from } = receipt;
   const chain = recoveredAgent(agent);
   const [first] = here;
-  if (!first) sorted.missing.push(receipt);
+  const other = missing.get(id);
+  if (other)
+    sorted.conflicts.push(
+      `${id}: place ${seq} of ${named(agent)} (${from}) has the id of another lost one, place ${other.seq} of ${named(other.agent)}`,
+    );
+  else if (!first) missing.set(id, receipt);
   else if (here.some((one) => one.agent === chain && one.original === seal)) sorted.recovered.push(receipt);
   else if (here.some((one) => one.content === receipt.content)) sorted.sentAgain.push(receipt);
   else

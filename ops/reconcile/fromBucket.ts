@@ -99,11 +99,12 @@ async function openEnds(client: pg.Client, newest: Manifest): Promise<Open[]> {
   for (const chain of chainNames)
     for (const [agent, end] of inBucket[chain]) {
       const head = here[chain].get(agent);
-      const isHead = head?.seq === end.seq && head.seal.equals(end.seal);
-      const seals =
-        isHead || (head?.seq ?? 0) < end.seq ? undefined : await sealsAt(client, { chain, agent }, [end.seq]);
-      // What has left with its month was compared when it left.
-      if (isHead || (seals && (seals.get(end.seq) ?? end.seal.toString("hex")) === end.seal.toString("hex"))) continue;
+      if (
+        head?.seq === end.seq
+          ? head.seal.equals(end.seal)
+          : head && head.seq > end.seq && (await hasPlace(client, chain, agent, end))
+      )
+        continue;
       const { seq, seal } = end;
       open.push({
         chain,
@@ -117,6 +118,17 @@ async function openEnds(client: pg.Client, newest: Manifest): Promise<Open[]> {
       });
     }
   return open;
+}
+
+/** Where the row has left with its month, it was compared when it left. */
+async function hasPlace(client: pg.Client, chain: ChainName, agent: string, { seq, seal }: Place): Promise<boolean> {
+  const here = (await sealsAt(client, { chain, agent }, [seq])).get(seq);
+  if (here !== undefined) return here === seal.toString("hex");
+  const { rows } = await client.query(
+    "select from audit.checkpoints where chain = $1 and agent = $2 and $3 between first_seq and last_seq",
+    [chain, agent, seq],
+  );
+  return rows.length > 0;
 }
 
 async function readBack(client: pg.Client, bucket: Bucket, newest: Manifest, open: readonly Open[]): Promise<void> {

@@ -1,6 +1,7 @@
 /** The receipts of branches, each with what is known to have happened to it, and the changes of receipts that both timelines have. */
 import { hash as digest } from "node:crypto";
 import { ownerOf } from "../archive/chains";
+import { named } from "../verify/findings";
 import type { Branch, BranchRow } from "./branch";
 
 export interface LostReceipt {
@@ -126,3 +127,6 @@ function changeOf({ bytes, line, from }: BranchRow): LostChange {
     from,
   };
 }
+
+export const sayReceipt = ({ id, agent, seq, sealedAt, changes }: LostReceipt): string =>
+  `${id}: place ${seq} of ${named(agent)}, ${sealedAt}Z${changes.length === 0 ? "" : `, changed ${changes.length === 1 ? "once" : `${changes.length} times`} since`}`;

@@ -6,6 +6,7 @@ import { chainKinds, chainNames, type ChainName } from "./chainKinds";
 import { named, type Finding } from "./findings";
 import type { Disagreement, Progress } from "./progress";
 import { stretchesInGaps } from "./queries";
+import { recoveredUpTo } from "./recovered";
 import type { Request } from "./request";
 import { afterPromotion, type Server } from "./server";
 import type { Snapshot } from "./snapshot";
@@ -24,7 +25,8 @@ export async function anchorFindings(
       const checkpoints = snapshot.checkpoints[name].get(agent) ?? [];
       for (const point of checkpoints) progress.compare(name, agent, point.last, point.seal);
       const beyond = [...places].filter(([seq]) => seq > last).sort(([a], [b]) => b - a)[0];
-      if (beyond) findings.push(cutOff(name, agent, last, beyond[0], beyond[1].anchor, snapshot));
+      if (beyond && !(await isRecovered(client, progress, name, agent, beyond[0], beyond[1].seal)))
+        findings.push(cutOff(name, agent, last, beyond[0], beyond[1].anchor, snapshot));
       // What was started from is followed from, by the next row or the head.
       const within = [...places.keys()].filter((seq) => seq <= last && progress.anchored[name].get(agent) !== seq);
       for (const seq of within) {
@@ -45,7 +47,7 @@ export async function anchorFindings(
     }
   }
   return [
-    ...disagreementFindings(progress, snapshot.server),
+    ...(await disagreementFindings(client, progress, snapshot.server)),
     ...progress.afterAnchors.findings(progress.disagreements),
     ...findings,
   ];
@@ -65,17 +67,35 @@ async function comparedNow(
   return rows.length > 0;
 }
 
-function disagreementFindings(progress: Progress, server: Server): Finding[] {
-  const forks = new Map<string, Disagreement>();
+/** What was left behind when a server was promoted, and has been brought in since, is told, and no finding. */
+async function isRecovered(
+  client: pg.Client,
+  progress: Progress,
+  name: ChainName,
+  agent: string,
+  seq: number,
+  seal: string,
+): Promise<boolean> {
+  const recovered = name === "receipts" ? await recoveredUpTo(client, agent, seq, seal) : undefined;
+  if (recovered !== undefined) progress.recovered.add(recovered);
+  return recovered !== undefined;
+}
+
+async function disagreementFindings(client: pg.Client, progress: Progress, server: Server): Promise<Finding[]> {
+  const forks = new Map<string, Disagreement[]>();
   const findings: Finding[] = [];
   for (const other of progress.disagreements) {
     const key = `${other.chain}\n${other.agent}`;
-    const first = forks.get(key);
     if (afterPromotion(other.anchor, server) === undefined) findings.push(rewritten(other));
-    else if (!first || other.seq < first.seq) forks.set(key, other);
+    else forks.set(key, [...(forks.get(key) ?? []), other]);
   }
-  for (const fork of forks.values()) {
-    const { chain, agent, seq, anchor, seal } = fork;
+  for (const places of forks.values()) {
+    const [first, last] = [
+      places.reduce((a, b) => (b.seq < a.seq ? b : a)),
+      places.reduce((a, b) => (b.seq > a.seq ? b : a)),
+    ];
+    const { chain, agent, seq, anchor, seal } = first;
+    if (await isRecovered(client, progress, chain, agent, last.seq, anchoredSeal(last))) continue;
     const { noun } = chainKinds[chain];
     const common = progress.agreed[chain].get(agent) ?? 0;
     const since = common > 0 ? `; both have the same up to ${noun} ${common} at least` : "";
@@ -89,6 +109,9 @@ function disagreementFindings(progress: Progress, server: Server): Finding[] {
   }
   return findings;
 }
+
+const anchoredSeal = ({ anchor, agent }: Disagreement): string =>
+  anchor.chains.find((chain) => chain.agent === agent)?.seal ?? "";
 
 const rewritten = ({ chain, agent, seq, anchor, seal }: Disagreement): Finding => ({
   kind: "rewritten",

@@ -44,6 +44,8 @@ export class Progress {
   readonly unverified = new Set<string>();
   /** Such months that are not for this run to verify: the bucket was not asked for, or has them no more by their age. */
   readonly left = new Set<string>();
+  /** What an anchor names and the chain of recovered receipts has. */
+  readonly recovered = new Set<string>();
   /** Places at which an anchor names another seal, and the highest of each chain at which one names the same. */
   readonly disagreements: Disagreement[] = [];
   readonly agreed: Record<ChainName, Map<string, number>> = ofEachChain(() => new Map());

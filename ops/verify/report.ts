@@ -25,6 +25,10 @@ export interface Report {
   verified: { receipts: number; changes: number; agents: number; checkpoints: number };
   /** Partitions that checkpoints stand for: their rows are elsewhere, and only their ends were verified. */
   archived: string[];
+  /** What anchors name, and is not in its own chain but in that of recovered receipts. */
+  recovered: string[];
+  /** Receipts of another timeline that the archive has and this database has not, by id; where it was verified too. */
+  lost?: string[];
   /** The archive in the bucket, where it was verified too. */
   archive?: Archived["report"];
   /** The earliest broken place. */
@@ -87,6 +91,7 @@ export function makeReport(
       checkpoints: snapshot?.checkpointCount ?? 0,
     },
     archived: [...(snapshot?.archived ?? [])].sort(),
+    recovered: [...progress.recovered].sort(),
     ...(archived && { archive: archived.report }),
     ...(sorted[0] ? { first: sorted[0] } : {}),
     findings: sorted.slice(0, mostFindings),
@@ -118,7 +123,13 @@ export function summary(report: Report): string {
   const inBucket = archive
     ? `, and so is the archive: ${archive.rows} rows in ${archive.manifests} segments, up to ${archive.until ?? "now"}`
     : "";
-  const forks = archive && archive.forks.length > 0 ? `; ${sayForks(archive.forks)}` : "";
+  const forked = archive && archive.forks.length > 0 ? `; ${sayForks(archive.forks)}` : "";
+  const recovered =
+    report.recovered.length === 0 ? "" : `; not in their own chain, but recovered: ${report.recovered.join("; ")}`;
+  const lost = report.lost?.length
+    ? `; ${counted(report.lost.length, "receipt")} of another timeline not here: see reconcile`
+    : "";
+  const forks = `${forked}${recovered}${lost}`;
   const accepted = report.acknowledged.length === 0 ? "" : `; ${report.acknowledged.length} acknowledged, not counted`;
   const gone = report.unverified.length === 0 ? "" : `; not verified: ${report.unverified.join("; ")}`;
   if (gone !== "") return `what could be verified is whole: ${what}${inBucket}${forks}${accepted}${gone}`;
@@ -138,8 +149,8 @@ export function failure(report: Report): Failure | undefined {
     );
   const count = report.findings.length + report.more;
   const [first, ...others] = report.findings;
-  return new Failure(
-    `${count} ${count === 1 ? "finding" : "findings"}; the first: ${first?.kind}: ${first?.message}`,
-    others.slice(0, 9).map(({ kind, message }) => `${kind}: ${message}`),
-  );
+  return new Failure(`${count} ${count === 1 ? "finding" : "findings"}; the first: ${first?.kind}: ${first?.message}`, [
+    ...others.slice(0, 9).map(({ kind, message }) => `${kind}: ${message}`),
+    ...(report.lost ?? []).map((receipt) => `not in this timeline: ${receipt}`),
+  ]);
 }

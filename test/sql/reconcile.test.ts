@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { gunzipSync, gzipSync } from "node:zlib";
 import type pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { anchorDigest, type Anchor } from "../../ops/anchorFormat";
 import { Bucket } from "../../ops/archive/bucket";
 import { sha256Of, type Manifest } from "../../ops/archive/manifest";
 import { archive } from "../../ops/archive/run";
@@ -13,6 +14,8 @@ import { branchesOnServer } from "../../ops/reconcile/fromServer";
 import { lostOf } from "../../ops/reconcile/lost";
 import { origin, originalContent, recoveredAgent, recoveredKey } from "../../ops/reconcile/recovered";
 import { roles } from "../../ops/roles";
+import { takeAnchor } from "../../ops/takeAnchor";
+import type { Report } from "../../ops/verify/report";
 import { verify } from "../../ops/verify/verification";
 import { startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
 import { newReceipt, storeReceipts, type NewReceipt, type StoredReceipt } from "../receipts";
@@ -250,15 +253,8 @@ describe("recovered receipts", () => {
 
   it("are whole for a verification, and found by a search", async () => {
     const { findings } = await verify({
-      ...{
-        url: promoted.url(roles.auditor),
-        signal,
-        anchors: [],
-        connections: 1,
-        chunk: 100,
-        allowEmpty: false,
-        acknowledgements: [],
-      },
+      ...{ url: promoted.url(roles.auditor), signal, anchors: [], connections: 1, chunk: 100 },
+      ...{ allowEmpty: false, acknowledgements: [] },
     });
     expect(findings).toEqual([]);
     const { rows } = await owner.query<{ id: string }>("select id from audit.search_receipts('recovered orders')");
@@ -275,6 +271,74 @@ describe("recovered receipts", () => {
   });
 });
 
+describe("a verification", () => {
+  const check = (database: TestDatabase, anchors: Anchor[]) =>
+    verify({
+      ...{ url: database.url(roles.auditor), signal, anchors, connections: 1, chunk: 100 },
+      ...{ allowEmpty: false, acknowledgements: [] },
+    });
+  const places = ({ findings }: Report) => findings.map(({ kind, agent, seq }) => [kind, agent, seq]);
+  /** Of the old primary, as if the replica had been promoted since. */
+  const anchorOfOld = async (): Promise<Anchor> => {
+    const anchor = await as(old, roles.auditor, takeAnchor);
+    const promoted = { ...anchor, server: { ...anchor.server, timeline: 99 }, source: "old.json" };
+    return { ...promoted, digest: anchorDigest(promoted) };
+  };
+
+  it("against the old primary's anchor finds what was cut off or has forked until it is recovered, and tells where it is then", async () => {
+    const promoted = await copy();
+    await store(promoted, { actor_id: "new" }, { actor_id: "new" });
+    const anchor = await anchorOfOld();
+    expect(places(await check(promoted, [anchor]))).toEqual(
+      expect.arrayContaining([
+        ["cut-off-tail", "a", 4],
+        ["forked", "new", 2],
+      ]) as unknown,
+    );
+    await broughtInto(promoted);
+    const report = await check(promoted, [anchor]);
+    // Changes are not brought in.
+    expect(places(report)).toEqual([["altered-history", "a", 1]]);
+    expect(report.recovered).toContain('receipts 4 to 6 of agent "a", in the chain of agent "recovered:a"');
+    expect(report.recovered).toContain('receipts 1 to 2 of agent "new", in the chain of agent "recovered:new"');
+    expect(report.recovered).toHaveLength(4);
+  });
+
+  it("believes no receipt that only says that it was recovered", async () => {
+    const promoted = await copy();
+    const anchor = await anchorOfOld();
+    const { seal } = anchor.chains.find(({ agent }) => agent === "a")!;
+    const origin = { actor: "a", seq: 6, seal, previous_seal: common.chain_seal.toString("hex"), sealed_at: "never" };
+    await store(
+      promoted,
+      ...[origin, { ...origin, sealed_at: "2026-11-29T10:00:00" }, { ...origin, seq: "x" }, null].map((made) => ({
+        actor_id: "recovered:a",
+        envelope: { [recoveredKey]: made },
+      })),
+    );
+    expect(places(await check(promoted, [anchor]))).toContainEqual(["cut-off-tail", "a", 4]);
+  });
+
+  it("with the bucket names by id what was cut off, and no more once it is recovered", async () => {
+    const promoted = await copy();
+    const archive = {
+      ...s3.environment,
+      AWS_ENDPOINT_URL_S3: s3.url,
+      BACKUP_BUCKET: bucket.name,
+      BACKUP_REGION: testRegion,
+    };
+    const verifyArchived = () =>
+      runOps("verify", ["--archived"], { ...archive, DATABASE_URL: promoted.url(roles.verifier) });
+    const before = await verifyArchived();
+    expect(before.code).toBe(1);
+    for (const { id } of Object.values(lost)) expect(before.stderr).toContain(`not in this timeline: ${id}: place `);
+    await broughtInto(promoted);
+    const after = await verifyArchived();
+    expect(after.stderr).toMatch(/1 finding; the first: altered-history: the chain of agent "a"/);
+    expect(after.stderr).not.toContain("not in this timeline");
+  });
+});
+
 describe("a run", () => {
   it("that was killed half way is gone on with by the next", async () => {
     const promoted = await copy();
@@ -284,14 +348,23 @@ describe("a run", () => {
     expect([rest.stored.length, rest.recovered.length]).toEqual([5, 3]);
   });
 
-  it("stores nothing of a transaction that another receipt with the same id was faster than", async () => {
+  it("brings in one of two lost ones that have the same id, and names the other", async () => {
     const promoted = await copy();
     const { receipts } = await lostIn(promoted);
     const doubled = [...receipts, { ...receipts[0]!, agent: "z", seal: "00" }];
-    await expect(as(promoted, roles.owner, (owner) => bringIn(owner, doubled, signal))).rejects.toThrow(
-      /already|duplicate/,
+    const { stored, conflicts } = await as(promoted, roles.owner, (owner) => bringIn(owner, doubled, signal));
+    expect(stored).toHaveLength(8);
+    expect(conflicts).toEqual([expect.stringContaining("has the id of another lost one, place 1 of no agent")]);
+  });
+
+  it("takes a receipt that somebody has removed here for a lost one", async () => {
+    const robbed = await server.createDatabase({ copyOf: old });
+    await as(robbed, "postgres", (superuser) =>
+      superuser.query(
+        `set session_replication_role = replica; delete from receipts where id = '${lost["long"]!.id}'; delete from audit.chain_heads where agent = '${long}'`,
+      ),
     );
-    expect((await broughtInto(promoted)).stored).toHaveLength(8);
+    expect(ids((await lostIn(robbed)).receipts)).toEqual([lost["long"]!.id]);
   });
 
   it("leaves a receipt alone that has the id of another one here, and one that was sent again", async () => {
