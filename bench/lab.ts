@@ -156,8 +156,8 @@ export function cpuSeconds(server: TestPostgres): number {
   try {
     return seconds([...children.flatMap((pid) => ticksOf(pid).slice(0, 2)), ...ticksOf(postmaster)]);
   } catch (error) {
-    // One has ended meanwhile: its time is the postmaster's now.
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return cpuSeconds(server);
+    // One has ended meanwhile, before its file was opened or before it was read: its time is the postmaster's now.
+    if (/^(ENOENT|ESRCH)$/.test((error as NodeJS.ErrnoException).code ?? "")) return cpuSeconds(server);
     throw error;
   }
 }
