@@ -30,6 +30,8 @@ export interface PostgresOptions {
   durable?: boolean;
   /** "scram" asks every role for its password (the owner's and the superuser's is "owner"); default "trust". */
   auth?: "trust" | "scram";
+  /** Where its directory is made. Default: wherever temporary ones are. */
+  within?: string;
   /** Server parameters, over the harness' own. */
   parameters?: Record<string, string>;
   /** PEM certificate and key: the server then speaks TLS. */
@@ -91,7 +93,7 @@ export class TestPostgres {
 
   constructor(private readonly options: PostgresOptions) {
     // What is to be durable is kept on the disk.
-    const parent = options.durable ? undefined : process.env["TEST_SERVERS_DIR"];
+    const parent = options.within ?? (options.durable ? undefined : process.env["TEST_SERVERS_DIR"]);
     this.dir = mkdtempSync(join(parent ?? tmpdir(), "pgtest-"));
     this.dataDir = join(this.dir, "data");
   }
@@ -278,6 +280,12 @@ export class TestPostgres {
   async crash(): Promise<void> {
     process.kill(this.postmaster(), "SIGKILL");
     await this.endGuard();
+  }
+
+  /** Ends it at once, if it has not ended by itself, and starts it again. */
+  async restart(): Promise<void> {
+    await this.endGuard();
+    await this.start();
   }
 
   private async endGuard(): Promise<void> {

@@ -17,6 +17,7 @@ import { roles } from "../../ops/roles";
 import { verifyArchive } from "../../ops/verify/archived";
 import { archiveBounds } from "../../ops/verify/fromArchive";
 import { verify } from "../../ops/verify/verification";
+import { withClockOff } from "../clock";
 import { madeUpReceipt } from "../madeUp";
 import { startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
 import { insertReceipts, newReceipt, storeReceipts } from "../receipts";
@@ -616,6 +617,24 @@ it("a replica that has not replayed what is in the bucket is not read", async ()
     query: (text: string) => (text.includes("pg_is_in_recovery") ? { rows: [{ at: "0/1" }] } : undefined),
   };
   await expect(run({ client: standby as never })).rejects.toThrow(/replica has replayed up to 0\/1/);
+});
+
+it.each([
+  ["half an hour", 30, []],
+  ["two hours, which nobody can tell from receipts made up for the past, and which is therefore named", 120, ["late"]],
+])("all is archived in its order after the server's clock went back by %s", async (_by, minutes, flaws) => {
+  await insertReceipts(app, [newReceipt()]);
+  const ahead = await run({ client: withClockOff(archiver, 60_000 * minutes) });
+  await insertReceipts(app, [newReceipt(), newReceipt({ actor_id: "new" })]);
+  const back = await run();
+  expect(Date.parse(back.until)).toBeLessThan(Date.parse(ahead.until));
+  expect(back).toMatchObject({ number: 2, rows: 2 });
+  expect([...new Set(back.flaws.map(({ kind }) => kind))]).toEqual(flaws);
+  expect(await run()).toMatchObject({ segments: 0, number: 2 });
+  const { manifests, lines } = await readAll();
+  expect(manifests.map(placesOf)).toEqual([["receipts agent-1 1-1"], ["receipts agent-1 2-2", "receipts new 1-1"]]);
+  expect(lines).toHaveLength(3);
+  expect(await verifyAgainst(database, manifests)).toHaveLength(back.flaws.length);
 });
 
 const demanding = (mode: string, days: number) => new Bucket(bucket.client, bucket.name, signal, { mode, days });
