@@ -2,7 +2,7 @@
 import type pg from "pg";
 import { named } from "../verify/findings";
 import type { LostReceipt } from "./lost";
-import { content, origin, recoveredAgent } from "./recovered";
+import { broughtIn, content, origin, originalContent, recoveredAgent } from "./recovered";
 
 export interface Sorted {
   /** In no chain of this database. */
@@ -20,7 +20,9 @@ interface Here {
   agent: string;
   seq: string;
   content: string;
+  /** Of one that was brought in: the seal that it had, and what it said. */
   original: string | null;
+  said: string | null;
 }
 
 const idsAtOnce = 1000;
@@ -31,7 +33,9 @@ export async function sortByIds(client: pg.Client, lost: readonly LostReceipt[])
   for (let i = 0; i < lost.length; i += idsAtOnce) {
     const some = lost.slice(i, i + idsAtOnce);
     const { rows } = await client.query<Here>(
-      `select id, coalesce(actor_id, '') as agent, chain_seq as seq, encode(${content}, 'hex') as content, ${origin} ->> 'seal' as original
+      `select id, coalesce(actor_id, '') as agent, chain_seq as seq, encode(${content}, 'hex') as content,
+              ${origin} ->> 'seal' as original,
+              case when jsonb_typeof(${origin}) = 'object' and ${broughtIn} then encode(${originalContent}, 'hex') end as said
          from public.receipts where id = any ($1::uuid[]) order by sealed_at`,
       [some.map(({ id }) => id)],
     );
@@ -57,10 +61,11 @@ function sort(
       `${id}: place ${seq} of ${named(agent)} (${from}) has the id of another lost one, place ${other.seq} of ${named(other.agent)}`,
     );
   else if (!first) missing.set(id, receipt);
-  else if (here.some((one) => one.agent === chain && one.original === seal)) sorted.recovered.push(receipt);
+  else if (here.some((one) => one.agent === chain && one.original === seal && one.said === receipt.content))
+    sorted.recovered.push(receipt);
   else if (here.some((one) => one.content === receipt.content)) sorted.sentAgain.push(receipt);
   else
     sorted.conflicts.push(
-      `${id}: place ${seq} of ${named(agent)} (${from}) says something else than the receipt with the same id here, place ${first.seq} of ${named(first.agent)}`,
+      `${id}: place ${seq} of ${named(agent)} (${from}) is not the receipt with the same id here, which says something else or was not brought in by an import: place ${first.seq} of ${named(first.agent)}`,
     );
 }

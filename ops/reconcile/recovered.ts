@@ -56,3 +56,8 @@ const contentOf = (actor: string, envelope: string): string => `sha256(convert_t
 /** SQL: what its seal covers of a receipt's columns, as docs/chain.md has it: of the row as it is, and of a recovered one as it was. */
 export const content = contentOf("actor_id", "envelope");
 export const originalContent = contentOf(`${origin} ->> 'actor'`, originalEnvelope);
+
+/** SQL: whether a row of receipts came by an import of recovered ones. Whoever stores receipts names any agent and any envelope; imports are the owner's. */
+export const broughtIn = `exists (
+  select from audit.imports i
+   where i.agent = receipts.actor_id and receipts.chain_seq between i.first_seq and i.last_seq and starts_with(i.reason, '${prefix}'))`;

@@ -6,7 +6,7 @@ import { chainKinds, chainNames, type ChainName } from "./chainKinds";
 import { named, type Finding } from "./findings";
 import type { Disagreement, Progress } from "./progress";
 import { stretchesInGaps } from "./queries";
-import { recoveredUpTo } from "./recovered";
+import { inRecovered, type AnchoredPlace } from "./recovered";
 import type { Request } from "./request";
 import { afterPromotion, type Server } from "./server";
 import type { Snapshot } from "./snapshot";
@@ -24,9 +24,9 @@ export async function anchorFindings(
       const last = progress.chains[name].get(agent)?.stretches.at(-1)?.last ?? 0;
       const checkpoints = snapshot.checkpoints[name].get(agent) ?? [];
       for (const point of checkpoints) progress.compare(name, agent, point.last, point.seal);
-      const beyond = [...places].filter(([seq]) => seq > last).sort(([a], [b]) => b - a)[0];
-      if (beyond && !(await isRecovered(client, progress, name, agent, beyond[0], beyond[1].seal)))
-        findings.push(cutOff(name, agent, last, beyond[0], beyond[1].anchor, snapshot));
+      const beyond = [...places].flatMap(([seq, { seal, anchor }]) => (seq > last ? [{ seq, seal, anchor }] : []));
+      const lost = (await notRecovered(client, progress, name, agent, beyond)).sort((a, b) => b.seq - a.seq)[0];
+      if (lost) findings.push(cutOff(name, agent, last, lost.seq, lost.anchor, snapshot));
       // What was started from is followed from, by the next row or the head.
       const within = [...places.keys()].filter((seq) => seq <= last && progress.anchored[name].get(agent) !== seq);
       for (const seq of within) {
@@ -68,17 +68,17 @@ async function comparedNow(
 }
 
 /** What was left behind when a server was promoted, and has been brought in since, is told, and no finding. */
-async function isRecovered(
+async function notRecovered<P extends AnchoredPlace>(
   client: pg.Client,
   progress: Progress,
   name: ChainName,
   agent: string,
-  seq: number,
-  seal: string,
-): Promise<boolean> {
-  const recovered = name === "receipts" ? await recoveredUpTo(client, agent, seq, seal) : undefined;
-  if (recovered !== undefined) progress.recovered.add(recovered);
-  return recovered !== undefined;
+  places: readonly P[],
+): Promise<P[]> {
+  if (name !== "receipts" || places.length === 0) return [...places];
+  const { says, others } = await inRecovered(client, agent, places);
+  for (const one of says) progress.recovered.add(one);
+  return others;
 }
 
 async function disagreementFindings(client: pg.Client, progress: Progress, server: Server): Promise<Finding[]> {
@@ -90,12 +90,11 @@ async function disagreementFindings(client: pg.Client, progress: Progress, serve
     else forks.set(key, [...(forks.get(key) ?? []), other]);
   }
   for (const places of forks.values()) {
-    const [first, last] = [
-      places.reduce((a, b) => (b.seq < a.seq ? b : a)),
-      places.reduce((a, b) => (b.seq > a.seq ? b : a)),
-    ];
-    const { chain, agent, seq, anchor, seal } = first;
-    if (await isRecovered(client, progress, chain, agent, last.seq, anchoredSeal(last))) continue;
+    const { chain, agent } = places[0]!;
+    const anchored = places.map((here) => ({ seq: here.seq, seal: anchoredSeal(here), here }));
+    const [first] = (await notRecovered(client, progress, chain, agent, anchored)).sort((a, b) => a.seq - b.seq);
+    if (!first) continue;
+    const { seq, anchor, seal } = first.here;
     const { noun } = chainKinds[chain];
     const common = progress.agreed[chain].get(agent) ?? 0;
     const since = common > 0 ? `; both have the same up to ${noun} ${common} at least` : "";

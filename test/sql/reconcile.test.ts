@@ -319,6 +319,59 @@ describe("a verification", () => {
     expect(places(await check(promoted, [anchor]))).toContainEqual(["cut-off-tail", "a", 4]);
   });
 
+  /** What the control plane can store, and what is brought in with other words than were sealed. */
+  const looksRecovered = async (into: TestDatabase, role: string, change: Partial<NewReceipt>) => {
+    const whole = await copy();
+    await broughtInto(whole);
+    const { rows } = await as(whole, roles.auditor, (client) =>
+      client.query<StoredReceipt>("select * from receipts where actor_id = 'recovered:a' order by chain_seq"),
+    );
+    const same = rows.map((row) => newReceipt({ ...row, created_at: row.created_at.toISOString(), ...change }));
+    await as(into, role, async (client) => {
+      await client.query("begin");
+      if (role === roles.owner)
+        await client.query(
+          "insert into audit.open_imports (reason, agent, first_seq) values ('recovered: by hand', 'recovered:a', 1)",
+        );
+      await storeReceipts(client, same);
+      await client.query("commit");
+    });
+  };
+
+  it.each([
+    ["without an import, as the control plane can store it", roles.app, {}],
+    ["by an import, in other words than were sealed", roles.owner, { tool_name: "another.tool" }],
+  ])("and a reconciliation believe no receipt that looks recovered: %s", async (_, role, change) => {
+    const promoted = await copy();
+    await looksRecovered(promoted, role, change);
+    expect(places(await check(promoted, [await anchorOfOld()]))).toContainEqual(["cut-off-tail", "a", 4]);
+    const { recovered, conflicts, stored } = await broughtInto(promoted);
+    expect([recovered, stored.length]).toEqual([[], 5]);
+    expect(conflicts).toHaveLength(3);
+    expect(conflicts[0]).toMatch(
+      /place 4 of agent "a" .* is not the receipt with the same id here, .*: place 1 of agent "recovered:a"$/,
+    );
+  });
+
+  it("finds what one timeline left behind though what another one did is recovered", async () => {
+    const promoted = await copy();
+    await store(promoted, { actor_id: "new" }, { actor_id: "new" });
+    await broughtInto(promoted);
+    const anchor = await anchorOfOld();
+    const chains = anchor.chains
+      .filter(({ agent }) => agent === "a" || agent === "new")
+      .map((chain) => ({ ...chain, seq: chain.seq - 1, seal: "ab".repeat(32), history_seq: 0, history_seal: "" }));
+    const third = { ...anchor, chains, server: { ...anchor.server, timeline: 98 }, source: "third.json" };
+    const { findings, recovered } = await check(promoted, [anchor, { ...third, digest: anchorDigest(third) }]);
+    expect(recovered).toHaveLength(4);
+    expect(findings.map(({ kind, agent, seq, message }) => [kind, agent, seq, message.includes("third.json")])).toEqual(
+      expect.arrayContaining([
+        ["cut-off-tail", "a", 4, true],
+        ["forked", "new", 1, true],
+      ]) as unknown,
+    );
+  });
+
   it("with the bucket names by id what was cut off, and no more once it is recovered", async () => {
     const promoted = await copy();
     const archive = {
@@ -381,7 +434,7 @@ describe("a run", () => {
     expect(stored).toHaveLength(6);
     expect(ids(sentAgain)).toEqual([lost["denied"]!.id]);
     expect(conflicts).toEqual([
-      `${lost["pending"]!.id}: place 4 of agent "a" (manifests/000/000/002.json) says something else than the receipt with the same id here, place 1 of agent "b"`,
+      `${lost["pending"]!.id}: place 4 of agent "a" (manifests/000/000/002.json) is not the receipt with the same id here, which says something else or was not brought in by an import: place 1 of agent "b"`,
     ]);
   });
 
