@@ -94,6 +94,6 @@ export async function forgetImports(client: pg.Client, from: number): Promise<vo
 
 /** The words of what was stored are indexed anew, by and by: no trigger has told the index of it (sql/015_search.sql). */
 export async function forgetSearchIndex(client: pg.Client): Promise<void> {
-  await client.query("truncate audit.search_chunks");
+  await client.query("delete from audit.search_chunks");
   await client.query("update audit.search_index set indexed_until = '-infinity'");
 }

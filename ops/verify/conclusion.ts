@@ -55,7 +55,7 @@ export async function conclude(
     ...explained,
     ...progress.mismatches.flatMap((row) => mismatchFinding(row, snapshot)),
     ...(await anchorFindings(client, progress, snapshot, request)),
-    ...(ranged || request.agent !== undefined ? [] : await searchIndexFindings(client)),
+    ...(ranged || request.agent !== undefined ? [] : await searchIndexFindings(client, progress.counted.receipts)),
   ];
   if (progress.counted.receipts === 0 && !request.allowEmpty && request.from === undefined && findings.length === 0) {
     const what = request.agent !== undefined ? `of ${named(request.agent)} ` : "";

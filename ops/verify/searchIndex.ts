@@ -1,32 +1,65 @@
 /**
- * Whether a search finds every receipt: what is said to be indexed is in the index, as many as there are (sql/015_search.sql). As
- * queries.ts: PostgreSQL's own functions only.
+ * Whether a search finds every receipt: what is said to be indexed is in the index, as many as there are, and with their words
+ * (sql/015_search.sql). As queries.ts, PostgreSQL's own functions only, but for the words themselves: what makes them was compared with
+ * the catalog before.
  */
 import type pg from "pg";
-import type { Finding } from "./findings";
+import { named, type Finding } from "./findings";
 
 const unindexed = `
-  select i.indexed_until::text as until, l.last_value < extract(epoch from i.line) as unguarded,
+  select i.indexed_until::text as until, not l.is_called or l.last_value < extract(epoch from i.line) as unguarded,
          (select count(*) from public.receipts r where r.created_at < i.indexed_until)
            - (select coalesce(sum(c.receipts), 0) from audit.search_chunks c where c.newest < i.indexed_until) as missing
     from audit.search_index i, audit.search_line l`;
 
-const anew =
-  "have it made anew, as the owner: begin; truncate audit.search_chunks; update audit.search_index set indexed_until = '-infinity'; commit";
+/** Words cost four times what all else costs that is verified of a receipt, so of more than these a random sample is asked for. */
+const mostSampled = 20_000;
 
-export async function searchIndexFindings(client: pg.Client): Promise<Finding[]> {
+const mostFindings = 10;
+
+// The first row that ends at or after a receipt's time has it, or one soon after: the index on that time is followed until then.
+const withoutWords = `
+  select r.id, coalesce(r.actor_id, '') as agent, r.chain_seq as seq, r.created_at::text as at
+    from audit.search_index i
+   cross join public.receipts r tablesample system ($1)
+   cross join lateral (
+     select strip(audit.receipt_words(r.tool_name, r.actor_id, r.envelope)) as words offset 0) own
+   where r.created_at < i.indexed_until
+     and (select true from audit.search_chunks c
+           where c.newest >= r.created_at and c.oldest <= r.created_at and c.words || own.words = c.words
+           order by c.newest limit 1) is null
+   limit ${mostFindings}`;
+
+/** No TRUNCATE: a search whose snapshot is older would see the rows gone, and not that nothing is indexed. */
+export const makeAnew =
+  "begin; delete from audit.search_chunks; update audit.search_index set indexed_until = '-infinity'; commit";
+const anew = `have it made anew, as the owner: ${makeAnew}`;
+
+/** @param receipts how many there are, about */
+export async function searchIndexFindings(client: pg.Client, receipts: number): Promise<Finding[]> {
   const { rows } = await client.query<{ until: string; unguarded: boolean; missing: string }>(unindexed);
   const found = (message: string): Finding => ({ kind: "unsearchable", message });
-  return rows.flatMap(({ until, unguarded, missing }) => [
-    ...(Number(missing) > 0
-      ? [
-          found(
-            `a search may not find all: ${missing} receipts made before ${until} are not in the index, which is said to have all of them; ${anew}`,
-          ),
-        ]
-      : []),
-    ...(unguarded
-      ? [found(`a search may not find receipts that came late: audit.search_line was set back; ${anew}`)]
-      : []),
+  const { rows: wordless } = await client.query<{ id: string; agent: string; seq: string; at: string }>(withoutWords, [
+    Math.min(100, (100 * mostSampled) / Math.max(receipts, 1)),
   ]);
+  return [
+    ...rows.flatMap(({ until, unguarded, missing }) => [
+      ...(Number(missing) > 0
+        ? [
+            found(
+              `a search may not find all: ${missing} receipts made before ${until} are not in the index, which is said to have all of them; ${anew}`,
+            ),
+          ]
+        : []),
+      ...(unguarded
+        ? [found(`a search may not find receipts that came late: audit.search_line was set back; ${anew}`)]
+        : []),
+    ]),
+    ...wordless.map(({ id, agent, seq, at }): Finding => ({
+      ...found(
+        `a search may not find receipt ${seq} of ${named(agent)}, made at ${at}: the rows of audit.search_chunks of that time lack words of it; ${anew}`,
+      ),
+      ...{ agent, seq: Number(seq), receipt: id, at },
+    })),
+  ];
 }

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { silentLog } from "../../ops/log";
 import { migrateUp } from "../../ops/migrate/up";
 import { roles } from "../../ops/roles";
+import { makeAnew } from "../../ops/verify/searchIndex";
 import { month, monthName } from "../months";
 import { TestDatabase, migrationsDir, startPostgres, superuser, type TestPostgres } from "../postgres";
 import { insertReceipts, newReceipt, storeReceipts, type NewReceipt } from "../receipts";
@@ -305,6 +306,16 @@ describe("however far the index has come", () => {
     );
     await index();
     expect((await search(String.fromCodePoint(0x20007).repeat(3), { since: at })).length).toBe(32);
+  });
+
+  it("a receipt is found by who began to read before the index was made anew, as verification says, and afterwards", async () => {
+    const [id] = await add(receipt({ note: "pangolin" }));
+    await index();
+    await auditor.query("begin isolation level repeatable read; select count(*) from policies");
+    await owner.query(makeAnew);
+    expect(await found("pangolin")).toEqual([id]);
+    await auditor.query("commit");
+    expect(await found("pangolin")).toEqual([id]);
   });
 
   it("a month that is taken out takes its words along", async () => {

@@ -729,9 +729,27 @@ export const tamperings: readonly Tampering[] = [
     caught: "unsearchable",
   },
   {
+    what: "one word of a receipt removed from the search index",
+    by: "owner",
+    sql: `${indexed} update audit.search_chunks set words = ts_delete(words, 'orders')`,
+    caught: "unsearchable",
+  },
+  {
+    what: "words of receipts said to be of another time in the search index",
+    by: "owner",
+    sql: `${indexed} update audit.search_chunks set newest = oldest`,
+    caught: "unsearchable",
+  },
+  {
     what: "a receipt stored behind the search index' back",
     by: "owner",
     sql: `${indexed} select setval('audit.search_line', 0)`,
+    caught: "unsearchable",
+  },
+  {
+    what: "the search index' line said never to have been drawn",
+    by: "owner",
+    sql: `${indexed} select setval('audit.search_line', last_value, false) from audit.search_line`,
     caught: "unsearchable",
   },
   {
