@@ -34,7 +34,10 @@ import { dump } from "../../ops/dump/run";
 import { drillTag } from "../../ops/drill/name";
 import type { DrillReport } from "../../ops/drill/report";
 import { silentLog } from "../../ops/log";
+import { compact } from "../../ops/months/compact";
+import { makeMonths } from "../../ops/restore/months";
 import { roles } from "../../ops/roles";
+import { month, monthName } from "../months";
 import { newReceipt, storeReceipts } from "../receipts";
 import { copyBucket, flipped, lockedBucket, makeBucket, testRegion, testS3, type TestS3 } from "../s3";
 import { bundled, runOps, startOps, type Result } from "../sql/programs";
@@ -139,6 +142,11 @@ beforeAll(async () => {
   owner = await connect(roles.owner);
   for (const role of [roles.app, roles.verifier, roles.archiver])
     await owner.query(`alter role ${role} password 'password'`);
+  // Months in which nothing was received, of which one has left.
+  const names = [-3, -2, -1, 0, 1].map(monthName);
+  const tables = [["public", "receipts"] as const, ["audit", "receipt_history"] as const];
+  await makeMonths(owner, { months: tables.map(([schema, table]) => ({ schema, table, names })) });
+  await owner.query("select audit.retire_month($1)", [`${names[0]}-01`]);
   const app = await connect(roles.app);
   await storeReceipts(app, [newReceipt(), newReceipt({ decision_outcome: "deny" }), newReceipt({ actor_id: "b" })]);
   const archiver = await connect(roles.archiver);
@@ -202,6 +210,16 @@ const isThere = () =>
     .send(new DescribeDBInstancesCommand({ DBInstanceIdentifier: scratch }))
     .then(() => true)
     .catch((error: Error) => !error.name.startsWith("DBInstanceNotFound"));
+
+let archives: Promise<Bucket> | undefined;
+/** The same bucket, with an archive of the month. */
+const compacted = () =>
+  (archives ??= (async () => {
+    makeBucket(s3.root, "backups-compacted", lockedBucket);
+    const copy = await copyBucket(bucket, bucketOf("backups-compacted"));
+    await compact({ bucket: copy, environment: "test", delayDays: 1, told: 0, now: month(2), log: silentLog });
+    return copy;
+  })());
 
 async function reportOf({ stdout }: Result): Promise<DrillReport> {
   const stored = /report\s+(drills\/\S+\.json)/.exec(stdout)?.[1];
@@ -356,16 +374,32 @@ describe("a drill", () => {
       [/: the bucket: the database could not be restored; the bucket: restore: parts\/\S+ cannot be read/],
     ],
     ["the dump's manifest", /^dumps/, () => undefined, [/the bucket: restore: there is no dump in the bucket/]],
+    [
+      "a month's archive",
+      /^archives/,
+      flipped,
+      ["copies", "bucket"].map((way) => new RegExp(`the ${way}: altered-archive: archives/\\S+ cannot be read as`)),
+    ],
+    [
+      "a month's archive with its segments",
+      /^(archives|segments)/,
+      () => undefined,
+      [
+        /the copies: altered-archive: archives\/\S+ is gone, and has not expired/,
+        /the bucket: .*archives\/\S+ is not used: archives\/\S+ is gone, and has not expired/,
+      ],
+    ],
   ])(
     "fails where %s in the bucket is not what it was, and says which way back that closes",
     async (what, which, change, messages) => {
       const name = `backups-${made++}`;
       makeBucket(s3.root, name, lockedBucket);
-      await copyBucket(bucket, bucketOf(name), (of, bytes) => (which.test(of) ? change(bytes) : bytes));
+      const from = what.includes("archive") ? await compacted() : bucket;
+      await copyBucket(from, bucketOf(name), (of, bytes) => (which.test(of) ? change(bytes) : bytes));
       const result = await drill({ BACKUP_BUCKET: name });
       expect(result.code).toBe(1);
       for (const message of messages) expect(result.stderr).toMatch(message);
-      if (!/segment|^a manifest/.test(what)) expect(result.stderr).not.toContain("the copies:");
+      if (!/segment|^a manifest|archive/.test(what)) expect(result.stderr).not.toContain("the copies:");
       expect(await isThere()).toBe(false);
     },
   );
