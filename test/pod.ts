@@ -89,8 +89,7 @@ export class Pod {
     // PgBouncer refuses to run as root.
     const id = (flag: string) => Number(execFileSync("id", [flag, "postgres"], { encoding: "utf8" }));
     const user = process.getuid?.() === 0 ? { uid: id("-u"), gid: id("-g") } : {};
-    if (user.uid !== undefined)
-      for (const path of [this.dir, join(this.dir, paths.run)]) chownSync(path, user.uid, user.gid ?? 0);
+    if (user.uid !== undefined) chownSync(this.dir, user.uid, user.gid ?? 0);
     for (const pooler of poolers) {
       const ini = join(this.dir, paths.config, configFile(pooler));
       const child = spawn("pgbouncer", [ini], { ...user, cwd: this.dir, stdio: ["ignore", "ignore", "pipe"] });

@@ -20,12 +20,10 @@ export const paths = {
   auth: "/etc/pgbouncer/auth",
   tls: "/etc/pgbouncer/tls",
   trust: trustPath,
-  run: "/run/pgbouncer",
 } as const;
 
-/** A process' own, below `paths.config` and `paths.run`. */
+/** A process' own, below `paths.config`. */
 export const configFile = (pooler: Pooler): string => `${pooler}.ini`;
-export const pidFile = (pooler: Pooler): string => `${paths.run}/${pooler}.pid`;
 
 /** Seconds that a client waits for a connection at most. */
 export const queryWait = 15;
@@ -43,8 +41,9 @@ export interface PgbouncerConfig {
 }
 
 /**
- * The configuration of one of a pod's processes, for 1.25.2 and later. All settings but transaction_timeout and max_prepared_statements are known to 1.18 (Debian 12) as
- * well, so that what is tested is what runs; where a default differs between them and matters, it is set.
+ * The configuration of one of a pod's processes, for 1.25.2 and later. All settings but transaction_timeout and
+ * max_prepared_statements are known to 1.18 (Debian 12) as well, so that what is tested is what runs; where a default differs
+ * between them and matters, it is set.
  */
 export function renderPgbouncerConfig(
   pooler: Pooler,
@@ -70,8 +69,8 @@ ${entry("auditor")}`,
   return `;; Written by the deployment; a change makes a new ConfigMap, and the pods roll.
 
 [databases]
-; One entry, and so one pool, per role, and one for the control plane in a process of its own: a pool's connections are logged in as its role, with that role's settings
-; (synchronous_commit above all). An entry accepts its role only, the auditor's the monitor too (hba.conf beside this file): nobody fills another's pool.
+; One entry, and so one pool, per role, and one for the control plane in a process of its own: a pool's connections are logged
+; in as its role, with that role's settings (synchronous_commit above all). An entry accepts its role only, the auditor's the monitor too (hba.conf beside this file): nobody fills another's pool.
 ; Clients come by either of the role's two logins, of this generation of passwords or the one before; the server is always logged in to as
 ; this one (user), with its password from the user list. A pool for each login would let the clients of one starve those of the other.
 ${poolsOf(pooler)
@@ -84,8 +83,8 @@ listen_addr = *
 listen_port = ${poolerPort[pooler]}
 ; No Unix socket: the root file system is read-only, and nobody is there to use one.
 unix_socket_dir =
-; What the rollout's preStop hook reads to know whom to signal.
-pidfile = ${pidFile(pooler)}
+; And no pidfile: it would outlive a process that is killed, whose successor has its number (1), takes itself for the other one
+; (src/main.c, check_pidfile), and never starts.
 
 ;; Who may come in
 ; auth_query cannot work on RDS, which lets nobody read pg_authid: passwords come from a Secret.

@@ -2,7 +2,7 @@
  * What runs in PgBouncer's container beside it: before it serves, and before it ends. Plain shell; the image brings psql (its Dockerfile
  * installs postgresql-client: github.com/cloudnative-pg/pgbouncer-containers, 7b391df, of 1.25.2).
  */
-import { configFile, paths, pidFile } from "./pgbouncerConfig";
+import { configFile, paths } from "./pgbouncerConfig";
 import { consoleOf, type Pooler, poolsOf } from "./pgbouncerEntries";
 
 const query = (text: string, service: string) =>
@@ -25,7 +25,7 @@ export const askConsole = (pooler: Pooler): string => query("show version", cons
  * queries: the kernel's table of connections (state 01 is established, ports are hexadecimal) says when the last has. SIGINT finishes the
  * open transactions of those who stay longer than that, refuses their next query, and leaves; in every version. SIGTERM would cut
  * transactions off before 1.23, and since then waits for clients without end. A second signal would cut them off too, so this
- * waits for the end.
+ * waits for the end. PgBouncer is process 1 of its container.
  * @param endpoints seconds until every node has heard that this pod takes no new connections
  * @param clients seconds to wait for the clients at most
  */
@@ -37,7 +37,6 @@ while [ "$left" -gt 0 ] && cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep -
   sleep 1
   left="$((left - 1))"
 done
-pid="$(cat ${pidFile(pooler)})"
-kill -INT "$pid"
-while kill -0 "$pid" 2>/dev/null; do sleep 0.2; done
+kill -INT 1
+while kill -0 1 2>/dev/null; do sleep 0.2; done
 `;

@@ -83,7 +83,6 @@ export function pgbouncerPod(args: PgbouncerPodArgs, { labels, config, auth, tls
           { name: "auth", mountPath: paths.auth, readOnly: true },
           { name: "tls", mountPath: paths.tls, readOnly: true },
           { name: "trust", mountPath: paths.trust, readOnly: true },
-          { name: "run", mountPath: paths.run },
         ],
       })),
       volumes: [
@@ -91,7 +90,6 @@ export function pgbouncerPod(args: PgbouncerPodArgs, { labels, config, auth, tls
         { name: "auth", secret: { secretName: auth, defaultMode: 0o440 } },
         { name: "tls", secret: { secretName: tls, defaultMode: 0o440 } },
         { name: "trust", secret: { secretName: args.trustSecret, defaultMode: 0o440 } },
-        { name: "run", emptyDir: { medium: "Memory", sizeLimit: "1Mi" } },
       ],
     },
   });

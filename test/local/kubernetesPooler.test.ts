@@ -39,7 +39,6 @@ postgres = host=127.0.0.1 port=${port} dbname=postgres pool_size=5
 listen_addr = *
 listen_port = 6432
 unix_socket_dir =
-pidfile = /run/pgbouncer/decisions.pid
 auth_type = scram-sha-256
 auth_file = /etc/pgbouncer/auth/userlist.txt
 pool_mode = transaction
@@ -67,14 +66,12 @@ const deployment = (revision: string, wait = { endpoints: 0.3, clients: 1 }): Pr
             volumeMounts: [
               { name: "config", mountPath: "/etc/pgbouncer/config" },
               { name: "auth", mountPath: "/etc/pgbouncer/auth" },
-              { name: "run", mountPath: "/run/pgbouncer" },
             ],
           },
         ],
         volumes: [
           { name: "config", configMap: { name: "config" } },
           { name: "auth", secret: { secretName: "users", defaultMode: 0o440 } },
-          { name: "run", emptyDir: { medium: "Memory" } },
         ],
       },
     },
@@ -100,9 +97,6 @@ describe("PgBouncer", () => {
       const config = readFileSync(join(pod, "files/pgbouncer/etc/pgbouncer/config/decisions.ini"), "utf8");
       expect(config).toMatch(/^listen_addr = 127\.0\.0\.1\nlisten_port = [23]\d{4}$/m);
       expect(config).toContain(`auth_file = ${pod}/files/pgbouncer/etc/pgbouncer/auth/userlist.txt`);
-      // The number in the pid file is its own, not that of some shell before it.
-      const pid = running(join(pod, "pgbouncer.pid"));
-      expect(readFileSync(join(pod, "volumes/run/decisions.pid"), "utf8").trim()).toBe(String(pid));
     }
   });
 

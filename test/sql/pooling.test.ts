@@ -1,12 +1,12 @@
 /** The very configuration that the program renders, on a real PgBouncer in front of a real server. */
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Pool as PoolName } from "../../components/pooling/connectionBudget";
-import { pidFile, type PgbouncerConfig } from "../../components/pooling/pgbouncerConfig";
+import type { PgbouncerConfig } from "../../components/pooling/pgbouncerConfig";
 import { admitted, pooledDatabase, pooledRole } from "../../components/pooling/pgbouncerEntries";
 import { prepares } from "../../local/pgbouncer";
 import { silentLog } from "../../ops/log";
@@ -596,7 +596,7 @@ describe("the console", () => {
 });
 
 describe("the end of a pod", () => {
-  test("on SIGINT comes after the transactions that have begun, by the process that the pidfile names", async () => {
+  test("on SIGINT comes after the transactions that have begun", async () => {
     const leaving = await startPod(serverCa);
     try {
       const client = await leaving.connect(leaving.url("app", pooledDatabase.app));
@@ -604,8 +604,7 @@ describe("the end of a pod", () => {
       const transaction = async () =>
         (await client.query<{ id: string }>("select pg_current_xact_id()::text as id")).rows;
       const begun = await transaction();
-      const pid = Number(readFileSync(join(leaving.dir, pidFile("others")), "utf8"));
-      process.kill(pid, "SIGINT");
+      leaving.processes.others.kill("SIGINT");
       await sleep(300);
       expect(await transaction()).toEqual(begun);
       expect(await client.query("commit")).toMatchObject({ command: "COMMIT" });

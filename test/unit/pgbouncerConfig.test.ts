@@ -77,7 +77,6 @@ describe("PgBouncer's configuration", () => {
       listen_addr: "*",
       listen_port: "6433",
       unix_socket_dir: "",
-      pidfile: "/run/pgbouncer/others.pid",
       auth_file: "/etc/pgbouncer/auth/userlist.txt",
       auth_type: "hba",
       auth_hba_file: "/etc/pgbouncer/config/hba.conf",
@@ -126,7 +125,6 @@ describe("PgBouncer's configuration", () => {
     expect(settingsOf(decisions)).toEqual({
       ...shared,
       listen_port: "6432",
-      pidfile: "/run/pgbouncer/decisions.pid",
       server_reset_query: "",
     });
   });
