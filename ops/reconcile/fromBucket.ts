@@ -59,7 +59,10 @@ export async function branchesInBucket(client: pg.Client, bucket: Bucket, agent?
   const newest = (await newestManifest(bucket))?.manifest;
   if (newest) await assertFollows(bucket, manifestFolder, newest.archive);
   assertReaches(bucket, "manifest", newest?.archive.number ?? 0, told);
-  if (!newest) throw new Failure(`nothing was archived into the bucket ${bucket.name}`);
+  if (!newest)
+    throw new Failure(`nothing was archived into the bucket ${bucket.name}`, [
+      "There is nothing to compare with. Is it the bucket that the lost server archived into? A new deployment has its first manifest after archiveSchedule.",
+    ]);
   const { forks, doubts } = await acceptedForks(bucket, newest);
   const open = [...(await openEnds(client, newest)), ...forks].filter(
     (one) => agent === undefined || one.agent === agent,

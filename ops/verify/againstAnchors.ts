@@ -8,7 +8,7 @@ import type { Disagreement, Progress } from "./progress";
 import { stretchesInGaps } from "./queries";
 import { inRecovered, type AnchoredPlace } from "./recovered";
 import type { Request } from "./request";
-import { afterPromotion, type Server } from "./server";
+import { afterPromotion, mayHaveLost, type Server } from "./server";
 import type { Snapshot } from "./snapshot";
 
 export async function anchorFindings(
@@ -25,7 +25,10 @@ export async function anchorFindings(
       const checkpoints = snapshot.checkpoints[name].get(agent) ?? [];
       for (const point of checkpoints) progress.compare(name, agent, point.last, point.seal);
       const beyond = [...places].flatMap(([seq, { seal, anchor }]) => (seq > last ? [{ seq, seal, anchor }] : []));
-      const lost = (await notRecovered(client, progress, name, agent, beyond)).sort((a, b) => b.seq - a.seq)[0];
+      const removed = beyond.filter(({ anchor }) => !mayHaveLost(anchor, snapshot.server));
+      const left = beyond.filter(({ anchor }) => mayHaveLost(anchor, snapshot.server));
+      const others = await notRecovered(client, progress, name, agent, left);
+      const lost = [...removed, ...others].sort((a, b) => b.seq - a.seq)[0];
       if (lost) findings.push(cutOff(name, agent, last, lost.seq, lost.anchor, snapshot));
       // What was started from is followed from, by the next row or the head.
       const within = [...places.keys()].filter((seq) => seq <= last && progress.anchored[name].get(agent) !== seq);
