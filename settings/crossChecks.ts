@@ -211,7 +211,7 @@ export const crossChecks: readonly CrossCheck[] = [
       // Refused by its own rule.
       if (!plan.fits || memoryGib < memoryGibFor(database.maxConnections)) return undefined;
       const kept = {
-        connections: plan.pools.controlPlane * plan.processes,
+        connections: plan.pools.controlPlane * plan.pods,
         months: backup.onlineMonths ?? backup.receiptRetentionMonths,
       };
       const most = mostPrepared(memoryGib, kept);

@@ -22,7 +22,7 @@ export interface PodOverrides {
   priorityClassName?: string | undefined;
   /** Secrets of the namespace that images are pulled with, by name. */
   imagePullSecrets?: string[] | undefined;
-  /** Requests and limits of the main container, both of them: no limit that is not named here stays. */
+  /** Requests and limits of each container, both of them: no limit that is not named here stays. */
   resources?: { requests: Record<string, string>; limits?: Record<string, string> | undefined } | undefined;
 }
 
@@ -49,7 +49,6 @@ const dnsConfig = { options: [{ name: "ndots", value: "2" }] };
 /** The template with the overrides in it, and after them the transform. */
 export function podTemplate({ pod = {}, transform }: PodArgs, template: PodTemplate): PodTemplate {
   const { nodeSelector, tolerations, priorityClassName, imagePullSecrets, resources } = pod;
-  const [main, ...others] = template.spec.containers;
   const spec: PodTemplate["spec"] = {
     dnsConfig,
     ...template.spec,
@@ -57,7 +56,7 @@ export function podTemplate({ pod = {}, transform }: PodArgs, template: PodTempl
     ...(tolerations && { tolerations }),
     ...(priorityClassName !== undefined && { priorityClassName }),
     ...(imagePullSecrets && { imagePullSecrets: imagePullSecrets.map((name) => ({ name })) }),
-    containers: main && resources ? [{ ...main, resources }, ...others] : template.spec.containers,
+    ...(resources && { containers: template.spec.containers.map((container) => ({ ...container, resources })) }),
   };
   return transform?.podTemplate?.({ ...template, spec }) ?? { ...template, spec };
 }

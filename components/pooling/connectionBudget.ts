@@ -1,6 +1,6 @@
 /**
  * Who may hold how many of the server's connections. Everything that connects to the primary is in this file, so that
- * the sum can be checked in one place: max_connections ≥ reserve + pools × PgBouncer processes, always.
+ * the sum can be checked in one place: max_connections ≥ reserve + pools × PgBouncer pods, always.
  */
 
 import { maintenanceConnections, monitorConnections, roles } from "../../ops/roles";
@@ -14,11 +14,11 @@ export const clientsPerControlPlanePod = 10;
 export const otherClients = 20;
 
 /**
- * Processes per wanted pod at the worst moment of a rollout, of PgBouncer and of the control plane. A pod that terminates
- * holds its connections until its last transaction or request is done, but Kubernetes no longer counts it and starts the next
- * (maxSurge limits the living only): every new pod may run while every old one still ends.
+ * Pods that run for each that is wanted, at the worst moment of a rollout, of PgBouncer and of the control plane. A pod that
+ * terminates holds its connections until its last transaction or request is done, but Kubernetes no longer counts it and
+ * starts the next (maxSurge limits the living only): every new pod may run while every old one still ends.
  */
-export const processesPerPod = 2;
+export const podsPerWanted = 2;
 
 /** Connections that do not come through PgBouncer, at their peak; the reserve must hold them all. */
 export const directConnections = {
@@ -38,7 +38,7 @@ export const directConnections = {
   monitor: monitorConnections.heartbeat + monitorConnections.sources,
 } as const;
 
-/** PgBouncer's pools and their parts of a pod's connections. */
+/** PgBouncer's pools and their parts of a pod's connections, whichever of its two processes they are in. */
 const shares = {
   /** Every decision waits for this one. */
   controlPlane: 0.55,
@@ -90,42 +90,42 @@ export type ConnectionPlan =
       fits: true;
       /** Server connections of each pool in one PgBouncer pod. */
       pools: Record<Pool, number>;
-      /** PgBouncer processes at the worst moment of a rollout. */
-      processes: number;
-      /** Most server connections of all processes together. */
+      /** PgBouncer pods at the worst moment of a rollout. */
+      pods: number;
+      /** Most server connections of all of them together. */
       pooled: number;
     }
   | { fits: false; reason: string };
 
-/** Each PgBouncer process keeps the connection that the monitor's query came through, and the monitor's own limit must allow it. */
-const leastReserve = (processes: number) => sum(Object.values(directConnections)) + processes;
+/** Each PgBouncer pod keeps the connection that the monitor's query came through, and the monitor's own limit must allow it. */
+const leastReserve = (pods: number) => sum(Object.values(directConnections)) + pods;
 
 /** Splits the server's connections, or says with the numbers why they do not suffice. */
 export function planConnections(limits: ConnectionLimits): ConnectionPlan {
   const { maxConnections, reservedConnections, pgbouncerPods, maxClients, controlPlaneMaxPods } = limits;
 
-  const processes = pgbouncerPods * processesPerPod;
-  const least = leastReserve(processes);
+  const pods = pgbouncerPods * podsPerWanted;
+  const least = leastReserve(pods);
   if (reservedConnections < least) {
     const parts = Object.entries(directConnections).map(([name, count]) => `${name} ${count}`);
     return refused(
-      `a reserve of at least ${least} (${parts.join(", ")}, the monitor's query through each of ${processes} PgBouncer ` +
-        `processes ${processes}); reservedConnections is ${reservedConnections}`,
+      `a reserve of at least ${least} (${parts.join(", ")}, the monitor's query through each of ${pods} PgBouncer ` +
+        `pods ${pods}); reservedConnections is ${reservedConnections}`,
     );
   }
 
-  const perProcess = Math.floor((maxConnections - reservedConnections) / processes);
-  const leastOfProcess = sum(Object.values(leastPool));
-  if (perProcess < leastOfProcess) {
+  const perPod = Math.floor((maxConnections - reservedConnections) / pods);
+  const leastOfPod = sum(Object.values(leastPool));
+  if (perPod < leastOfPod) {
     return refused(
       `pools that fit: ${maxConnections} connections − ${reservedConnections} reserved leave ` +
-        `${maxConnections - reservedConnections} for ${processes} PgBouncer processes ` +
-        `(${pgbouncerPods} pods, and as many that drain during a rollout), ${perProcess} each; each needs ${leastOfProcess}. ` +
-        `maxConnections of ${reservedConnections + leastOfProcess * processes} would do`,
+        `${maxConnections - reservedConnections} for ${pods} PgBouncer pods ` +
+        `(${pgbouncerPods}, and as many that drain during a rollout), ${perPod} each; each needs ${leastOfPod}. ` +
+        `maxConnections of ${reservedConnections + leastOfPod * pods} would do`,
     );
   }
 
-  const clients = controlPlaneMaxPods * processesPerPod * clientsPerControlPlanePod + otherClients;
+  const clients = controlPlaneMaxPods * podsPerWanted * clientsPerControlPlanePod + otherClients;
   const room = (pgbouncerPods - 1) * maxClients;
   if (clients > room) {
     return refused(
@@ -138,14 +138,14 @@ export function planConnections(limits: ConnectionLimits): ConnectionPlan {
     );
   }
 
-  const part = (pool: Pool) => Math.max(leastPool[pool], Math.floor(perProcess * shares[pool]));
+  const part = (pool: Pool) => Math.max(leastPool[pool], Math.floor(perPod * shares[pool]));
   const others = { app: part("app"), telemetry: part("telemetry"), auditor: part("auditor") };
-  const pools = { controlPlane: perProcess - sum(Object.values(others)), ...others };
-  return { fits: true, pools, processes, pooled: processes * sum(Object.values(pools)) };
+  const pools = { controlPlane: perPod - sum(Object.values(others)), ...others };
+  return { fits: true, pools, pods, pooled: pods * sum(Object.values(pools)) };
 }
 
 /**
- * The pools of one PgBouncer process, for limits that the settings have found to fit.
+ * The pools of one PgBouncer pod, for limits that the settings have found to fit.
  * @throws with the numbers where they do not
  */
 export function poolsFor(limits: ConnectionLimits): Record<Pool, number> {
@@ -161,16 +161,16 @@ export function poolsFor(limits: ConnectionLimits): Record<Pool, number> {
  */
 export function roleConnections(limits: ConnectionLimits): Record<string, number> {
   const pools = poolsFor(limits);
-  const processes = limits.pgbouncerPods * processesPerPod;
-  const spare = limits.reservedConnections - leastReserve(processes);
+  const pods = limits.pgbouncerPods * podsPerWanted;
+  const spare = limits.reservedConnections - leastReserve(pods);
   return {
-    [roles.app]: processes * (pools.controlPlane + pools.app),
-    [roles.telemetry]: processes * pools.telemetry,
-    [roles.auditor]: processes * pools.auditor,
+    [roles.app]: pods * (pools.controlPlane + pools.app),
+    [roles.telemetry]: pods * pools.telemetry,
+    [roles.auditor]: pods * pools.auditor,
     [roles.verifier]: directConnections.verifier,
     [roles.archiver]: directConnections.archiver,
     // Two more where the reserve allows it: for the next monitor of a rollout and for a person.
-    [roles.monitor]: directConnections.monitor + processes + Math.min(2, spare),
+    [roles.monitor]: directConnections.monitor + pods + Math.min(2, spare),
     [roles.maintenance]: maintenanceConnections,
   };
 }

@@ -9,7 +9,7 @@ import {
   planConnections,
   poolsFor,
   roleConnections,
-  processesPerPod,
+  podsPerWanted,
   type ConnectionLimits,
 } from "../../components/pooling/connectionBudget";
 
@@ -38,11 +38,11 @@ describe("the connection budget", () => {
       fc.property(limits, (given) => {
         const plan = planConnections(given);
         fc.pre(plan.fits);
-        const perProcess = Object.values(plan.pools).reduce((sum, size) => sum + size, 0);
-        const duringRollout = given.pgbouncerPods * processesPerPod;
-        expect(perProcess * duringRollout).toBeLessThanOrEqual(given.maxConnections - given.reservedConnections);
-        expect(perProcess * duringRollout + direct).toBeLessThanOrEqual(given.maxConnections);
-        expect(plan).toMatchObject({ processes: duringRollout, pooled: perProcess * duringRollout });
+        const perPod = Object.values(plan.pools).reduce((sum, size) => sum + size, 0);
+        const duringRollout = given.pgbouncerPods * podsPerWanted;
+        expect(perPod * duringRollout).toBeLessThanOrEqual(given.maxConnections - given.reservedConnections);
+        expect(perPod * duringRollout + direct).toBeLessThanOrEqual(given.maxConnections);
+        expect(plan).toMatchObject({ pods: duringRollout, pooled: perPod * duringRollout });
       }),
       { numRuns: 5_000 },
     );
@@ -52,8 +52,8 @@ describe("the connection budget", () => {
     fc.assert(
       fc.property(limits, (given) => {
         fc.pre(planConnections(given).fits);
-        const processes = given.pgbouncerPods * processesPerPod;
-        expect(roleConnections(given)[roles.monitor]).toBeGreaterThanOrEqual(directConnections.monitor + processes);
+        const pods = given.pgbouncerPods * podsPerWanted;
+        expect(roleConnections(given)[roles.monitor]).toBeGreaterThanOrEqual(directConnections.monitor + pods);
       }),
       { numRuns: 1_000 },
     );
@@ -84,7 +84,7 @@ describe("the connection budget", () => {
         fc.pre(plan.fits);
         const unused = given.maxConnections - given.reservedConnections - plan.pooled;
         expect(unused).toBeGreaterThanOrEqual(0);
-        expect(unused).toBeLessThan(plan.processes);
+        expect(unused).toBeLessThan(plan.pods);
       }),
       { numRuns: 1_000 },
     );
@@ -139,11 +139,11 @@ describe("the connection budget", () => {
         const clients = controlPlaneMaxPods * 2 * clientsPerControlPlanePod + otherClients;
         const cannot = [
           {
-            is: reservedConnections < direct + pgbouncerPods * processesPerPod,
+            is: reservedConnections < direct + pgbouncerPods * podsPerWanted,
             says: `reservedConnections is ${reservedConnections}`,
           },
           {
-            is: maxConnections - reservedConnections < 5 * pgbouncerPods * processesPerPod,
+            is: maxConnections - reservedConnections < 5 * pgbouncerPods * podsPerWanted,
             says: `${maxConnections} connections − ${reservedConnections} reserved`,
           },
           { is: clients > (pgbouncerPods - 1) * maxClients, says: `${clients} clients` },

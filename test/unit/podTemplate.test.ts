@@ -16,7 +16,7 @@ const template: PodTemplate = {
     restartPolicy: "Never",
     containers: [
       { name: "main", image: "a:1", resources: { requests: { cpu: "100m" }, limits: { cpu: "1", memory: "1Gi" } } },
-      { name: "sidecar", image: "b:1", resources: { limits: { cpu: "1" } } },
+      { name: "second", image: "b:1", resources: { limits: { cpu: "1" } } },
     ],
     volumes: [],
   },
@@ -50,11 +50,12 @@ describe("a pod template", () => {
     });
   });
 
-  test("takes resources whole, for its main container: no limit stays that was not named", () => {
+  test("takes resources whole, for each container: no limit stays that was not named", () => {
     const resources = { requests: { cpu: "2", memory: "1Gi" } };
-    const [main, sidecar] = podTemplate({ pod: { resources } }, template).spec.containers;
-    expect(main).toEqual({ name: "main", image: "a:1", resources });
-    expect(sidecar).toEqual(template.spec.containers[1]);
+    expect(podTemplate({ pod: { resources } }, template).spec.containers).toEqual([
+      { name: "main", image: "a:1", resources },
+      { name: "second", image: "b:1", resources },
+    ]);
   });
 
   test("is handed to the transform last, overrides in it, and what that returns is used", () => {

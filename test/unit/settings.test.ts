@@ -622,7 +622,7 @@ describe("what only shows in combination", () => {
       "pools that do not fit",
       { maxConnections: "40" },
       "maxConnections",
-      /40 connections − 30 reserved leave 10 for 4 PgBouncer processes .* 2 each; each needs 5\. maxConnections of 50/,
+      /40 connections − 30 reserved leave 10 for 4 PgBouncer pods .* 2 each; each needs 5\. maxConnections of 50/,
     ],
     [
       "more clients than PgBouncer takes",
