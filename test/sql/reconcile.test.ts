@@ -410,6 +410,19 @@ describe("a run", () => {
     expect(conflicts).toEqual([expect.stringContaining("has the id of another lost one, place 1 of no agent")]);
   });
 
+  it("stores nothing of a batch where one would say something else than was sealed", async () => {
+    const promoted = await copy();
+    const { receipts } = await lostIn(promoted);
+    const altered = receipts.map((one) => ({ ...one, statement: one.statement.replace('"deny"', '"allow"') }));
+    await as(promoted, roles.owner, async (owner) => {
+      await expect(bringIn(owner, altered, signal)).rejects.toThrow(
+        "what would be stored does not say what was sealed; nothing of it was stored",
+      );
+      const { rows } = await owner.query("select from receipts where actor_id like 'recovered:%'");
+      expect(rows).toEqual([]);
+    });
+  });
+
   it("takes a receipt that somebody has removed here for a lost one", async () => {
     const robbed = await server.createDatabase({ copyOf: old });
     await as(robbed, "postgres", (superuser) =>
