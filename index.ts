@@ -69,6 +69,7 @@ async function program() {
     backups,
     lagSeconds: settings.replica.failoverLagSeconds,
     acceptMissing: settings.replica.acceptMissing,
+    promoted: settings.lostRegion === undefined,
   };
   const database = new Database(
     name,

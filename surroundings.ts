@@ -61,8 +61,8 @@ export async function surroundings(settings: Placed) {
     );
   return {
     failovers: lostRegions.length,
-    /** Where the replica answers that a failover under way promotes. */
-    promoted: settings.lostRegion === undefined ? undefined : promoted,
+    /** Where the server answers that the last failover promotes, or has promoted. */
+    promoted,
     /** Of PEM: what signs the servers' certificates. */
     databaseCa: trustedCa,
     /** The findings that were looked into, as JSON. */

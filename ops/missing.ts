@@ -1,8 +1,9 @@
 /** Names the receipts that the locked bucket has and the replica has not: in a failover, before the replica is promoted. */
 import { InvalidArgumentError, type Command } from "commander";
+import type pg from "pg";
 import { connectBucket } from "./archive/bucket";
 import { databaseUrl, withConnection } from "./database";
-import { compare, type Compared } from "./missing/compare";
+import { compare, inRecovery, type Compared } from "./missing/compare";
 import type { MissingReceipt } from "./missing/receipts";
 import { Failure, runProgram, textSetting, type Context } from "./program";
 import { named } from "./verify/findings";
@@ -17,6 +18,7 @@ It changes nothing. A server that was promoted before and archives by itself is 
 Exit codes: 0 nothing is missing, or it was accepted; 1 something is, or something failed; 2 wrong usage or settings.`;
 
 interface Options {
+  promoted?: boolean;
   accept?: string;
   maxLag: number;
 }
@@ -24,13 +26,25 @@ interface Options {
 const inWords = ({ id, agent, seq, sealedAt }: MissingReceipt) =>
   `${id}: place ${seq} of ${named(agent)}, ${sealedAt}Z`;
 
-async function missing({ accept, maxLag }: Options, { log, signal }: Context): Promise<void> {
+/** Settings that name the primary's new place leave no replica there, compared or not: they come after the promotion. */
+async function assertPromoted(client: pg.Client): Promise<void> {
+  if (await inRecovery(client))
+    throw new Failure("this server is a replica still, and the settings are those of the week after its promotion", [
+      "Nothing was promoted. Set failedOver to true, and primaryRegion, replicaRegion and what goes with them to what they were, and deploy (docs/failover.md, step 3): that compares it with the bucket first.",
+    ]);
+}
+
+async function missing({ promoted, accept, maxLag }: Options, { log, signal }: Context): Promise<void> {
+  const connection = { url: databaseUrl(), applicationName: "authensor-missing", signal };
+  if (promoted) {
+    await withConnection(connection, assertPromoted);
+    return log.info("this server was promoted before: nothing is compared");
+  }
   const bucket = connectBucket(
     textSetting("BACKUP_BUCKET", "authensor-prod-backups-1a2b3c4"),
     textSetting("BACKUP_REGION", "eu-north-1"),
     signal,
   );
-  const connection = { url: databaseUrl(), applicationName: "authensor-missing", signal };
   const compared = await withConnection(connection, (client) => compare(client, bucket, maxLag));
   const { upTo, receipts, digest, decided } = compared;
   const heartbeat = compared.heartbeat?.toISOString() ?? "never";
@@ -69,6 +83,7 @@ void runProgram(
   (command: Command, context) => {
     command
       .addHelpText("after", environment)
+      .option("--promoted", "compare nothing, and fail where the server is a replica still")
       .option("--accept <digest>", "end with 0 where the list of what is missing has this digest")
       .option("--max-lag <seconds>", "that the last heartbeat may be older than the newest manifest", wholeNumber, 60)
       .action((options: Options) => missing(options, context));

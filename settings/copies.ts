@@ -47,8 +47,8 @@ export const replica = {
   }),
   fencedRegion: optional("fencedRegion", regionPattern, {
     description:
-      "Region whose primary accepts nothing any more, before a planned switchover: the deployment closes it to whoever writes, and waits until the replica has every receipt. Not set: the primary is open again. Without effect once the primary is in another region: docs/failover.md",
-    rule: "a region, such as that of the primary",
+      "Region whose primary accepts nothing any more, before a planned switchover: the deployment closes it to whoever writes, and waits until the replica has every receipt. Only primaryRegion, and not set any more once that is another. Not set: the primary is open again: docs/failover.md",
+    rule: "the region of the primary",
     example: "eu-central-1",
   }),
   failoverLagSeconds: integer("failoverLagSeconds", 0, 86_400, {

@@ -37,6 +37,13 @@ export const replicaPlace: readonly CrossCheck[] = [
         : undefined,
   },
   {
+    key: "fencedRegion",
+    broken: ({ regions, replica: { fencedRegion } }) =>
+      fencedRegion !== undefined && fencedRegion !== regions.primary
+        ? `must be primaryRegion ${regions.primary}, or not set: once the primary is in another region, take it away, or the way back would close the server that it promotes`
+        : undefined,
+  },
+  {
     key: "acceptMissing",
     broken: ({ replica: { promoted, acceptMissing } }) =>
       acceptMissing !== undefined && !promoted

@@ -18,6 +18,8 @@ export interface CompletenessArgs
   lagSeconds: number;
   /** What the deployment goes on without: the digest that the refusal names. Default: nothing. */
   acceptMissing?: string | undefined;
+  /** Whether the settings say that it was promoted before: then nothing is compared, and it must be no replica any more. */
+  promoted: boolean;
 }
 
 /**
@@ -35,11 +37,9 @@ export class Completeness extends pulumi.ComponentResource {
       {
         ...args,
         command: "missing",
-        args: [
-          "--max-lag",
-          String(args.lagSeconds),
-          ...(acceptMissing === undefined ? [] : ["--accept", acceptMissing]),
-        ],
+        args: args.promoted
+          ? ["--promoted"]
+          : ["--max-lag", String(args.lagSeconds), ...(acceptMissing === undefined ? [] : ["--accept", acceptMissing])],
         aws: {
           ...{ region, eksClusterName, permissionsBoundaryArn, tags },
           description: "Authensor: who names missing receipts reads the backup bucket",

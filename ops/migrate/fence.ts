@@ -36,6 +36,12 @@ export async function fence(client: pg.Client, log: Log, signal: AbortSignal): P
   log.info("fenced: nobody can write any more", { ended });
 }
 
+/** Whether a server shows that it, or the primary that it follows, is closed. */
+export async function isFenced(client: pg.Client): Promise<boolean> {
+  const { rows } = await client.query("select from pg_roles where rolname = any ($1) and rolcanlogin", [writers]);
+  return rows.length === 0;
+}
+
 /**
  * Whether each chain ends on the replica where it ends on the fenced primary, once all that was written has been replayed there.
  * @throws Failure where it does not within that time

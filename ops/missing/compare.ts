@@ -9,6 +9,7 @@ import type { Manifest } from "../archive/manifest";
 import { assertReaches, newestManifest, readableFrom, segmentManifests } from "../archive/newest";
 import { toldManifest } from "../archive/report";
 import { isUnreadable } from "../archive/unreadable";
+import { isFenced } from "../migrate/fence";
 import { takeAnchor } from "../takeAnchor";
 import { readServer } from "../verify/server";
 import { inSnapshot } from "../verify/session";
@@ -53,7 +54,6 @@ export async function compare(client: pg.Client, bucket: Bucket, lagSeconds: num
   if (!manifest && !unread)
     problems.push(`nothing was archived into the bucket ${bucket.name}: what the database lacks cannot be told`);
   await attempt(() => assertReaches(bucket, "manifest", manifest?.archive.number ?? 0, told));
-  if (manifest) problems.push(...lagging(heartbeat, manifest.as_of, lagSeconds));
 
   const inBucket = endsOf(manifest);
   const gaps: Gap[] = [];
@@ -68,6 +68,9 @@ export async function compare(client: pg.Client, bucket: Bucket, lagSeconds: num
           );
       }
   });
+  // Who shows the fence has all that was accepted before it; the archiver goes on behind it, and heartbeats do not.
+  if (manifest && !(gaps.length === 0 && (await isFenced(client))))
+    problems.push(...lagging(heartbeat, manifest.as_of, lagSeconds));
   const receipts: MissingReceipt[] = [];
   const ofReceipts = new Map(gaps.filter(({ chain }) => chain === "receipts").map((gap) => [gap.agent, gap]));
   if (manifest) await attempt(() => nameReceipts(bucket, manifest, ofReceipts, receipts));
@@ -104,7 +107,8 @@ function lagging(heartbeat: Date | undefined, archivedAt: string, most: number):
   ];
 }
 
-const inRecovery = async (client: pg.Client): Promise<boolean> =>
+/** Whether it is a standby. */
+export const inRecovery = async (client: pg.Client): Promise<boolean> =>
   (await client.query<{ standby: boolean }>("select pg_is_in_recovery() as standby")).rows[0]!.standby;
 
 type Attempt = <T>(work: () => T | Promise<T>) => Promise<T | undefined>;

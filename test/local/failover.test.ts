@@ -32,7 +32,8 @@ describe("a rehearsal with the primary's region gone, then that of the server wh
     expect(stdout).toMatch(
       /^chains across the switch +whole: the trail is whole: \d{2,} receipts, \d+ changes, \d+ chain/m,
     );
-    const typed = [...stdout.matchAll(/^ +[\d.]+ s {2}\.\/authensor (\S+)/gm)].map(([, name]) => name);
+    const [, told = ""] = stdout.split("what the operator did");
+    const typed = [...told.matchAll(/^ +[\d.]+ s {2}\.\/authensor (\S+)/gm)].map(([, name]) => name);
     const move = ["lose-region", "forget-region", "up"];
     expect(typed).toEqual([...move, "return-region", "up", ...move]);
   });
@@ -57,7 +58,6 @@ describe("afterwards", () => {
   test("a new replica in a region that is still lost is refused in one line, before anything is touched", async () => {
     const { code, stderr } = await cloud.run("up", "--set", "replicaEksClusterName=laptop-west");
     expect(code).not.toBe(0);
-    expect(stderr).toContain("replicaEksClusterName laptop-west cannot be looked up in eu-west-1 (replicaRegion)");
     expect(stderr).toContain("Could not connect to any endpoint of eu-west-1: the region is lost");
     expect((await cloud.run("status")).code).toBe(0);
   });

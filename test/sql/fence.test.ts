@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Bucket } from "../../ops/archive/bucket";
 import { archive } from "../../ops/archive/run";
 import { silentLog } from "../../ops/log";
+import { isFenced } from "../../ops/migrate/fence";
 import { compare } from "../../ops/missing/compare";
 import { roles, secondLogin } from "../../ops/roles";
 import { migrationsDir, startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
@@ -110,8 +111,26 @@ describe("a fence", () => {
   });
 });
 
+describe("a replica that only the settings say was promoted", () => {
+  const promoted = (url: string) => runOps("missing", ["--promoted"], { DATABASE_URL: url });
+
+  it("is promoted by no deployment, and one that was is compared no more", async () => {
+    const { code, stderr } = await promoted(replicaUrl);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(
+      /^missing: this server is a replica still, .*\n.*Nothing was promoted\. Set failedOver to true/m,
+    );
+    expect((await promoted(database.url(roles.verifier))).code).toBe(0);
+  });
+});
+
 describe("the comparison before a promotion", () => {
   const compared = (bucket: Bucket) => on(replicaUrl, (client) => compare(client, bucket, 60));
+  const beat = (client: pg.Client) => client.query("update audit.heartbeat set at = default");
+  const delay = async (by: string) => {
+    await standby.query(`alter system set recovery_min_apply_delay = '${by}'`);
+    await standby.query("select pg_reload_conf()");
+  };
   let bucket: Bucket;
   beforeAll(async () => {
     await migrate(["up"]);
@@ -122,22 +141,40 @@ describe("the comparison before a promotion", () => {
     );
   });
 
-  it("refuses while the primary lives, and no longer once it is fenced", async () => {
+  it("refuses while the primary lives, however late the replica is, and no longer once it is fenced", async () => {
     let beating = true;
     const heart = on(database.url(roles.monitor), async (client) => {
-      for (; beating; await sleep(200)) await client.query("update audit.heartbeat set at = default");
+      for (; beating; await sleep(200)) await beat(client);
     });
+    await delay("4s");
     await sleep(500);
     const { problems } = await compared(bucket);
     beating = false;
     await heart;
+    await delay("0");
     expect(problems).toEqual([expect.stringMatching(/^the primary lives: .* fence it first$/)]);
     expect((await fence()).code).toBe(0);
     expect(await compared(bucket)).toMatchObject({ problems: [], lacking: { receipts: 0 } });
   });
 
+  it("takes the archiver's going on behind a fence for no lag, and that of an open primary for one", async () => {
+    await migrate(["up"]);
+    await store("a");
+    expect((await fence()).code).toBe(0);
+    await sleep(1100);
+    await on(database.url(roles.archiver), (client) =>
+      archive({ client, bucket, environment: "test", told: 1, log: silentLog, mostRows: 1000 }),
+    );
+    const late = () => on(replicaUrl, (client) => compare(client, bucket, 0));
+    expect(await late()).toMatchObject({ problems: [], lacking: { receipts: 0 } });
+    await migrate(["up"]);
+    await expect.poll(() => on(replicaUrl, isFenced)).toBe(false);
+    expect((await late()).problems).toEqual([expect.stringMatching(/s older than the newest manifest/)]);
+  });
+
   it("waits for what the replica has received and not yet replayed: that is not missing", async () => {
     await migrate(["up"]);
+    await on(database.url(roles.monitor), beat);
     await standby.query("select pg_wal_replay_pause()");
     await store("a");
     await on(database.url(roles.archiver), (client) =>

@@ -313,8 +313,15 @@ describe("the week after", () => {
     expect(wentOf(steps).filter((what) => held.test(what))).toEqual([]);
   });
 
-  test("what compares a promoted server with the bucket goes with the setting that named the lost region", () => {
-    expect(wentOf(steps)).toContain("batch.Job missing: removed");
+  test("nothing is promoted by these settings, compared or not: they are refused where the server is a replica still", async () => {
+    const argsIn = (of: readonly Entry[]) =>
+      JSON.stringify(
+        of.find(({ type, name }) => type.endsWith(":Job") && name === "authensor-prod-missing")!.inputs,
+      ).match(/"args":\[.*?\]/)?.[0];
+    const early = await deploy(settled, stays);
+    for (const entries of [whole, early.entries]) expect(argsIn(entries)).toBe('"args":["--promoted"]');
+    const order = early.changed.map(({ what }) => what).filter((what) => /Job missing|Instance replica$/.test(what));
+    expect(order).toEqual(["batch.Job missing", "rds.Instance replica"]);
   });
 
   test("no rule of the policy pack for production that stops a deployment is broken", async () => {

@@ -550,6 +550,12 @@ describe("what only shows in combination", () => {
       "acceptMissing",
       /^must not be set while failedOver is false/,
     ],
+    [
+      "the fence of a primary that is one no more, which the way back would close",
+      { fencedRegion: "eu-west-1" },
+      "fencedRegion",
+      /^must be primaryRegion eu-central-1, or not set/,
+    ],
     ["storage that can hardly grow", { storageGib: "100", maxStorageGib: "109" }, "maxStorageGib", /use at least 110/],
     [
       "a lock that outlives what it locks",
