@@ -42,10 +42,11 @@ create table audit.search_chunks (
   oldest   timestamptz not null,         -- created_at of the first of them
   newest   timestamptz not null,         -- and of the last
   receipts int         not null,
-  words    tsvector    not null
+  words    tsvector                      -- NULL where too many were made at one time: read by every search
 );
 
 create index on audit.search_chunks (newest);
+create index search_chunks_wordless on audit.search_chunks (newest) where words is null;
 create index on audit.search_chunks using gin (words);
 
 create aggregate audit.words_of_all (tsvector) (sfunc = tsvector_concat, stype = tsvector, initcond = '');
@@ -109,7 +110,7 @@ begin
     return false;
   end if;
 
-  -- Receipts of the same time stay together.
+  -- Receipts of the same time stay together; however many they are, no more than some are taken apart.
   select min(r.created_at) into upto
     from public.receipts r
    where r.created_at < state.line
@@ -122,10 +123,11 @@ begin
     delete from audit.search_chunks c where c.oldest >= state.indexed_until and c.newest < upto
   )
   insert into audit.search_chunks
-  select min(created_at), max(created_at), count(*), audit.words_of_all(words)
+  select min(created_at), max(created_at), count(*), case when count(words) = count(*) then audit.words_of_all(words) end
     from (select r.created_at, audit.month_of(r.created_at) as month,
                  (row_number() over (order by r.created_at) - 1) / 32 as chunk,
-                 strip(audit.receipt_words(r.tool_name, r.actor_id, r.envelope)) as words
+                 case when row_number() over (partition by r.created_at order by r.created_at) <= 3 * most
+                      then strip(audit.receipt_words(r.tool_name, r.actor_id, r.envelope)) end as words
             from public.receipts r
            where r.created_at >= state.indexed_until and r.created_at < upto) r
    group by month, chunk;
@@ -228,6 +230,9 @@ begin
                   * tstzmultirange(tstzrange(since, until))) as stretch
       from (select c.oldest, c.newest from audit.search_chunks c
              where c.words @@ needed and c.newest >= since and c.oldest < until
+            union all
+            select c.oldest, c.newest from audit.search_chunks c
+             where c.words is null and c.newest >= since and c.oldest < until
             union all
             select c.oldest, c.newest from audit.search_chunks c
              where needed is null and c.newest >= since and c.oldest < until) c

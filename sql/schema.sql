@@ -944,7 +944,7 @@ begin
     return false;
   end if;
 
-  -- Receipts of the same time stay together.
+  -- Receipts of the same time stay together; however many they are, no more than some are taken apart.
   select min(r.created_at) into upto
     from public.receipts r
    where r.created_at < state.line
@@ -957,10 +957,11 @@ begin
     delete from audit.search_chunks c where c.oldest >= state.indexed_until and c.newest < upto
   )
   insert into audit.search_chunks
-  select min(created_at), max(created_at), count(*), audit.words_of_all(words)
+  select min(created_at), max(created_at), count(*), case when count(words) = count(*) then audit.words_of_all(words) end
     from (select r.created_at, audit.month_of(r.created_at) as month,
                  (row_number() over (order by r.created_at) - 1) / 32 as chunk,
-                 strip(audit.receipt_words(r.tool_name, r.actor_id, r.envelope)) as words
+                 case when row_number() over (partition by r.created_at order by r.created_at) <= 3 * most
+                      then strip(audit.receipt_words(r.tool_name, r.actor_id, r.envelope)) end as words
             from public.receipts r
            where r.created_at >= state.indexed_until and r.created_at < upto) r
    group by month, chunk;
@@ -2049,6 +2050,9 @@ begin
              where c.words @@ needed and c.newest >= since and c.oldest < until
             union all
             select c.oldest, c.newest from audit.search_chunks c
+             where c.words is null and c.newest >= since and c.oldest < until
+            union all
+            select c.oldest, c.newest from audit.search_chunks c
              where needed is null and c.newest >= since and c.oldest < until) c
      order by stretch desc
   loop
@@ -2358,7 +2362,7 @@ CREATE TABLE audit.search_chunks (
     oldest timestamp with time zone NOT NULL,
     newest timestamp with time zone NOT NULL,
     receipts integer NOT NULL,
-    words tsvector NOT NULL
+    words tsvector
 );
 
 CREATE TABLE audit.search_index (
@@ -2692,6 +2696,8 @@ CREATE INDEX imports_agent_first_seq_idx ON audit.imports USING btree (agent, fi
 CREATE INDEX receipt_history_agent_seq_idx ON ONLY audit.receipt_history USING btree (agent, seq);
 
 CREATE INDEX search_chunks_newest_idx ON audit.search_chunks USING btree (newest);
+
+CREATE INDEX search_chunks_wordless ON audit.search_chunks USING btree (newest) WHERE (words IS NULL);
 
 CREATE INDEX search_chunks_words_idx ON audit.search_chunks USING gin (words);
 

@@ -233,15 +233,22 @@ describe("honest work", () => {
       return rows[0]?.count ?? NaN;
     };
     expect(await placesOf(() => storeReceipts(app, [receipt]))).toBeLessThanOrEqual(2);
+    const { rows: server } = await owner.query<{ major: number }>(
+      "select current_setting('server_version_num')::int / 10000 as major",
+    );
     const most = placesOfLookUp((months[0]?.count ?? 0) - 2);
+    const major = server[0]?.major ?? 0;
     for (const sql of [
       `select * from receipts where id = '${receipt.id}'`,
       `select * from receipts where id = '${receipt.id}' for update`,
       "select * from receipts order by created_at desc limit 50",
-      "select * from search_receipts('orders')",
     ]) {
-      expect(await placesOf(() => app.query(sql)), sql).toBeLessThanOrEqual(most);
+      const places = await placesOf(() => app.query(sql));
+      // 15 leaves the six indexes of the parent closed; from 18 on a session keeps more by itself.
+      if (major < 18) expect([sql, places]).toEqual([sql, major === 15 ? most - 12 : most - 6]);
+      else expect(places, sql).toBeLessThanOrEqual(most);
     }
+    expect(await placesOf(() => app.query("select * from search_receipts('orders')"))).toBeLessThanOrEqual(most);
   });
 
   it("counts what many sessions lock together once", async () => {

@@ -297,6 +297,18 @@ describe("however far the index has come", () => {
     expect(await countIndexed()).toEqual(before);
   });
 
+  it("so many of one time that a run would not end are found without their words being indexed", async () => {
+    await forget();
+    const same = { created_at: minutesAgo(5) };
+    const ids = await add(...Array.from({ length: 24 }, () => receipt({ note: "quetzal" }, same)));
+    await runIndex("-1 hour");
+    while (await runIndex("-1 hour", 7));
+    const { rows } = await owner.query("select from audit.search_chunks where words is null");
+    expect(rows).not.toEqual([]);
+    expect((await found("quetzal")).sort()).toEqual(ids.sort());
+    expect(await countIndexed()).toMatchObject({ indexed: (await countIndexed())?.stored });
+  });
+
   it("no receipts are too long to be indexed together", async () => {
     const words = Array.from({ length: 1000 }, (_, i) => String.fromCodePoint(0x20000 + i).repeat(3)).join(" ");
     const at = "2026-10-05T00:00:00Z";

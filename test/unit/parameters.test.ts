@@ -20,7 +20,7 @@ describe("the primary's parameters", () => {
       synchronous_commit: "on",
       max_connections: "200",
       max_worker_processes: "32",
-      max_locks_per_transaction: "1152",
+      max_locks_per_transaction: "1024",
       idle_in_transaction_session_timeout: "60000",
       temp_file_limit: "2097152",
       log_min_duration_statement: "1000",
