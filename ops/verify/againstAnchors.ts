@@ -89,7 +89,7 @@ async function disagreementFindings(client: pg.Client, progress: Progress, serve
   const findings: Finding[] = [];
   for (const other of progress.disagreements) {
     const key = `${other.chain}\n${other.agent}`;
-    if (afterPromotion(other.anchor, server) === undefined) findings.push(rewritten(other));
+    if (afterPromotion(other.anchor, server) === undefined) findings.push(rewritten(other, server));
     else forks.set(key, [...(forks.get(key) ?? []), other]);
   }
   for (const places of forks.values()) {
@@ -115,13 +115,20 @@ async function disagreementFindings(client: pg.Client, progress: Progress, serve
 const anchoredSeal = ({ anchor, agent }: Disagreement): string =>
   anchor.chains.find((chain) => chain.agent === agent)?.seal ?? "";
 
-const rewritten = ({ chain, agent, seq, anchor, seal }: Disagreement): Finding => ({
-  kind: "rewritten",
-  message: `${chainKinds[chain].noun} ${seq} of ${named(agent)} is not the one that was anchored at ${anchor.as_of} (${anchor.source})`,
-  agent,
-  seq,
-  found: seal,
-});
+/** A manifest of the promoted server has the ends of before, until the fork is accepted: its timeline is no other one. */
+const rewritten = ({ chain, agent, seq, anchor, seal }: Disagreement, { timeline }: Server): Finding => {
+  const fork =
+    timeline > 1
+      ? `; this server was promoted or restored (timeline ${timeline}): where that left receipts behind, this is a fork that nobody has accepted yet (docs/runbooks/archive-flawed.md)`
+      : "";
+  return {
+    kind: "rewritten",
+    message: `${chainKinds[chain].noun} ${seq} of ${named(agent)} is not the one that was anchored at ${anchor.as_of} (${anchor.source})${fork}`,
+    agent,
+    seq,
+    found: seal,
+  };
+};
 
 function cutOff(
   name: ChainName,

@@ -104,6 +104,15 @@ it("once the chain of one goes on, a verification finds what forked and what was
   expect(idsIn(stderr)).toEqual(left.slice(0, 2).sort());
 });
 
+it("once the archiver has passed the fork by, a verification calls it rewritten, and says that it may be a fork", async () => {
+  expect((await run("archive", roles.archiver, [])).code).toBe(1);
+  const { code, stderr } = await run("verify", roles.verifier, ["--archived"]);
+  expect(code).toBe(1);
+  expect(stderr).toMatch(
+    /rewritten: receipt 3 of agent "a" .*; this server was promoted or restored \(timeline 2\): .* a fork that nobody has accepted yet/,
+  );
+});
+
 it("the archiver goes on once both forks are accepted, and what is still lost is told with them", async () => {
   await acknowledged(promoted, "b");
   const accept = (agent: string, place: string) =>
