@@ -1,4 +1,4 @@
--- Monthly tables: what there is of them. 003 makes their months, 004 moves rows that came too early, 014 takes months
+-- Monthly tables: what there is of them. 003 makes their months, 004 moves rows that came too early, 015 takes months
 -- out. All bounds are UTC's, whatever the session's time zone.
 --
 -- The partitions of a monthly table follow one another over all of time:

@@ -29,7 +29,7 @@ create table receipts (
   -- further index costs them planning time too (at 36 months 0.08 ms each), so there is none without a reader.
 
   -- No CHECK: PostgreSQL reads each one's expression anew for every statement, and at planning once more for every
-  -- month. The values that are known, and a claim's rules, are checked by the triggers of 011 and 012, which are read
+  -- month. The values that are known, and a claim's rules, are checked by the triggers of 011 and 013, which are read
   -- once per session.
 ) partition by range (created_at);
 

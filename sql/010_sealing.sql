@@ -1,4 +1,4 @@
--- What the chains of receipts (012), of their changes (011) and of imports are made of.
+-- What the chains of receipts (013), of their changes (011) and of imports are made of.
 
 -- A chain's end. Its row is locked from the moment a receipt is sealed until its transaction ends, so that seq has no
 -- gaps. Narrow rows and half-empty pages: each receipt rewrites one, in place (HOT), without touching the index.
@@ -156,7 +156,7 @@ $$;
 create trigger refuse_change before update or delete or truncate on audit.imports
   for each statement execute function audit.refuse_change();
 
--- Called by audit.seal_receipt (012) for a receipt that it could not pass at a glance.
+-- Called by audit.seal_receipt (013) for a receipt that it could not pass at a glance.
 create function audit.record_import(r receipts) returns void
   language plpgsql
   set search_path = pg_catalog, pg_temp

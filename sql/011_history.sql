@@ -76,7 +76,7 @@ create function audit.append_history(
 ) returns void
   language plpgsql
   set search_path = pg_catalog, pg_temp
-  -- As in audit.advance_in_batch (012).
+  -- As in audit.advance_in_batch (013).
   set enable_seqscan = off
 as $$
 declare

@@ -21,7 +21,7 @@ export const leftOut: Readonly<Record<string, string>> = {
   "audit.open_imports": "empty but within an import's transaction",
 };
 
-/** Months that left their table, and what is filled while months are moved (sql/004, 014): not part of any table. */
+/** Months that left their table, and what is filled while months are moved (sql/004, 015): not part of any table. */
 const inTransit = String.raw`_(\d{4}_\d{2}|future_next|drained|changes)$`;
 
 export interface Table {

@@ -1,6 +1,6 @@
 /**
  * Whether a search finds every receipt: what is said to be indexed is in the index, as many as there are, and with their words
- * (sql/015_search.sql). As queries.ts, PostgreSQL's own functions only, but for the words themselves: what makes them was compared with
+ * (sql/012_search.sql). As queries.ts, PostgreSQL's own functions only, but for the words themselves: what makes them was compared with
  * the catalog before.
  */
 import type pg from "pg";

@@ -1,6 +1,6 @@
 -- Taking the oldest month out of its table, so that it can leave. As the owner; audit.archive_month does it by hand.
 
--- The tables whose rows are chained: a month of theirs leaves together with a checkpoint (013).
+-- The tables whose rows are chained: a month of theirs leaves together with a checkpoint (014).
 create function audit.is_chained(parent regclass) returns boolean
   language sql stable
   return coalesce(parent = to_regclass('public.receipts') or parent = to_regclass('audit.receipt_history'), false);

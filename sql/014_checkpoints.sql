@@ -30,7 +30,7 @@ create function audit.checkpoint_seal(
   )));
 
 -- Writes down where the chains stood in a partition of receipts or of audit.receipt_history, and says how many
--- stretches that took. Detaching a month calls it (014), and makes sure that no row joins afterwards. Twice changes
+-- stretches that took. Detaching a month calls it (015), and makes sure that no row joins afterwards. Twice changes
 -- nothing.
 create function audit.checkpoint(partition regclass) returns int
   language plpgsql

@@ -78,7 +78,7 @@ grant select on audit.search_chunks, audit.search_index to authensor_app, authen
 -- For verification.
 grant select on audit.search_line to authensor_auditor;
 
--- Called by audit.seal_receipt (012) for a receipt that it could not pass at a glance.
+-- Called by audit.seal_receipt (013) for a receipt that it could not pass at a glance.
 create function audit.index_late_receipt(r receipts) returns void
   language plpgsql
   set search_path = pg_catalog, pg_temp

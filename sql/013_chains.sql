@@ -85,7 +85,7 @@ declare
   content bytea := sha256(convert_to(statement, 'UTF8'));
   at timestamptz := clock_timestamp();
   -- Nearly every receipt: known values, the state that its decision implies (audit.birth_state, 011), nothing too long,
-  -- and a date within its bounds, after the line up to which words are indexed (015), and in a month that is not over in
+  -- and a date within its bounds, after the line up to which words are indexed (012), and in a month that is not over in
   -- the next minutes: months begin at a midnight.
   plain boolean :=
     new.decision_outcome || ' ' || new.status
