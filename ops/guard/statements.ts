@@ -8,7 +8,8 @@ import type { DatabaseError, Done, Driver, QueryingClient } from "./driver";
 
 /**
  * Names every statement that can be prepared, the first `most` of them: a pooler that keeps fewer would prepare them again and again.
- * One that the server refuses for what it had prepared is sent again without a name. One that failed stays without on this connection.
+ * One that the server refuses for what it had prepared is sent again without a name. One that failed stays without on this
+ * connection. So does one whose answer is another statement's, which is an error.
  */
 export function prepareStatements(driver: Driver, most: number, log: Log): void {
   if (!(most > 0)) return;
@@ -43,9 +44,11 @@ export function prepareStatements(driver: Driver, most: number, log: Log): void 
    * it closed, and PgBouncer (1.25.2, src/prepare.c) closes the connection of who does.
    */
   const failed = (client: QueryingClient, text: string, error: DatabaseError) => {
-    unnamed.set(client, (unnamed.get(client) ?? new Set()).add(text));
+    sendUnnamed(client, text);
     return mayPassAnew(error) && client.getTransactionStatus?.() !== "T";
   };
+  const sendUnnamed = (client: QueryingClient, text: string) =>
+    unnamed.set(client, (unnamed.get(client) ?? new Set()).add(text));
 
   prototype.query = function (text, values, done) {
     const name = typeof text === "string" ? nameOf(this, text) : undefined;
@@ -54,6 +57,16 @@ export function prepareStatements(driver: Driver, most: number, log: Log): void 
     const ask = (config: unknown, done: Done) => query.call(this, config, parameters, done);
     const answer = (done: Done) =>
       ask({ name, text }, (error, result) => {
+        const foreign = error ? undefined : foreignTo(text, result);
+        if (foreign !== undefined) {
+          sendUnnamed(this, text);
+          tell(
+            "the answer to a prepared statement is another statement's, and counts for nothing: who holds this role's " +
+              "password can bring that about; change the passwords (docs/roles.md)",
+            { error: foreign },
+          );
+          return done(new Error(`not the answer to this statement: ${foreign}`));
+        }
         if (!error || !failed(this, text, error)) return done(error, result);
         return ask(text, (still, result) => {
           if (!still) tell("a prepared statement was refused and sent again as it is", { error: error.message });
@@ -87,3 +100,17 @@ const longest = 10_000;
  * and, since the type of a column is another one, what was prepared for a parameter of the former type (classes 22 and 42).
  */
 const mayPassAnew = ({ code }: DatabaseError) => code !== undefined && /^(26000|0A000|22...|42...)$/.test(code);
+
+/**
+ * Why this cannot be the answer to that statement. On a connection that is not reset between clients, who holds the role's
+ * password can prepare another statement by the name that the pooler gave to this one: an INSERT would be answered by a
+ * SELECT that tells of a row.
+ */
+function foreignTo(text: string, result: unknown): string | undefined {
+  const verb = /^\s*(select|insert|update|delete)\b/i.exec(text)?.[1]?.toUpperCase();
+  const { command, rowCount } = (result ?? {}) as { command?: string | null; rowCount?: number | null };
+  if (verb === undefined || !command) return undefined;
+  if (command !== verb) return `the database answered ${verb} by ${command}`;
+  const maySkip = /\b(on\s+conflict|select)\b/i.test(text);
+  return verb === "INSERT" && rowCount === 0 && !maySkip ? "the database stored no row by INSERT" : undefined;
+}

@@ -9,6 +9,7 @@ import type { Pool as PoolName } from "../../components/pooling/connectionBudget
 import type { PgbouncerConfig } from "../../components/pooling/pgbouncerConfig";
 import { admitted, pooledDatabase, pooledRole } from "../../components/pooling/pgbouncerEntries";
 import { prepares } from "../../local/pgbouncer";
+import { prepareStatements } from "../../ops/guard/statements";
 import { silentLog } from "../../ops/log";
 import { relieveLockTable } from "../../ops/monitor/lockTable";
 import { Server } from "../../ops/monitor/server";
@@ -257,6 +258,35 @@ describe("the control plane's pooler, which resets no session between two client
     const { rows } = await admin.query("select from public.receipts where id = $1", [receipt.id]);
     expect(rows).toHaveLength(refusal ? 0 : 1);
     expect(await chainFaults(admin)).toEqual([]);
+  });
+
+  test("is answered for by the guard: a statement that took the place of the INSERT tells of no receipt", async () => {
+    // Its own Client of pg: what the guard does to it is done to no other test.
+    class Guarded extends pg.Client {}
+    prepareStatements({ Pool: pg.Pool, Client: Guarded }, 32, silentLog);
+    const controlPlane = new Guarded({ connectionString: shared.url("app", pooledDatabase.controlPlane) });
+    await controlPlane.connect();
+    const store = (id: string) =>
+      controlPlane.query(
+        `insert into receipts (id, envelope_id, status, decision_outcome, envelope, decision)
+         values ($1, gen_random_uuid(), 'skipped', 'deny', '{}', '{}') returning id`,
+        [id],
+      );
+    const [first, second, third] = [randomUUID(), randomUUID(), randomUUID()];
+    await store(first);
+    const hostile = await connect();
+    const { rows } = await hostile.query<{ name: string }>("select name from pg_prepared_statements");
+    expect(rows).not.toEqual([]);
+    for (const { name } of rows) {
+      await hostile.query(`deallocate "${name}"`);
+      await hostile.query(`prepare "${name}" (uuid) as select $1 as id`);
+    }
+    await expect(store(second)).rejects.toThrow(/answered INSERT by SELECT/);
+    await store(third);
+    const ids = [first, second, third];
+    const { rows: stored } = await admin.query<{ id: string }>("select id from receipts where id = any($1)", [ids]);
+    expect(stored.map(({ id }) => id).sort()).toEqual([first, third].sort());
+    await controlPlane.end();
   });
 
   test.each([

@@ -34,7 +34,7 @@ const program = (script: string, answers = "() => undefined") => `
       setTimeout(() => {
         const refused = answer(text, name, number);
         if (refused) this.emit("errorMessage", Object.assign(new Error(refused.message ?? "refused"), refused));
-        else this.emit("parseComplete"), this.emit("commandComplete", { text: "SELECT 0" });
+        else this.emit("parseComplete"), this.emit("commandComplete", { text: ({ insert: "INSERT 0 1", update: "UPDATE 1" })[text.slice(0, 6)] ?? "SELECT 0" });
         this.emit("readyForQuery", {});
       }, 5);
     }

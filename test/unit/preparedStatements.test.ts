@@ -8,19 +8,21 @@ const text = "select * from receipts where id = $1";
 const refusal = (code?: string) => Object.assign(new Error(`refused: ${code}`), { code });
 
 /** A client of a driver whose first answers are these; what it is asked is kept. */
-function client(answers: (Error | undefined)[], status: string | undefined = "I") {
+function client(answers: (Error | object | undefined)[], status: string | undefined = "I", asks = text) {
   const asked: unknown[] = [];
   const prototype = {
     query(config: unknown, _values: unknown, done?: Done): unknown {
       asked.push(typeof config === "string" ? "as it is" : "prepared");
-      const error = answers.shift();
-      if (!done) return error ? Promise.reject(error) : Promise.resolve("rows");
-      return void setImmediate(() => (error ? done(error) : done(undefined, "rows")));
+      const answer = answers.shift() ?? "rows";
+      const failed = answer instanceof Error;
+      if (!done) return failed ? Promise.reject(answer) : Promise.resolve(answer);
+      return void setImmediate(() => (failed ? done(answer) : done(undefined, answer)));
     },
     ...(status === undefined ? {} : { getTransactionStatus: () => status }),
   };
   prepareStatements({ Pool: { prototype: {} as never }, Client: { prototype } }, 32, silentLog);
-  const query = () => (Object.create(prototype) as QueryingClient).query(text, ["a"]) as Promise<unknown>;
+  const connection = Object.create(prototype) as QueryingClient;
+  const query = () => connection.query(asks, ["a"]) as Promise<unknown>;
   return { asked, query };
 }
 
@@ -56,5 +58,37 @@ describe("a prepared statement", () => {
     const { asked, query } = client([refusal(code)], status);
     await expect(query()).rejects.toThrow("refused");
     expect(asked).toEqual(["prepared"]);
+  });
+});
+
+describe("the answer to a prepared statement", () => {
+  const insert = "insert into receipts (id) values ($1) returning *";
+  const stored = { command: "INSERT", rowCount: 1 };
+
+  test.each<[string, string, object, RegExp]>([
+    [
+      "a SELECT that tells of a row",
+      insert,
+      { command: "SELECT", rowCount: 1, rows: [{}] },
+      /answered INSERT by SELECT/,
+    ],
+    ["an INSERT that stored nothing", insert, { command: "INSERT", rowCount: 0 }, /stored no row/],
+    ["a SELECT in an UPDATE's place", "update t set a = $1", { command: "SELECT", rowCount: 1 }, /UPDATE by SELECT/],
+  ])("that is %s is an error, and the statement is then sent as it is", async (_what, asks, answer, error) => {
+    const { asked, query } = client([answer, stored], "I", asks);
+    await expect(query()).rejects.toThrow(error);
+    await expect(query()).resolves.toBe(stored);
+    expect(asked).toEqual(["prepared", "as it is"]);
+  });
+
+  test.each<[string, object]>([
+    [insert, stored],
+    ["insert into t values ($1) on conflict do nothing", { command: "INSERT", rowCount: 0 }],
+    ["insert into t select $1 where false", { command: "INSERT", rowCount: 0 }],
+    ["with t as (select $1) insert into u select * from t", { command: "INSERT", rowCount: 0 }],
+    ["update t set a = $1", { command: "UPDATE", rowCount: 0 }],
+    ["select $1", { command: "SELECT", rowCount: 0 }],
+  ])("%s is handed on where it can be its own", async (asks, answer) => {
+    expect(await client([answer], "I", asks).query()).toBe(answer);
   });
 });
