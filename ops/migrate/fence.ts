@@ -23,7 +23,17 @@ const quietMs = 1000;
 export async function fence(client: pg.Client, log: Log, signal: AbortSignal): Promise<void> {
   await refusePooler(client);
   const close = writers.map((login) => `alter role ${pg.escapeIdentifier(login)} nologin;`);
-  await client.query(`begin; ${close.join(" ")} commit`);
+  let ended = 0;
+  // A run of the maintenance role may have been repairing them just then; once its sessions have ended there is no other.
+  do {
+    await client.query(`begin; ${close.join(" ")} commit`);
+    ended += await endSessions(client, signal);
+  } while (!(await isFenced(client)));
+  log.info("fenced: nobody can write any more", { ended });
+}
+
+/** Returns how many there were, once none is seen any more. */
+async function endSessions(client: pg.Client, signal: AbortSignal): Promise<number> {
   let ended = 0;
   for (let quietSince = Date.now(); Date.now() - quietSince < quietMs; await sleep(100, undefined, { signal })) {
     const { rows } = await client.query(
@@ -33,7 +43,7 @@ export async function fence(client: pg.Client, log: Log, signal: AbortSignal): P
     if (rows.length > 0) quietSince = Date.now();
     ended += rows.length;
   }
-  log.info("fenced: nobody can write any more", { ended });
+  return ended;
 }
 
 /** Whether a server shows that it, or the primary that it follows, is closed. */
