@@ -50,6 +50,12 @@ test("an object that unpacks to more than its manifest names is refused there, n
   expect(large.read()).toBeLessThan(0.5);
 });
 
+test("an object that has other rows of the same length is refused by its hash", async () => {
+  const [named, there] = [Buffer.from("allow\n"), Buffer.from("denyx\n")];
+  expect(gzipSync(there)).toHaveLength(gzipSync(named).length);
+  await expect(lines(stored(named, there))).rejects.toThrow("is not what its manifest names");
+});
+
 test("a last row without its end is refused", async () => {
   await expect(lines(stored(Buffer.from("one\ntwo")))).rejects.toThrow("it was altered");
 });
