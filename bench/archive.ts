@@ -48,7 +48,10 @@ export async function archive(lab: Lab): Promise<void> {
   }
 }
 
-/** What is in a bucket, read and proven by a process that does nothing else: from its segments, and from the archive of their month. */
+/**
+ * What is in a bucket, read and proven by a process that does nothing else: from its segments, and from the archive of
+ * their month.
+ */
 async function verification(s3: TestS3, name: string): Promise<void> {
   const bucket = new Bucket(s3.client({ forcePathStyle: true }), name, new AbortController().signal);
   const later = new Date(Date.now() + 40 * 86_400_000);

@@ -1,4 +1,7 @@
-/** `make verify`, `anchor`, `search`, `hold` and `reconcile`: the ops programs that people run, on this machine's deployment. */
+/**
+ * `make verify`, `anchor`, `search`, `hold` and `reconcile`: the ops programs that people run, on this machine's
+ * deployment.
+ */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { readOutputs, type LocalOutputs } from "./outputs";

@@ -1,4 +1,6 @@
-/** Names the receipts that the locked bucket has and the replica has not: in a failover, before the replica is promoted. */
+/**
+ * Names the receipts that the locked bucket has and the replica has not: in a failover, before the replica is promoted.
+ */
 import { InvalidArgumentError, type Command } from "commander";
 import type pg from "pg";
 import { connectBucket } from "./archive/bucket";
@@ -26,7 +28,9 @@ interface Options {
 const inWords = ({ id, agent, seq, sealedAt }: MissingReceipt) =>
   `${id}: place ${seq} of ${named(agent)}, ${sealedAt}Z`;
 
-/** Settings that name the primary's new place leave no replica there, compared or not: they come after the promotion. */
+/**
+ * Settings that name the primary's new place leave no replica there, compared or not: they come after the promotion.
+ */
 async function assertPromoted(client: pg.Client): Promise<void> {
   if (await inRecovery(client))
     throw new Failure("this server is a replica still, and the settings are those of the week after its promotion", [

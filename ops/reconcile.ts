@@ -1,4 +1,7 @@
-/** Names the receipts that another timeline has and this database has not, and brings them in as recovered ones: after a failover or a restore. */
+/**
+ * Names the receipts that another timeline has and this database has not, and brings them in as recovered ones: after a
+ * failover or a restore.
+ */
 import type { Command } from "commander";
 import type pg from "pg";
 import { connectBucket } from "./archive/bucket";

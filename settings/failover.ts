@@ -8,9 +8,10 @@ export interface Placed extends Settings {
 }
 
 /**
- * In a failover everything that was of the primary's region is of the replica's, and there is no replica: what the settings themselves say
- * once they name the primary's new place (docs/failover.md), and then a replica with it. Backups are copied only where
- * RDS is known to do so from there: it would refuse after the promotion, and with it all that is made then.
+ * In a failover everything that was of the primary's region is of the replica's, and there is no replica: what the
+ * settings themselves say once they name the primary's new place (docs/failover.md), and then a replica with it.
+ * Backups are copied only where RDS is known to do so from there: it would refuse after the promotion, and with it all
+ * that is made then.
  */
 export function placed(settings: Settings): Placed {
   const { regions, replica, database, kmsKeyArns, backup } = settings;
@@ -38,8 +39,8 @@ export function placed(settings: Settings): Placed {
 }
 
 /**
- * What is left to a stack that has failed over alone: its bucket stays where it is, be that the primary's region now, or one that RDS copies
- * no backups to from there. Undefined where nothing of it is the case.
+ * What is left to a stack that has failed over alone: its bucket stays where it is, be that the primary's region now,
+ * or one that RDS copies no backups to from there. Undefined where nothing of it is the case.
  */
 export function onlyAfterFailover({ regions: { primary, backup }, database, backup: { copies } }: Settings) {
   if (backup === primary)

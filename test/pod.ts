@@ -44,7 +44,10 @@ export async function certificate() {
   return { certificate: pem, key };
 }
 
-/** A pod of the pooler with its processes: the rendered files under the paths that the configuration names, here below one directory. */
+/**
+ * A pod of the pooler with its processes: the rendered files under the paths that the configuration names, here below
+ * one directory.
+ */
 export class Pod {
   readonly dir = mkdtempSync(join(tmpdir(), "pooling-"));
   readonly caFile = join(this.dir, "client-ca.pem");

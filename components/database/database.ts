@@ -47,9 +47,15 @@ interface AllDatabaseArgs extends Omit<
   clientSecurityGroupIds?: readonly string[];
   /** Where the replica goes, and its RDS instance class. Default: there is none. */
   replica?: { place: ServerPlace; instanceClass: string } | undefined;
-  /** How often a replica was promoted, because the primary's region was lost: the last one that was is the primary, in `regions.primary`. */
+  /**
+   * How often a replica was promoted, because the primary's region was lost: the last one that was is the primary, in
+   * `regions.primary`.
+   */
   failovers: number;
-  /** Makes what must have succeeded before the last one of these is promoted. Default: nothing, since it was promoted before. */
+  /**
+   * Makes what must have succeeded before the last one of these is promoted. Default: nothing, since it was promoted
+   * before.
+   */
   beforePromotion?: ((ground: BeforePromotion) => pulumi.Resource) | undefined;
   /** Raised by one, it makes new passwords and keeps those of the generation before. */
   passwordGeneration: number;

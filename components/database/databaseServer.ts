@@ -56,8 +56,8 @@ export interface Foundation {
 }
 
 /**
- * When RDS makes backups and upgrades: not of both servers together, and the replica's upgrades before the primary's, since a standby may
- * run a newer minor version than its primary, not an older one.
+ * When RDS makes backups and upgrades: not of both servers together, and the replica's upgrades before the primary's,
+ * since a standby may run a newer minor version than its primary, not an older one.
  */
 export const windows = {
   primary: { backupWindow: "01:00-02:00", maintenanceWindow: "sun:04:30-sun:05:30" },

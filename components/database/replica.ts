@@ -15,7 +15,10 @@ export interface ReplicaOf {
 export interface Promoted {
   /** Of the role that owns everything, which is RDS' master user. */
   ownerPassword: pulumi.Input<string>;
-  /** A synchronous standby in another zone: false as long as somebody waits for the promotion, which it would make longer. */
+  /**
+   * A synchronous standby in another zone: false as long as somebody waits for the promotion, which it would make
+   * longer.
+   */
   multiAz: boolean;
 }
 

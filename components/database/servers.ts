@@ -17,6 +17,9 @@ export interface WatchedServer {
   server: { identifier: pulumi.Output<string> };
   region: string;
   instanceClass: string;
-  /** As the stack calls it, whatever it has become since: what stays with the server is named by it. Default: by its place. */
+  /**
+   * As the stack calls it, whatever it has become since: what stays with the server is named by it. Default: by its
+   * place.
+   */
   name?: string | undefined;
 }

@@ -10,7 +10,10 @@ import { metrics } from "../../ops/monitor/metrics";
 interface Server extends ServerFacts {
   region: string;
   identifier: pulumi.Input<string>;
-  /** As the stack calls it. Its topics go by that, whose addresses have confirmed: they stay with a replica that is promoted. Default: by its place. */
+  /**
+   * As the stack calls it. Its topics go by that, whose addresses have confirmed: they stay with a replica that is
+   * promoted. Default: by its place.
+   */
   name?: string | undefined;
 }
 

@@ -13,7 +13,10 @@ export interface NetworkArgs {
   primaryRegion: string;
   /** Where the replica is to be. Default: there is none, and nothing is made or changed for it. */
   replica?: ServerPlace;
-  /** How often a replica was promoted. The primary is then the replica of before: beside this cluster, with the group that it had. Default: 0. */
+  /**
+   * How often a replica was promoted. The primary is then the replica of before: beside this cluster, with the group
+   * that it had. Default: 0.
+   */
   failovers?: number;
   /** Where drills restore to. Default: nowhere, and nothing is made or changed for it. */
   drill?: ServerPlace | undefined;

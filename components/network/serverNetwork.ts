@@ -23,7 +23,10 @@ export class ServerNetwork extends pulumi.ComponentResource {
   readonly region: string;
   readonly vpcId: pulumi.Input<string>;
   readonly subnetIds: pulumi.Input<string>[];
-  /** Admits 5432 from its clients, and from the cluster beside it, which compares it with the bucket before it is promoted. Nothing else. */
+  /**
+   * Admits 5432 from its clients, and from the cluster beside it, which compares it with the bucket before it is
+   * promoted. Nothing else.
+   */
   readonly securityGroup: aws.ec2.SecurityGroup;
   /** Undefined where the VPCs are connected already. */
   readonly peering: aws.ec2.VpcPeeringConnection | undefined;

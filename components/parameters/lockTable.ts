@@ -7,8 +7,9 @@
 export const monthsOnline = 120 + 6;
 
 /**
- * Places that the control plane's look-up by id takes, or its latest receipts: of each month the table and seven indexes, since
- * planning opens them all, whatever execution reads, and six of their parent's (not on 15); a search takes six more, of its own index. A bound on
+ * Places that the control plane's look-up by id takes, or its latest receipts: of each month the table and seven
+ * indexes, since planning opens them all, whatever execution reads, and six of their parent's (not on 15); a search
+ * takes six more, of its own index. A bound on
  * `created_at` that planning knows leaves one month of them; an insert takes two places. Measured: test/sql/lockTable.test.ts.
  */
 export const placesOfLookUp = (months: number) => 8 * months + 7 + 6;

@@ -14,9 +14,9 @@ export const clientsPerControlPlanePod = 10;
 export const otherClients = 20;
 
 /**
- * Pods that run for each that is wanted, at the worst moment of a rollout, of PgBouncer and of the control plane. A pod that
- * terminates holds its connections until its last transaction or request is done, but Kubernetes no longer counts it and
- * starts the next (maxSurge limits the living only): every new pod may run while every old one still ends.
+ * Pods that run for each that is wanted, at the worst moment of a rollout, of PgBouncer and of the control plane. A pod
+ * that terminates holds its connections until its last transaction or request is done, but Kubernetes no longer counts
+ * it and starts the next (maxSurge limits the living only): every new pod may run while every old one still ends.
  */
 export const podsPerWanted = 2;
 
@@ -97,7 +97,10 @@ export type ConnectionPlan =
     }
   | { fits: false; reason: string };
 
-/** Each PgBouncer pod keeps the connection that the monitor's query came through, and the monitor's own limit must allow it. */
+/**
+ * Each PgBouncer pod keeps the connection that the monitor's query came through, and the monitor's own limit must allow
+ * it.
+ */
 const leastReserve = (pods: number) => sum(Object.values(directConnections)) + pods;
 
 /** Splits the server's connections, or says with the numbers why they do not suffice. */

@@ -46,9 +46,9 @@ export interface PgbouncerArgs extends PgbouncerPodArgs {
 
 /**
  * PgBouncer in transaction mode, one pool per role, TLS on both sides; a process for the control plane, and one for
- * everybody else. A rollout drops no transaction, and no request of a client whose connections are short-lived: a pod that
- * goes is first taken out of the Service, then left by its clients, then told to finish what runs (SIGINT), and only then
- * gone. One that comes serves once a query has gone through each of its pools.
+ * everybody else. A rollout drops no transaction, and no request of a client whose connections are short-lived: a pod
+ * that goes is first taken out of the Service, then left by its clients, then told to finish what runs (SIGINT), and
+ * only then gone. One that comes serves once a query has gone through each of its pools.
  */
 export class Pgbouncer extends pulumi.ComponentResource {
   readonly service: k8s.core.v1.Service;

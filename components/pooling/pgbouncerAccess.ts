@@ -42,7 +42,8 @@ export function renderUserlist(logins: readonly PlainCredentials[]): string {
 
 /**
  * psql's connection service file (libpq, "The Connection Service File"): how to come in through each pool as one of its clients does, and
- * to the consoles, password and verified certificate included. A file, so that the password is in no argument and no environment variable.
+ * to the consoles, password and verified certificate included. A file, so that the password is in no argument and no
+ * environment variable.
  */
 export function renderServices(logins: Record<AdmittedRole, PlainCredentials>): string {
   const entries: [service: string, pooler: Pooler, dbname: string, role: AdmittedRole][] = [

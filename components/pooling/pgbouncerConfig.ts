@@ -42,8 +42,8 @@ export interface PgbouncerConfig {
 
 /**
  * The configuration of one of a pod's processes, for 1.25.2 and later. All settings but transaction_timeout and
- * max_prepared_statements are known to 1.18 (Debian 12) as well, so that what is tested is what runs; where a default differs
- * between them and matters, it is set.
+ * max_prepared_statements are known to 1.18 (Debian 12) as well, so that what is tested is what runs; where a default
+ * differs between them and matters, it is set.
  */
 export function renderPgbouncerConfig(
   pooler: Pooler,
@@ -55,9 +55,9 @@ export function renderPgbouncerConfig(
   const shared = (pool: Pool) => `${entry(pool)} user=${logins[pooledRole[pool]].user}`;
   const entries: Record<Pool, string> = {
     controlPlane: `; ${roles.app}, the control plane. It needs no transaction of more than one statement, and the one that it sends is broken: its
-; key rotation sends BEGIN and COMMIT over different connections. In transaction mode every receipt that other requests then wrote on
-; the connection with the BEGIN would be acknowledged, and rolled back in the end. So BEGIN is refused to it: the rotation fails
-; (make a new key, revoke the old one), and no receipt is lost.
+; key rotation sends BEGIN and COMMIT over different connections. In transaction mode every receipt that other requests
+; then wrote on the connection with the BEGIN would be acknowledged, and rolled back in the end. So BEGIN is refused to
+; it: the rotation fails (make a new key, revoke the old one), and no receipt is lost.
 ${shared("controlPlane")} pool_mode=statement`,
     app: `; ${roles.app}, other writers
 ${shared("app")}`,
@@ -69,10 +69,12 @@ ${entry("auditor")}`,
   return `;; Written by the deployment; a change makes a new ConfigMap, and the pods roll.
 
 [databases]
-; One entry, and so one pool, per role, and one for the control plane in a process of its own: a pool's connections are logged
-; in as its role, with that role's settings (synchronous_commit above all). An entry accepts its role only, the auditor's the monitor too (hba.conf beside this file): nobody fills another's pool.
-; Clients come by either of the role's two logins, of this generation of passwords or the one before; the server is always logged in to as
-; this one (user), with its password from the user list. A pool for each login would let the clients of one starve those of the other.
+; One entry, and so one pool, per role, and one for the control plane in a process of its own: a pool's connections are
+; logged in as its role, with that role's settings (synchronous_commit above all). An entry accepts its role only, the
+; auditor's the monitor too (hba.conf beside this file): nobody fills another's pool. Clients come by either of the
+; role's two logins, of this generation of passwords or the one before; the server is always logged in to as this one
+; (user), with its password from the user list. A pool for each login would let the clients of one starve those of the
+; other.
 ${poolsOf(pooler)
   .map((pool) => entries[pool])
   .join("\n")}
@@ -83,8 +85,8 @@ listen_addr = *
 listen_port = ${poolerPort[pooler]}
 ; No Unix socket: the root file system is read-only, and nobody is there to use one.
 unix_socket_dir =
-; And no pidfile: it would outlive a process that is killed, whose successor has its number (1), takes itself for the other one
-; (src/main.c, check_pidfile), and never starts.
+; And no pidfile: it would outlive a process that is killed, whose successor has its number (1), takes itself for the
+; other one (src/main.c, check_pidfile), and never starts.
 
 ;; Who may come in
 ; auth_query cannot work on RDS, which lets nobody read pg_authid: passwords come from a Secret.
@@ -112,8 +114,8 @@ server_tls_protocols = secure
 ;; Pooling
 ; A connection can change hands after each transaction.
 pool_mode = transaction
-; What a client has prepared is prepared on whatever connection it gets; the least used make room. The guard (ops/guard/statements.ts) prepares
-; as many statements of the control plane. 1.21 and later.
+; What a client has prepared is prepared on whatever connection it gets; the least used make room. The guard
+; (ops/guard/statements.ts) prepares as many statements of the control plane. 1.21 and later.
 max_prepared_statements = ${preparedStatements}
 ${betweenClients[pooler]}
 ; Every client of a control plane at its largest fits into one pod less than there are.
@@ -126,8 +128,9 @@ ignore_startup_parameters = extra_float_digits
 query_wait_timeout = ${queryWait}
 ; A transaction that a client has forgotten: its locks must not outlive this.
 idle_transaction_timeout = 30
-; The net below the roles' own statement_timeout (sql/019_role_rules.sql), for a server that no longer answers; a rollout's grace
-; period is longer than this. An auditor's longer reads belong on the replica, which is not behind a pooler.
+; The net below the roles' own statement_timeout (sql/019_role_rules.sql), for a server that no longer answers; a
+; rollout's grace period is longer than this. An auditor's longer reads belong on the replica, which is not behind a
+; pooler.
 query_timeout = ${longestTransaction}
 ; Many short statements make a long transaction too, and a pod that goes waits for it. 1.25 and later.
 transaction_timeout = ${longestTransaction}
@@ -146,8 +149,9 @@ server_idle_timeout = 300
 dns_max_ttl = 5
 ; The name can be missing for a moment while it moves.
 dns_nxdomain_ttl = 2
-; A server that vanished without a word is noticed after 20 + 3 × 5 s where its connection is idle, and by what was sent to it and
-; is not acknowledged after 15 s (ms here), which keepalive knows nothing of: else each query waits for query_timeout.
+; A server that vanished without a word is noticed after 20 + 3 × 5 s where its connection is idle, and by what was sent
+; to it and is not acknowledged after 15 s (ms here), which keepalive knows nothing of: else each query waits for
+; query_timeout.
 tcp_keepalive = 1
 tcp_keepidle = 20
 tcp_keepintvl = 5
@@ -166,15 +170,17 @@ stats_period = 60
 }
 
 /**
- * Leaves a session as it was when it logged in. RESET ALL gives back the role's own settings, not the server's. DEALLOCATE ALL, which
- * PgBouncer takes notice of (src/server.c): else a client could prepare another statement by the name that the pooler gave to somebody's.
+ * Leaves a session as it was when it logged in. RESET ALL gives back the role's own settings, not the server's.
+ * DEALLOCATE ALL, which PgBouncer takes notice of (src/server.c): else a client could prepare another statement by the
+ * name that the pooler gave to somebody's.
  */
 const resetQuery =
   "RESET SESSION AUTHORIZATION; RESET ALL; CLOSE ALL; DEALLOCATE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all()";
 
 const betweenClients: Record<Pooler, string> = {
   decisions: `; A connection is handed on as it is, and no reset is waited for (docs/performance.md): all clients are one program, which sets nothing, and
-; nobody else reaches this port. Whatever a session of its role sets, a receipt is stored or refused (test/sql/pooling.test.ts).
+; nobody else reaches this port. Whatever a session of its role sets, a receipt is stored or refused
+; (test/sql/pooling.test.ts).
 server_reset_query =`,
   others: `; A connection is handed on as it was: what a client SET, prepared, locked or listens to ends with its transaction. Not
 ; DISCARD ALL, which would also have every function planned anew.

@@ -23,15 +23,18 @@ export const pooledDatabase: Record<Pool, string> = {
 };
 
 /**
- * The processes of a pod, and the port that each listens on. The control plane has one to itself. Whether a session is reset between two
- * clients is a setting of the whole process (src/objects.c, release_server): what shields other clients from each other would cost each
- * decision a fourth of the database's work. It also has a thread to itself.
+ * The processes of a pod, and the port that each listens on. The control plane has one to itself. Whether a session is
+ * reset between two clients is a setting of the whole process (src/objects.c, release_server): what shields other
+ * clients from each other would cost each decision a fourth of the database's work. It also has a thread to itself.
  */
 export const poolerPort = { decisions: 6432, others: 6433 } as const;
 export type Pooler = keyof typeof poolerPort;
 export const poolers = Object.keys(poolerPort) as Pooler[];
 
-/** How Services call the ports. The first has the name from before there were two: a rollout comes before the Service's own update. */
+/**
+ * How Services call the ports. The first has the name from before there were two: a rollout comes before the Service's
+ * own update.
+ */
 export const portName: Record<Pooler, string> = { decisions: "pgbouncer", others: "others" };
 /** What a Service of the pods has. */
 export const servedPorts: Record<string, number> = Object.fromEntries(

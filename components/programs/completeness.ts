@@ -18,13 +18,15 @@ export interface CompletenessArgs
   lagSeconds: number;
   /** What the deployment goes on without: the digest that the refusal names. Default: nothing. */
   acceptMissing?: string | undefined;
-  /** Whether the settings say that it was promoted before: then nothing is compared, and it must be no replica any more. */
+  /**
+   * Whether the settings say that it was promoted before: then nothing is compared, and it must be no replica any more.
+   */
   promoted: boolean;
 }
 
 /**
- * Compares the replica with the bucket before it is promoted, and fails where it lacks what was archived: whoever writes to it then writes
- * at places of the chains that the bucket already has. What promotes depends on this.
+ * Compares the replica with the bucket before it is promoted, and fails where it lacks what was archived: whoever
+ * writes to it then writes at places of the chains that the bucket already has. What promotes depends on this.
  */
 export class Completeness extends pulumi.ComponentResource {
   readonly job: k8s.batch.v1.Job;

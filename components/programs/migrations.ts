@@ -42,8 +42,8 @@ export interface MigrationsArgs extends Pick<
   /** How long RDS may take to apply dynamic parameters before a difference fails the deployment. */
   parameterWaitMinutes: number;
   /**
-   * Where given, the primary is closed to whoever writes, and the replica, as the verifier, waited for until it has all: a switchover comes
-   * next, or this is taken away, and the primary open again. Default: it is open.
+   * Where given, the primary is closed to whoever writes, and the replica, as the verifier, waited for until it has
+   * all: a switchover comes next, or this is taken away, and the primary open again. Default: it is open.
    */
   fenced?: { replica: DatabaseConnection | undefined } | undefined;
 }

@@ -14,7 +14,10 @@ export interface DecidedOnce {
   createNamespace: boolean;
 }
 
-/** The record of a stack that has failed over has the regions that it left, in their order, and where its primary is: `failover/forget.ts`. */
+/**
+ * The record of a stack that has failed over has the regions that it left, in their order, and where its primary is:
+ * `failover/forget.ts`.
+ */
 export type Recorded = Partial<DecidedOnce> & { lostRegions?: readonly string[]; promoted?: Promoted };
 
 /** Where the server answers that is promoted last, before that as well as afterwards. */
@@ -72,7 +75,10 @@ export function changedSince(first: Recorded, now: DecidedOnce, lostRegion?: str
   return told.map((key) => line(key));
 }
 
-/** Where settings and state do not agree on a failover, the deployment would begin with deleting a database that has receipts. */
+/**
+ * Where settings and state do not agree on a failover, the deployment would begin with deleting a database that has
+ * receipts.
+ */
 function otherPlace(
   { lostRegions = [], primaryRegion: there }: Recorded,
   now: string,

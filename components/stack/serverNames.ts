@@ -1,6 +1,6 @@
 /**
- * What the servers are called. One that is promoted keeps its name, since another would be another server; a replica that is made after
- * a failover has the next.
+ * What the servers are called. One that is promoted keeps its name, since another would be another server; a replica
+ * that is made after a failover has the next.
  */
 export const serverNames = (name: string, failovers: number) => ({
   primary: nameOf(name, failovers),

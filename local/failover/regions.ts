@@ -1,4 +1,7 @@
-/** `./authensor lose-region`, `return-region` and `forget-region`: the loss of a region on this machine, and what a state no longer knows after one. */
+/**
+ * `./authensor lose-region`, `return-region` and `forget-region`: the loss of a region on this machine, and what a
+ * state no longer knows after one.
+ */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { removeAlarms } from "../../cloud/aws/cloudwatch/definitions";

@@ -1,4 +1,7 @@
-/** `make failover`: the primary's region, or its zone, is lost under write load; what docs/failover.md says is then done, and timed. */
+/**
+ * `make failover`: the primary's region, or its zone, is lost under write load; what docs/failover.md says is then
+ * done, and timed.
+ */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";

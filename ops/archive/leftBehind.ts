@@ -2,7 +2,10 @@ import { Failure } from "../program";
 import type { Server } from "../verify/server";
 import type { Manifest } from "./manifest";
 
-/** Fails on a server in whose place another one was promoted: its rows would be woven into that one's chains in the bucket. */
+/**
+ * Fails on a server in whose place another one was promoted: its rows would be woven into that one's chains in the
+ * bucket.
+ */
 export function assertNotLeftBehind(here: Server, newest: Manifest | undefined): void {
   if (!newest || here.timeline === 0 || here.system !== newest.server.system) return;
   const { timeline } = newest.server;

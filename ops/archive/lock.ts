@@ -1,4 +1,7 @@
-/** How the bucket must lock what is written to it: at least as the settings of the deployment say, whoever the bucket is of. */
+/**
+ * How the bucket must lock what is written to it: at least as the settings of the deployment say, whoever the bucket is
+ * of.
+ */
 import { integerSetting, textSetting } from "../program";
 
 export interface Lock {

@@ -12,7 +12,10 @@ import { upload, type Stored } from "./upload";
 const level = 1;
 const chunkSize = 64 * 1024;
 
-/** Each piece that is unpacked goes to another thread and back: of Node's default, 16 KiB, that costs a third of reading an archive. */
+/**
+ * Each piece that is unpacked goes to another thread and back: of Node's default, 16 KiB, that costs a third of reading
+ * an archive.
+ */
 const unpackedSize = 256 * 1024;
 
 /** Of an object, in its manifest. */

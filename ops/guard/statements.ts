@@ -8,8 +8,8 @@ import type { DatabaseError, Done, Driver, QueryingClient } from "./driver";
 
 /**
  * Names every statement that can be prepared, the first `most` of them: a pooler that keeps fewer would prepare them again and again.
- * One that the server refuses for what it had prepared is sent again without a name. One that failed stays without on this
- * connection. So does one whose answer is another statement's, which is an error.
+ * One that the server refuses for what it had prepared is sent again without a name. One that failed stays without on
+ * this connection. So does one whose answer is another statement's, which is an error.
  */
 export function prepareStatements(driver: Driver, most: number, log: Log): void {
   if (!(most > 0)) return;
@@ -102,9 +102,9 @@ const longest = 10_000;
 const mayPassAnew = ({ code }: DatabaseError) => code !== undefined && /^(26000|0A000|22...|42...)$/.test(code);
 
 /**
- * Why this cannot be the answer to that statement. On a connection that is not reset between clients, who holds the role's
- * password can prepare another statement by the name that the pooler gave to this one: an INSERT would be answered by a
- * SELECT that tells of a row.
+ * Why this cannot be the answer to that statement. On a connection that is not reset between clients, who holds the
+ * role's password can prepare another statement by the name that the pooler gave to this one: an INSERT would be
+ * answered by a SELECT that tells of a row.
  */
 function foreignTo(text: string, result: unknown): string | undefined {
   const verb = /^\s*(select|insert|update|delete)\b/i.exec(text)?.[1]?.toUpperCase();

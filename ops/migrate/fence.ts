@@ -17,8 +17,9 @@ const writers = [roles.app, roles.telemetry, roles.monitor, roles.maintenance].f
 const quietMs = 1000;
 
 /**
- * In the database itself: no rule of a network ends a connection, and a session may set aside that transactions are read-only. It reaches
- * the replica with all else, and is there when a lost region comes back. `migrate up` opens again.
+ * In the database itself: no rule of a network ends a connection, and a session may set aside that transactions are
+ * read-only. It reaches the replica with all else, and is there when a lost region comes back. `migrate up` opens
+ * again.
  */
 export async function fence(client: pg.Client, log: Log, signal: AbortSignal): Promise<void> {
   await refusePooler(client);
@@ -53,7 +54,8 @@ export async function isFenced(client: pg.Client): Promise<boolean> {
 }
 
 /**
- * Whether each chain ends on the replica where it ends on the fenced primary, once all that was written has been replayed there.
+ * Whether each chain ends on the replica where it ends on the fenced primary, once all that was written has been
+ * replayed there.
  * @throws Failure where it does not within that time
  */
 export async function awaitReplica(

@@ -1,4 +1,7 @@
-/** Whether a replica has what the bucket has, before it is promoted: each chain up to where the bucket has it, and the same one. */
+/**
+ * Whether a replica has what the bucket has, before it is promoted: each chain up to where the bucket has it, and the
+ * same one.
+ */
 import { createHash } from "node:crypto";
 import type pg from "pg";
 import { archivedKinds, archivedNames, ofChain, ownerOf, type ArchivedChain } from "../archive/chains";
@@ -19,7 +22,10 @@ import { standbyProblems } from "./standby";
 export interface Compared {
   /** The manifest that was compared, and when it was written; undefined where there is none. */
   upTo: { number: number; at: string } | undefined;
-  /** When the monitor wrote last into what the database has: what was acknowledged before that is here. Undefined: never. */
+  /**
+   * When the monitor wrote last into what the database has: what was acknowledged before that is here. Undefined:
+   * never.
+   */
   heartbeat: Date | undefined;
   /** How many rows of each kind only the bucket has. */
   lacking: { receipts: number; changes: number; imports: number };

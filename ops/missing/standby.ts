@@ -18,7 +18,9 @@ export async function standbyProblems(client: pg.Client, signal: AbortSignal): P
 
 const patienceMs = 60_000;
 
-/** The promotion replays all that was received: before that much was replayed, more would seem to be missing than is. */
+/**
+ * The promotion replays all that was received: before that much was replayed, more would seem to be missing than is.
+ */
 async function replaysAll(client: pg.Client, signal: AbortSignal): Promise<boolean> {
   const received = await one<string | null>(
     client,

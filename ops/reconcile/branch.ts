@@ -60,7 +60,10 @@ export function followed(
   return { chain, agent, base, rows, problems: follower.flaws.map(({ says }) => says) };
 }
 
-/** The seals that this database has at places of a chain, in hex; those of rows that have left with a month where a checkpoint ends with them. */
+/**
+ * The seals that this database has at places of a chain, in hex; those of rows that have left with a month where a
+ * checkpoint ends with them.
+ */
 export async function sealsAt(
   client: pg.Client,
   { chain, agent }: Pick<Branch, "chain" | "agent">,

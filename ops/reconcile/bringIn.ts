@@ -1,4 +1,7 @@
-/** Stores lost receipts as recovered ones: in chains of their own, as an import of the owner's, each proven in the transaction that stores it. */
+/**
+ * Stores lost receipts as recovered ones: in chains of their own, as an import of the owner's, each proven in the
+ * transaction that stores it.
+ */
 import type pg from "pg";
 import { Failure } from "../program";
 import type { LostReceipt } from "./lost";
@@ -133,7 +136,10 @@ async function store(
   return { stored, tooLong };
 }
 
-/** All of them are the import's, however old they are: audit.record_import tells of those alone that are dated far from their seals. */
+/**
+ * All of them are the import's, however old they are: audit.record_import tells of those alone that are dated far from
+ * their seals.
+ */
 async function openImport(client: pg.Client, receipts: readonly LostReceipt[], agents: string[]): Promise<void> {
   const sources = [...new Set(receipts.map(({ from }) => from))].join(", ");
   const reason = `recovered: receipts of another timeline, of ${sources}`.slice(0, 1000);

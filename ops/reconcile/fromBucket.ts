@@ -1,4 +1,7 @@
-/** The branches that the locked bucket has and this database has not: those of forks that were accepted, and those that nobody has accepted yet. */
+/**
+ * The branches that the locked bucket has and this database has not: those of forks that were accepted, and those that
+ * nobody has accepted yet.
+ */
 import type pg from "pg";
 import type { Bucket } from "../archive/bucket";
 import { nameOf } from "../archive/chains";

@@ -1,4 +1,7 @@
-/** The branches that another server has and this database has not: the old primary's, which was written to until the failover and maybe after it. */
+/**
+ * The branches that another server has and this database has not: the old primary's, which was written to until the
+ * failover and maybe after it.
+ */
 import type pg from "pg";
 import { archivedKinds } from "../archive/chains";
 import { endsOf } from "../archive/ends";

@@ -1,4 +1,7 @@
-/** The receipts of branches, each with what is known to have happened to it, and the changes of receipts that both timelines have. */
+/**
+ * The receipts of branches, each with what is known to have happened to it, and the changes of receipts that both
+ * timelines have.
+ */
 import { hash as digest } from "node:crypto";
 import { ownerOf } from "../archive/chains";
 import { named } from "../verify/findings";

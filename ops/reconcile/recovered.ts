@@ -1,7 +1,7 @@
 /**
- * A recovered receipt: one of another timeline, in a chain of its own. It says what the lost one said, and in its envelope, under one
- * key, what is needed to prove that: its place in the chain that it was sealed in, its seal, and the seal before it. All of it is sealed,
- * archived and restored as every receipt's is.
+ * A recovered receipt: one of another timeline, in a chain of its own. It says what the lost one said, and in its
+ * envelope, under one key, what is needed to prove that: its place in the chain that it was sealed in, its seal, and
+ * the seal before it. All of it is sealed, archived and restored as every receipt's is.
  */
 import { hash } from "node:crypto";
 import type { LostReceipt } from "./lost";
@@ -13,7 +13,9 @@ const prefix = "recovered:";
 /** What a name may have, by sql/009_bounds.sql. */
 const mostBytes = 1024;
 
-/** The agent of the chain that an agent's recovered receipts are in. A name that would be too long is told by its hash. */
+/**
+ * The agent of the chain that an agent's recovered receipts are in. A name that would be too long is told by its hash.
+ */
 export const recoveredAgent = (agent: string): string =>
   Buffer.byteLength(prefix + agent) <= mostBytes ? prefix + agent : prefix + hash("sha256", agent);
 
@@ -53,11 +55,17 @@ export const originalEnvelope = `coalesce(${origin} -> 'envelope', envelope - '$
 const contentOf = (actor: string, envelope: string): string => `sha256(convert_to(json_build_array(
     id, envelope_id, parent_receipt_id, created_at at time zone 'UTC', decision_outcome, tool_name, ${actor}, ${envelope}, decision)::text, 'UTF8'))`;
 
-/** SQL: what its seal covers of a receipt's columns, as docs/chain.md has it: of the row as it is, and of a recovered one as it was. */
+/**
+ * SQL: what its seal covers of a receipt's columns, as docs/chain.md has it: of the row as it is, and of a recovered
+ * one as it was.
+ */
 export const content = contentOf("actor_id", "envelope");
 export const originalContent = contentOf(`${origin} ->> 'actor'`, originalEnvelope);
 
-/** SQL: whether a row of receipts came by an import of recovered ones. Whoever stores receipts names any agent and any envelope; imports are the owner's. */
+/**
+ * SQL: whether a row of receipts came by an import of recovered ones. Whoever stores receipts names any agent and any
+ * envelope; imports are the owner's.
+ */
 export const broughtIn = `exists (
   select from audit.imports i
    where i.agent = receipts.actor_id and receipts.chain_seq between i.first_seq and i.last_seq and starts_with(i.reason, '${prefix}'))`;

@@ -92,7 +92,9 @@ export async function forgetImports(client: pg.Client, from: number): Promise<vo
   await client.query("delete from audit.imports where seq >= $1", [from]);
 }
 
-/** The words of what was stored are indexed anew, by and by: no trigger has told the index of it (sql/012_search.sql). */
+/**
+ * The words of what was stored are indexed anew, by and by: no trigger has told the index of it (sql/012_search.sql).
+ */
 export async function forgetSearchIndex(client: pg.Client): Promise<void> {
   await client.query("delete from audit.search_chunks");
   await client.query("update audit.search_index set indexed_until = '-infinity'");

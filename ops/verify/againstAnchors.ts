@@ -115,7 +115,9 @@ async function disagreementFindings(client: pg.Client, progress: Progress, serve
 const anchoredSeal = ({ anchor, agent }: Disagreement): string =>
   anchor.chains.find((chain) => chain.agent === agent)?.seal ?? "";
 
-/** A manifest of the promoted server has the ends of before, until the fork is accepted: its timeline is no other one. */
+/**
+ * A manifest of the promoted server has the ends of before, until the fork is accepted: its timeline is no other one.
+ */
 const rewritten = ({ chain, agent, seq, anchor, seal }: Disagreement, { timeline }: Server): Finding => {
   const fork =
     timeline > 1

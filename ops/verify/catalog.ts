@@ -18,7 +18,10 @@ export interface CatalogRow {
 export type Catalog = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
 const partition = /_(past|future|\d{4}_\d{2})$/;
-/** What archiving takes out and not yet dropped, and what a drain is filling (sql/015, 004): tables of their own, which no query reads. */
+/**
+ * What archiving takes out and not yet dropped, and what a drain is filling (sql/015, 004): tables of their own, which
+ * no query reads.
+ */
 const inTransit = /_(\d{4}_\d{2}|future_next|drained|changes)$/;
 /** Compared with the partition's bounds in partitions.ts. */
 const pastBound = /^constraint past_bound /;

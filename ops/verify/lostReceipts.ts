@@ -1,4 +1,7 @@
-/** Names the receipts behind what was cut off or has forked: an anchor knows of places alone, and the bucket's segments have the rows. */
+/**
+ * Names the receipts behind what was cut off or has forked: an anchor knows of places alone, and the bucket's segments
+ * have the rows.
+ */
 import type pg from "pg";
 import type { Bucket } from "../archive/bucket";
 import { isUnreadable } from "../archive/unreadable";

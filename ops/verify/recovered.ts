@@ -1,4 +1,7 @@
-/** Whether what anchors name, and the chain has not, is in the chain of recovered receipts: proven by the seals that those had. */
+/**
+ * Whether what anchors name, and the chain has not, is in the chain of recovered receipts: proven by the seals that
+ * those had.
+ */
 import type pg from "pg";
 import { timestamp } from "../archive/lines";
 import { sealsAt } from "../reconcile/branch";
@@ -33,7 +36,10 @@ export interface InRecovered<P extends AnchoredPlace> {
   others: P[];
 }
 
-/** Follows each anchored place back to one that the agent's own chain has. Anchors may be of several timelines: one place proves none of another's. */
+/**
+ * Follows each anchored place back to one that the agent's own chain has. Anchors may be of several timelines: one
+ * place proves none of another's.
+ */
 export async function inRecovered<P extends AnchoredPlace>(
   client: pg.Client,
   agent: string,

@@ -1,7 +1,7 @@
 /**
- * Whether a search finds every receipt: what is said to be indexed is in the index, as many as there are, and with their words
- * (sql/012_search.sql). As queries.ts, PostgreSQL's own functions only, but for the words themselves: what makes them was compared with
- * the catalog before.
+ * Whether a search finds every receipt: what is said to be indexed is in the index, as many as there are, and with
+ * their words (sql/012_search.sql). As queries.ts, PostgreSQL's own functions only, but for the words themselves: what
+ * makes them was compared with the catalog before.
  */
 import type pg from "pg";
 import { named, type Finding } from "./findings";
@@ -12,7 +12,10 @@ const unindexed = `
            - (select coalesce(sum(c.receipts), 0) from audit.search_chunks c where c.newest < i.indexed_until) as missing
     from audit.search_index i, audit.search_line l`;
 
-/** To compare a receipt's words takes about twice the time that indexing them did: of more than these a random sample is asked for. */
+/**
+ * To compare a receipt's words takes about twice the time that indexing them did: of more than these a random sample is
+ * asked for.
+ */
 const mostSampled = 20_000;
 
 const mostFindings = 10;

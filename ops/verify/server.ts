@@ -35,7 +35,10 @@ export const afterPromotion = (anchor: Anchor, { timeline, system }: Server): st
     ? `that anchor is of timeline ${anchor.server.timeline} and this server of timeline ${timeline}`
     : undefined;
 
-/** Whether it may lack what the anchor names without anybody's doing: a promotion or a restore came between. A server of timeline 1 has had neither. */
+/**
+ * Whether it may lack what the anchor names without anybody's doing: a promotion or a restore came between. A server of
+ * timeline 1 has had neither.
+ */
 export const mayHaveLost = (anchor: Anchor, server: Server): boolean =>
   server.timeline > 1 ||
   afterPromotion(anchor, server) !== undefined ||

@@ -1,4 +1,7 @@
-/** `make failover ARGS=--and-back`, and what is refused on its way: regions are lost for real, with everything that ran in them. */
+/**
+ * `make failover ARGS=--and-back`, and what is refused on its way: regions are lost for real, with everything that ran
+ * in them.
+ */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { LocalCloud, type Result } from "./commands";
 

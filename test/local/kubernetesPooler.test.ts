@@ -44,7 +44,10 @@ auth_file = /etc/pgbouncer/auth/userlist.txt
 pool_mode = transaction
 `;
 
-/** @param wait seconds that a pod of it waits as it ends: for the news of that to arrive, and for its clients to leave, at most */
+/**
+ * @param wait seconds that a pod of it waits as it ends: for the news of that to arrive, and for its clients to leave,
+ * at most
+ */
 const deployment = (revision: string, wait = { endpoints: 0.3, clients: 1 }): Properties => ({
   spec: {
     replicas: 2,

@@ -1,4 +1,7 @@
-/** The primary's disk fills up: what comes of writers, of what was acknowledged before, and of the archive, once there is room again. */
+/**
+ * The primary's disk fills up: what comes of writers, of what was acknowledged before, and of the archive, once there
+ * is room again.
+ */
 import { randomBytes } from "node:crypto";
 import type pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";

@@ -1,6 +1,7 @@
 /**
- * A failover as it happens, on two servers: the replica no longer receives, the primary goes on and acknowledges, the replica is promoted.
- * What was left behind is named, gone on without, found by each verification, and brought back from the bucket and from the old primary.
+ * A failover as it happens, on two servers: the replica no longer receives, the primary goes on and acknowledges, the
+ * replica is promoted. What was left behind is named, gone on without, found by each verification, and brought back
+ * from the bucket and from the old primary.
  */
 import type pg from "pg";
 import { afterAll, beforeAll, expect, it } from "vitest";

@@ -1,4 +1,7 @@
-/** ops/reconcile: receipts that were acknowledged before a failover and never reached the replica come back as recovered ones. */
+/**
+ * ops/reconcile: receipts that were acknowledged before a failover and never reached the replica come back as recovered
+ * ones.
+ */
 import { randomUUID } from "node:crypto";
 import { gunzipSync, gzipSync } from "node:zlib";
 import type pg from "pg";

@@ -1,4 +1,7 @@
-/** A drill that is killed, wherever: what it has made is the next one's to remove, and keeps no drill off for longer than its lease. */
+/**
+ * A drill that is killed, wherever: what it has made is the next one's to remove, and keeps no drill off for longer
+ * than its lease.
+ */
 import type { DBInstance } from "@aws-sdk/client-rds";
 import { beforeEach, expect, it, vi } from "vitest";
 import type { Bucket } from "../../ops/archive/bucket";
@@ -92,7 +95,9 @@ class Rds {
   }
 }
 
-/** @param killed whether an order is the last of the drill's, since nothing of it runs on; and whether RDS still got it */
+/**
+ * @param killed whether an order is the last of the drill's, since nothing of it runs on; and whether RDS still got it
+ */
 function begin(rds: Rds, killed: (order: number) => "before" | "after" | undefined): Promise<DrillReport> {
   let orders = 0;
   const send = async ({ constructor: { name }, input }: { constructor: { name: string }; input: object }) => {

@@ -1,4 +1,6 @@
-/** How full PgBouncer's pools are, in each of its processes: a client waits in one pod's pool while another's is idle. */
+/**
+ * How full PgBouncer's pools are, in each of its processes: a client waits in one pod's pool while another's is idle.
+ */
 import type { LookupAddress } from "node:dns";
 import { lookup } from "node:dns/promises";
 import pg from "pg";
@@ -103,8 +105,8 @@ async function askPoolers({ poolers, poolUrl }: Access, signal: AbortSignal): Pr
 }
 
 /**
- * What each pod answers, undefined where it does not. A pod with addresses of two families is one pod, and need not listen on both: that
- * family counts by which more of them answer.
+ * What each pod answers, undefined where it does not. A pod with addresses of two families is one pod, and need not
+ * listen on both: that family counts by which more of them answer.
  */
 export async function byPod<T>(
   addresses: readonly LookupAddress[],

@@ -1,4 +1,7 @@
-/** Indexes the words of receipts behind those who write them (sql/012_search.sql), and fails where that has not come on for long. */
+/**
+ * Indexes the words of receipts behind those who write them (sql/012_search.sql), and fails where that has not come on
+ * for long.
+ */
 import { one } from "../server";
 import type { Source } from "../source";
 
