@@ -428,7 +428,7 @@ describe("what policy packs said", () => {
     const advice = events.slice(0, -1).filter((line) => !line.includes('"mandatory"'));
     const { text: told, exitCode } = review([...advice, unknown, unknown, succeeded]);
     expect(exitCode).toBe(0);
-    expect(told).toMatch(/ - images-by-digest: authensor-prod-migrate, .* and 6 more: Images are named by digest\./);
+    expect(told).toMatch(/ - images-by-digest: authensor-prod-migrate, .* and 7 more: Images are named by digest\./);
     expect(told).toMatch(/only a deployment knows; up judges them:\n {2}- a-rule \(2\)$/m);
     expect(told).not.toContain("broken that must hold");
   });
