@@ -109,6 +109,15 @@ describe("a fence", () => {
     await standby.query("select pg_wal_replay_resume()");
     expect((await fence()).code).toBe(0);
   });
+
+  it("closes again what was opened before the last session had ended, as a run of the maintenance role may do", async () => {
+    await migrate(["up"]);
+    const closing = fence();
+    await expect.poll(() => on(database.ownerUrl, isFenced), { interval: 20, timeout: 30_000 }).toBe(true);
+    await on(database.ownerUrl, (owner) => owner.query(`alter role ${roles.app} login`));
+    expect((await closing).code).toBe(0);
+    expect(await on(database.ownerUrl, isFenced)).toBe(true);
+  });
 });
 
 describe("a replica that only the settings say was promoted", () => {
