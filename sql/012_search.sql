@@ -1,5 +1,5 @@
--- Full-text search over what agents asked for: action, resource, agent, parameters and metadata. Words are indexed behind
--- those who write, and what is found never depends on how far that has come.
+-- Full-text search over what agents asked for: action, resource, agent, parameters and metadata. Words are indexed
+-- behind those who write, and what is found never depends on how far that has come.
 
 -- Letters and digits make words, all else separates them, so that 'charges' is found in 'stripe.charges.create' and in
 -- 'https://api.stripe.com/v1/charges', which PostgreSQL's parser alone keeps whole. JSON's escapes separate too.
@@ -123,7 +123,8 @@ begin
     delete from audit.search_chunks c where c.oldest >= state.indexed_until and c.newest < upto
   )
   insert into audit.search_chunks
-  select min(created_at), max(created_at), count(*), case when count(words) = count(*) then audit.words_of_all(words) end
+  select min(created_at), max(created_at), count(*),
+         case when count(words) = count(*) then audit.words_of_all(words) end
     from (select r.created_at, audit.month_of(r.created_at) as month,
                  (row_number() over (order by r.created_at) - 1) / 32 as chunk,
                  case when row_number() over (partition by r.created_at order by r.created_at) <= 3 * most

@@ -84,9 +84,9 @@ declare
     new.decision_outcome, new.tool_name, new.actor_id, new.envelope, new.decision);
   content bytea := sha256(convert_to(statement, 'UTF8'));
   at timestamptz := clock_timestamp();
-  -- Nearly every receipt: known values, the state that its decision implies (audit.birth_state, 011), nothing too long,
-  -- and a date within its bounds, after the line up to which words are indexed (012), and in a month that is not over in
-  -- the next minutes: months begin at a midnight.
+  -- Nearly every receipt: known values, the state that its decision implies (audit.birth_state, 011), nothing too
+  -- long, and a date within its bounds, after the line up to which words are indexed (012), and in a month that is not
+  -- over in the next minutes: months begin at a midnight.
   plain boolean :=
     new.decision_outcome || ' ' || new.status
       in ('allow pending', 'require_approval pending', 'deny skipped', 'rate_limited skipped')

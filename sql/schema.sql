@@ -957,7 +957,8 @@ begin
     delete from audit.search_chunks c where c.oldest >= state.indexed_until and c.newest < upto
   )
   insert into audit.search_chunks
-  select min(created_at), max(created_at), count(*), case when count(words) = count(*) then audit.words_of_all(words) end
+  select min(created_at), max(created_at), count(*),
+         case when count(words) = count(*) then audit.words_of_all(words) end
     from (select r.created_at, audit.month_of(r.created_at) as month,
                  (row_number() over (order by r.created_at) - 1) / 32 as chunk,
                  case when row_number() over (partition by r.created_at order by r.created_at) <= 3 * most
@@ -1901,9 +1902,9 @@ declare
     new.decision_outcome, new.tool_name, new.actor_id, new.envelope, new.decision);
   content bytea := sha256(convert_to(statement, 'UTF8'));
   at timestamptz := clock_timestamp();
-  -- Nearly every receipt: known values, the state that its decision implies (audit.birth_state, 011), nothing too long,
-  -- and a date within its bounds, after the line up to which words are indexed (012), and in a month that is not over in
-  -- the next minutes: months begin at a midnight.
+  -- Nearly every receipt: known values, the state that its decision implies (audit.birth_state, 011), nothing too
+  -- long, and a date within its bounds, after the line up to which words are indexed (012), and in a month that is not
+  -- over in the next minutes: months begin at a midnight.
   plain boolean :=
     new.decision_outcome || ' ' || new.status
       in ('allow pending', 'require_approval pending', 'deny skipped', 'rate_limited skipped')

@@ -1,6 +1,6 @@
 /**
  * A drill that is killed, wherever: what it has made is the next one's to remove, and keeps no drill off for longer
- * than its lease.
+ * than its lease. Not among the unit tests, whose files share their modules: some are replaced here.
  */
 import type { DBInstance } from "@aws-sdk/client-rds";
 import { beforeEach, expect, it, vi } from "vitest";
