@@ -20,8 +20,7 @@ export interface VerifierConnectionArgs {
 
 /**
  * The verifier's way to a server of which more is not known yet: what compares a replica before it is promoted cannot
- * wait for
- * `Connections`, which are made of the promoted instance.
+ * wait for `Connections`, which are made of the promoted instance.
  */
 export class VerifierConnection extends pulumi.ComponentResource {
   /** As `Connections` have it. */

@@ -10,26 +10,28 @@ import { silentLog } from "../../ops/log";
 import { isFenced } from "../../ops/migrate/fence";
 import { compare } from "../../ops/missing/compare";
 import { roles, secondLogin } from "../../ops/roles";
-import { migrationsDir, startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
+import { migrationsDir, startPostgres, superuser, type TestDatabase, type TestPostgres } from "../postgres";
 import { newReceipt, storeReceipts } from "../receipts";
 import { lockedBucket, makeBucket, testS3, type TestS3 } from "../s3";
-import { startStandby, type TestStandby } from "../standby";
 import { runOps } from "./programs";
 
 let server: TestPostgres;
 let s3: TestS3;
 let database: TestDatabase;
-let standby: TestStandby;
+let replica: TestPostgres;
+/** As superuser on the replica. */
+let standby: pg.Client;
 let replicaUrl: string;
 beforeAll(async () => {
   [server, s3] = await Promise.all([startPostgres(), testS3({})]);
   database = await server.createDatabase({ migrated: true });
   writeFileSync(join(server.dir, "expectations.json"), JSON.stringify({ ssl: false }));
-  standby = await startStandby(server);
-  replicaUrl = standby.url(database.url(roles.verifier));
+  replica = await server.startStandby();
+  standby = await replica.connect(replica.url(superuser));
+  replicaUrl = replica.url(roles.verifier, database.name);
 });
 afterAll(async () => {
-  standby.stop();
+  await replica.stop();
   await Promise.all([server.stop(), s3.close()]);
 });
 

@@ -8,7 +8,6 @@ import { assertNotBehind } from "../../ops/archive/position";
 import { roles } from "../../ops/roles";
 import { startPostgres, superuser, type TestDatabase, type TestPostgres } from "../postgres";
 import { insertReceipts, newReceipt } from "../receipts";
-import { startStandby } from "../standby";
 import { runOps } from "./programs";
 
 let server: TestPostgres;
@@ -168,23 +167,21 @@ describe("ops/anchor and ops/verify", () => {
 });
 
 it("verifies on a standby, where nothing can be written, as of what it has replayed; on the primary where that is old", async () => {
-  const copy = await startStandby(server);
+  const copy = await server.startStandby();
   try {
     await insertReceipts(app, [newReceipt({ actor_id: "agent-0" })]);
-    const url = copy.url(database.url(roles.auditor));
-    const standby = new pg.Client({ connectionString: url });
-    await standby.connect();
+    const url = copy.url(roles.auditor, database.name);
+    const standby = await copy.connect(url);
     for (let n = 0; n < 200; n++, await sleep(50)) {
       const { rows } = await standby.query<{ n: number }>("select count(*)::int as n from receipts");
       if (rows[0]?.n === 32) break;
     }
-    await standby.end();
     const { code, stdout } = await runOps("verify", [], { DATABASE_URL: url });
     expect(report(stdout)).toMatchObject({ ok: true, standby: true, verified: { receipts: 32 } });
     expect(code).toBe(0);
 
     // One that has stopped: what it shows stays whole for ever. It is read only where there is no other.
-    await copy.query("select pg_wal_replay_pause()");
+    await (await copy.connect(copy.url(superuser))).query("select pg_wal_replay_pause()");
     await sleep(2000);
     const env = { DATABASE_URL: database.url(roles.auditor), REPLICA_URL: url, REPLICA_MAX_AGE_SECONDS: "1" };
     const other = await runOps("verify", ["--record", "whole"], env);
@@ -202,6 +199,6 @@ it("verifies on a standby, where nothing can be written, as of what it has repla
     vi.unstubAllEnvs();
     await behind.end();
   } finally {
-    copy.stop();
+    await copy.stop();
   }
 });
