@@ -27,7 +27,7 @@ import { placed } from "./settings/failover";
 /** The whole deployment, from the primary to the control plane on top of it; what it returns are the stack's outputs. */
 async function program() {
   const settings = placed(readSettings());
-  const { cluster, places, failovers, promoted, providers, ingress, databaseCa, acknowledged } =
+  const { cluster, places, failovers, promoted, awaitsPromotion, providers, ingress, databaseCa, acknowledged } =
     await surroundings(settings);
   const { environment, account, regions, kmsKeyArns, backup, namespace } = settings;
   const name = `authensor-${environment}`;
@@ -70,6 +70,7 @@ async function program() {
     lagSeconds: settings.replica.failoverLagSeconds,
     acceptMissing: settings.replica.acceptMissing,
     promoted: settings.lostRegion === undefined,
+    anew: awaitsPromotion,
   };
   const database = new Database(
     name,

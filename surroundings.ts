@@ -3,6 +3,7 @@ import { RunError } from "@pulumi/pulumi/errors";
 import { onlyAfterFailover, type Placed } from "./settings/failover";
 import { checkKeys } from "./components/aws/givenKeys";
 import { checkOtherAccount } from "./components/backup/otherAccount";
+import { isReplica } from "./components/database/isReplica";
 import { databaseCa } from "./components/connections/databaseCa";
 import { ingressSources } from "./components/controlPlane/ingressRules";
 import { untold } from "./components/monitoring/untold";
@@ -54,13 +55,18 @@ export async function surroundings(settings: Placed) {
   const { lostRegions = [], promoted } = await decideOnce(decided, settings.lostRegion);
   const tooEarly = lostRegions.length === 0 ? onlyAfterFailover(settings) : undefined;
   if (tooEarly !== undefined) throw new RunError(tooEarly);
-  if (settings.lostRegion !== undefined && !promoted)
+  if (settings.lostRegion !== undefined && promoted?.identifier === undefined)
     throw new RunError(
-      `The state forgot ${settings.lostRegion} without noting where the replica answers: import before.json again, and have the region ` +
+      `The state forgot ${settings.lostRegion} without noting which server to promote: import before.json again, and have the region ` +
         `forgotten with this version (docs/failover.md, step 2).`,
     );
   return {
     failovers: lostRegions.length,
+    /** Whether a failover is under way whose server was not promoted yet. */
+    awaitsPromotion:
+      settings.lostRegion !== undefined &&
+      promoted !== undefined &&
+      (await isReplica(promoted.identifier, regions.primary, lookUp)),
     /** Where the server answers that the last failover promotes, or has promoted. */
     promoted,
     /** Of PEM: what signs the servers' certificates. */

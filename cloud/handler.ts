@@ -93,5 +93,8 @@ export interface Handler {
   status?(current: Resource, context: Context): Promise<{ healthy: boolean; text: string }>;
 }
 
-/** A data source (`aws.eks.getCluster`, …) by its token, for example "aws:eks/getCluster:getCluster". */
-export type Invoke = (inputs: Properties) => Promise<Properties>;
+/**
+ * A data source (`aws.eks.getCluster`, …) by its token, for example "aws:eks/getCluster:getCluster". It sees what
+ * handlers see of the other resources.
+ */
+export type Invoke = (inputs: Properties, resources: Context["resources"]) => Promise<Properties>;

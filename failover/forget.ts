@@ -91,7 +91,7 @@ function decidedWith({ urn, inputs, outputs }: Known, stays: readonly Known[]): 
     primaryRegion: inputs?.["region"],
     vpcId: named("aws:ec2/securityGroup:SecurityGroup", name)?.inputs?.["vpcId"],
     primaryKmsKeyArn: named("aws:kms/key:Key", `${name}-key`) ? "" : inputs?.["kmsKeyId"],
-    promoted: { host: outputs?.["address"], port: outputs?.["port"] },
+    promoted: { host: outputs?.["address"], port: outputs?.["port"], identifier: outputs?.["identifier"] },
   };
 }
 

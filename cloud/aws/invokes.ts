@@ -2,8 +2,9 @@
  * Look-ups of what exists before the program runs: an account, its regions and one EKS cluster of any name in each, with
  * a VPC over three zones. The same question always has the same answer.
  */
-import type { Invoke, Properties } from "../handler";
+import type { Context, Invoke, Properties } from "../handler";
 import { accountId, arn, AwsError, ec2Id, hex, text, texts } from "./account";
+import { instanceType } from "./rds/lookup";
 import { regionOf, routeTablesOf, subnetsOf, subnetTags, vpcCidr, vpcOf, zones, type Subnet } from "./clusterNetwork";
 
 interface Filter {
@@ -145,7 +146,17 @@ function routeTables(inputs: Properties): Properties {
   return { ...inputs, id: region, region, ids: found.map(({ id }) => id) };
 }
 
-const lookups: Record<string, (inputs: Properties) => Properties> = {
+function databaseInstance(inputs: Properties, resources: Context["resources"]): Properties {
+  const region = regionOf(inputs);
+  const { dbInstanceIdentifier: identifier } = inputs;
+  const found = resources(instanceType).filter(
+    ({ outputs }) => outputs.identifier === identifier && outputs.region === region,
+  );
+  const { inputs: asked, outputs } = onlyOne(found, "RDS DB Instance");
+  return { ...outputs, ...inputs, replicateSourceDb: text(asked.replicateSourceDb) ?? "" };
+}
+
+const lookups: Record<string, (inputs: Properties, resources: Context["resources"]) => Properties> = {
   "aws:eks/getCluster:getCluster": cluster,
   "aws:ec2/getVpc:getVpc": vpc,
   "aws:ec2/getSubnets:getSubnets": (inputs) => {
@@ -158,6 +169,7 @@ const lookups: Record<string, (inputs: Properties) => Properties> = {
     return describeSubnet(onlyOne(found, "EC2 Subnet"), regionOf(inputs));
   },
   "aws:ec2/getRouteTables:getRouteTables": routeTables,
+  "aws:rds/getInstance:getInstance": databaseInstance,
   /** Whatever key is asked for: of keys that a program did not make nothing is known here. */
   "aws:kms/getKey:getKey": (inputs) => ({
     ...inputs,
@@ -194,6 +206,6 @@ const lookups: Record<string, (inputs: Properties) => Properties> = {
 export const invokes: Record<string, Invoke> = Object.fromEntries(
   Object.entries(lookups).map(([token, lookUp]): [string, Invoke] => [
     token,
-    (inputs) => new Promise((resolve) => resolve(lookUp(inputs))),
+    (inputs, resources) => new Promise((resolve) => resolve(lookUp(inputs, resources))),
   ]),
 );

@@ -36,12 +36,16 @@ export function contextOf(entry: Entry, { state, progress, signal, substitutes, 
     serviceUser,
     substitutes,
     port: (key) => port(entry, key, directory, state),
-    resources: (type) =>
-      state.entries.filter((e) => e.type === type && e.phase !== "creating" && e.phase !== "condemned"),
+    resources: resourcesIn(state),
     log: (line) => progress.line(`${label(entry)}: ${line}`),
     signal,
   };
 }
+
+export const resourcesIn =
+  (state: State): Context["resources"] =>
+  (type) =>
+    state.entries.filter((e) => e.type === type && e.phase !== "creating" && e.phase !== "condemned");
 
 async function port(entry: Entry, key: string, directory: string, state: State): Promise<number> {
   const ports = (state.ports[entry.physicalName] ??= {});

@@ -5,7 +5,7 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { changedPaths, describePaths, type Path } from "./diff";
-import { contextOf, type Surroundings } from "./context";
+import { contextOf, resourcesIn, type Surroundings } from "./context";
 import type { Context, Created, Handler, Properties } from "../handler";
 import { label } from "./label";
 import { reach } from "../lostRegions";
@@ -83,6 +83,10 @@ export class Engine {
   /** @throws where the region answers nothing */
   reach(region: string | undefined): void {
     reach(this.options.state.root, region);
+  }
+
+  get resources(): Context["resources"] {
+    return resourcesIn(this.options.state);
   }
 
   /** The context in which the handler of an entry works. */

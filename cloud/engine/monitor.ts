@@ -7,7 +7,7 @@ import * as provider from "@pulumi/pulumi/proto/provider_pb";
 import * as resource from "@pulumi/pulumi/proto/resource_pb";
 import { Struct } from "google-protobuf/google/protobuf/struct_pb";
 import type { Registration } from "./registration";
-import type { Created, Invoke, Properties } from "../handler";
+import type { Context, Created, Invoke, Properties } from "../handler";
 import { regionOf } from "../lostRegions";
 
 export interface MonitorOptions {
@@ -15,6 +15,8 @@ export interface MonitorOptions {
   stack: string;
   register(registration: Registration): Promise<Created>;
   invokes: Record<string, Invoke>;
+  /** What look-ups see. Default: nothing is there. */
+  resources?: Context["resources"];
   /** Throws where the region answers nothing. */
   reach?(region: string | undefined): void;
 }
@@ -93,7 +95,7 @@ export class Monitor {
       const response = new provider.InvokeResponse();
       const { values } = withoutSecrets(request.getArgs());
       this.options.reach?.(regionOf({ ...this.providers.get(request.getProvider()), ...values }, undefined));
-      response.setReturn(await toStruct(await invoke(values), new Set()));
+      response.setReturn(await toStruct(await invoke(values, this.options.resources ?? (() => [])), new Set()));
       return response;
     });
   }

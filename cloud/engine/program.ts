@@ -33,6 +33,7 @@ export async function runProgram({ project, main, engine }: ProgramRun): Promise
     stack,
     register: (registration) => engine.register(registration),
     invokes,
+    resources: engine.resources,
     reach: (region) => engine.reach(region),
   });
   monitor.install();

@@ -4,7 +4,7 @@
  */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { contextOf, type Surroundings } from "../engine/context";
+import { contextOf, resourcesIn, type Surroundings } from "../engine/context";
 import { changedPaths, covers, type Path } from "../engine/diff";
 import { newPhysicalName, type Entry } from "../engine/state";
 import type { Context, Created, Handler, Properties, Resource } from "../handler";
@@ -40,6 +40,11 @@ export class Resources {
   private readonly providers = new Map<string, Resource>();
 
   constructor(private readonly options: ResourcesOptions) {}
+
+  /** What look-ups see. */
+  get live(): Context["resources"] {
+    return resourcesIn(this.options.state);
+  }
 
   configure(type: string, inputs: Properties): void {
     this.providers.set(type, { urn: type, type, name: type, id: type, inputs, outputs: inputs, dependencies: [] });

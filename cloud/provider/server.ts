@@ -53,7 +53,7 @@ export async function serveProviders({ resources, invokes, packages }: ProviderS
       const invoke = invokes[token];
       if (!invoke) throw new Error(`${token}: the local cloud has no answer to this look-up; add one`);
       const response = new rpc.InvokeResponse();
-      response.setReturn(structOf(await invoke(propertiesOf(request.getArgs()))));
+      response.setReturn(structOf(await invoke(propertiesOf(request.getArgs()), resources.live)));
       return response;
     }),
 

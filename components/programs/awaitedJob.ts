@@ -8,7 +8,13 @@ import type { OpsProgram } from "./opsProgram";
  * that is done.
  * @param deadline seconds that it may take
  */
-export const awaitedJob = (name: string, program: OpsProgram, deadline: number, parent: pulumi.Resource) =>
+export const awaitedJob = (
+  name: string,
+  program: OpsProgram,
+  deadline: number,
+  parent: pulumi.Resource,
+  opts?: Pick<pulumi.CustomResourceOptions, "ignoreChanges">,
+) =>
   new k8s.batch.v1.Job(
     name,
     {
@@ -25,6 +31,7 @@ export const awaitedJob = (name: string, program: OpsProgram, deadline: number, 
       },
     },
     {
+      ...opts,
       parent,
       dependsOn: program.dependsOn,
       customTimeouts: { create: `${deadline + 60}s`, update: `${deadline + 60}s` },

@@ -22,7 +22,15 @@ export interface CompletenessArgs
    * Whether the settings say that it was promoted before: then nothing is compared, and it must be no replica any more.
    */
   promoted: boolean;
+  /**
+   * Whether it is compared anew by this deployment, whatever an earlier one has found: as long as it is a replica, since
+   * its primary may have come back meanwhile.
+   */
+  anew: boolean;
 }
+
+/** A Job runs once for each value of it. */
+const comparedFor = "authensor.io/compared-for";
 
 /**
  * Compares the replica with the bucket before it is promoted, and fails where it lacks what was archived: whoever
@@ -48,10 +56,13 @@ export class Completeness extends pulumi.ComponentResource {
           statements: archiveReaderStatements(backups),
         },
         env: bucketEnv(backups),
+        annotations: { [comparedFor]: args.anew ? new Date().toISOString() : "a promoted server" },
       },
       this,
     );
-    this.job = awaitedJob(name, program, deadline, this);
+    this.job = awaitedJob(name, program, deadline, this, {
+      ignoreChanges: args.anew ? [] : [`spec.template.metadata.annotations["${comparedFor}"]`],
+    });
 
     this.registerOutputs({ job: this.job.metadata.name });
   }

@@ -24,6 +24,8 @@ export type Recorded = Partial<DecidedOnce> & { lostRegions?: readonly string[];
 export interface Promoted {
   host: string;
   port: number;
+  /** What RDS calls it. */
+  identifier: string;
 }
 
 type Rules = { [K in keyof DecidedOnce]: (now: DecidedOnce[K], first: DecidedOnce[K]) => string };

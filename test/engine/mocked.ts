@@ -22,7 +22,7 @@ export const mocked = {
   invokes: Object.fromEntries(
     Object.entries(lookups).map(([token, answer]): [string, Invoke] => [
       token,
-      (inputs) => Promise.resolve(answer(inputs)),
+      (inputs, resources) => Promise.resolve(answer(inputs, resources)),
     ]),
   ),
 };

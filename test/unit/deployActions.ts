@@ -175,5 +175,6 @@ export const actionsOf: Readonly<Record<string, readonly string[]>> = {
   "aws:ec2/getSubnets:getSubnets": ec2("DescribeSubnets"),
   "aws:ec2/getSubnet:getSubnet": ec2("DescribeSubnets"),
   "aws:ec2/getRouteTables:getRouteTables": ec2("DescribeRouteTables"),
+  "aws:rds/getInstance:getInstance": of("rds", "DescribeDBInstances"),
   "aws:index/getAvailabilityZones:getAvailabilityZones": ec2("DescribeAvailabilityZones"),
 };

@@ -17,7 +17,7 @@ const { [key("replicaZones")]: _, ...prod } = configOf("prod");
 const prepared = { ...prod, [key("replicaEksClusterName")]: "platform-west" };
 const instance = "aws:rds/instance:Instance";
 /** What the state of a stack says that has failed over. */
-const promoted = { host: "replica.example.com", port: 5432 };
+const promoted = { host: "replica.example.com", port: 5432, identifier: "authensor-prod-replica-0a1b2c3" };
 const failedOver = {
   "pulumi:index:Stash": () => ({ output: { lostRegions: [lost], primaryRegion: "eu-west-1", promoted } }),
 };
@@ -69,7 +69,11 @@ describe("a state that has forgotten the primary's region", () => {
     const replica = instances(stays)[0]!;
     const { outputs } = stays.find(({ name }) => name === "decided-once")!;
     expect(outputs["output"]).toMatchObject({
-      promoted: { host: replica.outputs["address"], port: replica.outputs["port"] },
+      promoted: {
+        host: replica.outputs["address"],
+        port: replica.outputs["port"],
+        identifier: replica.outputs["identifier"],
+      },
       vpcId: expect.stringMatching(/^vpc-/) as string,
       primaryKmsKeyArn: "",
     });
@@ -82,7 +86,7 @@ describe("an export of Pulumi's", () => {
   const replica: Known = {
     ...{ urn: urn("authensor-prod-replica"), type: instance },
     inputs: { region: "eu-west-1", kmsKeyId: "arn:given" },
-    outputs: { address: promoted.host, port: promoted.port },
+    outputs: { address: promoted.host, port: promoted.port, identifier: promoted.identifier },
   };
   const gone: Known = { urn: urn("gone"), type: "aws:kms/key:Key", inputs: { region: lost } };
   const dependent: Known = {
@@ -247,6 +251,15 @@ describe("what lets anything be sealed", () => {
     expect(rules(before)).toEqual(expect.arrayContaining(rules(after)));
     const touched = changed.filter(({ what, change }) => /IngressRule replica-/.test(what) && change !== "removed");
     expect(touched).toEqual([]);
+  });
+
+  test("compares anew where a deployment stopped before the promotion, and never after it", async () => {
+    const config = { ...prepared, [key("failedOver")]: "true" };
+    const replica = instances(stays)[0]!;
+    const cutOff = after.map((entry) => (entry.urn === replica.urn ? replica : entry));
+    const { changed: steps } = await deploy(config, cutOff);
+    expect(steps.map(short)).toEqual(["batch.Job missing: replaced", "rds.Instance replica: updated"]);
+    expect((await deploy(config, after)).changed).toEqual([]);
   });
 
   test("goes on without what is missing only where just that was accepted", async () => {

@@ -17,7 +17,7 @@ const regions = (
 async function lookUp<T = Record<string, string>>(token: string, inputs: Properties): Promise<T> {
   const invoke = invokes[`aws:${token}`];
   if (invoke === undefined) throw new Error(`no ${token}`);
-  return (await invoke(inputs)) as T;
+  return (await invoke(inputs, () => [])) as T;
 }
 
 interface Cluster {

@@ -17,13 +17,24 @@ const settings = [
   'podMonitorLabels={"release":"prometheus"}',
 ];
 
+/** What a state says that has forgotten its primary's region. */
+const promoted = { host: "replica.example.com", port: 5432, identifier: "replica" };
+const recordOfFailover = {
+  "pulumi:index:Stash": () => ({
+    output: { lostRegions: ["eu-central-1"], primaryRegion: "eu-west-1", promoted },
+  }),
+};
+
 let constructed: Set<string>;
 let asked: Set<string>;
 beforeAll(async () => {
-  const { config } = readProject(checkout, join(checkout, "Pulumi.local.yaml"), settings);
+  const local = (given: string[]) => readProject(checkout, join(checkout, "Pulumi.local.yaml"), given);
+  const { config } = local(settings);
   const { resources, invoked } = await record<unknown>(program, { stack: "local", config });
+  const { config: failing } = local(["replicaEksClusterName=laptop-west", "failedOver=true"]);
+  const failedOver = await record<unknown>(program, { stack: "local", config: failing, computed: recordOfFailover });
   constructed = new Set(resources.flatMap(({ type, custom }) => (custom ? type : [])));
-  asked = new Set(invoked.map(({ token }) => token));
+  asked = new Set([...invoked, ...failedOver.invoked].map(({ token }) => token));
 });
 
 test("every type that the program makes has a handler, and there is none that it does not make", () => {

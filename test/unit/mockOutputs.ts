@@ -104,8 +104,8 @@ function kubernetes(inputs: Values, context: Pick<Context, "type" | "physicalNam
 const vpcOf = (inputs: Values) => (region(inputs) === "eu-central-1" ? "vpc-cluster" : "vpc-other");
 const vpcCidr = ({ id }: Values) => (id === "vpc-cluster" ? "10.0.0.0/16" : "10.50.0.0/16");
 
-/** Data sources by token. */
-export const lookups: Record<string, (inputs: Values) => Values> = {
+/** Data sources by token; where a state is at hand they see what it has. */
+export const lookups: Record<string, (inputs: Values, resources?: Context["resources"]) => Values> = {
   "aws:eks/getCluster:getCluster": (inputs) => ({
     id: inputs.name,
     name: inputs.name,
@@ -141,6 +141,13 @@ export const lookups: Record<string, (inputs: Values) => Values> = {
   "aws:ec2/getRouteTables:getRouteTables": (inputs) => ({
     id: region(inputs),
     ids: ["rtb-main", "rtb-private"].map((id) => (region(inputs) === "eu-central-1" ? id : `${id}-other`)),
+  }),
+  "aws:rds/getInstance:getInstance": (inputs, resources) => ({
+    ...inputs,
+    id: inputs.dbInstanceIdentifier,
+    replicateSourceDb:
+      resources?.("aws:rds/instance:Instance").find(({ outputs }) => outputs.identifier === inputs.dbInstanceIdentifier)
+        ?.inputs.replicateSourceDb ?? "",
   }),
   "aws:index/getAvailabilityZones:getAvailabilityZones": (inputs) => ({
     id: region(inputs),

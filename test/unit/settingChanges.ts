@@ -74,7 +74,7 @@ export async function deploy(config: Record<string, string>, there: readonly Ent
     }
     return created;
   };
-  const monitor = new Monitor({ project, stack, register, invokes: mocked.invokes });
+  const monitor = new Monitor({ project, stack, register, invokes: mocked.invokes, resources: engine.resources });
   monitor.install();
   runtime.setAllConfig(config);
   // Of what had begun when one thing was refused, the rest is its echo.
