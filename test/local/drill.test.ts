@@ -95,7 +95,9 @@ async function copied(): Promise<string> {
     rds,
     listBackups(rds).find(({ copyOf }) => copyOf === undefined)!,
   );
-  await waitUntil("archived", () => listSegments(source.wal).some(({ name }) => name === row!.name));
+  await waitUntil("archived", () => listSegments(source.wal).some(({ name }) => name === row!.name), {
+    timeoutMs: 90_000,
+  });
   await keepBackups(rds, signal);
   return row!.name;
 }
@@ -299,7 +301,7 @@ describe("a drill", () => {
     expect(first.code).toBe(1);
     expect(first.stdout).toMatch(/problem +stopped by SIGTERM/);
     expect(await told()).toMatchObject({ problems: 1, summary: "the drill failed: stopped by SIGTERM" });
-    await waitUntil("the instance is gone", async () => !(await isThere()), { timeoutMs: 10_000 });
+    await waitUntil("the instance is gone", async () => !(await isThere()), { timeoutMs: 90_000 });
   });
 
   test.each([
@@ -424,7 +426,7 @@ describe("a drill", () => {
     const removal = { DBInstanceIdentifier: scratch, SkipFinalSnapshot: true };
     await expect(asDrill!.send(new DeleteDBInstanceCommand(removal))).rejects.toThrow(/not authorized/);
     await asOwner!.send(new DeleteDBInstanceCommand(removal));
-    await waitUntil("the instance is gone", async () => !(await isThere()), { timeoutMs: 10_000 });
+    await waitUntil("the instance is gone", async () => !(await isThere()), { timeoutMs: 90_000 });
   });
 });
 

@@ -100,7 +100,7 @@ async function archived(): Promise<string> {
   const [row] = await server().query<{ name: string }>("select pg_walfile_name(pg_switch_wal()) as name");
   const { name } = row!;
   const there = () => listSegments(source.wal).some((segment) => segment.name === name);
-  await waitUntil(`${name} archived`, there, { timeoutMs: 20_000 });
+  await waitUntil(`${name} archived`, there, { timeoutMs: 90_000 });
   return name;
 }
 
@@ -124,7 +124,7 @@ async function restored(
     const { DBInstanceStatus: now } = await told(region, id);
     return now !== "creating" && now;
   };
-  const ended = await waitUntil(id, status, { timeoutMs: 30_000, everyMs: 50 });
+  const ended = await waitUntil(id, status, { timeoutMs: 90_000 });
   if (ended === "available") return (await told(region, id)).Endpoint!.Port!;
   const { Events } = await clients[region]!.send(
     new DescribeEventsCommand({ SourceIdentifier: id, SourceType: "db-instance" }),
@@ -138,7 +138,7 @@ async function remove(id: string, region = home): Promise<void> {
     told(region, id)
       .then(() => false)
       .catch((error: Error) => error.name === "DBInstanceNotFoundFault");
-  await waitUntil(`${id} deleted`, gone, { timeoutMs: 20_000 });
+  await waitUntil(`${id} deleted`, gone, { timeoutMs: 90_000 });
   expect(existsSync(join(rds, "restored", `${region}.${id}`))).toBe(false);
 }
 
@@ -262,9 +262,13 @@ describe("a restored instance", () => {
       DBParameterGroups: [{ DBParameterGroupName: expect.stringMatching(/^default\.postgres/) as string }],
       TagList: [{ Key: "drill", Value: "1" }],
     });
+    const available = (what: string) =>
+      waitUntil(what, async () => (await told(home, "scratch")).DBInstanceStatus === "available", {
+        timeoutMs: 90_000,
+      });
     const change = { DBInstanceIdentifier: "scratch", MasterUserPassword: "second-password" };
     await clients[home]!.send(new ModifyDBInstanceCommand(change));
-    await waitUntil("modified", async () => (await told(home, "scratch")).DBInstanceStatus === "available");
+    await available("modified");
     await expect(read(port)).rejects.toThrow(/password authentication failed/);
     expect(await sql(port, "select 'in'", "second-password")).toEqual(["in"]);
     await clients[home]!.send(
@@ -274,7 +278,7 @@ describe("a restored instance", () => {
       { DBParameterGroupName: group, ParameterApplyStatus: "pending-reboot" },
     ]);
     await clients[home]!.send(new RebootDBInstanceCommand({ DBInstanceIdentifier: "scratch" }));
-    await waitUntil("rebooted", async () => (await told(home, "scratch")).DBInstanceStatus === "available");
+    await available("rebooted");
     expect(await sql(port, "show max_locks_per_transaction", "second-password")).toEqual(["99"]);
     await remove("scratch");
 

@@ -60,7 +60,7 @@ async function value(name: string, sql: string, login: Login = {}): Promise<unkn
 }
 
 const reaches = (name: string, sql: string) =>
-  waitUntil(`${sql} on ${name}`, async () => Boolean(await value(name, sql)), { timeoutMs: 10_000 });
+  waitUntil(`${sql} on ${name}`, async () => Boolean(await value(name, sql)), { timeoutMs: 90_000 });
 
 const pidOf = (name: string): number =>
   Number(readFileSync(join(cloud.root, name, "postgres.pid"), "utf8").split(" ")[0]);

@@ -122,7 +122,7 @@ async function inForce(value: string): Promise<void> {
     expect(await told(which)).toEqual({ status: "available", parameters: "in-sync" });
   }
   const streams = async () => (await ask("primary", "select count(*) from pg_stat_replication")) === "1";
-  await waitUntil("the replica streams", streams, { timeoutMs: 10_000 });
+  await waitUntil("the replica streams", streams, { timeoutMs: 90_000 });
 }
 
 describe("a reboot for changed parameters", () => {
@@ -236,7 +236,7 @@ describe("RDS' API", () => {
     await expect(send(true)).rejects.toThrow(/ForceFailover/);
     expect((await send(false)).DBInstance?.DBInstanceStatus).toBe("rebooting");
     await expect(send(false)).rejects.toMatchObject({ name: "InvalidDBInstanceStateFault" });
-    await waitUntil("available", async () => (await told("primary")).status === "available", { timeoutMs: 20_000 });
+    await waitUntil("available", async () => (await told("primary")).status === "available", { timeoutMs: 90_000 });
   });
 
   test("has the standby of a Multi-AZ instance take over at its address: nothing is shut down, and what was committed is there", async () => {
@@ -250,7 +250,7 @@ describe("RDS' API", () => {
     const call = { region: regions.primary, accessKeyId: "", parameters };
     operations["RebootDBInstance"]!(call, { directory, reboots, restores: new Map(), failoverMs: 300, signal });
     expect(reboots.size).toBe(1);
-    await waitUntil("its standby", () => Promise.resolve(reboots.size === 0), { timeoutMs: 20_000, everyMs: 20 });
+    await waitUntil("its standby", () => Promise.resolve(reboots.size === 0), { timeoutMs: 90_000, everyMs: 20 });
     expect(await startedAt("primary")).not.toBe(before);
     expect(await ask("primary", "select convert_from(lo_get(4711), 'UTF8')")).toBe("committed");
     const [known] = instancesIn(directory, regions.primary);

@@ -83,7 +83,7 @@ test("of all that no alarm of the pool or the control plane has told anybody, an
     const response = await fetch(`http://127.0.0.1:${cloud.ports("-monitor")[0]}/metrics`);
     return (await response.text()).includes(`${prometheusName("PoolersUnreachable")}{environment="local"} 0`);
   };
-  await waitUntil("every PgBouncer pod answers", answering, { timeoutMs: 30_000, everyMs: 200 });
+  await waitUntil("every PgBouncer pod answers", answering, { timeoutMs: 90_000, everyMs: 200 });
   const actions = readIfThere(files(cloudWatchRoot(cloud.root)).actions) ?? "";
   const taken = actions.split("\n").flatMap((line) => (line === "" ? [] : (JSON.parse(line) as Action)));
   // Those of the database are left out: a machine that is busy with other tests is late with its heartbeats.
