@@ -13,6 +13,7 @@ import { acknowledgements } from "./components/programs/acknowledgements";
 import { awsProvider } from "./components/stack/accountAccess";
 import { kubernetesProvider } from "./components/stack/clusterAccess";
 import { decideOnce } from "./components/stack/decidedOnce";
+import { recordMajorVersion } from "./components/stack/majorVersion";
 import { unpinnedImages } from "./components/stack/imagePins";
 
 /**
@@ -52,7 +53,8 @@ export async function surroundings(settings: Placed) {
     vpcId: cluster.vpcId,
     createNamespace: settings.createNamespace,
   };
-  const { lostRegions = [], promoted } = await decideOnce(decided, settings.lostRegion);
+  const { lostRegions = [], promoted, postgresVersion } = await decideOnce(decided, settings.lostRegion);
+  await recordMajorVersion(database.postgresVersion, database.majorUpgrade, postgresVersion);
   const tooEarly = lostRegions.length === 0 ? onlyAfterFailover(settings) : undefined;
   if (tooEarly !== undefined) throw new RunError(tooEarly);
   if (settings.lostRegion !== undefined && promoted?.identifier === undefined)

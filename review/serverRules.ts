@@ -54,6 +54,16 @@ export const harmless = [
   ...["applyImmediately", "iamDatabaseAuthenticationEnabled", "engineLifecycleSupport"],
 ];
 
+const majorOf = ({ engineVersion }: Properties) => /^\d+/.exec(String(engineVersion))?.[0];
+
+/** Both zones at once, whatever `multiAz` is. */
+const majorUpgrade = (change: Change, away: string): Interruption => ({
+  what: `PostgreSQL ${majorOf(change.before)} becomes ${majorOf(change.after)} ${when(change)}, which cannot be undone: meanwhile ${away}`,
+  howLong:
+    "as long as RDS' checks, its pg_upgrade and a restart take: minutes, more with more tables (docs/major-upgrade.md)",
+  source: `${manual}/USER_UpgradeDBInstance.PostgreSQL.MajorVersion.Process.html`,
+});
+
 export function serverStops(change: Change): Interruption[] {
   const { before, changed } = change;
   const away = isReplica(before)
@@ -73,6 +83,7 @@ export function serverStops(change: Change): Interruption[] {
           source: settings,
         },
       ];
+    if (property === "engineVersion" && majorOf(before) !== majorOf(change.after)) return [majorUpgrade(change, away)];
     const failsOver = before["multiAz"] === true && property === "instanceClass";
     return [
       {

@@ -95,6 +95,15 @@ export const crossChecks: readonly CrossCheck[] = [
       replica.wanted && regions.replica === undefined ? placement.regions.replica.rule : undefined,
   },
   onlyWithoutProtection("replica", ({ replica }) => replica.wanted),
+  {
+    key: "majorUpgrade",
+    broken: ({ database: { majorUpgrade: step }, replica }) => {
+      if (step === "none") return undefined;
+      if (replica.promoted)
+        return "must be none while failedOver is true: a failover needs the replica that this removes";
+      return step !== "upgrade" && !replica.wanted ? "is upgrade at once where replica is false" : undefined;
+    },
+  },
   onlyWithoutProtection("backupCopies", ({ regions: { primary, backup }, backup: { copies } }) => {
     // Where RDS makes none, only a stack that has failed over is deployed without (settings/failover.ts).
     return copies || !backupRegionsFor(primary).includes(backup);

@@ -1,3 +1,4 @@
+import { upgradeSteps } from "../components/stack/majorVersion";
 import { instanceClass, subnets } from "./awsKinds";
 import { choice, flag, integer, list, optional, optionalInteger } from "./kinds";
 
@@ -17,6 +18,13 @@ export const database = {
     rule: "a PostgreSQL major version, 15 to 18",
     example: "17",
     default: "17",
+  }),
+  majorUpgrade: choice("majorUpgrade", upgradeSteps, {
+    description:
+      "Step of a major upgrade that this deployment takes: release-replica, remove-replica, upgrade (the only one that may change postgresVersion; no receipt can be stored meanwhile), then none, which makes the replica anew: docs/major-upgrade.md",
+    rule: "none, release-replica, remove-replica or upgrade, in this order",
+    example: "release-replica",
+    default: "none",
   }),
   instanceClass: instanceClass("instanceClass", {
     description: "RDS instance class of the primary; its memory must be enough for maxConnections",

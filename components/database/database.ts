@@ -9,9 +9,10 @@ import { logRetentionOf } from "./serverLogs";
 import { monitoringRole } from "./databaseServer";
 import { Network } from "../network/network";
 import { Primary, type PrimaryArgs } from "./primary";
-import { Replica } from "./replica";
-import type { Endpoint, WatchedServer, WritingServer } from "./servers";
+import { Replica, ReplicaGround } from "./replica";
+import type { Endpoint, WatchedServers, WritingServer } from "./servers";
 import { complete, type WithDefaults } from "../stack/defaults";
+import { withoutReplica } from "../stack/majorVersion";
 import { serverNames } from "../stack/serverNames";
 import { blocksOf, policyBlocks, type ServerPlace } from "../network/serverPlace";
 
@@ -27,6 +28,7 @@ export const databaseDefaults = {
   deletionProtection: true,
   keepAfterDestroy: true,
   applyImmediately: true,
+  majorUpgrade: "none",
   engineLifecycleSupport: "open-source-rds-extended-support-disabled",
   passwordGeneration: 1,
   failovers: 0,
@@ -89,7 +91,7 @@ export class Database extends pulumi.ComponentResource {
   readonly replica: Replica | undefined;
   readonly copies: BackupReplication | undefined;
   /** The servers, as what watches them needs to know them. */
-  readonly watched: { primary: WatchedServer; replica: WatchedServer | undefined };
+  readonly watched: WatchedServers;
   /** Where clients find the servers. */
   readonly endpoints: { primary: Endpoint; replica: Endpoint | undefined };
   /** What drills restore, what they give to their instance, and where that can be found. */
@@ -163,24 +165,22 @@ export class Database extends pulumi.ComponentResource {
       monitoringRoleArn = primary.monitoringRoleArn;
       this.primary = primary;
     }
+    const away = replica &&
+      this.network.replica && {
+        ...server,
+        region: replica.place.region,
+        kmsKeyArn: kmsKeyArns.replica,
+        instanceClass: replica.instanceClass,
+        vpcId: this.network.replica.vpcId,
+        subnetIds: this.network.replica.subnetIds,
+        securityGroupId: this.network.replica.securityGroup.id,
+      };
+    const removed = withoutReplica(args.majorUpgrade);
     this.replica =
-      replica &&
-      this.network.replica &&
-      new Replica(
-        names.replica,
-        {
-          ...server,
-          region: replica.place.region,
-          kmsKeyArn: kmsKeyArns.replica,
-          role: { sourceArn: this.primary.arn },
-          instanceClass: replica.instanceClass,
-          vpcId: this.network.replica.vpcId,
-          subnetIds: this.network.replica.subnetIds,
-          securityGroupId: this.network.replica.securityGroup.id,
-          monitoringRoleArn,
-        },
-        child,
-      );
+      away && !removed
+        ? new Replica(names.replica, { ...away, role: { sourceArn: this.primary.arn }, monitoringRoleArn }, child)
+        : undefined;
+    if (away && removed) new ReplicaGround(names.replica, away, child);
     this.copies =
       copyRetentionDays === undefined
         ? undefined
@@ -214,6 +214,7 @@ export class Database extends pulumi.ComponentResource {
           ...{ name: names.replica, server: this.replica },
           ...{ region: replica.place.region, instanceClass: replica.instanceClass },
         },
+      removedReplica: removed && away ? { name: names.replica, region: away.region } : undefined,
     };
     const endpoint = ({ address: host, port }: WritingServer, blocks: readonly string[]): Endpoint => {
       return { host, port, blocks: policyBlocks(cluster, blocks) };

@@ -5,6 +5,7 @@ import { encryptionKey, type EncryptionKey } from "../aws/encryptionKey";
 import { type Parameter, parameterGroupFamily } from "../parameters/parameter";
 import { partitionOf } from "../aws/partition";
 import { logGroupName, logsKeyPolicy } from "./serverLogs";
+import type { UpgradeStep } from "../stack/majorVersion";
 import type { Transform } from "../stack/transform";
 
 /** What the primary and the replica are told alike. */
@@ -34,6 +35,8 @@ export interface DatabaseServerArgs {
   keepAfterDestroy: boolean;
   /** Whether changes that interrupt are made by the deployment, or wait for the maintenance window. */
   applyImmediately: boolean;
+  /** The step of a major upgrade that is taken. Default: "none". */
+  majorUpgrade?: UpgradeStep;
   /** Days that CloudWatch keeps the server's logs: one of `logRetentions`, or 0 for ever. */
   logRetentionDays: number;
   /** ARN of a KMS key of this region to use. Default: one is made. CloudWatch Logs must be allowed to use it, as `logsKeyPolicy` does. */
@@ -184,6 +187,15 @@ export function instanceArgs(
     tags: args.tags,
   };
 }
+
+/**
+ * What an instance that is written to has in the step that upgrades it. RDS takes the version and the parameter group, which must be of
+ * that version's family, in one order, as the provider gives it; the deployment waits for it, since what comes next needs it.
+ */
+export const upgraded = ({ majorUpgrade, postgresVersion }: DatabaseServerArgs): Partial<aws.rds.InstanceArgs> =>
+  majorUpgrade === "upgrade"
+    ? { engineVersion: postgresVersion, allowMajorVersionUpgrade: true, applyImmediately: true }
+    : {};
 
 /**
  * A role that lets RDS' agents write enhanced monitoring; IAM knows no regions, so that one role serves both servers. `allowed` is what

@@ -1,7 +1,7 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { databaseName, roles } from "../../ops/roles";
-import { foundation, instanceArgs, monitoringRole, windows, type DatabaseServerArgs } from "./databaseServer";
+import { foundation, instanceArgs, monitoringRole, upgraded, windows, type DatabaseServerArgs } from "./databaseServer";
 import type { EncryptionKey } from "../aws/encryptionKey";
 import { expectedSettings } from "../parameters/parameter";
 import { passwordVersion } from "./passwordVersion";
@@ -70,6 +70,7 @@ export class Primary extends pulumi.ComponentResource {
         engineLifecycleSupport: args.engineLifecycleSupport,
         skipFinalSnapshot: !keepAfterDestroy,
         finalSnapshotIdentifier: keepAfterDestroy ? pulumi.interpolate`${name}-final-${ground.suffix}` : undefined,
+        ...upgraded(args),
       },
       {
         parent: this,

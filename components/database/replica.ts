@@ -1,6 +1,6 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { foundation, instanceArgs, windows, type DatabaseServerArgs } from "./databaseServer";
+import { foundation, instanceArgs, upgraded, windows, type DatabaseServerArgs } from "./databaseServer";
 import type { EncryptionKey } from "../aws/encryptionKey";
 import { expectedSettings } from "../parameters/parameter";
 import { passwordVersion } from "./passwordVersion";
@@ -49,16 +49,36 @@ const ofReplica = ({ sourceArn }: ReplicaOf) => ({
  */
 const ofPromoted = (
   { ownerPassword, multiAz }: Promoted,
-  { keepAfterDestroy }: DatabaseServerArgs,
+  args: DatabaseServerArgs,
   { name, suffix }: { name: string; suffix: pulumi.Output<string> },
 ) => ({
   ...windows.primary,
   multiAz,
   passwordWo: pulumi.secret(ownerPassword),
   passwordWoVersion: passwordVersion(ownerPassword),
-  skipFinalSnapshot: !keepAfterDestroy,
-  finalSnapshotIdentifier: keepAfterDestroy ? pulumi.interpolate`${name}-final-${suffix}` : undefined,
+  skipFinalSnapshot: !args.keepAfterDestroy,
+  finalSnapshotIdentifier: args.keepAfterDestroy ? pulumi.interpolate`${name}-final-${suffix}` : undefined,
+  ...upgraded(args),
 });
+
+/** Its name in the stack, and so whose each of its parts is, whether or not there is an instance. */
+const typeToken = "authensor:database:Replica";
+
+/**
+ * The place of a replica while there is none: between its removal and the end of a major upgrade. What encrypts it, its parameters and
+ * its log stay, under the names that it has again afterwards.
+ */
+export class ReplicaGround extends pulumi.ComponentResource {
+  constructor(
+    name: string,
+    args: Omit<ReplicaArgs, "role" | "monitoringRoleArn">,
+    opts?: pulumi.ComponentResourceOptions,
+  ) {
+    super(typeToken, name, {}, opts);
+    foundation(name, args, replicaParameters(args), this);
+    this.registerOutputs({});
+  }
+}
 
 /** A standby in another region: read by auditors, promoted when the primary's region is lost. */
 export class Replica extends pulumi.ComponentResource {
@@ -76,8 +96,11 @@ export class Replica extends pulumi.ComponentResource {
   readonly postgresVersion: string;
 
   constructor(name: string, args: ReplicaArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("authensor:database:Replica", name, {}, opts);
+    super(typeToken, name, {}, opts);
     const parameters = replicaParameters(args);
+    // A replica that is to be removed next; one that was promoted never is.
+    const deletionProtection =
+      args.deletionProtection && !("sourceArn" in args.role && args.majorUpgrade === "release-replica");
     const ground = foundation(name, args, parameters, this);
     this.key = ground.key;
     this.parameterGroup = ground.parameterGroup;
@@ -85,7 +108,7 @@ export class Replica extends pulumi.ComponentResource {
       args.transform?.instance,
       // Engine, its lifecycle support, database, user and password come from the source: RDS refuses them on a replica.
       {
-        ...instanceArgs(args, ground, args.monitoringRoleArn),
+        ...instanceArgs({ ...args, deletionProtection }, ground, args.monitoringRoleArn),
         backupRetentionPeriod: args.backupRetentionDays ?? defaults.backupRetentionDays,
         ...("sourceArn" in args.role
           ? ofReplica(args.role)
@@ -93,7 +116,7 @@ export class Replica extends pulumi.ComponentResource {
       },
       {
         parent: this,
-        protect: args.deletionProtection,
+        protect: deletionProtection,
         dependsOn: ground.logGroups,
         // Another subnet group is another VPC. RDS cannot move a replica there ("Updating the VPC for a DB instance"), nor
         // make a second one while the first is in its VPC (InvalidDBSubnetGroupFault). Once promoted it has the receipts,

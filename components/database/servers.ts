@@ -23,3 +23,12 @@ export interface WatchedServer {
    */
   name?: string | undefined;
 }
+
+export interface WatchedServers {
+  /** From `Database.watched`. */
+  primary: WatchedServer;
+  /** Default: there is none. */
+  replica?: WatchedServer | undefined;
+  /** Where it was, and is made anew once a major upgrade is done. */
+  removedReplica?: Required<Pick<WatchedServer, "name" | "region">> | undefined;
+}

@@ -28,6 +28,8 @@ export interface AlarmsArgs
   kmsKeyArns: { primary?: string | undefined; replica?: string | undefined };
   /** Default: there is none. */
   replica?: Server | undefined;
+  /** One that is to come back: its topics stay, whose addresses have confirmed. Default: there is none. */
+  removedReplica?: Pick<Server, "name" | "region"> | undefined;
 }
 
 /** Events of RDS' own, by how soon somebody should know (RDS, "Amazon RDS event categories"). */
@@ -51,18 +53,24 @@ export class Alarms extends pulumi.ComponentResource {
     if (args.replica) places.push(["replica", args.replica]);
     for (const [place, server] of places)
       this.place(place === "primary" ? name : `${name}-replica`, place, server, args);
+    if (args.removedReplica) this.topics("replica", `${name}-replica`, args.removedReplica, args);
 
     this.registerOutputs({ composites: this.composites });
   }
 
-  private place(name: string, place: Place, { name: server, region, identifier }: Server, args: AlarmsArgs): void {
-    const { environment, tags } = args;
-    const child = { parent: this };
-    const topics = alarmTopics(
-      server?.replace(/-primary$/, "") ?? name,
-      { ...args, region, kmsKeyArn: args.kmsKeyArns[place] },
+  private topics(place: Place, name: string, server: Pick<Server, "name" | "region">, args: AlarmsArgs) {
+    return alarmTopics(
+      server.name?.replace(/-primary$/, "") ?? name,
+      { ...args, region: server.region, kmsKeyArn: args.kmsKeyArns[place] },
       this,
     );
+  }
+
+  private place(name: string, place: Place, server: Server, args: AlarmsArgs): void {
+    const { environment, tags } = args;
+    const { region, identifier } = server;
+    const child = { parent: this };
+    const topics = this.topics(place, name, server, args);
     const rows = this.rows.filter((row) => row.place === place);
     const made = rows.map((row) => {
       const topic = topics[row.severity];

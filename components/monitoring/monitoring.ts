@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { capacityOf } from "../aws/instanceClass";
-import type { WatchedServer } from "../database/servers";
+import type { WatchedServer, WatchedServers } from "../database/servers";
 import type { DatabaseConnections } from "../programs/databaseConnection";
 import { Alarms, type AlarmsArgs } from "./alarms";
 import { Dashboard } from "./dashboard";
@@ -9,15 +9,12 @@ import { Monitor, type MonitorArgs } from "./monitor";
 export interface MonitoringArgs
   extends
     Omit<MonitorArgs, "database" | "pool" | "replica" | "archiveMinutes" | "tags">,
-    Omit<AlarmsArgs, "primary" | "replica"> {
+    Omit<AlarmsArgs, "primary" | "replica" | "removedReplica">,
+    WatchedServers {
   /** The monitor's ways to the servers and to PgBouncer's statistics, from `Connections.urls`. */
   connections: Pick<DatabaseConnections, "monitor" | "monitorPool" | "monitorReplica">;
   /** GiB of each server. */
   storageGib: number;
-  /** From `Database.watched`. */
-  primary: WatchedServer;
-  /** Default: there is none. */
-  replica?: WatchedServer | undefined;
 }
 
 /**

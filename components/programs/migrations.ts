@@ -41,6 +41,8 @@ export interface MigrationsArgs extends Pick<
   expectations: Expectations;
   /** How long RDS may take to apply dynamic parameters before a difference fails the deployment. */
   parameterWaitMinutes: number;
+  /** Major version of the server: with another one it is run again, since an upgrade leaves something to be done. */
+  postgresVersion: string;
   /**
    * Where given, the primary is closed to whoever writes, and the replica, as the verifier, waited for until it has
    * all: a switchover comes next, or this is taken away, and the primary open again. Default: it is open.
@@ -107,7 +109,10 @@ export class Migrations extends pulumi.ComponentResource {
           CONNECT_TIMEOUT_SECONDS: "180",
           PARAMETER_WAIT_SECONDS: String(60 * args.parameterWaitMinutes),
         },
-        annotations: { "authensor.io/migrations-sha256": args.migrations.hash },
+        annotations: {
+          "authensor.io/migrations-sha256": args.migrations.hash,
+          "authensor.io/postgres-version": args.postgresVersion,
+        },
         volumes: {
           [sqlPath]: { configMap: { name: sql.metadata.name } },
           [passwordsPath]: { secret: { secretName: passwords.metadata.name, defaultMode: 0o440 } },

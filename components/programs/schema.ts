@@ -9,7 +9,10 @@ import { Reboots, type RebootsArgs } from "./reboots";
 
 export interface SchemaArgs
   extends
-    Omit<MigrationsArgs, "database" | "bundle" | "credentials" | "expectations" | "parameterWaitMinutes" | "fenced">,
+    Omit<
+      MigrationsArgs,
+      "database" | "bundle" | "credentials" | "expectations" | "parameterWaitMinutes" | "postgresVersion" | "fenced"
+    >,
     Omit<RebootsArgs, "primary" | "replica" | "bundle" | "postgresVersion"> {
   /** The servers, as `Database` has them. */
   servers: { primary: WritingServer; replica: Replica | undefined; secrets: DatabaseSecrets };
@@ -60,6 +63,7 @@ export class Schema extends pulumi.ComponentResource {
       {
         ...shared,
         parameterWaitMinutes: args.parameterWaitMinutes ?? schemaDefaults.parameterWaitMinutes,
+        postgresVersion: primary.postgresVersion,
         database: connections.owner,
         fenced: args.fenced ? { replica: connections.verifierReplica } : undefined,
         bundle: bundles.migrate,

@@ -28,7 +28,9 @@ export interface Promoted {
   identifier: string;
 }
 
-type Rules = { [K in keyof DecidedOnce]: (now: DecidedOnce[K], first: DecidedOnce[K]) => string };
+/** The version is the one value that may become another: by an upgrade (`majorVersion.ts`). */
+type Kept = Exclude<keyof DecidedOnce, "postgresVersion">;
+type Rules = { [K in Kept]: (now: DecidedOnce[K], first: DecidedOnce[K]) => string };
 
 const was = (setting: string, now: unknown, first: unknown) =>
   `${setting} is ${now === "" ? "not set" : String(now)}, but this stack was made ${first === "" ? "without it" : `with ${String(first)}`}`;
@@ -44,9 +46,6 @@ const rules: Rules = {
   backupRegion: (now, first) =>
     `${was("backupRegion", now, first)}. A bucket stays in its region, and locked objects keep it from being deleted. ` +
     `Set it back, or make a new stack.`,
-  postgresVersion: (now, first) =>
-    `${was("postgresVersion", now, first)}. This program makes no major upgrade, and RDS would refuse it halfway. ` +
-    `Set it back. Or, once the database was upgraded by hand (docs/operations.md, "Upgrades"), have it recorded: pulumi up --replace '**decided-once'`,
   primaryKmsKeyArn: (now, first) =>
     `${was("primaryKmsKeyArn", now, first)}. RDS keeps the key of a database: an empty one would be made, and the one with the ` +
     `receipts deleted. Set it back.`,
@@ -68,12 +67,10 @@ const rules: Rules = {
 export function changedSince(first: Recorded, now: DecidedOnce, lostRegion?: string): string[] {
   const elsewhere = otherPlace(first, now.primaryRegion, lostRegion);
   if (elsewhere !== undefined) return [elsewhere];
-  const changed = (Object.keys(rules) as (keyof DecidedOnce)[]).filter(
-    (key) => first[key] !== undefined && first[key] !== now[key],
-  );
+  const changed = (Object.keys(rules) as Kept[]).filter((key) => first[key] !== undefined && first[key] !== now[key]);
   // Another region's cluster is in another VPC: one cause, one line.
   const told = changed.filter((key) => key !== "vpcId" || !changed.includes("primaryRegion"));
-  const line = <K extends keyof DecidedOnce>(key: K) => rules[key](now[key], first[key] as DecidedOnce[K]);
+  const line = <K extends Kept>(key: K) => rules[key](now[key], first[key] as DecidedOnce[K]);
   return told.map((key) => line(key));
 }
 

@@ -11,6 +11,7 @@ import { applyMigration, type ApplyOptions } from "./apply";
 import { awaitRuns } from "./awaitRuns";
 import { readMigrations } from "./files";
 import { ensureLedger, pendingMigrations, readLedger } from "./ledger";
+import { analyseWhatNobodyHas } from "./statistics";
 
 export interface UpOptions {
   dir: string;
@@ -75,6 +76,7 @@ export async function deploy(client: pg.Client, options: DeployOptions): Promise
     log: options.log,
     signal: options.signal,
   });
+  await analyseWhatNobodyHas(client, options.log, options.signal);
 }
 
 async function refuseStandby(client: pg.Client): Promise<void> {

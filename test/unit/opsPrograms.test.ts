@@ -44,6 +44,7 @@ const connections: DatabaseConnections = {
 const migrationsArgs: MigrationsArgs = {
   ...shared,
   bundle: "// the program",
+  postgresVersion: "17",
   database: connections.owner,
   migrations: { files: { "001_a.sql": "select 1;" }, hash: "abc" },
   credentials: credentials(
@@ -249,11 +250,13 @@ describe("the migrations", () => {
     expect(JSON.stringify(rest.map(({ inputs }) => inputs))).not.toMatch(/"(pa|pt|pm|pu|pv|pc|px|po)(-before)?"/);
   });
 
-  test("carry the hash of the SQL in the pod template: the same SQL is no change, other SQL is another Job", async () => {
-    const hash = async (migrations: MigrationsArgs["migrations"]) =>
-      (await jobOf({ migrations })).spec.template.metadata.annotations;
-    expect(await hash({ files: {}, hash: "abc" })).toEqual({ "authensor.io/migrations-sha256": "abc" });
-    expect(await hash({ files: {}, hash: "def" })).toEqual({ "authensor.io/migrations-sha256": "def" });
+  test("carry the SQL's hash and the server's version in the pod template: another of either is another Job", async () => {
+    const carried = async (changes: Partial<MigrationsArgs>) =>
+      (await jobOf(changes)).spec.template.metadata.annotations;
+    const [sql, version] = ["authensor.io/migrations-sha256", "authensor.io/postgres-version"];
+    expect(await carried({ migrations: { files: {}, hash: "abc" } })).toEqual({ [sql]: "abc", [version]: "17" });
+    expect(await carried({ migrations: { files: {}, hash: "def" } })).toEqual({ [sql]: "def", [version]: "17" });
+    expect(await carried({ postgresVersion: "18" })).toEqual({ [sql]: "abc", [version]: "18" });
     expect(await jobOf()).toEqual(await jobOf());
   });
 });

@@ -28,6 +28,7 @@ export const otherValues: Readonly<Record<string, Record<string, string>>> = {
   ...alone("databaseSubnetIds", "subnet-0000000000000000a,subnet-0000000000000000b"),
   ...alone("clientSecurityGroupIds", "sg-0123456789abcdef0"),
   ...alone("postgresVersion", "18"),
+  ...alone("majorUpgrade", "release-replica"),
   ...alone("instanceClass", "db.r7g.xlarge"),
   ...alone("storageGib", "400"),
   ...alone("maxStorageGib", "4000"),

@@ -130,6 +130,7 @@ describe("the pods of each component", () => {
             ...shared,
             ...args,
             bundle: "",
+            postgresVersion: "17",
             database,
             migrations: { files: { "001_a.sql": "select 1;" }, hash: "abc" },
             credentials: logins,

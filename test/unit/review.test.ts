@@ -367,6 +367,16 @@ describe("what a change means", () => {
     });
     expect(terminal(reviewOf(alone))).toContain("instanceClass changes during the deployment: meanwhile no receipt");
     expect(terminal(reviewOf(alone))).toContain("How long: as long as a restart and its recovery take");
+    const upgraded = {
+      ...primary("update"),
+      oldState: state({ multiAz: true, engineVersion: "17" }),
+      newState: state({ multiAz: true, engineVersion: "18", applyImmediately: true }),
+      replaceReasons: null,
+      detailedDiff: { engineVersion: { kind: "update", inputDiff: true } },
+    };
+    expect(terminal(reviewOf(of(upgraded)))).toContain(
+      "PostgreSQL 17 becomes 18 during the deployment, which cannot be undone: meanwhile no receipt can be stored",
+    );
     const unknown = {
       ...primary("update"),
       replaceReasons: null,

@@ -51,6 +51,7 @@ describe("defaults", () => {
         subnetIds: [],
         clientSecurityGroupIds: [],
         postgresVersion: "17",
+        majorUpgrade: "none",
         instanceClass: "db.t4g.medium",
         storageGib: 20,
         maxStorageGib: 100,
