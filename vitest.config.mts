@@ -33,7 +33,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/unit/**/*.test.ts"],
-          setupFiles: ["test/unit/bundledOnce.ts"],
+          setupFiles: ["test/unit/bundledOnce.ts", "test/unit/plainPromises.ts"],
           // The slowest run the whole program three times: 5 s on a quiet machine, 30 on one that is not.
           testTimeout: 90_000,
           hookTimeout: 120_000,

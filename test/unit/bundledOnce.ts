@@ -4,7 +4,9 @@
  */
 import { vi } from "vitest";
 
-const made = new Map<string, Promise<unknown>>();
+// Each file of tests comes by here, in a worker that runs many.
+const kept = globalThis as { bundledOnce?: Map<string, Promise<unknown>> };
+const made = (kept.bundledOnce ??= new Map<string, Promise<unknown>>());
 
 vi.mock("../../components/programs/opsBundle", async (importActual) => {
   const actual = await importActual<typeof import("../../components/programs/opsBundle")>();
