@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import type pg from "pg";
 import { connectBucket } from "./archive/bucket";
 import { assertLocks } from "./archive/assertLocks";
-import { databaseUrl, withConnection } from "./database";
+import { databaseUrl, serverTime, withConnection } from "./database";
 import { compact } from "./months/compact";
 import { reportMonths, toldMonth } from "./months/report";
 import { integerSetting, runProgram, textSetting, type Context } from "./program";
@@ -24,7 +24,6 @@ async function run({ log, signal }: Context): Promise<void> {
   const settings = {
     environment: textSetting("ENVIRONMENT", "prod"),
     delayDays: integerSetting("ARCHIVE_DELAY_DAYS", 7),
-    now: new Date(),
     log,
   };
   const bucket = connectBucket(
@@ -37,10 +36,11 @@ async function run({ log, signal }: Context): Promise<void> {
     withConnection({ url: databaseUrl(), applicationName: "authensor-compact", signal: within }, work);
   const tell = (succeeded: boolean, said: string, within?: AbortSignal) =>
     onPrimary((client) => reportRun(client, "report_run", ["compact", succeeded, said]), within);
+  const known = async (client: pg.Client) => ({ told: await toldMonth(client), now: await serverTime(client) });
   let summary: string;
   try {
     await assertLocks(bucket);
-    const { written, newest } = await compact({ ...settings, bucket, told: await onPrimary(toldMonth) });
+    const { written, newest } = await compact({ ...settings, bucket, ...(await onPrimary(known)) });
     if (newest) await onPrimary((client) => reportMonths(client, newest));
     const upTo = newest
       ? `the newest archive is ${newest.number}, of ${newest.month}`

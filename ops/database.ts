@@ -115,6 +115,13 @@ export async function outOfDate(client: pg.Client): Promise<string | undefined> 
   return `the newest that was replayed is ${standby.age} s old`;
 }
 
+/** What the server's clock says: this machine's may be years off, and what is due follows from what servers wrote. */
+export async function serverTime(client: pg.Client): Promise<Date> {
+  const { rows } = await client.query<{ now: Date }>("select clock_timestamp() as now");
+  if (!rows[0]) throw new Error("the server does not tell its time");
+  return rows[0].now;
+}
+
 /** A connected client. A server that is starting or failing over is waited for; a wrong password is not. */
 export async function connect(options: ConnectOptions): Promise<pg.Client> {
   const url = options.url ?? databaseUrl();

@@ -2,7 +2,7 @@
 import { dirname, join } from "node:path";
 import type { Command } from "commander";
 import { connectBucket } from "./archive/bucket";
-import { databaseUrl, withConnection } from "./database";
+import { databaseUrl, serverTime, withConnection } from "./database";
 import { drill } from "./drill/drill";
 import { Lease } from "./drill/lease";
 import { beginDrill, drillGoesOn, reportDrill } from "./drill/record";
@@ -61,12 +61,7 @@ async function run({ log, signal: ofProgram }: Context): Promise<void> {
   const programs = { verify: programOf("verify"), restore: programOf("restore") };
 
   const run = await lease.begin(() => withConnection({ ...to, signal }, beginDrill));
-  const now = () =>
-    withConnection(
-      { ...to, signal },
-      async (client) =>
-        (await client.query<{ now: Date }>("select clock_timestamp() as now")).rows[0]?.now ?? new Date(),
-    );
+  const now = () => withConnection({ ...to, signal }, serverTime);
   const report = await drill({
     environment: name,
     lease,

@@ -1,7 +1,7 @@
 /** Months past ONLINE_MONTHS leave PostgreSQL, each once the locked bucket proves to have all of it. Safe to run anywhere, any number of times. */
 import type { Command } from "commander";
 import { connectBucket } from "./archive/bucket";
-import { databaseUrl, refusePooler, withConnection } from "./database";
+import { databaseUrl, refusePooler, serverTime, withConnection } from "./database";
 import { reportedRun } from "./maintenance/report";
 import { sessionSettings } from "./maintenance/session";
 import { retire } from "./months/retire";
@@ -27,7 +27,6 @@ async function run({ log, signal }: Context): Promise<void> {
   const settings = {
     onlineMonths,
     delayDays: integerSetting("ARCHIVE_DELAY_DAYS", 7),
-    now: new Date(),
     log,
     lockTimeoutMs: integerSetting("LOCK_TIMEOUT_MS", 200),
     patienceSeconds: integerSetting("LOCK_PATIENCE_SECONDS", 120),
@@ -43,7 +42,7 @@ async function run({ log, signal }: Context): Promise<void> {
     await refusePooler(client);
     await client.query(sessionSettings);
     const summary = await reportedRun(client, "retire", async () => {
-      const { months, waits } = await retire({ ...settings, client, bucket });
+      const { months, waits } = await retire({ ...settings, now: await serverTime(client), client, bucket });
       const left = months.length === 0 ? "no month has left" : `left the database: ${months.join(", ")}`;
       const text = waits === undefined ? left : `${left}; ${waits}`;
       return { result: text, summary: text };

@@ -15,11 +15,11 @@ export async function assertLocks({ client, name: Bucket, signal, lock }: Bucket
       throw error;
     },
   );
-  if (!isWeaker(lock, retention?.Mode, daysOf(retention))) return;
+  if (!isWeaker(lock, retention && { mode: retention.Mode ?? "", days: daysOf(retention) })) return;
   const locks = retention
     ? `locks for ${daysOf(retention)} days in ${retention.Mode} mode`
     : "locks nothing by default";
   throw new Failure(`the bucket ${Bucket} ${locks}; ${sayDemanded(lock)}: nothing is written to it`, [howToLock]);
 }
 
-const daysOf = ({ Days, Years = 0 }: DefaultRetention = {}): number => Days ?? 365 * Years;
+const daysOf = ({ Days, Years = 0 }: DefaultRetention): number => Days ?? 365 * Years;

@@ -1,16 +1,18 @@
 /** The locked bucket: what is written is new, is compared before it counts, and is never written again. */
 import { createHash } from "node:crypto";
 import type { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
 import {
   GetObjectCommand,
   HeadObjectCommand,
+  type HeadObjectCommandOutput,
   ListObjectVersionsCommand,
   PutObjectCommand,
   S3Client,
   type ListObjectVersionsCommandOutput,
 } from "@aws-sdk/client-s3";
 import { Failure } from "../program";
-import { howToLock, isWeaker, lockSetting, sayDemanded, type Lock } from "./lock";
+import { howToLock, isWeaker, lockSetting, sayDemanded, type Lock, type Locked } from "./lock";
 
 /** A name directly below a folder: an object with its versions, oldest first, or a folder. */
 export interface Entry {
@@ -19,11 +21,13 @@ export interface Entry {
   versions: { id: string | undefined; deleted: boolean }[];
 }
 
-const dayMs = 86_400_000;
+/** An object as it is read. */
+interface Opened {
+  body: Readable;
+  locked: Locked | undefined;
+}
 
-/** Whether it is too early for lifecycle rules to take it, which they do once a day. */
-export const isLocked = (until: Date | undefined): until is Date =>
-  until !== undefined && until.getTime() > Date.now() + dayMs;
+const dayMs = 86_400_000;
 
 /** Whether another object has the key, or gets it at this moment. */
 export const isTaken = (error: unknown): boolean =>
@@ -41,6 +45,11 @@ export class Bucket {
   /** The same, for work that may end earlier. */
   within(signal: AbortSignal): Bucket {
     return new Bucket(this.client, this.name, signal, this.lock);
+  }
+
+  /** By S3's clock, as its last answer told it: this machine's may be years off, and locks end by S3's. */
+  now(): number {
+    return Date.now() + this.client.config.systemClockOffset;
   }
 
   /**
@@ -77,23 +86,25 @@ export class Bucket {
   }
 
   /** Opens an object to be read; the reader checks its hash. */
-  async open(key: string, version?: string): Promise<Readable> {
-    const { Body } = await this.client.send(new GetObjectCommand({ Bucket: this.name, Key: key, VersionId: version }), {
-      abortSignal: this.signal,
-    });
-    return Body as Readable;
+  async open(Key: string, VersionId?: string): Promise<Opened> {
+    const command = new GetObjectCommand({ Bucket: this.name, Key, VersionId });
+    const answer = await this.client.send(command, { abortSignal: this.signal });
+    return { body: answer.Body as Readable, locked: lockIn(answer) };
   }
 
   async read(key: string, version?: string): Promise<Buffer> {
-    const chunks: Buffer[] = [];
-    for await (const chunk of await this.open(key, version)) chunks.push(chunk as Buffer);
-    return Buffer.concat(chunks);
+    return buffer((await this.open(key, version)).body);
   }
 
-  /** Until when nobody may delete it; undefined where it is not locked. */
-  async lockedUntil(key: string, version: string | undefined): Promise<Date | undefined> {
-    const head = new HeadObjectCommand({ Bucket: this.name, Key: key, VersionId: version });
-    return (await this.client.send(head, { abortSignal: this.signal })).ObjectLockRetainUntilDate;
+  async lockOf(Key: string, VersionId: string | undefined): Promise<Locked | undefined> {
+    const head = new HeadObjectCommand({ Bucket: this.name, Key, VersionId });
+    return lockIn(await this.client.send(head, { abortSignal: this.signal }));
+  }
+
+  /** Until when nobody may delete it; undefined where lifecycle rules, which run once a day, may have taken it by now. */
+  async stillLockedUntil(key: string, version: string | undefined): Promise<Date | undefined> {
+    const { until } = (await this.lockOf(key, version)) ?? {};
+    return until && until.getTime() > this.now() + dayMs ? until : undefined;
   }
 
   /** Stores an object under a key that is free. Of two who try, one succeeds, and the other's error `isTaken`. */
@@ -111,41 +122,50 @@ export class Bucket {
 
   /** Stores it, and makes sure that it is there: also where the answer was lost, and a second try met what the first had stored. */
   async orStored(key: string, bytes: number, checksum: string, store: () => Promise<unknown>): Promise<void> {
-    try {
-      await store();
-    } catch (error) {
-      const there = await this.assertStored(key, bytes, checksum).then(
-        () => true,
-        () => false,
-      );
-      if (there) return;
-      throw error;
-    }
-    await this.assertStored(key, bytes, checksum);
+    const failure = await store().then(
+      () => undefined,
+      (error: unknown) => error as Error,
+    );
+    const head = await this.assertStored(key, bytes, checksum).catch((error: unknown) => {
+      throw failure ?? error;
+    });
+    this.assertLocked(key, lockIn(head));
   }
 
-  /** What S3 has is what was sent, by the checksum that it computed itself, and it is locked as it must be. */
-  private async assertStored(key: string, bytes: number, checksum: string): Promise<void> {
+  /** What S3 has is what was sent, by the checksum that it computed itself. */
+  private async assertStored(key: string, bytes: number, checksum: string): Promise<HeadObjectCommandOutput> {
     const head = await this.client.send(
       new HeadObjectCommand({ Bucket: this.name, Key: key, ChecksumMode: "ENABLED" }),
       { abortSignal: this.signal },
     );
-    const { ContentLength, ChecksumSHA256, ObjectLockMode: mode, ObjectLockRetainUntilDate: until } = head;
-    if (ContentLength !== bytes || ChecksumSHA256 !== checksum)
-      throw new Failure(
-        `${key} in the bucket ${this.name} is not what was written: ${ContentLength} bytes with checksum ${ChecksumSHA256 ?? "(none)"}, expected ${bytes} with ${checksum}`,
-      );
-    if (mode === undefined || until === undefined)
+    const { ContentLength, ChecksumSHA256 } = head;
+    if (ContentLength === bytes && ChecksumSHA256 === checksum) return head;
+    throw new Failure(
+      `${key} in the bucket ${this.name} is not what was written: ${ContentLength} bytes with checksum ${ChecksumSHA256 ?? "(none)"}, expected ${bytes} with ${checksum}`,
+    );
+  }
+
+  private assertLocked(key: string, locked: Locked | undefined): void {
+    if (!locked)
       throw new Failure(
         `${key} in the bucket ${this.name} is not locked: give the bucket a default retention (Object Lock), and this program's role s3:GetObjectRetention`,
       );
-    // A day less is none: S3 counts from the moment at which an upload began, by a clock of its own.
-    if (this.lock && isWeaker(this.lock, mode, (until.getTime() - Date.now()) / dayMs + 1))
+    if (this.lock && isWeaker(this.lock, locked))
       throw new Failure(
-        `${key} in the bucket ${this.name} is locked in ${mode} mode until ${until.toISOString()}; ${sayDemanded(this.lock)}: it counts for nothing`,
+        `${key} in the bucket ${this.name} is locked in ${locked.mode} mode until ${locked.until.toISOString()}; ${sayDemanded(this.lock)}`,
         [howToLock],
       );
   }
+}
+
+/** To the nearest day: the upload of an archive takes hours, and a lock may count from its beginning. */
+function lockIn({
+  ObjectLockMode: mode,
+  ObjectLockRetainUntilDate: until,
+  LastModified: since,
+}: Pick<HeadObjectCommandOutput, "ObjectLockMode" | "ObjectLockRetainUntilDate" | "LastModified">): Locked | undefined {
+  if (mode === undefined || until === undefined || since === undefined) return undefined;
+  return { mode, until, days: Math.round((until.getTime() - since.getTime()) / dayMs) };
 }
 
 /**

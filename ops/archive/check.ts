@@ -2,11 +2,12 @@
 import { wrongForks } from "./acceptFork";
 import { passForks, passRows, standsAs, wrongCount } from "./advance";
 import { checkSegment, type Checked, type Taker } from "./checkSegment";
-import { isLocked, type Bucket } from "./bucket";
+import type { Bucket } from "./bucket";
 import { ofEachArchived } from "./chains";
 import { endsBefore, endsOf } from "./ends";
 import type { Place } from "./follow";
 import { manifestKey } from "./keys";
+import { sayUnlocked } from "./lock";
 import { forksUpTo, type Manifest } from "./manifest";
 import { allManifests, readManifest, type ReadManifest } from "./newest";
 import type { Ends } from "./plan";
@@ -61,7 +62,7 @@ export async function* checkManifests(
       Object.assign(reading, { ends: undefined, before: undefined, last: found.number });
       continue;
     }
-    const { manifest, sha256, touched } = read;
+    const { manifest, sha256, touched, locked } = read;
     if (stop?.(manifest)) return;
     reading.last = found.number;
     const first = last === undefined;
@@ -69,7 +70,7 @@ export async function* checkManifests(
     const expiring: boolean = found.touched === "hidden" && (first || reading.marked);
     reading.marked = expiring;
     if (touched !== undefined && !expiring) problems.push(touched);
-    if (gap && expiring && !isLocked(await bucket.lockedUntil(key, found.version))) {
+    if (gap && expiring && !(await bucket.stillLockedUntil(key, found.version))) {
       // So has this one's time, which is held, and what is between it and the held one before is older.
       const ends = endsBefore(manifest);
       Object.assign(reading, { ends, before: undefined });
@@ -106,7 +107,8 @@ export async function* checkManifests(
     if (!standsAs(manifest, reading.ends))
       problems.push(`${key} says that chains stand elsewhere than the segments end`);
     reading.before = { sha256, forks: forksUpTo(manifest), manifest };
-    yield { manifest, problems, expired: segment.expired ? "segment" : expiring ? "marked" : undefined };
+    const unlocked = [...sayUnlocked(key, locked, manifest.archive.lock), ...(segment.unlocked ?? [])];
+    yield { manifest, problems, unlocked, expired: segment.expired ? "segment" : expiring ? "marked" : undefined };
   }
 }
 

@@ -1,14 +1,16 @@
 /** Checks one segment: its bytes, and every row of it, against its manifest and against where the chains stood before. */
 import { Failure } from "../program";
-import { isLocked, type Bucket } from "./bucket";
+import type { Bucket } from "./bucket";
 import { nameOf, type ArchivedName } from "./chains";
 import { Follower, genesis, type Place } from "./follow";
 import { sealedSince } from "./late";
 import { readLine, type Line } from "./lines";
+import { sayUnlocked, type Locked } from "./lock";
 import type { Manifest } from "./manifest";
 import { firstVersionOf, sayTouched } from "./newest";
 import type { Ends } from "./plan";
 import { readSegment } from "./segment";
+import type { HowToRead } from "./stored";
 import { isUnreadable } from "./unreadable";
 
 /** Who takes what is read, as it is read: what is wrong with it is known at the segment's end only. */
@@ -26,6 +28,8 @@ export interface Checked {
   manifest: Manifest | undefined;
   /** What is wrong, one sentence each; what the manifest says itself is none of it. */
   problems: string[];
+  /** Objects that are locked for less than was demanded when they were written, one sentence each: what they hold is whole. */
+  unlocked?: string[];
   /** What has left the bucket by its age, with all that is older: its segment, or the manifest but for a marker. */
   expired: "segment" | "marked" | undefined;
   /** What has left the bucket by its age though something older is held (ops/hold), and where chains stood after it. */
@@ -45,6 +49,7 @@ interface Seen {
   /** Undefined where it could not be read. */
   followers: Follower[] | undefined;
   problems: string[];
+  unlocked?: string[];
   /** It is not there any more, and need not be. */
   expired: boolean;
 }
@@ -60,10 +65,14 @@ export async function checkSegment(
   of: ManifestObject & { before: Manifest | undefined },
   taker: Taker | undefined,
 ): Promise<Seen> {
-  const { key } = manifest.archive.segment;
+  const { segment, lock } = manifest.archive;
+  const { key } = segment;
   const read = async (version: string | undefined, problems: string[]): Promise<Seen> => {
+    const unlocked: string[] = [];
+    const onLock = (locked: Locked | undefined) => void unlocked.push(...sayUnlocked(key, locked, lock));
     try {
-      return judge(manifest, await follow(bucket, manifest, ends, of.before, version, taker), problems);
+      const followers = await follow(bucket, manifest, ends, of.before, { version, onLock }, taker);
+      return { ...judge(manifest, followers, problems), unlocked };
     } catch (error) {
       if (!isUnreadable(error)) throw error;
       const wrong = `${key} cannot be read as what its manifest names: ${(error as Error).message}`;
@@ -82,8 +91,8 @@ export async function checkSegment(
 
 /** What expires goes in order of its age, and not before its lock has ended: its manifest's, which was written right after it. */
 async function gone(bucket: Bucket, key: string, of: ManifestObject): Promise<Seen> {
-  const lockedUntil = await bucket.lockedUntil(of.key, of.version);
-  const why = isLocked(lockedUntil)
+  const lockedUntil = await bucket.stillLockedUntil(of.key, of.version);
+  const why = lockedUntil
     ? `its manifest is locked until ${lockedUntil.toISOString()}, and so was it`
     : of.first || of.expiring
       ? undefined
@@ -126,11 +135,11 @@ async function follow(
   manifest: Manifest,
   ends: Ends | undefined,
   before: Manifest | undefined,
-  version: string | undefined,
+  how: HowToRead,
   taker: Taker | undefined,
 ): Promise<Follower[]> {
   const followers = new Followers(followersOf(manifest, ends, before));
-  for await (const lines of readSegment(bucket, manifest.archive.segment, version)) {
+  for await (const lines of readSegment(bucket, manifest.archive.segment, how)) {
     followers.take(lines, taker);
     await taker?.lines?.(lines);
   }

@@ -8,6 +8,7 @@ import { anchorDigest, anchorSchema } from "../anchorFormat";
 import { Failure } from "../program";
 import { archivedNames } from "./chains";
 import { count, decode, sha256 } from "./decode";
+import { lockSchema } from "./lock";
 import { compressedSchema } from "./stored";
 
 const place = z.int().check(z.minimum(1));
@@ -41,6 +42,8 @@ const archiveSchema = z.object({
   /** Whether the segment reaches every head. */
   complete: z.boolean(),
   segment: compressedSchema,
+  /** What was demanded of its lock and of this manifest's; missing where nothing was. */
+  lock: z.optional(lockSchema),
   /** What is in the segment, in its order: rows `first` to `last` of a chain, which follow from the seal `from` and end with `to`. */
   pieces: z.array(
     z.object({

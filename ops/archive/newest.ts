@@ -1,7 +1,9 @@
 /** Which manifests there are, of segments or of dumps: found by listing, never by a pointer that could be turned back. */
+import { buffer } from "node:stream/consumers";
 import { Failure } from "../program";
 import type { Bucket, Entry } from "./bucket";
 import { isNumberedFolder, manifestFolder, mayReach, numberedKey, numberIn } from "./keys";
+import type { Locked } from "./lock";
 import { decodeManifest, sha256Of, type Manifest } from "./manifest";
 import { isUnreadable } from "./unreadable";
 
@@ -34,6 +36,7 @@ export interface ReadManifest<M = Manifest> {
   bytes: Buffer;
   /** Of its bytes: what the next one names. */
   sha256: string;
+  locked: Locked | undefined;
   /** What was done to it since it was written, in a sentence. */
   touched: string | undefined;
 }
@@ -142,9 +145,10 @@ export async function readOf<M>(
   { number, version, touched }: Found,
 ): Promise<ReadManifest<M>> {
   const key = numberedKey(folder, number);
-  const bytes = await bucket.read(key, version);
+  const { body, locked } = await bucket.open(key, version);
+  const bytes = await buffer(body);
   const manifest = decode(bytes, number, `${key} in the bucket ${bucket.name}`);
-  return { manifest, bytes, sha256: sha256Of(bytes), touched: touched && sayTouched(key, touched) };
+  return { manifest, bytes, sha256: sha256Of(bytes), locked, touched: touched && sayTouched(key, touched) };
 }
 
 /**

@@ -121,7 +121,7 @@ async function writeNext(
   if (pieces.length === 0) return { manifest: undefined, flaws: forks, complete, asOf };
 
   const number = (previous?.number ?? 0) + 1;
-  const key = segmentKey(new Date().toISOString().slice(0, 10), number, randomBytes(6).toString("hex"));
+  const key = segmentKey(asOf.slice(0, 10), number, randomBytes(6).toString("hex"));
   const ordered = inOrder(pieces).map((piece) => ({
     ...piece,
     sealedSince: sealedSince(newest?.manifest, piece, forked ? [forked] : []),
@@ -149,6 +149,7 @@ async function writeNext(
       lsn,
       complete,
       segment,
+      ...(bucket.lock && { lock: bucket.lock }),
       pieces: taken.map(pieceOf),
       ...(forked && { forks: [forked] }),
       forksBefore: newest && forksUpTo(newest.manifest),

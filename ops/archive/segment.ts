@@ -3,7 +3,7 @@ import type { Bucket } from "./bucket";
 import { nameOf } from "./chains";
 import { Follower, type Piece } from "./follow";
 import { readLine } from "./lines";
-import { readCompressed, storeCompressed, type Block, type Compressed } from "./stored";
+import { readCompressed, storeCompressed, type Block, type Compressed, type HowToRead } from "./stored";
 
 export interface Written {
   /** Undefined where no row belongs into it: nothing was written then. */
@@ -56,8 +56,8 @@ async function* checked(
 }
 
 /** The lines of a segment, some at a time. @throws at its end at the latest where it is not the one that its manifest names. */
-export async function* readSegment(bucket: Bucket, segment: Compressed, version?: string): AsyncGenerator<Buffer[]> {
-  for await (const { bytes } of readCompressed(bucket, segment, version)) {
+export async function* readSegment(bucket: Bucket, segment: Compressed, how?: HowToRead): AsyncGenerator<Buffer[]> {
+  for await (const { bytes } of readCompressed(bucket, segment, how)) {
     const some: Buffer[] = [];
     let at = 0;
     for (let end = bytes.indexOf(newline); end >= 0; end = bytes.indexOf(newline, at)) {

@@ -6,6 +6,7 @@ import * as z from "zod/mini";
 import { Failure } from "../program";
 import type { Bucket } from "./bucket";
 import { count, sha256 } from "./decode";
+import type { Locked } from "./lock";
 import { upload, type Stored } from "./upload";
 
 /** Measured (docs/performance.md): what higher levels gain in size they cost many times over in time. */
@@ -70,8 +71,18 @@ export async function storeCompressed(
 
 const newline = 0x0a;
 
+/** Which version of an object is read, and who is told how it is locked. */
+export interface HowToRead {
+  version?: string | undefined;
+  onLock?: ((locked: Locked | undefined) => void) | undefined;
+}
+
 /** Its rows, each ended by LF, some whole ones at a time. @throws at its end at the latest where it is not the one that its manifest names. */
-export async function* readCompressed(bucket: Bucket, stored: Compressed, version?: string): AsyncGenerator<Block> {
+export async function* readCompressed(
+  bucket: Bucket,
+  stored: Compressed,
+  { version, onLock }: HowToRead = {},
+): AsyncGenerator<Block> {
   const found = {
     rows: 0,
     bytes: 0,
@@ -81,7 +92,8 @@ export async function* readCompressed(bucket: Bucket, stored: Compressed, versio
   };
   const altered = () =>
     new Failure(`${stored.key} in the bucket ${bucket.name} is not what its manifest names: it was altered`);
-  const object = await bucket.open(stored.key, version);
+  const { body: object, locked } = await bucket.open(stored.key, version);
+  onLock?.(locked);
   const gunzip = createGunzip({ chunkSize: unpackedSize });
   object.on("data", (chunk: Buffer) => {
     found.compressed.update(chunk);

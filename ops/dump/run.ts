@@ -25,6 +25,7 @@ export interface Dumper {
   told: number;
   /** The newest manifest of segments. */
   manifest: number;
+  /** Default: by the database's clock. */
   now?: () => number;
 }
 
@@ -38,7 +39,7 @@ export interface Dumped {
 
 /** Where it is due. */
 export async function dump(dumper: Dumper): Promise<Dumped> {
-  const { client, bucket, told, log, now = Date.now } = dumper;
+  const { client, bucket, told, log } = dumper;
   const newest = await newestOf(bucket, dumps);
   if (newest) await assertFollows(bucket, dumpFolder, newest.manifest);
   const number = newest?.manifest.number ?? 0;
@@ -46,11 +47,12 @@ export async function dump(dumper: Dumper): Promise<Dumped> {
   await assertNotBehind(client, newest?.manifest.lsn);
   return inSnapshot(client, async () => {
     const schema = await newestMigration(client);
-    const due = dueBy(now(), newest?.manifest, schema.number);
+    const asOf = await snapshotTime(client);
+    const now = dumper.now?.() ?? Date.parse(asOf);
+    const due = dueBy(now, newest?.manifest, schema.number);
     const unchanged = (until: string): Dumped => ({ until, number, written: 0 });
     if (newest && !due.any) return unchanged(newest.manifest.as_of);
 
-    const asOf = await snapshotTime(client);
     const next: Omit<Dump, "parts"> = {
       format: 1,
       number: number + 1,
@@ -63,7 +65,7 @@ export async function dump(dumper: Dumper): Promise<Dumped> {
       manifest: dumper.manifest,
       ...(await layout(client)),
     };
-    const parts = await readParts(dumper, newest, next.number, asOf, due);
+    const parts = await readParts(dumper, newest, next.number, { asOf, now }, due);
     const written = parts.filter((part) => part.written === asOf).length;
     const manifest: Dump = { ...next, parts };
     const changed = parts.some((part) => !newest?.manifest.parts.includes(part));
@@ -99,10 +101,10 @@ const isSameLayout = (a: Dump, b: Dump): boolean =>
 
 /** Writes what has changed; what has not is where an earlier dump wrote it. */
 async function readParts(
-  { client, bucket, now = Date.now }: Dumper,
+  { client, bucket }: Dumper,
   newest: Newest<Dump> | undefined,
   number: number,
-  asOf: string,
+  { asOf, now }: { asOf: string; now: number },
   due: Due,
 ): Promise<Part[]> {
   const there = new Map(newest?.manifest.parts.map((part) => [nameOf(part), part]));
@@ -117,7 +119,7 @@ async function readParts(
       continue;
     }
     const here = await describe(client, source, asOf);
-    const same = [known, noted.get(name)].find((part) => part && isSame(here, part) && !isOld(now(), part));
+    const same = [known, noted.get(name)].find((part) => part && isSame(here, part) && !isOld(now, part));
     const part = same ?? (await writePart(client, bucket, source, here, number));
     if (part.written === asOf) await notePart(bucket, number, part);
     parts.push(part);

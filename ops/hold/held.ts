@@ -35,7 +35,7 @@ export async function notedFor(bucket: Bucket, hold: number): Promise<Noted> {
 }
 
 export async function note(bucket: Bucket, hold: number, objects: readonly HeldObject[]): Promise<void> {
-  const key = `${heldFolder(hold)}${new Date().toISOString().slice(0, 10)}-${randomBytes(6).toString("hex")}.json`;
+  const key = `${heldFolder(hold)}${new Date(bucket.now()).toISOString().slice(0, 10)}-${randomBytes(6).toString("hex")}.json`;
   await bucket.putNew(key, Buffer.from(`${JSON.stringify(objects)}\n`), "application/json");
 }
 

@@ -79,7 +79,7 @@ export async function record(bucket: Bucket, act: Act): Promise<number> {
       format: 1,
       number: (newest?.manifest.number ?? 0) + 1,
       previous: newest ? sha256Of(newest.bytes) : null,
-      at: new Date().toISOString(),
+      at: new Date(bucket.now()).toISOString(),
       ...act,
     };
     try {

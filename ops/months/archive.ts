@@ -28,11 +28,11 @@ async function* throughMonth(
   bucket: Bucket,
   reading: Reading,
   taker: Taker | undefined,
-  { month, object, problems, expiring }: FoundMonth,
+  { month, object, problems, unlocked, expiring }: FoundMonth,
 ): AsyncGenerator<Checked> {
   if (month && reading.before && month.manifests.before !== reading.before.sha256)
     problems.push(`${monthKey(month.number)} does not go on where the manifests before it end`);
-  if (problems.length > 0) yield { manifest: undefined, problems, expired: undefined };
+  if (problems.length + unlocked.length > 0) yield { manifest: undefined, problems, unlocked, expired: undefined };
   if (!month) return;
   if (!object && expiring) {
     // An older one is held (ops/hold), or has not gone yet: this one's manifest says where to go on.

@@ -54,7 +54,7 @@ export async function* checkMonth(
     [number, before] = [read.manifest.archive.number, sha256];
     return checked;
   };
-  for await (const lines of readSegment(bucket, object, version)) {
+  for await (const lines of readSegment(bucket, object, { version })) {
     let at = 0;
     for (;;) {
       const header = lines.findIndex((line, i) => i >= at && isHeader(line));

@@ -49,7 +49,7 @@ async function readThrough(bucket: Bucket, found: FoundMonth, stretches: Stretch
     { key: month.object.key, version: found.object.version },
     { key: monthKey(month.number), version: found.version },
   ];
-  const problems = await unlocked(bucket, held);
+  const problems = [...found.unlocked, ...(await unlocked(bucket, held))];
   const taker = {
     manifest: ({ archive: { forks = [] } }: Manifest) => forks.forEach((fork) => stretches.fork(fork)),
     row: stretches.take.bind(stretches),
@@ -79,8 +79,8 @@ const hourMs = 3_600_000;
 async function unlocked(bucket: Bucket, held: readonly Held[]): Promise<string[]> {
   const problems: string[] = [];
   for (const { key, version } of held) {
-    const until = await bucket.lockedUntil(key, version);
-    if (until === undefined || until.getTime() <= Date.now() + hourMs)
+    const { until } = (await bucket.lockOf(key, version)) ?? {};
+    if (until === undefined || until.getTime() <= bucket.now() + hourMs)
       problems.push(`${key} is not locked (any more), or for less than an hour`);
   }
   return problems;

@@ -3,6 +3,7 @@ import * as z from "zod/mini";
 import { anchorSchema } from "../anchorFormat";
 import { count, decode, sha256 } from "../archive/decode";
 import { monthFolder } from "../archive/keys";
+import { lockSchema } from "../archive/lock";
 import { forksSchema } from "../archive/manifest";
 import type { Series } from "../archive/newest";
 import { compressedSchema } from "../archive/stored";
@@ -32,6 +33,8 @@ const schema = z.object({
   /** Of the last of those: what they show the state of. */
   as_of: z.string(),
   object: compressedSchema,
+  /** As in manifests of segments. */
+  lock: z.optional(lockSchema),
   /** How many rows are of receipts that were made in which month: what a search by time reads it for. */
   made: z.record(month, z.object({ receipts: count, changes: count })),
   /** Chains that go on in another branch from a place on, which may be of a month before. */

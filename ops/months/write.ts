@@ -80,6 +80,7 @@ export async function writeMonth({ bucket, environment, month, end, newest, read
     },
     as_of: last.as_of,
     object,
+    ...(bucket.lock && { lock: bucket.lock }),
     made,
     forks,
     checkpoint: last.checkpoint,

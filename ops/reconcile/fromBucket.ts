@@ -171,7 +171,7 @@ async function rowsOf(
 ): Promise<Map<string, BranchRow[]>> {
   const read = async (version?: string) => {
     const rows = new Map<string, BranchRow[]>();
-    for await (const lines of readSegment(bucket, segment, version))
+    for await (const lines of readSegment(bucket, segment, { version }))
       for (const bytes of lines) {
         const { chain, line } = readLine(bytes);
         const name = nameOf({ chain, agent: line.agent });

@@ -64,7 +64,8 @@ async function loadPart(
   const columns = part.columns.map(({ name }) => pg.escapeIdentifier(name)).join(", ");
   const statement = `copy ${sql} (${columns}) from stdin`;
   const before = copy.stored.get(statement) ?? 0;
-  for await (const { bytes } of readCompressed(bucket, object, first.version)) await copy.write(statement, bytes);
+  for await (const { bytes } of readCompressed(bucket, object, { version: first.version }))
+    await copy.write(statement, bytes);
   await copy.end();
   const stored = (copy.stored.get(statement) ?? 0) - before;
   if (stored !== part.rows)

@@ -76,7 +76,7 @@ export async function verifyArchive(
   const read = segments ? checkArchive : checkByMonths;
   for await (const checked of read(bucket, checkpoints.length > 0 || restored ? taker : undefined)) {
     bucket.signal.throwIfAborted();
-    checked.problems.forEach(wrong);
+    [...checked.problems, ...(checked.unlocked ?? [])].forEach(wrong);
     if (checked.left) gaps.push(checked.left);
     const { manifest } = checked;
     if (!manifest) continue;

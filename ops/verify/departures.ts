@@ -3,7 +3,7 @@
  * last one from before a month left has it. Whoever removes receipts that were imported, and dated before the first month or into one
  * that had left, finds no month to name that these dumps had then. A dump that is gone or cannot be read is told, and hides no other one.
  */
-import { isLocked, type Bucket } from "../archive/bucket";
+import type { Bucket } from "../archive/bucket";
 import { goneBetween } from "../archive/check";
 import { dumpFolder, dumpKey } from "../archive/keys";
 import { allIn, lastThat, readOf, type Found } from "../archive/newest";
@@ -31,7 +31,7 @@ export async function compareDepartures(bucket: Bucket, checkpoints: readonly Ch
     const last = all.at(-1)?.number;
     if (last !== undefined && found.number > last + 1) {
       // Where the time of the one after them is over, so is theirs: those before are held, and do not know what came to be meanwhile.
-      if (isLocked(await bucket.lockedUntil(dumpKey(found.number), found.version)))
+      if (await bucket.stillLockedUntil(dumpKey(found.number), found.version))
         wrong(goneBetween(dumpKey, last, found.number));
       else all.length = 0;
     }

@@ -1,5 +1,6 @@
 /** ops/archive while S3, the network or the machine fails: nothing is lost, and nothing that is half done counts. */
 import { randomBytes } from "node:crypto";
+import { join } from "node:path";
 import { DeleteObjectCommand } from "@aws-sdk/client-s3";
 import type pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
@@ -12,7 +13,7 @@ import { roles } from "../../ops/roles";
 import { faultyProxy, type Fault, type FaultyProxy } from "../faultyProxy";
 import { startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
 import { insertReceipts, newReceipt } from "../receipts";
-import { keysIn, lockedBucket, makeBucket, testRegion, testS3, type TestS3 } from "../s3";
+import { keysIn, lockedBucket, makeBucket, removeObject, testRegion, testS3, type TestS3 } from "../s3";
 import { runOps, startOps } from "./programs";
 
 let server: TestPostgres;
@@ -154,6 +155,35 @@ it("a bucket that locks less than the settings say is not written to, and the op
   expect(await keysIn(bucket, "")).toEqual([]);
 });
 
+describe.each([
+  ["a year ahead", 365],
+  ["a year back", -365],
+])("programs whose own clock is %s", (_, days) => {
+  const offClock = {
+    HURRIED_CLOCK: `0 1 ${days * 86_400_000}`,
+    NODE_OPTIONS: `--require ${join(__dirname, "../local/hurriedClock.cjs")}`,
+    BACKUP_LOCK_MODE: "GOVERNANCE",
+    BACKUP_LOCK_DAYS: "30",
+  };
+  const runOff = (program: string, args: string[] = []) =>
+    runOps(program, args, { ...settings(), ...offClock, ARCHIVE_DELAY_DAYS: "7" });
+
+  it("archive, find a lock as long as it is, compact no month before it is over, and take what is removed for no expired one", async () => {
+    await insertReceipts(app, some());
+    expect(await runOff("archive")).toMatchObject({ code: 0 });
+    expect(await runOff("archive"), "a dump is due in an hour").toMatchObject({ code: 0 });
+    const bucket = new Bucket(s3.client({ forcePathStyle: true }), name, new AbortController().signal);
+    expect(await keysIn(bucket, "dumps/")).toEqual([dumpKey(1)]);
+    expect((await runOff("compact")).stdout).toContain("no month has been over for long enough");
+    expect(await runOff("verify", ["--archived"])).toMatchObject({ code: 0 });
+    for (const key of await keysIn(bucket, "segments/")) await removeObject(bucket, key);
+    expect(await runOff("verify", ["--archived"])).toMatchObject({
+      code: 1,
+      stdout: expect.stringContaining("is gone, and has not expired") as string,
+    });
+  });
+});
+
 it("a run whose replica does not answer reads the primary, and says so", async () => {
   await insertReceipts(app, some());
   const replica = new URL(database.url(roles.archiver));
@@ -197,6 +227,14 @@ it("a dump that takes too long is stopped, and keeps no receipt from counting as
   expect(after.archived_until.getTime()).toBeGreaterThan(before.archived_until.getTime());
   expect(after.dumped_until).toEqual(before.dumped_until);
   await expectAllInTheBucketOnce();
+});
+
+it("what S3 stored and did not say so is not taken for another run's where the bucket locks it less than it must", async () => {
+  const client = s3.client({ endpoint: proxy.url, forcePathStyle: true, maxAttempts: 3 });
+  const bucket = new Bucket(client, name, new AbortController().signal, { mode: "COMPLIANCE", days: 365 });
+  proxy.faults = [{ when: isPut("manifests"), loseResponse: true, times: 1 }];
+  const written = bucket.putNew("manifests/000/000/001.json", Buffer.from("{}"), "application/json");
+  await expect(written).rejects.toThrow(/lockMode COMPLIANCE and lockDays 365 demand more/);
 });
 
 describe("while S3", () => {

@@ -1,14 +1,19 @@
 /** ops/verify --archived: what is wrong in the locked bucket, or in the database by what the bucket has. */
 import { cpSync } from "node:fs";
 import { gunzipSync, gzipSync } from "node:zlib";
-import { DeleteObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
+import {
+  DeleteObjectCommand,
+  PutObjectCommand,
+  PutObjectRetentionCommand,
+  type PutObjectRetentionCommandInput,
+} from "@aws-sdk/client-s3";
 import type pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { bucketFiles } from "../../cloud/aws/s3/settings";
 import { Bucket } from "../../ops/archive/bucket";
 import { checkArchive } from "../../ops/archive/check";
 import { manifestKey } from "../../ops/archive/keys";
-import { sha256Of, type Manifest } from "../../ops/archive/manifest";
+import { encodeManifest, sha256Of, type Manifest } from "../../ops/archive/manifest";
 import { newestManifest } from "../../ops/archive/newest";
 import { archive } from "../../ops/archive/run";
 import { silentLog } from "../../ops/log";
@@ -243,6 +248,59 @@ describe("what is wrong in the bucket is found, the place named, and the rest ve
         message: expect.stringContaining("has written manifest 4, and the newest in the bucket") as string,
       },
     ]);
+  });
+});
+
+describe("an object that was locked as its manifest says", () => {
+  const lock = { mode: "GOVERNANCE", days: 30 };
+  const retain = async (key: string, days: number | undefined, mode = lock.mode) => {
+    const Retention =
+      days === undefined ? {} : { Mode: mode, RetainUntilDate: new Date(Date.now() + days * 86_400_000) };
+    const where = { Bucket: bucket.name, Key: key, BypassGovernanceRetention: true };
+    await bucket.client.send(new PutObjectRetentionCommand({ ...where, Retention } as PutObjectRetentionCommandInput));
+  };
+  const keys: string[] = [];
+  beforeEach(async () => {
+    const name = `locked-${made}`;
+    makeBucket(s3.root, name, lockedBucket);
+    bucket = new Bucket(s3.client({ forcePathStyle: true }), name, signal, lock);
+    const client = await database.connect(roles.auditor);
+    await archive({ client, bucket, environment: "test", told: 0, log: silentLog, mostRows: 8 });
+    keys.length = 0;
+    for await (const { manifest } of checkArchive(bucket)) keys.push(manifest!.archive.segment.key);
+  });
+
+  it.each([
+    ["a segment's lock was shortened", () => retain(keys[0]!, 29), () => keys[0]!, "locked in GOVERNANCE mode until"],
+    ["a segment's lock was lifted", () => retain(keys[1]!, undefined), () => keys[1]!, "not locked,"],
+    ["a manifest's lock was shortened", () => retain(manifestKey(1), 1), () => manifestKey(1), "locked in"],
+  ])("is a finding once %s, and all is read and verified", async (_, change, key, says) => {
+    await change();
+    const { findings, report } = await check();
+    expect(findings.map(({ message }) => message)).toEqual([expect.stringContaining(`${key()} is ${says}`)]);
+    expect(findings[0]!.message).toContain("was written to be locked in GOVERNANCE mode for 30 days");
+    expect(report).toMatchObject({ rows: 16 });
+  });
+
+  it("is none where its lock was made longer or harder, or has ended by its time", async () => {
+    await retain(keys[0]!, 60);
+    await retain(manifestKey(2), 31, "COMPLIANCE");
+    s3.ahead = 40 * 86_400_000;
+    expect((await check().finally(() => (s3.ahead = 0))).findings).toEqual([]);
+  });
+
+  it("is a finding where the bucket locked less when it was written, though its writer has failed and the next has not", async () => {
+    const demanding = new Bucket(bucket.client, bucket.name, signal, { mode: "COMPLIANCE", days: 30 });
+    const weak = manifestKey(3);
+    const { manifest } = (await newestManifest(bucket))!;
+    const next = { ...manifest.archive, number: 3, lock: demanding.lock };
+    const written = demanding.putNew(weak, encodeManifest({ ...manifest, archive: next }), "application/json");
+    await expect(written).rejects.toThrow(/lockMode COMPLIANCE and lockDays 30 demand more/);
+    expect((await check()).findings.map(({ message }) => message)).toContainEqual(
+      expect.stringMatching(
+        /^manifests\/000\/000\/003.json is locked in GOVERNANCE mode .* in COMPLIANCE mode for 30 days/,
+      ),
+    );
   });
 });
 

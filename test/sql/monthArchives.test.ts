@@ -50,7 +50,7 @@ beforeEach(async () => {
   ]);
   const name = `months-${++made}`;
   makeBucket(s3.root, name, lockedBucket);
-  bucket = new Bucket(s3.client({ forcePathStyle: true }), name, signal);
+  bucket = new Bucket(s3.client({ forcePathStyle: true }), name, signal, { mode: "GOVERNANCE", days: 30 });
 });
 
 // A server has a hundred connections, and this file more tests than a third of that.
@@ -290,9 +290,9 @@ describe("a month that is due to leave the database", () => {
     const client = await database.connect(roles.archiver);
     await reportMonths(client, newest!);
   };
-  const unlock = async () => {
+  const unlock = async (leaveMs = 60_000) => {
     const [Key] = await keysBelow("archives/");
-    const Retention = { Mode: "GOVERNANCE", RetainUntilDate: new Date(Date.now() + 60_000) } as const;
+    const Retention = { Mode: "GOVERNANCE", RetainUntilDate: new Date(Date.now() + leaveMs) } as const;
     const shorter = { Bucket: bucket.name, Key, Retention, BypassGovernanceRetention: true };
     await bucket.client.send(new PutObjectRetentionCommand(shorter));
   };
@@ -415,6 +415,11 @@ describe("a month that is due to leave the database", () => {
       /cannot be read|unexpected|incorrect|altered/,
     ],
     ["is not locked any more", unlock, /is not locked/],
+    [
+      "is locked for less than it was to be",
+      () => unlock(29 * 86_400_000),
+      /written to be locked in GOVERNANCE mode for 30/,
+    ],
     [
       "is not locked any more when it has been read",
       // Each bucket is of one test.

@@ -16,9 +16,9 @@ function stored(named: Buffer, there = named): { bucket: Bucket; object: Compres
   };
   let taken = 0;
   const open = () =>
-    Promise.resolve(
-      Readable.from(pieces(), { highWaterMark: 1 }).on("data", (piece: Buffer) => (taken += piece.length)),
-    );
+    Promise.resolve({
+      body: Readable.from(pieces(), { highWaterMark: 1 }).on("data", (piece: Buffer) => (taken += piece.length)),
+    });
   return {
     bucket: { name: "backups", open, signal: new AbortController().signal } as unknown as Bucket,
     object: {
