@@ -31,6 +31,8 @@ export interface ScratchSettings {
 /** What RDS does not come back from by itself. */
 const isBroken = (status: string) => /^(failed|restore-error|inaccessible-|incompatible-|storage-full)/.test(status);
 
+const isOf = (error: unknown, kind: string) => (error as Error).name.startsWith(kind);
+
 /** GiB for twice what is used, the log and the sorting of indexes; undefined where there is as much. */
 function storageFor(usedBytes: number, has: number | undefined): number | undefined {
   const needed = Math.ceil((2.5 * usedBytes) / 2 ** 30) + 5;
@@ -81,7 +83,7 @@ export class Scratch {
     const { DBInstances: [found] = [] } = await this.#client
       .send(command, { abortSignal: signal })
       .catch((error: Error) => {
-        if (error.name.startsWith("DBInstanceNotFound")) return { DBInstances: [] };
+        if (isOf(error, "DBInstanceNotFound")) return { DBInstances: [] };
         throw error;
       });
     const { environment } = this.settings;
@@ -94,24 +96,27 @@ export class Scratch {
 
   async restore(): Promise<void> {
     const { environment, copiesArn, subnetGroup, securityGroup, parameterGroup } = this.settings;
-    await this.#client.send(
-      new RestoreDBInstanceToPointInTimeCommand({
-        SourceDBInstanceAutomatedBackupsArn: copiesArn,
-        TargetDBInstanceIdentifier: this.identifier,
-        UseLatestRestorableTime: true,
-        DBSubnetGroupName: subnetGroup,
-        VpcSecurityGroupIds: [securityGroup],
-        DBParameterGroupName: parameterGroup,
-        PubliclyAccessible: false,
-        MultiAZ: false,
-        AutoMinorVersionUpgrade: false,
-        DeletionProtection: false,
-        // It is gone before a backup of it could be of use.
-        BackupRetentionPeriod: 0,
-        Tags: [{ Key: drillTag, Value: environment }],
-      }),
-      { abortSignal: this.signal },
-    );
+    const order = new RestoreDBInstanceToPointInTimeCommand({
+      SourceDBInstanceAutomatedBackupsArn: copiesArn,
+      TargetDBInstanceIdentifier: this.identifier,
+      UseLatestRestorableTime: true,
+      DBSubnetGroupName: subnetGroup,
+      VpcSecurityGroupIds: [securityGroup],
+      DBParameterGroupName: parameterGroup,
+      PubliclyAccessible: false,
+      MultiAZ: false,
+      AutoMinorVersionUpgrade: false,
+      DeletionProtection: false,
+      // It is gone before a backup of it could be of use.
+      BackupRetentionPeriod: 0,
+      Tags: [{ Key: drillTag, Value: environment }],
+    });
+    try {
+      await this.#client.send(order, { abortSignal: this.signal });
+    } catch (error) {
+      // RDS' answer was lost, and the order was given once more: what an earlier drill had left is gone by now.
+      if (!isOf(error, "DBInstanceAlreadyExists") || !(await this.find())) throw error;
+    }
   }
 
   /** Where its server is, once RDS says that it can be used, with its parameters in force. */
@@ -128,7 +133,10 @@ export class Scratch {
   async #reboot(): Promise<DBInstance> {
     this.log.info("the restored server is rebooted for its parameters", { instance: this.identifier });
     const command = new RebootDBInstanceCommand({ DBInstanceIdentifier: this.identifier });
-    await this.#client.send(command, { abortSignal: this.signal });
+    await this.#client.send(command, { abortSignal: this.signal }).catch((error: unknown) => {
+      // The same: it is rebooting already.
+      if (!isOf(error, "InvalidDBInstanceState")) throw error;
+    });
     return this.#until(
       "has its parameters in force",
       ({ DBInstanceStatus: status, DBParameterGroups: groups = [] }) =>
@@ -166,7 +174,7 @@ export class Scratch {
 
   /** Deletes it. @returns whether there was one */
   async remove(signal = this.signal): Promise<boolean> {
-    for (;;) {
+    for (const end = this.#end(); ;) {
       const found = await this.find(signal);
       if (!found) return false;
       if (found.DBInstanceStatus === "deleting") return true;
@@ -183,7 +191,8 @@ export class Scratch {
         return true;
       } catch (error) {
         // Busy with something that it cannot be deleted in the middle of.
-        if (!(error as Error).name.startsWith("InvalidDBInstanceState")) throw error;
+        if (!isOf(error, "InvalidDBInstanceState")) throw error;
+        if (Date.now() > end) throw this.#inVain("can be deleted", found.DBInstanceStatus ?? "");
         await sleep(this.settings.pollMilliseconds, undefined, { signal });
       }
     }

@@ -133,6 +133,49 @@ describe("the drill", () => {
     expect(orders).toEqual(expected === undefined ? [] : [expected]);
   });
 
+  describe("asks RDS by", () => {
+    const refusal = (name: string) => Object.assign(new Error(name), { name });
+    const settings = {
+      environment: "prod",
+      copiesArn: "arn:aws:rds:eu-north-1:1:auto-backup:ab-1",
+      waitSeconds: 0.05,
+      pollMilliseconds: 1,
+    };
+    const mine = { TagList: [{ Key: "authensor:drill", Value: "prod" }], MasterUsername: "owner" };
+    const at = { Endpoint: { Address: "localhost", Port: 5432 } };
+    /** An RDS that shows these, one after another, and refuses every order so. */
+    const scratchOf = (refuses: string, ...shown: object[]) => {
+      const send = ({ constructor: { name } }: object) => {
+        if (!name.startsWith("Describe")) return Promise.reject(refusal(refuses));
+        return Promise.resolve({ DBInstances: [shown.length > 1 ? shown.shift() : shown[0]] });
+      };
+      return new Scratch(settings as ScratchSettings, silentLog, new AbortController().signal, { send });
+    };
+    const group = (ParameterApplyStatus: string) => ({ DBParameterGroups: [{ ParameterApplyStatus }] });
+
+    test("an order whose answer was lost once more: the instance that is there by then is its own", async () => {
+      await scratchOf("DBInstanceAlreadyExistsFault", mine).restore();
+      await expect(scratchOf("DBInstanceAlreadyExistsFault", {}).restore()).rejects.toThrow("no drill has made it");
+      await expect(scratchOf("InsufficientDBInstanceCapacityFault", mine).restore()).rejects.toThrow("Capacity");
+    });
+
+    test("a reboot once more whose answer was lost: it goes on once the parameters are in force", async () => {
+      const status = (DBInstanceStatus: string) => ({ ...mine, ...at, DBInstanceStatus });
+      const scratch = scratchOf(
+        "InvalidDBInstanceStateFault",
+        { ...status("available"), ...group("pending-reboot") },
+        { ...status("rebooting"), ...group("pending-reboot") },
+        { ...status("available"), ...group("in-sync") },
+      );
+      expect(await scratch.available()).toEqual({ host: "localhost", port: 5432, master: "owner" });
+    });
+
+    test("a deletion for as long as one step may take, and not for ever", async () => {
+      const scratch = scratchOf("InvalidDBInstanceStateFault", { ...mine, DBInstanceStatus: "upgrading" });
+      await expect(scratch.remove()).rejects.toThrow(/until authensor-prod-drill can be deleted, in vain: .*upgrading/);
+    });
+  });
+
   test("that is to end while RDS refuses to delete its instance asks once, and says that it is still there", async () => {
     const orders: (AbortSignal | undefined)[] = [];
     const scratch = {
