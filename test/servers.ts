@@ -1,4 +1,7 @@
-/** What tests with servers of their own share: room in memory, and one server that is made once, for all others to be copies of. */
+/**
+ * What tests with servers of their own share: room in memory, one server that is made once, for all others to be copies of, and the ops
+ * programs, each bundled by the first test that runs it.
+ */
 import { spawnSync } from "node:child_process";
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statfsSync } from "node:fs";
 import { freemem, tmpdir } from "node:os";
@@ -22,6 +25,9 @@ export default async function setup(): Promise<(() => Promise<void>) | undefined
   const clouds = mkdtempSync(join(tmpdir(), "authensor-clouds-"));
   process.env["TEST_CLOUDS_DIR"] = clouds;
   process.once("exit", () => removeClouds(clouds));
+  const programs = mkdtempSync(join(tmpdir(), "ops-"));
+  process.env["TEST_PROGRAMS_DIR"] = programs;
+  process.once("exit", () => rmSync(programs, { recursive: true, force: true }));
   const server = new TestPostgres({});
   process.env[preparedServer] = await server.prepare();
   return () => server.stop();

@@ -18,7 +18,7 @@ export class FakeCloud {
   readonly #ports = new Map<string, number>();
   readonly #abort = new AbortController();
 
-  constructor(readonly root = mkdtempSync(join(tmpdir(), "cloud-"))) {
+  constructor(readonly root = mkdtempSync(join(process.env["TEST_SERVERS_DIR"] ?? tmpdir(), "cloud-"))) {
     this.#own(this.root);
   }
 

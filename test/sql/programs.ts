@@ -1,7 +1,6 @@
 /** Runs the ops programs as production does: bundled, in a process of their own. */
 import { spawn, type ChildProcess } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { bundleOps } from "../../components/programs/opsBundle";
 import { migrationsDir } from "../postgres";
@@ -23,12 +22,14 @@ export interface Running {
 
 const root = dirname(dirname(__dirname));
 const bundles = new Map<string, Promise<string>>();
-const dir = mkdtempSync(join(tmpdir(), "ops-"));
-process.on("exit", () => rmSync(dir, { recursive: true, force: true }));
 
+/** Unless another file of tests has done it, or does it now: then the last one's text, which is the same, takes the others' place. */
 async function bundle(program: string): Promise<string> {
-  const path = join(dir, `${program}.js`);
-  writeFileSync(path, (await bundleOps([program], root))[program]!);
+  const path = join(process.env["TEST_PROGRAMS_DIR"]!, `${program}.js`);
+  if (existsSync(path)) return path;
+  const text = (await bundleOps([program], root))[program]!;
+  writeFileSync(`${path}.${process.pid}`, text);
+  renameSync(`${path}.${process.pid}`, path);
   return path;
 }
 
