@@ -7,6 +7,14 @@ import { Failure } from "./program";
 const seal = z.string().check(z.regex(/^([0-9a-f]{64})?$/));
 const place = z.int().check(z.minimum(0));
 
+/**
+ * Chains whose ends the server of a manifest was not seen to have: they were archived from one of this timeline, in whose
+ * place it was promoted; 0: from another server altogether.
+ */
+export const ofBeforeSchema = z.array(
+  z.object({ chain: z.enum(["receipts", "history", "imports"]), agent: z.string(), timeline: place }),
+);
+
 export const anchorSchema = z.object({
   version: z.literal(1),
   database: z.string(),
@@ -18,11 +26,17 @@ export const anchorSchema = z.object({
   imports: z.object({ seq: place, seal }),
   chains: z.array(z.object({ agent: z.string(), seq: place, seal, history_seq: place, history_seal: seal })),
   digest: seal,
-  /** Of a manifest: whether it had room for all rows that there were. */
-  archive: z.optional(z.object({ complete: z.boolean() })),
+  /** Of a manifest: whether it had room for all rows that there were, and which ends are those of another server. */
+  archive: z.optional(z.object({ complete: z.boolean(), ofBefore: z.optional(ofBeforeSchema) })),
 });
 
+export type AnchoredChain = Pick<z.infer<typeof ofBeforeSchema>[number], "chain" | "agent">;
+
 export type Anchor = z.infer<typeof anchorSchema> & { source: string };
+
+/** Of the last server that was seen to have a chain up to where an anchor says that it ends. */
+export const timelineOf = ({ archive, server }: Pick<Anchor, "archive" | "server">, of: AnchoredChain): number =>
+  archive?.ofBefore?.find(({ chain, agent }) => chain === of.chain && agent === of.agent)?.timeline ?? server.timeline;
 
 /** The digest over what an anchor says (docs/chain.md). */
 export function anchorDigest({

@@ -3,11 +3,14 @@ import type { Command } from "commander";
 import type pg from "pg";
 import { connectBucket } from "./archive/bucket";
 import { assertLocks } from "./archive/assertLocks";
+import { assertNotLeftBehind } from "./archive/leftBehind";
+import { newestManifest } from "./archive/newest";
 import { databaseUrl, serverTime, withConnection } from "./database";
 import { compact } from "./months/compact";
 import { reportMonths, toldMonth } from "./months/report";
 import { integerSetting, runProgram, textSetting, type Context } from "./program";
 import { reportRun } from "./reportRun";
+import { readServer } from "./verify/server";
 
 const environment = `
 Environment:
@@ -40,6 +43,7 @@ async function run({ log, signal }: Context): Promise<void> {
   let summary: string;
   try {
     await assertLocks(bucket);
+    assertNotLeftBehind(await onPrimary(readServer), (await newestManifest(bucket))?.manifest);
     const { written, newest } = await compact({ ...settings, bucket, ...(await onPrimary(known)) });
     if (newest) await onPrimary((client) => reportMonths(client, newest));
     const upTo = newest

@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import * as z from "zod/mini";
-import { anchorDigest, anchorSchema } from "../anchorFormat";
+import { anchorDigest, anchorSchema, ofBeforeSchema } from "../anchorFormat";
 import { Failure } from "../program";
 import { archivedNames } from "./chains";
 import { count, decode, sha256 } from "./decode";
@@ -44,6 +44,7 @@ const archiveSchema = z.object({
   segment: compressedSchema,
   /** What was demanded of its lock and of this manifest's; missing where nothing was. */
   lock: z.optional(lockSchema),
+  ofBefore: z.optional(ofBeforeSchema),
   /** What is in the segment, in its order: rows `first` to `last` of a chain, which follow from the seal `from` and end with `to`. */
   pieces: z.array(
     z.object({

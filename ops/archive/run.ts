@@ -10,12 +10,13 @@ import { acceptFork, type Acceptance } from "./acceptFork";
 import { isTaken, type Bucket } from "./bucket";
 import { nameOf, ofEachArchived, type ArchivedChain } from "./chains";
 import { anchored, endsOf, pieceOf } from "./ends";
-import type { Flaw } from "./follow";
+import type { Flaw, Place } from "./follow";
 import { manifestFolder, manifestKey, segmentKey } from "./keys";
 import { sealedSince } from "./late";
 import { encodeManifest, forksUpTo, type Manifest } from "./manifest";
 import { assertFollows, assertReaches, newestManifest, sayUnknown, type Newest } from "./newest";
 import { planSegment, type Trail } from "./plan";
+import { ofBefore } from "./ofBefore";
 import { assertNotBehind, logPosition } from "./position";
 import { inOrder, linesOf, type Reached } from "./rows";
 import { writeSegment } from "./segment";
@@ -138,8 +139,12 @@ async function writeNext(
     ends[piece.chain].set(piece.agent, at);
     if (createdAt !== undefined) reached.set(nameOf(piece), createdAt);
   }
+  const anchor = await anchorOf(client, anchored(ends));
+  const seen = new Set(taken.map(({ piece }) => nameOf(piece)));
+  const isHere = (of: ArchivedChain, end: Place) =>
+    seen.has(nameOf(of)) || isSame(trail.heads[of.chain].get(of.agent), end);
   const manifest: Manifest = {
-    ...(await anchorOf(client, anchored(ends))),
+    ...anchor,
     archive: {
       format: 1,
       number,
@@ -150,6 +155,7 @@ async function writeNext(
       complete,
       segment,
       ...(bucket.lock && { lock: bucket.lock }),
+      ofBefore: ofBefore(newest?.manifest, anchor.server, ends, isHere),
       pieces: taken.map(pieceOf),
       ...(forked && { forks: [forked] }),
       forksBefore: newest && forksUpTo(newest.manifest),
@@ -159,6 +165,9 @@ async function writeNext(
   };
   return { manifest, flaws, complete, asOf };
 }
+
+const isSame = (head: Pick<Place, "seq" | "seal"> | undefined, end: Place): boolean =>
+  head?.seq === end.seq && head.seal.equals(end.seal);
 
 /** One chain alone. */
 function onlyOf({ heads, checkpoints }: Trail, { chain, agent }: ArchivedChain): Trail {

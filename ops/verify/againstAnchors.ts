@@ -25,8 +25,9 @@ export async function anchorFindings(
       const checkpoints = snapshot.checkpoints[name].get(agent) ?? [];
       for (const point of checkpoints) progress.compare(name, agent, point.last, point.seal);
       const beyond = [...places].flatMap(([seq, { seal, anchor }]) => (seq > last ? [{ seq, seal, anchor }] : []));
-      const removed = beyond.filter(({ anchor }) => !mayHaveLost(anchor, snapshot.server));
-      const left = beyond.filter(({ anchor }) => mayHaveLost(anchor, snapshot.server));
+      const isLeft = ({ anchor }: { anchor: Anchor }) => mayHaveLost(anchor, { chain: name, agent }, snapshot.server);
+      const removed = beyond.filter((one) => !isLeft(one));
+      const left = beyond.filter(isLeft);
       const others = await notRecovered(client, progress, name, agent, left);
       const lost = [...removed, ...others].sort((a, b) => b.seq - a.seq)[0];
       if (lost) findings.push(cutOff(name, agent, last, lost.seq, lost.anchor, snapshot));
@@ -89,7 +90,7 @@ async function disagreementFindings(client: pg.Client, progress: Progress, serve
   const findings: Finding[] = [];
   for (const other of progress.disagreements) {
     const key = `${other.chain}\n${other.agent}`;
-    if (afterPromotion(other.anchor, server) === undefined) findings.push(rewritten(other, server));
+    if (afterPromotion(other.anchor, other, server) === undefined) findings.push(rewritten(other));
     else forks.set(key, [...(forks.get(key) ?? []), other]);
   }
   for (const places of forks.values()) {
@@ -103,7 +104,7 @@ async function disagreementFindings(client: pg.Client, progress: Progress, serve
     const since = common > 0 ? `; both have the same up to ${noun} ${common} at least` : "";
     findings.push({
       kind: "forked",
-      message: `the chain of ${named(agent)} forked at ${noun} ${seq} or before: another one was anchored at ${anchor.as_of} (${anchor.source}). It was sealed by a server that this one is not the continuation of: ${afterPromotion(anchor, server)}${since}`,
+      message: `the chain of ${named(agent)} forked at ${noun} ${seq} or before: another one was anchored at ${anchor.as_of} (${anchor.source}). It was sealed by a server that this one is not the continuation of: ${afterPromotion(anchor, first.here, server)}${since}`,
       agent,
       seq,
       found: seal,
@@ -115,22 +116,13 @@ async function disagreementFindings(client: pg.Client, progress: Progress, serve
 const anchoredSeal = ({ anchor, agent }: Disagreement): string =>
   anchor.chains.find((chain) => chain.agent === agent)?.seal ?? "";
 
-/**
- * A manifest of the promoted server has the ends of before, until the fork is accepted: its timeline is no other one.
- */
-const rewritten = ({ chain, agent, seq, anchor, seal }: Disagreement, { timeline }: Server): Finding => {
-  const fork =
-    timeline > 1
-      ? `; this server was promoted or restored (timeline ${timeline}): where that left receipts behind, this is a fork that nobody has accepted yet (docs/runbooks/archive-flawed.md)`
-      : "";
-  return {
-    kind: "rewritten",
-    message: `${chainKinds[chain].noun} ${seq} of ${named(agent)} is not the one that was anchored at ${anchor.as_of} (${anchor.source})${fork}`,
-    agent,
-    seq,
-    found: seal,
-  };
-};
+const rewritten = ({ chain, agent, seq, anchor, seal }: Disagreement): Finding => ({
+  kind: "rewritten",
+  message: `${chainKinds[chain].noun} ${seq} of ${named(agent)} is not the one that was anchored at ${anchor.as_of} (${anchor.source})`,
+  agent,
+  seq,
+  found: seal,
+});
 
 function cutOff(
   name: ChainName,
@@ -142,7 +134,7 @@ function cutOff(
 ): Finding {
   const replayed =
     snapshot.standby && snapshot.asOf < anchor.as_of ? `; this standby has replayed up to ${snapshot.asOf}` : "";
-  const promoted = afterPromotion(anchor, snapshot.server);
+  const promoted = afterPromotion(anchor, { chain: name, agent }, snapshot.server);
   const lost =
     promoted === undefined ? "" : `; ${promoted}: what was not replicated when this one was promoted is lost to it`;
   return {

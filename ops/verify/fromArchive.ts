@@ -47,7 +47,8 @@ async function beginning(bucket: Bucket, from: Manifest, newest: Manifest): Prom
   }
   // What the other branch had by then is none of what the manifest shows.
   const complete = from.archive.complete && !forked;
-  const begin = { ...anchorOf(from), ...anchored(ends), archive: { complete } };
+  const { ofBefore } = from.archive;
+  const begin = { ...anchorOf(from), ...anchored(ends), archive: { complete, ofBefore } };
   return { ...begin, digest: anchorDigest(begin) };
 }
 

@@ -169,7 +169,7 @@ export async function importFindings(
     const { imports, as_of, source } = anchor;
     const findings: Finding[] = [];
     if (imports.seq > 0 && differs) {
-      const fork = unlike(anchor, here, afterPromotion(anchor, server));
+      const fork = unlike(anchor, here, afterPromotion(anchor, { chain: "imports", agent: "" }, server));
       // Those after it are of the branch that this server has not.
       if (fork.kind !== "forked" || !forked) findings.push(fork);
       forked ||= fork.kind === "forked";

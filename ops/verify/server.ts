@@ -1,6 +1,6 @@
 /** Which server this is, and after how many promotions: its timeline. */
 import type pg from "pg";
-import type { Anchor } from "../anchorFormat";
+import { timelineOf, type Anchor, type AnchoredChain } from "../anchorFormat";
 
 export interface Server {
   /** Given at initdb; a copy has the same. '' where the server does not tell. */
@@ -26,20 +26,22 @@ export async function readServer(client: pg.Client): Promise<Server> {
   return found.rows[0] ?? { system: "", timeline: 0 };
 }
 
-/** Two servers that went on by themselves from one moment on; a promotion is the one honest way to that. */
-export const afterPromotion = (anchor: Anchor, { timeline, system }: Server): string | undefined =>
-  timeline !== 0 &&
-  anchor.server.timeline !== 0 &&
-  system === anchor.server.system &&
-  timeline !== anchor.server.timeline
-    ? `that anchor is of timeline ${anchor.server.timeline} and this server of timeline ${timeline}`
+/**
+ * Two servers that went on by themselves from one moment on; a promotion is the one honest way to that.
+ * @param of the chain whose end the anchor names
+ */
+export function afterPromotion(anchor: Anchor, of: AnchoredChain, { timeline, system }: Server): string | undefined {
+  const sealed = timelineOf(anchor, of);
+  return timeline !== 0 && sealed !== 0 && system === anchor.server.system && timeline !== sealed
+    ? `what that anchor names is of timeline ${sealed} and this server of timeline ${timeline}`
     : undefined;
+}
 
 /**
  * Whether it may lack what the anchor names without anybody's doing: a promotion or a restore came between. A server of
  * timeline 1 has had neither.
  */
-export const mayHaveLost = (anchor: Anchor, server: Server): boolean =>
-  server.timeline > 1 ||
-  afterPromotion(anchor, server) !== undefined ||
+export const mayHaveLost = (anchor: Anchor, of: AnchoredChain, server: Server): boolean =>
+  afterPromotion(anchor, of, server) !== undefined ||
+  (timelineOf(anchor, of) === 0 && server.timeline > 1) ||
   (server.system !== "" && anchor.server.system !== "" && server.system !== anchor.server.system);

@@ -69,7 +69,7 @@ beforeAll(async () => {
   makeBucket(s3.root, "backups", lockedBucket);
   database = new URL((await old.createDatabase({ migrated: true })).url(superuser)).pathname.slice(1);
   promoted = await old.startStandby();
-  await acknowledged(old, "a", "b", "a");
+  await acknowledged(old, "a", "b", "a", "idle", "idle");
   await archived(old);
   await caughtUp();
   await on(promoted, superuser, (client) => client.query("alter system set primary_conninfo = ''"));
@@ -105,13 +105,25 @@ it("once the chain of one goes on, a verification finds what forked and what was
   expect(idsIn(stderr)).toEqual(left.slice(0, 2).sort());
 });
 
-it("once the archiver has passed the fork by, a verification calls it rewritten, and says that it may be a fork", async () => {
+it("once the archiver has passed the fork by, its manifest still tells whose the ends are that it found nowhere", async () => {
   expect((await run("archive", roles.archiver, [])).code).toBe(1);
   const { code, stderr } = await run("verify", roles.verifier, ["--archived"]);
   expect(code).toBe(1);
-  expect(stderr).toMatch(
-    /rewritten: receipt 3 of agent "a" .*; this server was promoted or restored \(timeline 2\): .* a fork that nobody has accepted yet/,
-  );
+  expect(stderr).toContain('forked: the chain of agent "a" forked at receipt 3 or before');
+  expect(stderr).toContain("what that anchor names is of timeline 1 and this server of timeline 2");
+  expect(stderr).not.toContain("rewritten");
+});
+
+it("what is left of the old primary archives and compacts nothing any more: the bucket is of a later timeline", async () => {
+  for (const program of ["archive", "compact"]) {
+    const { code, stderr } = await run(program, roles.archiver, [], {
+      DATABASE_URL: old.url(roles.archiver, database),
+    });
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(/this server is of timeline 1, and manifest \d+ of timeline 2: another one was promoted/),
+    ]);
+  }
 });
 
 it("the archiver goes on once both forks are accepted, and what is still lost is told with them", async () => {
@@ -160,4 +172,21 @@ it("the trail is whole then, with the bucket, says who accepted which fork, and 
     /2 accepted forks: agent "a" after receipt 2 \(left: 3 to 3\), by Ana at .*; agent "b" after receipt 1 \(left: 2 to 2\)/,
   );
   expect(stderr).not.toContain("not here");
+});
+
+it("what the promoted server had itself and is cut off is no failover's doing, though it is brought in: also of an agent that was silent since", async () => {
+  const cut = (agent: string, last: number) => `
+    delete from receipts where actor_id = '${agent}' and chain_seq > ${last};
+    update audit.chain_heads h
+       set seq = r.chain_seq, sealed_at = r.sealed_at, seal = r.chain_seal,
+           receipt_hash = r.receipt_hash, prev_receipt_hash = r.prev_receipt_hash
+      from receipts r where r.actor_id = h.agent and h.agent = '${agent}' and r.chain_seq = ${last}`;
+  await on(promoted, superuser, (client) =>
+    client.query(`set session_replication_role = replica; ${cut("a", 3)}; ${cut("idle", 1)}`),
+  );
+  expect((await run("reconcile", roles.owner, ["--bring-in"])).code).toBe(0);
+  const { code, stderr } = await run("verify", roles.verifier, ["--archived"]);
+  expect(code).toBe(1);
+  expect(stderr).toContain('cut-off-tail: the chain of agent "a" ends at receipt 3');
+  expect(stderr).toContain('cut-off-tail: the chain of agent "idle" ends at receipt 1');
 });
