@@ -13,6 +13,7 @@ import { Tenancy } from "./components/pods/tenancy";
 import { Certificates } from "./components/pooling/certificates";
 import { limitsOf, poolsFor, roleConnections } from "./components/pooling/connectionBudget";
 import { Pgbouncer, pgbouncerNames, pgbouncerPods } from "./components/pooling/pgbouncer";
+import { regionOfArn } from "./components/monitoring/alarmTopics";
 import { Completeness } from "./components/programs/completeness";
 import { bundleMigrations, bundleOps } from "./components/programs/opsBundle";
 import { scheduleAll } from "./components/programs/scheduled";
@@ -27,8 +28,18 @@ import { placed } from "./settings/failover";
 /** The whole deployment, from the primary to the control plane on top of it; what it returns are the stack's outputs. */
 async function program() {
   const settings = placed(readSettings());
-  const { cluster, places, failovers, promoted, awaitsPromotion, providers, ingress, databaseCa, acknowledged } =
-    await surroundings(settings);
+  const {
+    cluster,
+    places,
+    restored,
+    failovers,
+    promoted,
+    awaitsPromotion,
+    providers,
+    ingress,
+    databaseCa,
+    acknowledged,
+  } = await surroundings(settings);
   const { environment, account, regions, kmsKeyArns, backup, namespace } = settings;
   const name = `authensor-${environment}`;
   const tags = { ...settings.tags, "authensor:environment": environment };
@@ -81,6 +92,7 @@ async function program() {
       kmsKeyArns,
       cluster,
       replica: places.replica && { place: places.replica, instanceClass: settings.replica.instanceClass },
+      restoredFrom: restored,
       failovers,
       beforePromotion:
         missing &&
@@ -121,6 +133,18 @@ async function program() {
       ...settings.database,
       ...connected,
       fenced: settings.replica.fencedRegion === regions.primary,
+      adopted: restored && {
+        bundle: (await bundleOps(["adopt"], __dirname)).adopt,
+        from: restored,
+        source: bucketOfOther(
+          restored.bucketArn,
+          restored.bucketKmsKeyArn,
+          regionOfArn(restored.bucketKmsKeyArn),
+          lock,
+        ),
+        acknowledgements: acknowledged,
+        knownFlaws: backup.archiveKnownFlaws,
+      },
       servers: database,
       connections: urls,
       bundles,

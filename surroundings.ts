@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { RunError } from "@pulumi/pulumi/errors";
 import { onlyAfterFailover, type Placed } from "./settings/failover";
+import { restoredBy } from "./settings/restoreChecks";
 import { checkKeys } from "./components/aws/givenKeys";
 import { checkOtherAccount } from "./components/backup/otherAccount";
 import { isReplica } from "./components/database/isReplica";
@@ -53,7 +54,12 @@ export async function surroundings(settings: Placed) {
     vpcId: cluster.vpcId,
     createNamespace: settings.createNamespace,
   };
-  const { lostRegions = [], promoted, postgresVersion } = await decideOnce(decided, settings.lostRegion);
+  const {
+    lostRegions = [],
+    promoted,
+    postgresVersion,
+    restored,
+  } = await decideOnce(decided, settings.lostRegion, restoredBy(settings));
   await recordMajorVersion(database.postgresVersion, database.majorUpgrade, postgresVersion);
   const tooEarly = lostRegions.length === 0 ? onlyAfterFailover(settings) : undefined;
   if (tooEarly !== undefined) throw new RunError(tooEarly);
@@ -69,6 +75,8 @@ export async function surroundings(settings: Placed) {
       settings.lostRegion !== undefined &&
       promoted !== undefined &&
       (await isReplica(promoted.identifier, regions.primary, lookUp)),
+    /** What the first primary was made from; undefined where it was made empty, or is not the primary any more. */
+    restored: lostRegions.length === 0 ? restored : undefined,
     /** Where the server answers that the last failover promotes, or has promoted. */
     promoted,
     /** Of PEM: what signs the servers' certificates. */

@@ -9,6 +9,7 @@ import { failoverCommands } from "./failover/commands";
 import { runPsql } from "./psql";
 import { auditorPrograms, runAsAuditor } from "./auditor";
 import { checkout, type Environment } from "./environment";
+import { loseStack } from "./loseStack";
 import { health, removeEverything, runCron, stopEverything, table, trouble } from "./operate";
 import { ensurePrerequisites } from "./install";
 import { runReview, type ReviewOptions } from "../review/main";
@@ -88,6 +89,19 @@ cli
     };
     return withEnvironment("make clean", remove, { evenUnreadable: true });
   });
+
+cli
+  .command("lose-stack")
+  .description(
+    "stop everything and forget it, but for what outlives a stack on AWS: buckets and RDS' backups (docs/restore.md)",
+  )
+  .action(() =>
+    withEnvironment("lose-stack", async (environment) => {
+      requireDeployment(environment);
+      await stopEverything(environment, progress);
+      for (const line of loseStack(environment)) progress.line(line);
+    }),
+  );
 
 cli
   .command("cron")

@@ -10,6 +10,7 @@ import { readProject } from "./config";
 import { cronController, startCronController } from "./cronController/service";
 import { outcomes } from "../cloud/engine/engine";
 import { firstReceipt } from "./firstReceipt";
+import { keptToken } from "./loseStack";
 import { health, table } from "./operate";
 import { resolveOutputs, writeOutputs, type LocalOutputs } from "./outputs";
 import { buildFiles } from "./page/build";
@@ -44,7 +45,7 @@ export async function up(
   for (const built of [files, pageProgram, controllerProgram]) built.catch(() => undefined);
   const stackOutputs = await runProgram({ project, main: join(checkout, "index.ts"), engine });
 
-  const resolved = resolveOutputs(stackOutputs, state, directory);
+  const resolved = { ...resolveOutputs(stackOutputs, state, directory), ...keptToken(state.root) };
   const [pageUrl] = await Promise.all([
     startPage({
       ...{ root: state.root, files: await files, outputs: resolved },

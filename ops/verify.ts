@@ -3,24 +3,19 @@ import { writeFileSync } from "node:fs";
 import type { Command } from "commander";
 import { connectBucket } from "./archive/bucket";
 import { assertReplayed } from "./archive/position";
-import { toldManifest } from "./archive/report";
 import { readableUrl, withConnection } from "./database";
 import { integerSetting, runProgram, textSetting, type Context } from "./program";
-import { parseTime } from "./times";
 import { readAnchors } from "./anchorFormat";
 import { readExpectations } from "./expectations";
 import { readManifests } from "./manifest";
 import { readAcknowledgements } from "./verify/acknowledgements";
-import { verifyArchive, type Archived } from "./verify/archived";
-import { newestMoment, RestoredTrail, type UpTo } from "./verify/restored";
 import { archiveBounds } from "./verify/fromArchive";
 import { leftBehind, lostReceipts } from "./verify/lostReceipts";
 import { count, type Options, read } from "./verify/options";
 import { record, recordFailure } from "./verify/record";
+import { readArchive } from "./verify/readArchive";
 import { failure, type Report, summary } from "./verify/report";
 import type { Counts } from "./verify/request";
-import { allCheckpoints } from "./verify/snapshot";
-import { readToldMonths } from "./verify/toldMonths";
 import { verify } from "./verify/verification";
 
 const help = `
@@ -74,7 +69,14 @@ async function verified(
   signal: AbortSignal,
 ): Promise<Report> {
   const [from, ...others] = options.fromAnchor === undefined ? [] : readAnchors([options.fromAnchor]);
-  const archived = options.archived ? await readArchive(signal, options) : undefined;
+  const archived = options.archived
+    ? await readArchive(backupBucket(signal), {
+        url: await verifiableUrl(signal),
+        knownFlaws: integerSetting("ARCHIVE_KNOWN_FLAWS", 0),
+        segments: options.segments,
+        restored: options.restored,
+      })
+    : undefined;
   const expected = process.env["EXPECTATIONS_FILE"];
   const acknowledged = options.acknowledged ?? process.env["ACKNOWLEDGED_FILE"];
   const bounds = lastDays === undefined ? undefined : await archiveBounds(backupBucket(signal), lastDays);
@@ -113,30 +115,6 @@ const backupBucket = (signal: AbortSignal) =>
     textSetting("BACKUP_REGION", "eu-west-1"),
     signal,
   );
-
-/** What the database says of the archive is asked for first: the archiver may go on while the bucket is read. */
-async function readArchive(signal: AbortSignal, { restored: restoredTo, segments }: Options): Promise<Archived> {
-  const bucket = backupBucket(signal);
-  const from = { url: await verifiableUrl(signal), applicationName: "authensor-verify", signal };
-  const known = integerSetting("ARCHIVE_KNOWN_FLAWS", 0);
-  const [told, months, checkpoints] = await withConnection(from, async (client) => [
-    await toldManifest(client),
-    await readToldMonths(client),
-    await allCheckpoints(client),
-  ]);
-  if (restoredTo === undefined) return verifyArchive(bucket, told, known, checkpoints, { segments, months });
-  const restored = new RestoredTrail(await upToOf(restoredTo, () => withConnection(from, newestMoment)));
-  const archived = await verifyArchive(bucket, told, known, checkpoints, { restored, segments, months });
-  // Counts of a bucket that is not whole would say the same once more, and less clearly.
-  if (archived.findings.length > 0) return archived;
-  const { findings, report } = await withConnection(from, (client) => restored.compare(client));
-  return { ...archived, findings, report: { ...archived.report, restored: report } };
-}
-
-async function upToOf(restoredTo: string | true, newest: () => Promise<string>): Promise<UpTo> {
-  if (restoredTo === true) return { moment: await newest() };
-  return /^\d+$/.test(restoredTo) ? { manifest: Number(restoredTo) } : { moment: parseTime("restored", restoredTo) };
-}
 
 /** A replica that has not replayed what is in the bucket would look like one that has lost it. */
 const verifiableUrl = (signal: AbortSignal, lsn?: string): Promise<string> =>

@@ -30,6 +30,10 @@ const isReplica = (props: Properties) => props.replicateSourceDb !== undefined;
 const takesSourcesKey = (props: Properties) =>
   isReplica(props) && !(props.replicateSourceDb as string).startsWith("arn:");
 
+/** RDS has no parameter for its key: it keeps that of the backup. */
+const isRestored = (props: Properties) =>
+  props.restoreToPointInTime !== undefined || props.snapshotIdentifier !== undefined;
+
 export const databaseRules: Rule[] = [
   {
     name: "database-own-key",
@@ -39,7 +43,7 @@ export const databaseRules: Rule[] = [
       [instance]: (props) => {
         if (takesSourcesKey(props)) return undefined;
         if (props.storageEncrypted !== true) return "storageEncrypted is not true: set it, and kmsKeyId beside it";
-        if (!props.kmsKeyId) return "kmsKeyId is not set: give the ARN of a key of your own";
+        if (!props.kmsKeyId && !isRestored(props)) return "kmsKeyId is not set: give the ARN of a key of your own";
         if (props.performanceInsightsEnabled === true && !props.performanceInsightsKmsKeyId)
           return "performanceInsightsKmsKeyId is not set, and Performance Insights keeps statements: give the ARN of a key of your own";
         return undefined;

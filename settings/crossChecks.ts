@@ -9,6 +9,7 @@ import { retentionOfAtLeast } from "../components/database/serverLogs";
 import type { CrossCheck } from "./crossCheck";
 import { placement } from "./placement";
 import { replicaPlace, tooFew } from "./replicaPlace";
+import { restoreChecks } from "./restoreChecks";
 import type { Settings } from "./table";
 
 /** What the program sets itself: a second value for one of them would silently lose or silently weaken it. */
@@ -62,6 +63,7 @@ export const crossChecks: readonly CrossCheck[] = [
     },
   })),
   ...replicaPlace,
+  ...restoreChecks,
   { key: "databaseSubnetIds", broken: ({ database: { subnetIds } }) => tooFew(subnetIds) },
   {
     key: "replicaRegion",

@@ -15,6 +15,7 @@ import {
   verification,
 } from "./kubernetes";
 import { placement } from "./placement";
+import { restore } from "./restore";
 
 /**
  * Everything the program may be told, grouped as the program uses it; the keys themselves are flat. Adding a setting is one
@@ -29,6 +30,7 @@ const table = {
   replica,
   backup,
   drill,
+  restore,
   pgbouncer,
   controlPlane,
   ingress,

@@ -24,6 +24,28 @@ export interface PrimaryArgs extends DatabaseServerArgs {
   permissionsBoundaryArn?: string | undefined;
   /** Of the role that owns everything, which is RDS' master user. */
   ownerPassword: pulumi.Input<string>;
+  /** Backups that it is made from. Default: none, and it is made empty. */
+  restoredFrom?: BackupsToRestore | undefined;
+}
+
+export interface BackupsToRestore {
+  /** ARN of automated backups, or of copies of them, in the region. */
+  from: string;
+  /** UTC. Default: the newest moment that they lead to. */
+  time?: string | undefined;
+}
+
+/**
+ * RDS has no parameter for the key of what it restores, which keeps that of its backup; with one given the provider
+ * would replace the instance in the next deployment. The name of the database comes with the data too.
+ */
+function origin({ restoredFrom: backups }: PrimaryArgs): Partial<aws.rds.InstanceArgs> {
+  if (!backups) return { dbName: databaseName };
+  const moment = backups.time === undefined ? { useLatestRestorableTime: true } : { restoreTime: backups.time };
+  return {
+    restoreToPointInTime: { sourceDbInstanceAutomatedBackupsArn: backups.from, ...moment },
+    kmsKeyId: undefined,
+  };
 }
 
 /** The PostgreSQL server that receipts are written to. */
@@ -59,7 +81,7 @@ export class Primary extends pulumi.ComponentResource {
         ...instanceArgs(args, ground, monitoring.arn),
         engine: "postgres",
         engineVersion: args.postgresVersion,
-        dbName: databaseName,
+        ...origin(args),
         username: roles.owner,
         // Write-only, so that it is never read back. RDS' own managed password rules out replicas on PostgreSQL.
         passwordWo: pulumi.secret(args.ownerPassword),
@@ -77,7 +99,8 @@ export class Primary extends pulumi.ComponentResource {
         protect: deletionProtection,
         dependsOn: [...ground.logGroups, monitoring.allowed],
         // RDS refuses no change of it and makes none: every preview would show it again.
-        ignoreChanges: ["engineLifecycleSupport"],
+        // And nothing is restored over a database that is there: either of these would replace it.
+        ignoreChanges: ["engineLifecycleSupport", "restoreToPointInTime", "snapshotIdentifier"],
         customTimeouts: { create: "1h", update: "3h", delete: "1h" },
       },
     );

@@ -4,6 +4,7 @@ import type { Replica } from "../database/replica";
 import type { WritingServer } from "../database/servers";
 import { StoredPasswords } from "../database/storedPasswords";
 import type { DatabaseConnections } from "./databaseConnection";
+import { Adoption, type AdoptionArgs } from "./adoption";
 import { type Expectations, Migrations, type MigrationsArgs } from "./migrations";
 import { Reboots, type RebootsArgs } from "./reboots";
 
@@ -26,6 +27,8 @@ export interface SchemaArgs
   rebootForParameters?: boolean;
   /** Whether the primary is closed to whoever writes, before a switchover. Default: false. */
   fenced?: boolean;
+  /** What the primary was restored from, where it was: it is verified once it has this schema. Default: nothing. */
+  adopted?: Pick<AdoptionArgs, "bundle" | "from" | "source" | "acknowledgements" | "knownFlaws"> | undefined;
   /** How long RDS may take to apply dynamic parameters before a difference fails the deployment. Default: 10. */
   parameterWaitMinutes?: number;
 }
@@ -42,7 +45,7 @@ export class Schema extends pulumi.ComponentResource {
 
   constructor(name: string, args: SchemaArgs, opts?: pulumi.ComponentResourceOptions) {
     super("authensor:programs:Schema", name, {}, opts);
-    const { servers, connections, bundles, expectations, ...shared } = args;
+    const { servers, connections, bundles, expectations, adopted, ...shared } = args;
     const { primary, replica, secrets } = servers;
 
     this.reboots = args.rebootForParameters
@@ -72,6 +75,12 @@ export class Schema extends pulumi.ComponentResource {
       },
       { parent: this, dependsOn: this.reboots },
     );
+    if (adopted)
+      new Adoption(
+        `${name}-adopt`,
+        { ...shared, ...adopted, database: connections.owner },
+        { parent: this, dependsOn: this.migrations },
+      );
     new StoredPasswords(
       `${name}-roles`,
       { region: args.region, secrets, inForce: { owner: primary, others: this.migrations } },

@@ -18,7 +18,24 @@ export interface DecidedOnce {
  * The record of a stack that has failed over has the regions that it left, in their order, and where its primary is:
  * `failover/forget.ts`.
  */
-export type Recorded = Partial<DecidedOnce> & { lostRegions?: readonly string[]; promoted?: Promoted };
+export type Recorded = Partial<DecidedOnce> & {
+  lostRegions?: readonly string[];
+  promoted?: Promoted;
+  restored?: Restored;
+};
+
+/**
+ * What a stack's primary was made from. Its resources follow from what was recorded, not from the settings: these may
+ * be taken away, and nothing changes.
+ */
+export interface Restored {
+  from: string;
+  /** UTC. Default: the newest moment that there is. */
+  time?: string | undefined;
+  /** Of the bucket that its source archived into, and of that one's key. */
+  bucketArn: string;
+  bucketKmsKeyArn: string;
+}
 
 /** Where the server answers that is promoted last, before that as well as afterwards. */
 export interface Promoted {
@@ -63,15 +80,30 @@ const rules: Rules = {
 /**
  * What differs from what the stack was made with, each as one line. What was not recorded then is not compared.
  * @param lostRegion from which the settings say that the stack fails over
+ * @param restored what the settings say that its primary is made from
  */
-export function changedSince(first: Recorded, now: DecidedOnce, lostRegion?: string): string[] {
+export function changedSince(first: Recorded, now: DecidedOnce, lostRegion?: string, restored?: Restored): string[] {
   const elsewhere = otherPlace(first, now.primaryRegion, lostRegion);
   if (elsewhere !== undefined) return [elsewhere];
   const changed = (Object.keys(rules) as Kept[]).filter((key) => first[key] !== undefined && first[key] !== now[key]);
   // Another region's cluster is in another VPC: one cause, one line.
   const told = changed.filter((key) => key !== "vpcId" || !changed.includes("primaryRegion"));
   const line = <K extends Kept>(key: K) => rules[key](now[key], first[key] as DecidedOnce[K]);
-  return told.map((key) => line(key));
+  return [...told.map((key) => line(key)), ...restoredOtherwise(first, restored)];
+}
+
+const inWords = ({ from, time }: Restored) => (time === undefined ? from : `${from} at ${time}`);
+
+/** Nothing is restored over a database that is there. */
+function restoredOtherwise({ restored: first }: Recorded, now: Restored | undefined): string[] {
+  const same = (key: keyof Restored) => first?.[key] === now?.[key];
+  if (now === undefined || (["from", "time", "bucketArn", "bucketKmsKeyArn"] as const).every(same)) return [];
+  return [
+    `restoreFrom is ${inWords(now)}, verified against ${now.bucketArn}, but this stack was made ` +
+      `${first ? `from ${inWords(first)}, verified against ${first.bucketArn}` : "without it"}. Nothing is restored over a database ` +
+      `that is there: make a new stack, or take restoreFrom and restoreTime away (docs/restore.md). Or, while no ` +
+      `primary was made yet, have it recorded: pulumi up --replace '**decided-once'`,
+  ];
 }
 
 /**
@@ -106,11 +138,11 @@ function otherPlace(
  * made: it is decided in the preview already, since the engine itself keeps a stash and knows its output at any time. A stash's
  * output stays what it was first made with, whatever its input becomes. Its name holds none of these values: it would be another.
  */
-export async function decideOnce(now: DecidedOnce, lostRegion?: string): Promise<Recorded> {
-  const { output } = new pulumi.Stash("decided-once", { input: now });
+export async function decideOnce(now: DecidedOnce, lostRegion?: string, restored?: Restored): Promise<Recorded> {
+  const { output } = new pulumi.Stash("decided-once", { input: { ...now, ...(restored && { restored }) } });
   const first = await new Promise<Recorded | undefined>((resolve) => output.apply(resolve));
   if (first === undefined) throw new RunError("This stack is not deployed yet: deploy it once without --target.");
-  const problems = changedSince(first, now, lostRegion);
+  const problems = changedSince(first, now, lostRegion, restored);
   if (problems.length > 0) throw new RunError(problems.join("\n"));
   return first;
 }

@@ -53,7 +53,11 @@ export async function verifyArchive(
   told: number,
   knownFlaws: number,
   checkpoints: readonly Checkpoint[] = [],
-  { restored, segments = false, months }: { restored?: RestoredTrail; segments?: boolean; months?: ToldMonths } = {},
+  {
+    restored,
+    segments = false,
+    months,
+  }: { restored?: RestoredTrail; segments?: boolean | undefined; months?: ToldMonths } = {},
 ): Promise<Archived> {
   const findings: Finding[] = [];
   const wrong = (message: string) => findings.push({ kind: "altered-archive", message });

@@ -29,6 +29,7 @@ import { expire } from "../../cloud/aws/rds/backups/expiry";
 import { firstMissing, listSegments } from "../../cloud/aws/rds/backups/segments";
 import { running } from "../../cloud/host/pidFile";
 import { waitUntil, sleep } from "../../cloud/host/wait";
+import type { Properties } from "../../cloud/handler";
 import { FakeCloud } from "./fakeCloud";
 
 const cloud = new FakeCloud();
@@ -297,6 +298,70 @@ describe("a restored instance", () => {
     const { EarliestTime, LatestTime } = found!.RestoreWindow!;
     for (const moment of [EarliestTime!.getTime() - 1000, LatestTime!.getTime() + 600_000])
       await expect(restored("outside", { RestoreTime: new Date(moment) })).rejects.toThrow(/the restore window is/);
+  });
+});
+
+describe("an instance of the program that is made from a backup", () => {
+  const type = "aws:rds/instance:Instance";
+  const inputs = (change: Properties = {}): Properties => ({
+    region: elsewhere,
+    instanceClass: "db.t4g.micro",
+    engine: "postgres",
+    engineVersion: "17",
+    username: "owner",
+    passwordWo: "its-own-password",
+    passwordWoVersion: 1,
+    allocatedStorage: 20,
+    backupRetentionPeriod: 1,
+    skipFinalSnapshot: true,
+    restoreToPointInTime: { sourceDbInstanceAutomatedBackupsArn: copyArn, useLatestRestorableTime: true },
+    ...change,
+  });
+
+  test.each<[Properties, RegExp]>([
+    [{ restoreToPointInTime: { restoreTime: "2020-01-01T00:00:00Z" } }, /exactly one of SourceDBInstance/],
+    [{ engineVersion: "16" }, /a backup of PostgreSQL \d+, and the instance's parameter group is of postgres16/],
+    [{ kmsKeyId: "arn:aws:kms:eu-west-1:000000000000:key/1" }, /kmsKeyId: a restored instance keeps that of its/],
+    [{ username: "somebody" }, /username: a restored instance keeps owner/],
+    [{ region: home }, /Automated backup \S+ of eu-central-1 not found/],
+  ])("is refused with %j, before there is a server", async (change, said) => {
+    await expect(cloud.create(type, "refused", inputs(change))).rejects.toThrow(said);
+  });
+
+  test("is refused where the backup does not lead to the moment, with the window", async () => {
+    const restoreToPointInTime = {
+      sourceDbInstanceAutomatedBackupsArn: copyArn,
+      restoreTime: "2020-01-01T00:00:00Z",
+    };
+    await expect(cloud.create(type, "refused", inputs({ restoreToPointInTime }))).rejects.toThrow(
+      /cannot restore to 2020-01-01T00:00:00Z: the restore window is /,
+    );
+  });
+
+  test("has what was written, its own password, and backups and a replica of its own; what it is from may go", async () => {
+    await cloud.create(type, "from-backup", inputs());
+    const port = Number(cloud.get("from-backup").outputs.port);
+    expect(await sql(port, "select what from written order by what", "its-own-password")).toContain("first");
+    await expect(read(port)).rejects.toThrow(/password authentication failed/);
+    const { arn, localBackupId } = cloud.get("from-backup").outputs;
+    expect(listBackups(rds).map(({ id }) => id)).toContain(localBackupId);
+    await sql(port, "insert into written values ('its own')", "its-own-password");
+    const replica = { region: home, instanceClass: "db.t4g.micro", replicateSourceDb: arn, skipFinalSnapshot: true };
+    await cloud.create(type, "its-replica", replica);
+    expect((await cloud.status("its-replica")).text).toContain("streaming");
+
+    await hidden(
+      placeOf(
+        rds,
+        listBackups(rds).find(({ copyOf }) => copyOf !== undefined)!,
+      ).directory,
+      async () => {
+        expect(await cloud.heal("from-backup")).toBeUndefined();
+        await cloud.update("from-backup", { backupRetentionPeriod: 2 });
+      },
+    );
+    await cloud.delete("its-replica");
+    await cloud.delete("from-backup");
   });
 });
 

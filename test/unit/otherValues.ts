@@ -8,6 +8,11 @@ const bucketOfOther = {
   backupBucketArn: "arn:aws:s3:::authensor-prod-backups-1a2b3c4",
   backupBucketKmsKeyArn: kmsKey("eu-north-1"),
 };
+const restored = {
+  restoreFrom: arn("rds", "eu-central-1", "auto-backup:ab-0123456789abcdefghijklmnop"),
+  restoreBucketArn: "arn:aws:s3:::authensor-prod-backups-1a2b3c4",
+  restoreBucketKmsKeyArn: kmsKey("eu-north-1"),
+};
 const pod = JSON.stringify({ nodeSelector: { pool: "db" } });
 
 export const otherValues: Readonly<Record<string, Record<string, string>>> = {
@@ -72,6 +77,10 @@ export const otherValues: Readonly<Record<string, Record<string, string>>> = {
   ...alone("onlineMonths", "9"),
   ...alone("drill", "false"),
   ...alone("drillCidr", "10.93.0.0/24"),
+  restoreFrom: restored,
+  restoreTime: { ...restored, restoreTime: "2026-11-01T12:00:00Z" },
+  restoreBucketArn: restored,
+  restoreBucketKmsKeyArn: restored,
   ...alone("pgbouncerPods", "4"),
   ...alone("pgbouncerImage", "ghcr.io/cloudnative-pg/pgbouncer:1.25.3"),
   ...alone("pgbouncerMaxClients", "600"),

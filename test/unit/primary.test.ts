@@ -258,8 +258,9 @@ describe("the primary", () => {
     expect((await build({ applyImmediately: false })).one(instance).inputs.applyImmediately).toBe(false);
   });
 
-  test("does not look for a change of extended support, which RDS takes only when the server is made", async () => {
-    expect((await build()).one(instance).ignoreChanges).toEqual(["engineLifecycleSupport"]);
+  test("does not look for a change of extended support, or of its source, which RDS takes only when the server is made", async () => {
+    const once = ["engineLifecycleSupport", "restoreToPointInTime", "snapshotIdentifier"];
+    expect((await build()).one(instance).ignoreChanges).toEqual(once);
   });
 
   test("is what a transform makes of it, arguments and options", async () => {

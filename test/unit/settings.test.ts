@@ -24,6 +24,12 @@ const otherBucket = {
   backupBucketKmsKeyArn: "arn:aws:kms:eu-north-1:210987654321:key/1234abcd-12ab-34cd-56ef-1234567890ab",
 };
 
+const restoreFrom = "arn:aws:rds:eu-central-1:123456789012:auto-backup:ab-0123456789abcdefghijklmnop";
+const restoreBucket = {
+  restoreBucketArn: otherBucket.backupBucketArn,
+  restoreBucketKmsKeyArn: otherBucket.backupBucketKmsKeyArn,
+};
+
 const keys = Object.fromEntries(entries.map(({ setting }) => [setting.key, setting]));
 
 function problemsOf(raw: Record<string, string | undefined>): readonly Problem[] {
@@ -44,6 +50,7 @@ describe("defaults", () => {
       environment: "test",
       namespace: "authensor",
       drill: { wanted: true, cidr: "10.91.0.0/24" },
+      restore: { from: undefined, time: undefined, bucketArn: undefined, bucketKmsKeyArn: undefined },
       eksClusterName: "platform",
       tags: {},
       regions: { primary: "eu-central-1", replica: "eu-west-1", backup: "eu-north-1" },
@@ -203,6 +210,8 @@ describe("a single key", () => {
     ["backupBucketArn", ["backups", "arn:aws:s3:::Backups", "arn:aws:s3:::backups/folder", "arn:aws:s3::1:backups"]],
     ["backupBucketKmsKeyArn", ["alias/mine", "arn:aws:kms:eu-north-1:210987654321:alias/mine"]],
     ["passwordGeneration", ["0", "-1", "one"]],
+    ["restoreFrom", ["latest", "authensor-prod-primary-1a2b3c4d", restoreFrom.replace("rds", "s3")]],
+    ["restoreTime", ["yesterday", "2026-11-01", "2026-11-01T12:00:00", "2026-13-01T12:00:00Z", "2099-01-01T00:00:00Z"]],
     ["lockMode", ["", "compliance", "NONE"]],
     ["lockDays", ["0", "36501"]],
     ["archiveDelayDays", ["0", "91"]],
@@ -556,6 +565,49 @@ describe("what only shows in combination", () => {
       { fencedRegion: "eu-west-1" },
       "fencedRegion",
       /^must be primaryRegion eu-central-1, or not set/,
+    ],
+    ["a restore without the bucket to verify it against", { restoreFrom }, "restoreFrom", /^needs restoreBucketArn/],
+    [
+      "the bucket of a restore without its key",
+      { restoreFrom, restoreBucketArn: otherBucket.backupBucketArn },
+      "restoreBucketArn",
+      /^needs restoreBucketKmsKeyArn/,
+    ],
+    [
+      "the key of a restore's bucket without the bucket",
+      { restoreBucketKmsKeyArn: otherBucket.backupBucketKmsKeyArn },
+      "restoreBucketKmsKeyArn",
+      /^needs restoreBucketArn/,
+    ],
+    [
+      "a bucket to verify against with nothing to restore",
+      restoreBucket,
+      "restoreBucketArn",
+      /^must not be set without restoreFrom: an empty primary would be made/,
+    ],
+    [
+      "a restore of what another region has",
+      { restoreFrom: restoreFrom.replace("eu-central-1", "eu-west-1"), ...restoreBucket },
+      "restoreFrom",
+      /^must be in primaryRegion eu-central-1, but it is in eu-west-1: RDS restores where the backups are/,
+    ],
+    [
+      "a restore of another account's backups",
+      { restoreFrom, ...restoreBucket, awsAccountId: "210987654321" },
+      "restoreFrom",
+      /^must be of awsAccountId 210987654321, but it is of 123456789012/,
+    ],
+    [
+      "a moment of no backup",
+      { restoreTime: "2026-11-01T12:00:00Z" },
+      "restoreTime",
+      /^must not be set without restoreFrom/,
+    ],
+    [
+      "two databases that archive into one bucket",
+      { restoreFrom, ...restoreBucket, ...otherBucket },
+      "restoreBucketArn",
+      /^must differ from backupBucketArn: two databases would archive into one bucket/,
     ],
     ["storage that can hardly grow", { storageGib: "100", maxStorageGib: "109" }, "maxStorageGib", /use at least 110/],
     [

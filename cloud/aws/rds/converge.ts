@@ -6,7 +6,8 @@ import { number, regionOf, text } from "../account";
 import { databaseCaDirectory } from "../databaseCa";
 import { rdsRoot } from "./api/service";
 import { archivingSettings } from "./backups/archiving";
-import { backupId, makePlace, removeBackup } from "./backups/automated";
+import { backupId, makePlace, placeOf, removeBackup } from "./backups/automated";
+import { restore } from "./backups/restore";
 import { catalogOf, postgres } from "./binaries";
 import { serviceParameters, superuser, valuesIn } from "./configuration";
 import { completed, majorVersionOf, settingsFor, sourceOf } from "./lookup";
@@ -22,6 +23,7 @@ import {
   streams,
   type Link,
 } from "./replication";
+import { restoredFrom, type RestoredFrom } from "./restoredFrom";
 import { makeRoles } from "./roles";
 import { Server } from "./server";
 import { passwordOf } from "./validate";
@@ -105,7 +107,11 @@ export async function converge(
   if (made === undefined) {
     if (link) await seed(server, link);
     else if (existing) throw new Lost(`the data of ${server.name} is gone from ${server.data}`);
-    else await createPrimary(inputs, server, context);
+    else {
+      const from = restoredFrom(inputs, context);
+      if (from) await restorePrimary(from, inputs, server, context);
+      else await createPrimary(inputs, server, context);
+    }
     return [existing ? "made anew from its source" : "made"];
   }
   if (!server.alive) {
@@ -154,6 +160,27 @@ async function createPrimary(inputs: Properties, server: Server, context: Contex
   const master = { username: String(inputs.username), password: passwordOf(inputs), dbName: text(inputs.dbName) };
   await makeRoles(server, master, replicationPassword(server));
   await flushed;
+  remember(server, { role: "primary", major: server.binaries.major });
+}
+
+/** As RDS does it: with its own parameter group, the roles and passwords of the backup, and a log archive of its own. */
+async function restorePrimary(
+  { backup, moment }: RestoredFrom,
+  inputs: Properties,
+  server: Server,
+  context: Context,
+): Promise<void> {
+  const [rds, own] = backupOf(inputs, context);
+  const [port, settings] = [await context.port("postgres"), settingsFor(inputs, context)];
+  await restore(server, { place: placeOf(rds, backup), moment, settings, port, rds });
+  // Of an earlier try, whose log has other content under the same names.
+  removeBackup(rds, own);
+  await apply(server.configure(port, settings, archivingOf(inputs, server, context)), server, undefined, {
+    restarts: true,
+    context,
+  });
+  const master = { username: backup.instance.username, password: passwordOf(inputs), dbName: undefined };
+  await makeRoles(server, master, replicationPassword(server));
   remember(server, { role: "primary", major: server.binaries.major });
 }
 

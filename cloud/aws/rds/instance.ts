@@ -1,6 +1,6 @@
 /**
  * aws:rds/instance:Instance: a PostgreSQL server of its own. With `replicateSourceDb` a standby that streams from the
- * source; without it, or once it is taken away, a primary.
+ * source; without it, or once it is taken away, a primary, made empty or restored (`restoreToPointInTime`).
  */
 import { dirname } from "node:path";
 import type { Context, Handler, Properties, Resource } from "../../handler";
@@ -12,6 +12,7 @@ import { completed, majorVersionOf, memoryGibOf, sourceOf } from "./lookup";
 import { outputsOf } from "./outputs";
 import { dropSlot, type Link } from "./replication";
 import { setPassword } from "./roles";
+import { checkRestore, restoredFrom } from "./restoredFrom";
 import type { Server } from "./server";
 import { forgetSocketDirectory } from "./socketDirectory";
 import { checkIdentifier, checkInstance, passwordOf } from "./validate";
@@ -75,6 +76,8 @@ export const instance: Handler = {
     const region = regionOf(inputs, context);
     const identifier = (text(inputs.identifier) ?? context.physicalName).toLowerCase();
     checkIdentifier(identifier, region, context);
+    const from = restoredFrom(inputs, context);
+    if (from) checkRestore(inputs, from, context);
     checkInstance(inputs, context);
     const major = majorVersionOf(inputs, context);
     const server = serverOf(identifier, context.directory, context, major);

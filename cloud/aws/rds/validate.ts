@@ -26,7 +26,8 @@ export function checkInstance(given: Properties, context: Known, current?: Resou
   const source = sourceOf(inputs, context);
   if (source === undefined) checkPrimary(inputs, current);
   else checkReplica(inputs, source, region, context);
-  checkReferences(inputs, region, context);
+  // A restored instance has its backup's key, which may be of a stack that is gone.
+  checkReferences({ ...inputs, kmsKeyId: given.kmsKeyId }, region, context);
   checkStorage(inputs, current);
   checkMonitoring(inputs);
   checkEnd(inputs, source !== undefined);
@@ -48,8 +49,8 @@ export function checkIdentifier(identifier: string, region: string, context: Res
 }
 
 function checkUnsupported(inputs: Properties): void {
-  for (const property of ["snapshotIdentifier", "restoreToPointInTime", "s3Import"]) {
-    if (inputs[property] !== undefined) throw new Error(`${property}: the local cloud cannot restore instances`);
+  for (const property of ["snapshotIdentifier", "s3Import"]) {
+    if (inputs[property] !== undefined) throw new Error(`${property}: the local cloud cannot make instances from it`);
   }
 }
 

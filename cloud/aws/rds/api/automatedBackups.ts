@@ -6,10 +6,16 @@ import { listSegments } from "../backups/segments";
 import { windowOf } from "../backups/window";
 import type { Call, Rds } from "./call";
 
-/** Those of a region. */
-const ofRegion = (rds: Rds, wanted: string) => listBackups(rds.directory).filter(({ region }) => region === wanted);
+/** What both of a restore's roads ask with: an order to the API, and an instance of the program. */
+export type Asked = Pick<Call, "region" | "parameters">;
+export type Place = Pick<Rds, "directory">;
 
-export const restoreWindow = (rds: Rds, backup: AutomatedBackup) => {
+const isTrue = (value: string | undefined) => value === "true";
+
+/** Those of a region. */
+const ofRegion = (rds: Place, wanted: string) => listBackups(rds.directory).filter(({ region }) => region === wanted);
+
+const restoreWindow = (rds: Place, backup: AutomatedBackup) => {
   const place = placeOf(rds.directory, backup);
   return windowOf({ bases: listBases(place), segments: listSegments(place.wal) });
 };
@@ -49,7 +55,7 @@ function described(backup: AutomatedBackup, rds: Rds): object {
 }
 
 /** The backup that a restore names: by its ARN, also a copy in this region, or by its instance, which is in this region. */
-export function sourceOfRestore({ region, parameters }: Call, rds: Rds): AutomatedBackup {
+export function sourceOfRestore({ region, parameters }: Asked, rds: Place): AutomatedBackup {
   const names = ["SourceDBInstanceAutomatedBackupsArn", "SourceDBInstanceIdentifier", "SourceDbiResourceId"] as const;
   const given = names.filter((name) => parameters.has(name));
   if (given.length !== 1) throw new AwsError("InvalidParameterCombination", `give exactly one of ${names.join(", ")}`);
@@ -67,4 +73,22 @@ export function sourceOfRestore({ region, parameters }: Call, rds: Rds): Automat
   if (name === "SourceDBInstanceIdentifier")
     throw new AwsError("DBInstanceNotFound", `DBInstance ${wanted} with automated backups not found in ${region}.`);
   throw notFound(`${wanted} of ${region}`);
+}
+
+/** ISO 8601, or the newest there is. */
+export function momentOfRestore(call: Asked, rds: Place): string {
+  const [time, latest] = [call.parameters.get("RestoreTime"), isTrue(call.parameters.get("UseLatestRestorableTime"))];
+  if ((time === undefined) !== latest)
+    throw new AwsError("InvalidParameterCombination", "give either RestoreTime or UseLatestRestorableTime");
+  const backup = sourceOfRestore(call, rds);
+  if (time === undefined) return "latest";
+  const [moment, window] = [new Date(time), restoreWindow(rds, backup)];
+  if (!(window && moment >= window.earliest && moment <= window.latest)) {
+    const what = window && `${window.earliest.toISOString()} to ${window.latest.toISOString()}`;
+    throw new AwsError(
+      "InvalidParameterValue",
+      `cannot restore to ${time}: ${what ? `the restore window is ${what}` : "there is no restore window yet"}`,
+    );
+  }
+  return moment.toISOString();
 }

@@ -7,7 +7,7 @@ import { findBackup, placeOf } from "../backups/automated";
 import { restore } from "../backups/restore";
 import { setPassword } from "../roles";
 import { forgetSocketDirectory } from "../socketDirectory";
-import { restoreWindow, sourceOfRestore } from "./automatedBackups";
+import { momentOfRestore, sourceOfRestore } from "./automatedBackups";
 import { defaultGroup, groupSettings } from "./groups";
 import { describe, instanceOf, requireAvailable } from "./instances";
 import { find, forget, list, write, type Known, type Restored } from "./known";
@@ -43,7 +43,7 @@ export function restoreInstance(call: Call, rds: Rds): object {
     restored: {
       status: "creating",
       from: { region, id: backup.id },
-      moment: momentOf(call, rds),
+      moment: momentOfRestore(call, rds),
       master: username,
       deletionProtection: isTrue(parameters.get("DeletionProtection")),
       events: [],
@@ -53,23 +53,6 @@ export function restoreInstance(call: Call, rds: Rds): object {
   write(rds.directory, known);
   void begin(known, rds);
   return { DBInstance: describe(known, rds) };
-}
-
-function momentOf(call: Call, rds: Rds): string {
-  const [time, latest] = [call.parameters.get("RestoreTime"), isTrue(call.parameters.get("UseLatestRestorableTime"))];
-  if ((time === undefined) !== latest)
-    throw new AwsError("InvalidParameterCombination", "give either RestoreTime or UseLatestRestorableTime");
-  const backup = sourceOfRestore(call, rds);
-  if (time === undefined) return "latest";
-  const [moment, window] = [new Date(time), restoreWindow(rds, backup)];
-  if (!(window && moment >= window.earliest && moment <= window.latest)) {
-    const what = window && `${window.earliest.toISOString()} to ${window.latest.toISOString()}`;
-    throw new AwsError(
-      "InvalidParameterValue",
-      `cannot restore to ${time}: ${what ? `the restore window is ${what}` : "there is no restore window yet"}`,
-    );
-  }
-  return moment.toISOString();
 }
 
 /** Writes down what has become of an instance, unless it was deleted meanwhile. */

@@ -1,0 +1,34 @@
+import { kmsKeyArn } from "./awsKinds";
+import { optional } from "./kinds";
+
+export const automatedBackup = /^arn:aws[a-z-]*:rds:([a-z0-9-]+):(\d{12}):auto-backup:ab-[a-z0-9]+$/;
+
+/** What the primary is made from. Read with a stack's first deployment, recorded, and never again (decidedOnce.ts). */
+export const restore = {
+  from: optional("restoreFrom", automatedBackup, {
+    description:
+      "What a new stack's primary is made from, in place of an empty one: the ARN of automated backups of RDS, or of copies of them, in primaryRegion. Only with the first deployment; taken away later it changes nothing: docs/restore.md",
+    rule: "the ARN of automated backups (or of their copies) in primaryRegion",
+    example: "arn:aws:rds:eu-central-1:123456789012:auto-backup:ab-0123456789abcdefghijklmnop",
+  }),
+  time: optional("restoreTime", isTime, {
+    description: "Moment, in UTC, that the automated backups are restored to; not set: the newest that they lead to",
+    rule: "a time in UTC to the second that is over, as 2026-11-29T07:24:02Z",
+    example: "2026-11-29T07:24:02Z",
+  }),
+  bucketArn: optional("restoreBucketArn", /^arn:aws[a-z-]*:s3:::[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, {
+    description:
+      "Locked bucket that the database archived into which restoreFrom is a backup of: every chain is verified against every manifest in it before anything writes to the new primary. The new stack archives into a bucket of its own",
+    rule: "the ARN of the source's backup bucket, with restoreFrom and restoreBucketKmsKeyArn",
+    example: "arn:aws:s3:::authensor-prod-backups-1a2b3c4",
+  }),
+  bucketKmsKeyArn: optional("restoreBucketKmsKeyArn", kmsKeyArn, {
+    description: "KMS key of that bucket, which says its region and its account",
+    rule: "the ARN of the key of restoreBucketArn",
+    example: "arn:aws:kms:eu-north-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+  }),
+};
+
+function isTime(text: string): boolean {
+  return /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(text) && Date.parse(text) < Date.now();
+}
