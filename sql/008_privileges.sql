@@ -8,8 +8,14 @@ grant usage on schema public, audit
 
 -- The control plane, unmodified (the statements it sends are listed in AUTHENSOR.md). It cannot remove a receipt, nor
 -- change what was decided: only what happens to the decision afterwards.
+grant select on receipts to authensor_app;
+grant insert (
+  id, envelope_id, status, decision_outcome, tool_name, actor_id, envelope, decision, approval, approval_status,
+  execution, result, error, created_at, updated_at, claim_id, claimed_at, claim_expires_at, execution_attempts,
+  receipt_hash, prev_receipt_hash, rekor_entry_id, parent_receipt_id
+) on receipts to authensor_app;
 grant select, insert on
-  receipts, claim_events, approval_responses, aegis_scans, sentinel_agent_snapshots, shadow_evaluations
+  claim_events, approval_responses, aegis_scans, sentinel_agent_snapshots, shadow_evaluations
   to authensor_app;
 grant update (
   status, approval, approval_status, execution, result, error,

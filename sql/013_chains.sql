@@ -78,10 +78,11 @@ create function audit.seal_receipt() returns trigger
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  -- Everything that takes time, before the lock.
-  statement text := audit.receipt_statement(
+  -- Everything that takes time, before the lock. With a seal of its own comes what the owner inserts; clients may not
+  -- name that column.
+  statement text := case when new.chain_seal is null then audit.receipt_statement(
     new.id, new.envelope_id, new.parent_receipt_id, new.created_at,
-    new.decision_outcome, new.tool_name, new.actor_id, new.envelope, new.decision);
+    new.decision_outcome, new.tool_name, new.actor_id, new.envelope, new.decision) end;
   content bytea := sha256(convert_to(statement, 'UTF8'));
   at timestamptz := clock_timestamp();
   -- Nearly every receipt: known values, the state that its decision implies (audit.birth_state, 011), nothing too
@@ -94,13 +95,14 @@ declare
     and (new.approval, new.approval_status, new.execution, new.result, new.error,
          new.claim_id, new.claimed_at, new.claim_expires_at, new.rekor_entry_id) is null
     and octet_length(coalesce(new.tool_name, '')) <= 1024
-    and octet_length(statement) <= audit.max_document_bytes()
+    and coalesce(octet_length(statement), 0) <= audit.max_document_bytes()
     and (new.created_at, audit.max_lateness()) overlaps (at, audit.max_earliness())
     and new.created_at >= date_bin('1 day', at + audit.max_earliness(), '2000-01-01 00:00+00')
     and new.created_at >= to_timestamp(pg_sequence_last_value('audit.search_line'));
   -- And the first that its transaction writes.
   alone boolean :=
-    plain and current_setting('synchronous_commit') = 'on' and pg_current_xact_id_if_assigned() is null;
+    plain and new.chain_seal is null
+    and current_setting('synchronous_commit') = 'on' and pg_current_xact_id_if_assigned() is null;
   advanced audit.chain_heads;
   place tid;
 begin
@@ -110,6 +112,18 @@ begin
     end if;
     if plain is not true then
       perform audit.check_identity(new), audit.check_state(new), audit.check_date(new, at);
+    end if;
+    if new.chain_seal is not null and current_setting('audit.sealed_ahead', true) = 'on' then
+      -- By audit.insert_receipts (026), which advances the heads.
+      if plain is not true then
+        perform audit.record_birth(new), audit.record_import(new), audit.index_late_receipt(new);
+      end if;
+      return new;
+    elsif new.chain_seal is not null then
+      -- A row with the seal that it had elsewhere: it is sealed here as any other.
+      content := audit.receipt_content(
+        new.id, new.envelope_id, new.parent_receipt_id, new.created_at,
+        new.decision_outcome, new.tool_name, new.actor_id, new.envelope, new.decision);
     end if;
     if current_setting('audit.batch', true) = 'on' then
       advanced := audit.advance_in_batch(new, content, at);
@@ -158,31 +172,6 @@ end
 $$;
 
 create trigger seal before insert on receipts for each row execute function audit.seal_receipt();
-
--- Writers of batches call this, or do as it does. Heads are locked as rows come: batches that bring the same agents in
--- different orders end in deadlocks, and two that bring them sorted never do. An array of objects with the columns of
--- receipts; within an agent their order is kept.
-create function audit.insert_receipts(batch jsonb) returns setof receipts
-  language sql
-as $$
-  insert into public.receipts (
-    id, envelope_id, parent_receipt_id, status, decision_outcome, tool_name, actor_id, envelope, decision,
-    approval, approval_status, execution, result, error, created_at, updated_at,
-    claim_id, claimed_at, claim_expires_at, execution_attempts, rekor_entry_id)
-  select r.id, r.envelope_id, r.parent_receipt_id, r.status, r.decision_outcome, r.tool_name, r.actor_id, r.envelope,
-         r.decision, r.approval, r.approval_status, r.execution, r.result, r.error,
-         coalesce(r.created_at, now()), coalesce(r.updated_at, r.created_at, now()),
-         r.claim_id, r.claimed_at, r.claim_expires_at, coalesce(r.execution_attempts, 0), r.rekor_entry_id
-    from jsonb_array_elements(batch) with ordinality item (receipt, place)
-   cross join jsonb_populate_record(null::public.receipts, item.receipt) r
-   order by coalesce(r.actor_id, '') collate "C", item.place
-  returning *
-$$;
-
-comment on function audit.insert_receipts is
-  'Stores a batch of receipts, a JSON array of objects, in the one order in which batches do not deadlock.';
-
-grant execute on function audit.insert_receipts(jsonb) to authensor_app;
 
 grant execute on function
   audit.receipt_content(uuid, uuid, uuid, timestamptz, text, text, text, jsonb, jsonb),

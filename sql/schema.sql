@@ -305,6 +305,35 @@ begin
 end
 $$;
 
+CREATE FUNCTION audit.check_batch(batch jsonb) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  columns text[] := array(
+    select attname from pg_attribute where attrelid = 'public.receipts'::regclass and attnum > 0 and not attisdropped);
+  fault   text;
+begin
+  if jsonb_typeof(batch) is distinct from 'array' then
+    fault := format('it is %s', coalesce(jsonb_typeof(batch), 'null'));
+  else
+    select format('its item %s is %s', place, kind) into fault
+      from jsonb_array_elements(batch) with ordinality i (item, place)
+     cross join lateral (
+       select case when jsonb_typeof(item) <> 'object' then jsonb_typeof(item)
+                   when item - columns <> '{}' then 'an object with the key '
+                     || (select min(to_json(key)::text) from jsonb_object_keys(item - columns) key) end) k (kind)
+     where kind is not null
+     order by place limit 1;
+  end if;
+  if fault is not null then
+    raise 'the batch is refused, none of it is stored: %', fault
+      using errcode = 'invalid_parameter_value',
+        hint = 'A batch is a JSON array of objects, whose keys are columns of receipts.';
+  end if;
+end
+$$;
+
 CREATE FUNCTION audit.check_change() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -998,23 +1027,55 @@ CREATE FUNCTION audit.index_receipts() RETURNS boolean
 END;
 
 CREATE FUNCTION audit.insert_receipts(batch jsonb) RETURNS SETOF public.receipts
-    LANGUAGE sql
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  insert into public.receipts (
-    id, envelope_id, parent_receipt_id, status, decision_outcome, tool_name, actor_id, envelope, decision,
-    approval, approval_status, execution, result, error, created_at, updated_at,
-    claim_id, claimed_at, claim_expires_at, execution_attempts, rekor_entry_id)
-  select r.id, r.envelope_id, r.parent_receipt_id, r.status, r.decision_outcome, r.tool_name, r.actor_id, r.envelope,
-         r.decision, r.approval, r.approval_status, r.execution, r.result, r.error,
-         coalesce(r.created_at, now()), coalesce(r.updated_at, r.created_at, now()),
-         r.claim_id, r.claimed_at, r.claim_expires_at, coalesce(r.execution_attempts, 0), r.rekor_entry_id
-    from jsonb_array_elements(batch) with ordinality item (receipt, place)
-   cross join jsonb_populate_record(null::public.receipts, item.receipt) r
-   order by coalesce(r.actor_id, '') collate "C", item.place
-  returning *
+declare
+  agent_of text;
+  head     audit.chain_heads;
+  heads    audit.chain_heads[] := '{}';
+begin
+  perform audit.check_batch(batch);
+  for agent_of in
+    select distinct coalesce(item ->> 'actor_id', '') collate "C" from jsonb_array_elements(batch) item order by 1
+  loop
+    loop
+      select * into head from audit.chain_heads h where h.agent = agent_of for no key update;
+      exit when found;
+      if octet_length(agent_of) > 1024 then
+        perform audit.check_identity(r) from jsonb_populate_recordset(null::public.receipts, batch) r;
+      end if;
+      perform audit.begin_chain('chain_heads', agent_of);
+    end loop;
+    heads := heads || head;
+  end loop;
+
+  perform set_config('audit.sealed_ahead', 'on', true);
+  return query
+  with stored as (
+    insert into public.receipts
+    select (sealed.receipt).*
+      from (select audit.sealed_in_order(h, given.receipt, given.content)
+                     over (partition by h.agent order by place rows unbounded preceding) as receipt
+              from jsonb_array_elements(batch) with ordinality item (object, place)
+             cross join audit.read_receipt(object) given
+              left join unnest(heads) h on h.agent = coalesce((given.receipt).actor_id, '')) sealed
+     order by coalesce((sealed.receipt).actor_id, '') collate "C", (sealed.receipt).chain_seq
+    returning *
+  ), moved as (
+    update audit.chain_heads h
+       set seq = last.chain_seq, sealed_at = last.sealed_at, seal = last.chain_seal,
+           receipt_hash = last.receipt_hash, prev_receipt_hash = last.prev_receipt_hash
+      from (select distinct on (coalesce(actor_id, '')) *
+              from stored order by coalesce(actor_id, ''), chain_seq desc) last
+     where h.agent = coalesce(last.actor_id, '')
+  )
+  select * from stored;
+  perform set_config('audit.sealed_ahead', 'off', true);
+end
 $$;
 
-COMMENT ON FUNCTION audit.insert_receipts(batch jsonb) IS 'Stores a batch of receipts, a JSON array of objects, in the one order in which batches do not deadlock.';
+COMMENT ON FUNCTION audit.insert_receipts(batch jsonb) IS 'Stores a batch of receipts, a JSON array of objects, and advances each agent''s chain once.';
 
 CREATE FUNCTION audit.is_chained(parent regclass) RETURNS boolean
     LANGUAGE sql STABLE
@@ -1261,6 +1322,30 @@ begin
     perform audit.checkpoint(prepared.oldest);
   end if;
   return prepared;
+end
+$$;
+
+CREATE FUNCTION audit.read_receipt(item jsonb, OUT receipt public.receipts, OUT content bytea) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  statement text;
+begin
+  receipt := jsonb_populate_record(null::public.receipts, item);
+  receipt.created_at         := coalesce(receipt.created_at, now());
+  receipt.updated_at         := coalesce(receipt.updated_at, receipt.created_at);
+  receipt.execution_attempts := coalesce(receipt.execution_attempts, 0);
+  statement := audit.receipt_statement(
+    receipt.id, receipt.envelope_id, receipt.parent_receipt_id, receipt.created_at,
+    receipt.decision_outcome, receipt.tool_name, receipt.actor_id, receipt.envelope, receipt.decision);
+  content := sha256(convert_to(statement, 'UTF8'));
+  if octet_length(statement) > audit.max_document_bytes() then
+    perform audit.check_identity(receipt);
+  end if;
+  if receipt.created_at > clock_timestamp() + audit.max_earliness() then
+    perform audit.check_date(receipt, clock_timestamp());
+  end if;
 end
 $$;
 
@@ -1868,6 +1953,23 @@ begin
 end
 $$;
 
+CREATE FUNCTION audit.seal_after(predecessor public.receipts, head audit.chain_heads, receipt public.receipts, content bytea) RETURNS public.receipts
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  receipt.chain_seq         := coalesce(predecessor.chain_seq, head.seq) + 1;
+  receipt.sealed_at         := greatest(coalesce(predecessor.sealed_at, head.sealed_at), clock_timestamp());
+  receipt.prev_receipt_hash := coalesce(predecessor.receipt_hash, head.receipt_hash);
+  receipt.chain_seal        := audit.chain_seal(
+    coalesce(predecessor.chain_seal, head.seal), receipt.chain_seq, receipt.sealed_at, content,
+    receipt.prev_receipt_hash);
+  receipt.receipt_hash      := audit.authensor_hash(
+    receipt.id, receipt.envelope_id, receipt.created_at, receipt.decision_outcome, receipt.prev_receipt_hash);
+  return receipt;
+end
+$$;
+
 CREATE FUNCTION audit.seal_import() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1896,10 +1998,11 @@ CREATE FUNCTION audit.seal_receipt() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  -- Everything that takes time, before the lock.
-  statement text := audit.receipt_statement(
+  -- Everything that takes time, before the lock. With a seal of its own comes what the owner inserts; clients may not
+  -- name that column.
+  statement text := case when new.chain_seal is null then audit.receipt_statement(
     new.id, new.envelope_id, new.parent_receipt_id, new.created_at,
-    new.decision_outcome, new.tool_name, new.actor_id, new.envelope, new.decision);
+    new.decision_outcome, new.tool_name, new.actor_id, new.envelope, new.decision) end;
   content bytea := sha256(convert_to(statement, 'UTF8'));
   at timestamptz := clock_timestamp();
   -- Nearly every receipt: known values, the state that its decision implies (audit.birth_state, 011), nothing too
@@ -1912,13 +2015,14 @@ declare
     and (new.approval, new.approval_status, new.execution, new.result, new.error,
          new.claim_id, new.claimed_at, new.claim_expires_at, new.rekor_entry_id) is null
     and octet_length(coalesce(new.tool_name, '')) <= 1024
-    and octet_length(statement) <= audit.max_document_bytes()
+    and coalesce(octet_length(statement), 0) <= audit.max_document_bytes()
     and (new.created_at, audit.max_lateness()) overlaps (at, audit.max_earliness())
     and new.created_at >= date_bin('1 day', at + audit.max_earliness(), '2000-01-01 00:00+00')
     and new.created_at >= to_timestamp(pg_sequence_last_value('audit.search_line'));
   -- And the first that its transaction writes.
   alone boolean :=
-    plain and current_setting('synchronous_commit') = 'on' and pg_current_xact_id_if_assigned() is null;
+    plain and new.chain_seal is null
+    and current_setting('synchronous_commit') = 'on' and pg_current_xact_id_if_assigned() is null;
   advanced audit.chain_heads;
   place tid;
 begin
@@ -1928,6 +2032,18 @@ begin
     end if;
     if plain is not true then
       perform audit.check_identity(new), audit.check_state(new), audit.check_date(new, at);
+    end if;
+    if new.chain_seal is not null and current_setting('audit.sealed_ahead', true) = 'on' then
+      -- By audit.insert_receipts (026), which advances the heads.
+      if plain is not true then
+        perform audit.record_birth(new), audit.record_import(new), audit.index_late_receipt(new);
+      end if;
+      return new;
+    elsif new.chain_seal is not null then
+      -- A row with the seal that it had elsewhere: it is sealed here as any other.
+      content := audit.receipt_content(
+        new.id, new.envelope_id, new.parent_receipt_id, new.created_at,
+        new.decision_outcome, new.tool_name, new.actor_id, new.envelope, new.decision);
     end if;
     if current_setting('audit.batch', true) = 'on' then
       advanced := audit.advance_in_batch(new, content, at);
@@ -2201,6 +2317,11 @@ CREATE FUNCTION audit.within(key text, since timestamp with time zone, until tim
 CREATE FUNCTION audit.words(text) RETURNS tsvector
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN to_tsvector('simple'::regconfig, CASE WHEN (octet_length($1) = length($1)) THEN $1 ELSE lower($1) END);
+
+CREATE AGGREGATE audit.sealed_in_order(audit.chain_heads, public.receipts, bytea) (
+    SFUNC = audit.seal_after,
+    STYPE = public.receipts
+);
 
 CREATE AGGREGATE audit.words_of_all(tsvector) (
     SFUNC = tsvector_concat,
@@ -2783,32 +2904,54 @@ GRANT USAGE ON SCHEMA public TO authensor_verifier_b;
 
 GRANT SELECT ON TABLE audit.chain_heads TO authensor_auditor;
 
+GRANT SELECT ON TABLE public.receipts TO authensor_app;
 GRANT SELECT ON TABLE public.receipts TO authensor_auditor;
-GRANT SELECT,INSERT ON TABLE public.receipts TO authensor_app;
 
-GRANT UPDATE(status) ON TABLE public.receipts TO authensor_app;
+GRANT INSERT(id) ON TABLE public.receipts TO authensor_app;
 
-GRANT UPDATE(approval) ON TABLE public.receipts TO authensor_app;
+GRANT INSERT(envelope_id) ON TABLE public.receipts TO authensor_app;
 
-GRANT UPDATE(approval_status) ON TABLE public.receipts TO authensor_app;
+GRANT INSERT(status),UPDATE(status) ON TABLE public.receipts TO authensor_app;
 
-GRANT UPDATE(execution) ON TABLE public.receipts TO authensor_app;
+GRANT INSERT(decision_outcome) ON TABLE public.receipts TO authensor_app;
 
-GRANT UPDATE(result) ON TABLE public.receipts TO authensor_app;
+GRANT INSERT(tool_name) ON TABLE public.receipts TO authensor_app;
 
-GRANT UPDATE(error) ON TABLE public.receipts TO authensor_app;
+GRANT INSERT(actor_id) ON TABLE public.receipts TO authensor_app;
 
-GRANT UPDATE(updated_at) ON TABLE public.receipts TO authensor_app;
+GRANT INSERT(envelope) ON TABLE public.receipts TO authensor_app;
 
-GRANT UPDATE(claim_id) ON TABLE public.receipts TO authensor_app;
+GRANT INSERT(decision) ON TABLE public.receipts TO authensor_app;
 
-GRANT UPDATE(claimed_at) ON TABLE public.receipts TO authensor_app;
+GRANT INSERT(approval),UPDATE(approval) ON TABLE public.receipts TO authensor_app;
 
-GRANT UPDATE(claim_expires_at) ON TABLE public.receipts TO authensor_app;
+GRANT INSERT(approval_status),UPDATE(approval_status) ON TABLE public.receipts TO authensor_app;
 
-GRANT UPDATE(execution_attempts) ON TABLE public.receipts TO authensor_app;
+GRANT INSERT(execution),UPDATE(execution) ON TABLE public.receipts TO authensor_app;
 
-GRANT UPDATE(rekor_entry_id) ON TABLE public.receipts TO authensor_app;
+GRANT INSERT(result),UPDATE(result) ON TABLE public.receipts TO authensor_app;
+
+GRANT INSERT(error),UPDATE(error) ON TABLE public.receipts TO authensor_app;
+
+GRANT INSERT(created_at) ON TABLE public.receipts TO authensor_app;
+
+GRANT INSERT(updated_at),UPDATE(updated_at) ON TABLE public.receipts TO authensor_app;
+
+GRANT INSERT(claim_id),UPDATE(claim_id) ON TABLE public.receipts TO authensor_app;
+
+GRANT INSERT(claimed_at),UPDATE(claimed_at) ON TABLE public.receipts TO authensor_app;
+
+GRANT INSERT(claim_expires_at),UPDATE(claim_expires_at) ON TABLE public.receipts TO authensor_app;
+
+GRANT INSERT(execution_attempts),UPDATE(execution_attempts) ON TABLE public.receipts TO authensor_app;
+
+GRANT INSERT(receipt_hash) ON TABLE public.receipts TO authensor_app;
+
+GRANT INSERT(prev_receipt_hash) ON TABLE public.receipts TO authensor_app;
+
+GRANT INSERT(rekor_entry_id),UPDATE(rekor_entry_id) ON TABLE public.receipts TO authensor_app;
+
+GRANT INSERT(parent_receipt_id) ON TABLE public.receipts TO authensor_app;
 
 REVOKE ALL ON FUNCTION audit.advance_in_batch(r public.receipts, content bytea, at timestamp with time zone) FROM PUBLIC;
 
@@ -2849,6 +2992,8 @@ REVOKE ALL ON FUNCTION audit.changes_table(parent regclass) FROM PUBLIC;
 REVOKE ALL ON FUNCTION audit.check_ahead(month date) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.check_attached(prepared audit.detachment) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.check_batch(batch jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.check_change() FROM PUBLIC;
 
@@ -2979,6 +3124,8 @@ REVOKE ALL ON FUNCTION audit.partition_by_month(parent regclass, first_month dat
 
 REVOKE ALL ON FUNCTION audit.prepare_detach(parent regclass, month date) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION audit.read_receipt(item jsonb, OUT receipt public.receipts, OUT content bytea) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION audit.receipt_statement(id uuid, envelope_id uuid, parent_receipt_id uuid, created_at timestamp with time zone, decision_outcome text, tool_name text, actor_id text, envelope jsonb, decision jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.receipt_content(id uuid, envelope_id uuid, parent_receipt_id uuid, created_at timestamp with time zone, decision_outcome text, tool_name text, actor_id text, envelope jsonb, decision jsonb) FROM PUBLIC;
@@ -3036,6 +3183,8 @@ GRANT ALL ON FUNCTION audit.role_differences() TO authensor_maintenance;
 REVOKE ALL ON FUNCTION audit.rows_outside_months() FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.rows_outside_months() TO authensor_monitor;
 
+REVOKE ALL ON FUNCTION audit.seal_after(predecessor public.receipts, head audit.chain_heads, receipt public.receipts, content bytea) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION audit.seal_import() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.seal_receipt() FROM PUBLIC;
@@ -3068,6 +3217,8 @@ REVOKE ALL ON FUNCTION audit.wanted_settings() FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.wanted_settings() TO authensor_maintenance;
 
 REVOKE ALL ON FUNCTION audit.within(key text, since timestamp with time zone, until timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.sealed_in_order(audit.chain_heads, public.receipts, bytea) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.words_of_all(tsvector) FROM PUBLIC;
 

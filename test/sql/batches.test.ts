@@ -15,7 +15,7 @@ let app: pg.Client;
 let auditor: pg.Client;
 
 beforeAll(async () => {
-  server = await startPostgres({ parameters: { deadlock_timeout: "100ms" } });
+  server = await startPostgres({ parameters: { max_connections: "300", deadlock_timeout: "100ms" } });
 });
 afterAll(() => server.stop());
 beforeEach(async () => {
@@ -265,11 +265,197 @@ describe("audit.insert_receipts", () => {
     expect(await chainFaults(auditor)).toEqual([]);
   });
 
-  it("stores all of a batch or nothing", async () => {
-    const wrong = [newReceipt({ actor_id: "a" }), newReceipt({ actor_id: "b", status: "unknown" })];
-    await expect(app.query("select from audit.insert_receipts($1)", [JSON.stringify(wrong)])).rejects.toMatchObject({
-      code: "23514",
+  const stored = (receipts: unknown, client = app) =>
+    client.query<{ id: string; chain_seq: string }>("select * from audit.insert_receipts($1)", [
+      JSON.stringify(receipts),
+    ]);
+  const of = (actor_id: string | null, many: number, values: object = {}) =>
+    Array.from({ length: many }, () => newReceipt({ actor_id, ...values }));
+
+  it("seals as one INSERT after another does, and both in turn", async () => {
+    for (let round = 0; round < 3; round++) {
+      await stored([
+        ...of("known", 3),
+        ...of(`new-${round}`, 2),
+        ...of(null, 2),
+        ...of("", 1),
+        ...of("known", 2, { decision_outcome: "require_approval" }),
+        ...of('quote " \\ \n tab\t ☃ 𝄞', 2, {
+          decision_outcome: "deny",
+          tool_name: null,
+          envelope: { clé: "☃\u0001\\" },
+        }),
+      ]);
+      await insertReceipts(app, [...of("known", 1), ...of(null, 1)]);
+    }
+    expect((await app.query("select count(*)::int as n from receipts")).rows).toEqual([{ n: 42 }]);
+    expect(await chainFaults(auditor)).toEqual([]);
+    const changes = await auditor.query("select max(seq)::int as last, count(*)::int as n from audit.receipt_history");
+    expect(changes.rows).toEqual([{ last: 6, n: 6 }]);
+  });
+
+  it("advances each chain once, however many receipts it brings", async () => {
+    await stored(["a", "b", "c"].flatMap((agent) => of(agent, 1)));
+    const updates = async () => {
+      const { rows } = await app.query<{ n: number }>(
+        "select pg_stat_get_xact_tuples_updated('audit.chain_heads'::regclass)::int as n",
+      );
+      return rows[0]!.n;
+    };
+    await app.query("begin");
+    const before = await updates();
+    await stored(["a", "b", "c"].flatMap((agent) => of(agent, 100)));
+    expect((await updates()) - before).toBe(3);
+    await app.query("commit");
+    expect(await chainFaults(auditor)).toEqual([]);
+  });
+
+  it.each([
+    ["no array", { id: "x" }, "22023", /none of it is stored: it is object/],
+    ["null", null, "22023", /none of it is stored: it is null/],
+    ["an item that is no object", [newReceipt(), 7], "22023", /its item 2 is number/],
+    ["a misspelt column", [newReceipt(), { ...newReceipt(), toolName: "x" }], "22023", /item 2 .* the key "toolName"/],
+    ["an unknown status", [newReceipt(), newReceipt({ actor_id: "b", status: "unknown" })], "23514", /"unknown"/],
+    ["no envelope", [newReceipt(), { ...newReceipt(), envelope: undefined }], "23502", /envelope/],
+    ["an agent of 1025 bytes", [newReceipt(), ...of("x".repeat(1025), 1)], "23514", /actor_id has 1025 bytes/],
+    ["a document over a mebibyte", [newReceipt({ envelope: "x".repeat(1_048_576) })], "23514", /envelope has 1048578/],
+    [
+      "a receipt of last hour",
+      of("a", 2, { created_at: new Date(Date.now() - 3_600_000).toISOString() }),
+      "23514",
+      /created at/,
+    ],
+    [
+      "one of the next hour",
+      of("a", 2, { created_at: new Date(Date.now() + 3_600_000).toISOString() }),
+      "23514",
+      /created at/,
+    ],
+    [
+      "an approval that is not what the column says",
+      of("a", 1, { approval: { status: "approved" } }),
+      "23000",
+      /approval/,
+    ],
+    ["the same id twice", Array(2).fill(newReceipt()), "23505", /duplicate key/],
+  ])("stores nothing of a batch with %s, and the chains go on without a gap", async (_, batch, code, message) => {
+    await insertReceipts(app, [...of("agent-1", 1), ...of("a", 1)]);
+    await expect(stored(batch)).rejects.toMatchObject({
+      code,
+      message: expect.stringMatching(message) as string,
     });
-    expect((await app.query("select from receipts")).rowCount).toBe(0);
+    await insertReceipts(app, [...of("agent-1", 1), ...of("a", 1)]);
+    expect((await app.query("select count(*)::int as n from receipts")).rows).toEqual([{ n: 4 }]);
+    expect(await chainFaults(auditor)).toEqual([]);
+  });
+
+  it("refuses a second call with the same ids, as a retry finds out that the first was stored", async () => {
+    const batch = [...of("a", 2), ...of("b", 2)];
+    await stored(batch);
+    await expect(stored([...of("a", 1), ...batch])).rejects.toMatchObject({ code: "23505" });
+    expect((await app.query("select count(*)::int as n from receipts")).rows).toEqual([{ n: 4 }]);
+    expect(await chainFaults(auditor)).toEqual([]);
+  });
+
+  it("stores receipts on both sides of a month's border in one chain, by an import", async () => {
+    const owner = await database.connect(roles.owner);
+    const at = (created_at: string) => newReceipt({ actor_id: "a", created_at });
+    await owner.query("begin; select audit.open_import('receipts of a test')");
+    await stored(
+      [at("2026-01-31T23:59:59.999Z"), at("2026-02-01T00:00:00.000Z"), at("2026-01-31T23:59:59.998Z")],
+      owner,
+    );
+    await owner.query("commit");
+    expect(await chainFaults(auditor)).toEqual([]);
+    const { rows } = await auditor.query("select agent, first_seq::int, last_seq::int from audit.imports");
+    expect(rows).toEqual([{ agent: "a", first_seq: 1, last_seq: 3 }]);
+  });
+
+  it("takes back what a savepoint takes back, and goes on from there", async () => {
+    await app.query("begin");
+    for (let i = 0; i < 3; i++) {
+      await stored([...of("a", 40), ...of("b", 2)]);
+      await app.query("savepoint s");
+      await stored([...of("a", 5), ...of("c", 5)]);
+      await app.query(batch(70, 2));
+      await app.query("rollback to s");
+      await insertReceipts(app, of("a", 1));
+    }
+    await app.query("commit");
+    expect((await app.query("select count(*)::int as n from receipts")).rows).toEqual([{ n: 129 }]);
+    expect(await chainFaults(auditor)).toEqual([]);
+  });
+
+  it("leaves nothing behind when its session is ended in the middle, and who waited goes on", async () => {
+    await stored([...of("a", 1), ...of("b", 1)]);
+    const [holder, other] = [await database.connect(roles.app), await database.connect(roles.app)];
+    await holder.query("begin");
+    await insertReceipts(holder, of("b", 1));
+    const { rows } = await app.query<{ pid: number }>("select pg_backend_pid() as pid");
+    // It has the head of a, and waits for that of b.
+    const ended = stored([...of("b", 3), ...of("a", 3)]).then(
+      () => "done",
+      () => "ended",
+    );
+    const admin = await database.connect();
+    const waiting = "select from pg_stat_activity where pid = any ($1) and wait_event_type = 'Lock'";
+    while ((await admin.query(waiting, [[rows[0]?.pid]])).rowCount === 0) await sleep(10);
+    const goesOn = stored(of("a", 2), other);
+    await admin.query("select pg_terminate_backend($1)", [rows[0]?.pid]);
+    expect(await ended).toBe("ended");
+    await goesOn;
+    await holder.query("commit");
+    expect((await other.query("select count(*)::int as n from receipts")).rows).toEqual([{ n: 5 }]);
+    expect(await chainFaults(auditor)).toEqual([]);
+  });
+
+  it("fails as a whole under REPEATABLE READ, if a head has moved since the transaction began", async () => {
+    await stored([...of("a", 1), ...of("b", 1)]);
+    await app.query("begin isolation level repeatable read; select from receipts");
+    await insertReceipts(await database.connect(roles.app), of("b", 1));
+    await expect(stored([...of("a", 1), ...of("b", 1)])).rejects.toMatchObject({ code: "40001" });
+    await app.query("rollback");
+    expect(await chainFaults(auditor)).toEqual([]);
+  });
+
+  it("is on disk when acknowledged, whatever the session was told", async () => {
+    await app.query("set synchronous_commit = off; begin");
+    await stored(of("a", 1));
+    expect((await app.query("show synchronous_commit")).rows).toEqual([{ synchronous_commit: "on" }]);
+    await app.query("commit");
+  });
+});
+
+describe("a seal that comes with a receipt", () => {
+  const seals = "chain_seq, chain_seal, sealed_at, receipt_hash, prev_receipt_hash";
+  const forged = (receipt = newReceipt()) => `
+    insert into receipts (id, envelope_id, status, decision_outcome, actor_id, envelope, decision, ${seals})
+    values ('${receipt.id}', '${receipt.envelope_id}', 'pending', 'allow', 'agent-1', '{}', '{}', 4711, '\\x00', now(), 'x', 'x')`;
+
+  it.each(["chain_seq", "chain_seal", "sealed_at"])(
+    "is refused where a client names %s, whatever it has set",
+    async (column) => {
+      await app.query("set audit.sealed_ahead = 'on'");
+      const name = `insert into receipts (id, envelope_id, status, decision_outcome, envelope, decision, ${column})
+                  values (gen_random_uuid(), gen_random_uuid(), 'pending', 'allow', '{}', '{}', null)`;
+      await expect(app.query(name)).rejects.toMatchObject({ code: "42501" });
+      await expect(app.query(forged())).rejects.toMatchObject({ code: "42501" });
+    },
+  );
+
+  it("is ignored where the owner's INSERT brings it, alone or after others", async () => {
+    const owner = await database.connect(roles.owner);
+    await owner.query(forged());
+    await owner.query(`begin; ${forged()}; ${batch(64, 1)}; ${forged()}; commit`);
+    expect((await app.query("select count(*)::int as n from receipts")).rows).toEqual([{ n: 67 }]);
+    expect(await chainFaults(auditor)).toEqual([]);
+  });
+
+  it("is ignored in a batch: receipts that were read back are stored under new ids with seals of their own", async () => {
+    await insertReceipts(app, [newReceipt(), newReceipt()]);
+    const { rows } = await app.query<{ all: object[] }>("select json_agg(r) as all from receipts r");
+    const again = rows[0]!.all.map((receipt) => ({ ...receipt, id: randomUUID() }));
+    await app.query("select from audit.insert_receipts($1)", [JSON.stringify(again)]);
+    expect(await chainFaults(auditor)).toEqual([]);
   });
 });

@@ -190,9 +190,11 @@ const errors: ClientError[] = [
     then: "a plain INSERT",
     meet: async () => {
       await storeReceipts(app, [newReceipt()]);
+      const columns = "id, envelope_id, status, decision_outcome, envelope, decision";
+      const again = `insert into receipts (${columns}) select ${columns} from receipts`;
       return [
-        await code(app.query("insert into receipts select * from receipts on conflict do nothing")),
-        await code(app.query("insert into receipts select * from receipts on conflict (id) do nothing")),
+        await code(app.query(`${again} on conflict do nothing`)),
+        await code(app.query(`${again} on conflict (id) do nothing`)),
       ];
     },
   },
@@ -249,9 +251,15 @@ const errors: ClientError[] = [
   },
   {
     codes: ["42501"],
-    when: "a write that the role has no right to: an update of a sealed column, a DELETE",
+    when: "a write that the role has no right to: an update of a sealed column, an INSERT that names `chain_seq`, `chain_seal` or `sealed_at`, a DELETE",
     then: "deny",
     meet: async () => [await code(app.query("update receipts set envelope = '{}'"))],
+  },
+  {
+    codes: ["22023"],
+    when: "a batch that is no JSON array of objects, or an object with a key that is no column of receipts; the error names the item and the key",
+    then: "mend the program that makes the batch; deny",
+    meet: async () => [await code(app.query(`select from audit.insert_receipts('[{"toolName": "x"}]')`))],
   },
   {
     codes: ["22021"],
