@@ -11,6 +11,7 @@ import { applyMigration, type ApplyOptions } from "./apply";
 import { awaitRuns } from "./awaitRuns";
 import { readMigrations } from "./files";
 import { ensureLedger, pendingMigrations, readLedger } from "./ledger";
+import { keepAdministering } from "./ownerAdmin";
 import { analyseWhatNobodyHas } from "./statistics";
 
 export interface UpOptions {
@@ -71,6 +72,7 @@ export async function deploy(client: pg.Client, options: DeployOptions): Promise
   if (options.programs) await awaitRuns(client, options.programs);
   // Before passwords are set: a role that may not log in could not show whether its password works.
   await repairRoles(client, options.log);
+  await keepAdministering(client, options.log);
   await ensurePartitions(client, {
     monthsAhead: options.monthsAhead,
     log: options.log,

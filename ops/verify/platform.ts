@@ -36,8 +36,9 @@ const brought: readonly Brought[] = [
     key: /^tablespace rds_temp_tablespace$/,
     fact: /^owner rds_superuser; location \/rdsdbdata\/tmp\/rds_temp_tablespace; everyone may CREATE$/,
   },
-  // From PostgreSQL 16 on, whoever creates a role may pass it on, and no more.
-  { key: /^membership of authensor_owner in authensor_\w+$/, fact: /^admin noinherit noset$/ },
+  // From PostgreSQL 16 on, whoever creates a role may pass it on, and no more. Before it everybody who creates roles may; what the owner
+  // is told to be then (ops/migrate/ownerAdmin.ts) an upgrade carries over as it is. With either it could give itself the other.
+  { key: /^membership of authensor_owner in authensor_\w+$/, fact: /^admin( noinherit noset)?$/ },
 
   // PostgreSQL 17 and later know it (audit.wanted_settings).
   { key: /^setting of authensor_(app|telemetry|monitor)(_b)?: transaction_timeout$/, fact: /^60s$/ },

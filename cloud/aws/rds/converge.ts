@@ -9,8 +9,9 @@ import { archivingSettings } from "./backups/archiving";
 import { backupId, makePlace, placeOf, removeBackup } from "./backups/automated";
 import { restore } from "./backups/restore";
 import { catalogOf, postgres } from "./binaries";
-import { serviceParameters, superuser, valuesIn } from "./configuration";
+import { serviceParameters, valuesIn } from "./configuration";
 import { completed, majorVersionOf, settingsFor, sourceOf } from "./lookup";
+import { madeIn, remember } from "./made";
 import { needsRestart, shrinks } from "./parameters";
 import {
   baseBackup,
@@ -31,12 +32,6 @@ import { passwordOf } from "./validate";
 /** How long a standby may take to begin streaming before it is made anew. */
 const streamingPatience = 20_000;
 
-/** What a directory holds once it is whole: what was begun and not finished is begun again. */
-interface Made {
-  role: "primary" | "replica";
-  major: number;
-}
-
 const caDirectoryOf = (context: Pick<Context, "directory">): string => databaseCaDirectory(dirname(context.directory));
 
 export const hasBackups = (inputs: Properties): boolean => (number(inputs.backupRetentionPeriod) ?? 0) > 0;
@@ -47,13 +42,6 @@ export const backupOf = (inputs: Properties, context: Context) =>
     rdsRoot(dirname(context.directory)),
     { region: regionOf(inputs, context), id: backupId(context.physicalName) },
   ] as const;
-
-function madeIn(server: Pick<Server, "read">): Made | undefined {
-  const text = server.read("made.json");
-  return text === undefined ? undefined : (JSON.parse(text) as Made);
-}
-
-const remember = (server: Server, made: Made): boolean => server.write("made.json", JSON.stringify(made));
 
 /** The server of an instance. Data of one major version needs the programs of that version. */
 export function serverOf(identifier: string, directory: string, context: Context, wantedMajor: number): Server {
@@ -150,10 +138,7 @@ async function createPrimary(inputs: Properties, server: Server, context: Contex
   removeBackup(...backupOf(inputs, context));
   archivingOf(inputs, server, context);
   // Durable once it is whole: the files are flushed while the server is set up, not one by one as they are made.
-  const locale = process.platform === "linux" ? "C.UTF-8" : "en_US.UTF-8";
-  const encoding = ["--encoding=UTF8", `--locale=${locale}`];
-  const options = ["--no-sync", "--data-checksums", `--username=${superuser}`, "--auth=reject", ...encoding];
-  await server.run("initdb", ["-D", server.data, ...options]);
+  await server.initialise();
   const flushed = server.run("initdb", ["--sync-only", "-D", server.data]);
   flushed.catch(() => undefined);
   await server.start();

@@ -15,6 +15,7 @@ import { setPassword } from "./roles";
 import { checkRestore, restoredFrom } from "./restoredFrom";
 import type { Server } from "./server";
 import { forgetSocketDirectory } from "./socketDirectory";
+import { upgraded } from "./upgrade";
 import { checkIdentifier, checkInstance, passwordOf } from "./validate";
 
 async function outputs(inputs: Properties, identifier: string, server: Server, context: Context): Promise<Properties> {
@@ -93,7 +94,10 @@ export const instance: Handler = {
   async update(current, given, context) {
     checkInstance(given, context, current);
     const inputs = completed(given, current);
-    const server = serverBehind(current, context);
+    const server =
+      given.allowMajorVersionUpgrade === true
+        ? await upgraded(serverBehind(current, context), inputs, context)
+        : serverBehind(current, context);
     const restarts = given.instanceClass !== current.inputs.instanceClass;
     await converge(inputs, server, context, { existing: true, restarts });
     if (inputs.replicateSourceDb === undefined) await forgetSlot(current, context);

@@ -72,6 +72,14 @@ export class Server {
     rmSync(spec.logFile, { force: true });
   }
 
+  /** Makes an empty cluster, which nobody has flushed to the disk. */
+  async initialise(data = this.data): Promise<void> {
+    const locale = process.platform === "linux" ? "C.UTF-8" : "en_US.UTF-8";
+    const encoding = ["--encoding=UTF8", `--locale=${locale}`];
+    const options = ["--no-sync", "--data-checksums", `--username=${superuser}`, "--auth=reject", ...encoding];
+    await this.run("initdb", ["-D", data, ...options]);
+  }
+
   /** Ends everything that works in its directory, the quick way, and removes its data. */
   async wipe(): Promise<void> {
     await this.stop("immediate");

@@ -2,6 +2,7 @@
 import type { Properties, Resource } from "../../handler";
 import { AwsError, number, parseArn, regionOf, text, texts } from "../account";
 import { belowSource } from "./parameters";
+import { refuseReplicas } from "./upgrade";
 import {
   checkKey,
   completed,
@@ -240,6 +241,7 @@ function checkChange(inputs: Properties, current: Resource, source: Resource | u
   if (to < from) throw combination(`Cannot upgrade postgres from ${from} to ${to}: it is a downgrade`);
   if (from !== to && source === undefined && inputs.allowMajorVersionUpgrade !== true)
     throw combination("The AllowMajorVersionUpgrade flag must be present when upgrading to a new major version.");
+  if (from !== to && source === undefined) refuseReplicas(current, to, context);
 }
 
 /** The same instance, whether by ARN or by identifier. */

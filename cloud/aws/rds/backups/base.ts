@@ -15,6 +15,8 @@ export interface Base {
   /** The first and the last segment that it cannot do without. */
   first: string;
   last: string;
+  /** Major version of the server: that of a major upgrade is a new beginning. */
+  major: number;
 }
 
 export const dataOf = ({ bases }: BackupPlace, { name }: Base) => join(bases, name, "data");
@@ -37,7 +39,8 @@ export async function takeBase(server: Server, place: BackupPlace): Promise<Base
   const manifest = JSON.parse(readFileSync(join(data, "backup_manifest"), "utf8")) as Manifest;
   const { Timeline: timeline, "Start-LSN": start, "End-LSN": end } = manifest["WAL-Ranges"].at(-1)!;
   const endedAt = new Date().toISOString();
-  const base: Base = { name, endedAt, first: segmentOf(timeline, start), last: segmentOf(timeline, end) };
+  const { major } = server.binaries;
+  const base: Base = { name, endedAt, first: segmentOf(timeline, start), last: segmentOf(timeline, end), major };
   writeWhole(join(directory, "base.json"), JSON.stringify(base), { owner: server.user });
   renameSync(directory, join(place.bases, name));
   return base;

@@ -43,7 +43,9 @@ async function keep(rds: string, backup: AutomatedBackup, signal: AbortSignal, n
     return announceBackup(rds, { ...backup, instance: source.instance }, owner);
   }
   const newest = listBases(place).at(-1);
-  if (newest !== undefined && new Date(newest.endedAt).getTime() + day > now.getTime()) return;
+  const fresh = newest !== undefined && new Date(newest.endedAt).getTime() + day > now.getTime();
+  // The log of another major version leads on from no earlier one's.
+  if (fresh && newest.major === backup.instance.major) return;
   const known = find(rds, backup.region, backup.instance.identifier);
   if (known === undefined) return;
   const server = serverBehind(known, signal);
