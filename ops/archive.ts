@@ -1,7 +1,7 @@
 /** Writes what each chain gained since the last run into the locked bucket, and a dump of what is in no chain. Safe to run anywhere, any number of times, several at once. */
 import type { Command } from "commander";
 import type pg from "pg";
-import type { Acceptance } from "./archive/acceptFork";
+import { sayHowToAccept, type Acceptance } from "./archive/acceptFork";
 import { connectBucket, type Bucket } from "./archive/bucket";
 import { assertLocks } from "./archive/assertLocks";
 import { newestManifest, newestOf } from "./archive/newest";
@@ -165,7 +165,11 @@ function problemOf(
       : `the archive in the bucket ${name} has ${flawsSoFar} flaws, of which ${known} are known; the manifests name them`;
   return {
     count: Math.max(found.length, unknown),
-    failure: new Failure(message, [...found, "docs/runbooks/archive-flawed.md says how to go on."]),
+    failure: new Failure(message, [
+      ...found,
+      ...flaws.filter(({ kind }) => kind === "fork").map(sayHowToAccept),
+      "docs/runbooks/archive-flawed.md says how to go on.",
+    ]),
   };
 }
 

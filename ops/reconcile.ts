@@ -74,14 +74,14 @@ async function reconcile(options: Options, context: Context): Promise<void> {
     const { receipts, changes, problems } = lostOf(branches);
     const others = changes.map(sayChange);
     if (!options.bringIn) {
-      const { missing, recovered, sentAgain, conflicts } = await sortByIds(client, receipts);
+      const { missing, ...found } = await sortByIds(client, receipts);
       if (missing.length > 0)
         throw new Failure(`receipts of another timeline that are not in this database: ${missing.length}`, [
           ...missing.map(sayReceipt),
-          ...[...conflicts, ...problems, ...others, ...doubts],
+          ...[...found.conflicts, ...problems, ...found.gone, ...others, ...doubts],
           "--bring-in, as the owner, stores them as recovered receipts, in chains of their own.",
         ]);
-      conclude({ stored: [], recovered, sentAgain, conflicts, tooLong: [] }, problems, [...others, ...doubts], log);
+      conclude({ stored: [], ...found, tooLong: [] }, problems, [...others, ...doubts], log);
       return;
     }
     const done = await bringIn(client, receipts, signal);
@@ -97,12 +97,13 @@ async function reconcile(options: Options, context: Context): Promise<void> {
 }
 
 function conclude(
-  { stored, recovered, sentAgain, conflicts, tooLong }: BroughtIn,
+  { stored, recovered, sentAgain, conflicts, gone, tooLong }: BroughtIn,
   problems: readonly string[],
-  rest: readonly string[],
+  others: readonly string[],
   log: Context["log"],
 ): void {
   const counts = { broughtIn: stored.length, recoveredBefore: recovered.length, sentAgain: sentAgain.length };
+  const rest = [...gone, ...others];
   const refused = [...conflicts, ...tooLong, ...problems];
   if (refused.length > 0)
     throw new Failure(`not all of another timeline's receipts are in this database (${JSON.stringify(counts)})`, [

@@ -3,6 +3,7 @@ import type pg from "pg";
 import { Failure } from "../program";
 import type { Bucket } from "./bucket";
 import { archivedKinds, ofChain, ownerOf, type ArchivedChain } from "./chains";
+import type { Flaw, Place } from "./follow";
 import { manifestKey } from "./keys";
 import { readLine } from "./lines";
 import type { Manifest } from "./manifest";
@@ -20,12 +21,16 @@ export interface Acceptance extends ArchivedChain {
 /** As the manifest records it. */
 export type AcceptedFork = NonNullable<Manifest["archive"]["forks"]>[number];
 
-/** Checks that the chain forked right after that place, and sets where it stands in the bucket back to it. */
+/**
+ * Checks that the chain forked right after that place, or ends there, and sets where it stands in the bucket back to it.
+ * @param head where the chain ends in the database
+ */
 export async function acceptFork(
   client: pg.Client,
   bucket: Bucket,
   ends: Ends,
   newest: number,
+  head: Pick<Place, "seq" | "seal"> | undefined,
   { chain, agent, seq, by, reason }: Acceptance,
 ): Promise<AcceptedFork> {
   const owner = ownerOf({ chain, agent });
@@ -43,17 +48,35 @@ export async function acceptFork(
     `select encode(${sealColumn}, 'hex') as seal from ${table} where ${place} = $2${ofChain(chain, agent, 1)}`,
     [agent, seq + 1],
   );
-  if (rows.length === 0)
+  const endsHere = (head?.seq ?? 0) === seq && (head?.seal.toString("hex") ?? "") === common;
+  if (rows.length === 0 && !endsHere)
     throw new Failure(
-      `the chain of ${owner} has no ${noun} ${seq + 1} here: a fork is accepted once the chain has gone on`,
+      `the chain of ${owner} has no ${noun} ${seq + 1} here, and does not end with the one before it: it ends at ${head?.seq ?? 0}`,
     );
   if (rows.some(({ seal }) => seal === next))
     throw new Failure(
       `${noun} ${seq + 1} of ${owner} is the same here and in the bucket: name the last place that both have`,
     );
-  ends[chain].set(agent, { seq, seal: Buffer.from(common, "hex"), hash: seq === 0 ? null : undefined });
+  setBack(ends, { chain, agent, seq, seal: common });
   const left = { last: end.seq, seal: end.seal.toString("hex") };
   return { chain, agent, seq, seal: common, left, by, at: new Date().toISOString(), reason };
+}
+
+/** Where a chain stands once the branch was left that the bucket had. */
+export function setBack(
+  ends: Ends,
+  { chain, agent, seq, seal }: Pick<AcceptedFork, "chain" | "agent" | "seq" | "seal">,
+) {
+  if (seq === 0) ends[chain].delete(agent);
+  else ends[chain].set(agent, { seq, seal: Buffer.from(seal, "hex"), hash: undefined });
+}
+
+/** For people: the command that goes on without what was left, once it is known what that was. */
+export function sayHowToAccept({ chain, agent, seq, last }: Flaw): string {
+  const which = { receipts: "", history: " --changes", imports: " --imports" }[chain];
+  // Of a chain that is shorter here the last place is the one before what it lacks, unless it forked before that.
+  const at = last === undefined ? "<the last place that both have>" : String(seq - 1);
+  return `once it is known what ${ownerOf({ chain, agent })} has in the bucket alone: archive --accept-fork ${JSON.stringify(agent)}${which} --at ${at} --by <name> --reason <text>`;
 }
 
 /** The seal at a place of a chain, in the newest segment up to a manifest's that has it. */

@@ -1,4 +1,5 @@
 /** What a manifest does to where chains stand. */
+import { setBack } from "./acceptFork";
 import { archivedKinds, nameOf, ownerOf } from "./chains";
 import { anchored } from "./ends";
 import { genesis, type Follower } from "./follow";
@@ -9,9 +10,9 @@ import type { Ends } from "./plan";
 /** Chains that go on in another branch are set back first. @returns where they did not end as the manifest says of the branch that was left */
 export function passForks(ends: Ends | undefined, { archive: { number, forks = [] } }: Manifest): string[] {
   return forks.flatMap((fork) => {
-    const { chain, agent, seq, seal, left } = fork;
+    const { chain, agent, left } = fork;
     const end = ends?.[chain].get(agent) ?? genesis;
-    ends?.[chain].set(agent, { seq, seal: Buffer.from(seal, "hex"), hash: seq === 0 ? null : undefined });
+    if (ends) setBack(ends, fork);
     if (!ends || (left.last === end.seq && left.seal === end.seal.toString("hex"))) return [];
     return [
       `${manifestKey(number)} says that the branch of ${ownerOf(fork)} which was left ended at ${archivedKinds[chain].noun} ${left.last}; in the segments it ends at ${end.seq}, or with another seal`,

@@ -114,12 +114,15 @@ async function writeNext(
   const lsn = await logPosition(client);
   const ends = endsOf(newest?.manifest);
   const { asOf, ...trail } = await readTrail(client);
-  const forked = accept && (await acceptFork(client, bucket, ends, previous?.number ?? 0, accept));
+  const head = accept && trail.heads[accept.chain].get(accept.agent);
+  const forked = accept && (await acceptFork(client, bucket, ends, previous?.number ?? 0, head, accept));
   const plan = planSegment(forked ? onlyOf(trail, forked) : trail, ends, left, mostRows);
   const { pieces } = plan;
   // All other chains come next.
   const [forks, complete] = forked ? [[], false] : [plan.forks, plan.complete];
-  if (pieces.length === 0) return { manifest: undefined, flaws: forks, complete, asOf };
+  // What is cut off is accepted in a manifest of its own, with a segment of nothing.
+  const empty = forked !== undefined && pieces.length === 0;
+  if (pieces.length === 0 && !empty) return { manifest: undefined, flaws: forks, complete, asOf };
 
   const number = (previous?.number ?? 0) + 1;
   const key = segmentKey(asOf.slice(0, 10), number, randomBytes(6).toString("hex"));
@@ -127,7 +130,7 @@ async function writeNext(
     ...piece,
     sealedSince: sealedSince(newest?.manifest, piece, forked ? [forked] : []),
   }));
-  const { segment, followers } = await writeSegment(bucket, key, ordered, linesOf(client, ordered, reached));
+  const { segment, followers } = await writeSegment(bucket, key, ordered, linesOf(client, ordered, reached), { empty });
   const taken = followers.filter(({ rows }) => rows > 0);
   for (const { piece, rows } of followers) if (rows === 0) left.add(nameOf(piece));
   const flaws = [...forks, ...followers.flatMap((follower) => follower.flaws)];

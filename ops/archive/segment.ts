@@ -6,7 +6,7 @@ import { readLine } from "./lines";
 import { readCompressed, storeCompressed, type Block, type Compressed, type HowToRead } from "./stored";
 
 export interface Written {
-  /** Undefined where no row belongs into it: nothing was written then. */
+  /** Undefined where no row belongs into it: nothing was written then, unless it was to be empty. */
   segment: Compressed | undefined;
   /** What was seen of each piece. */
   followers: Follower[];
@@ -18,9 +18,10 @@ export async function writeSegment(
   key: string,
   pieces: readonly Piece[],
   lines: AsyncIterable<Buffer[]>,
+  { empty }: { empty: boolean },
 ): Promise<Written> {
   const followers = pieces.map((piece) => new Follower(piece));
-  return { segment: await storeCompressed(bucket, key, checked(followers, lines)), followers };
+  return { segment: await storeCompressed(bucket, key, checked(followers, lines), { empty }), followers };
 }
 
 const newline = Buffer.from("\n");

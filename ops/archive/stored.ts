@@ -36,16 +36,17 @@ export interface Block {
   rows: number;
 }
 
-/** Stores what comes; undefined where nothing comes: nothing is stored then. */
+/** Stores what comes; undefined where nothing comes: nothing is stored then, unless it may be `empty`. */
 export async function storeCompressed(
   bucket: Bucket,
   key: string,
   blocks: AsyncGenerator<Block, undefined>,
+  { empty = false }: { empty?: boolean } = {},
 ): Promise<Compressed | undefined> {
   const plain = createHash("sha256");
   const written = { rows: 0, bytes: 0 };
   const first = await blocks.next();
-  if (first.done) return undefined;
+  if (first.done && !empty) return undefined;
   const seen = ({ bytes, rows }: Block) => {
     plain.update(bytes);
     written.bytes += bytes.length;
@@ -53,7 +54,7 @@ export async function storeCompressed(
     return bytes;
   };
   const source = async function* () {
-    yield seen(first.value);
+    if (!first.done) yield seen(first.value);
     for await (const block of blocks) yield seen(block);
   };
   let compressed: Stored | undefined;

@@ -24,7 +24,7 @@ export async function bringIn(
   lost: readonly LostReceipt[],
   signal: AbortSignal,
 ): Promise<BroughtIn> {
-  const all: BroughtIn = { stored: [], recovered: [], sentAgain: [], conflicts: [], tooLong: [] };
+  const all: BroughtIn = { stored: [], recovered: [], sentAgain: [], conflicts: [], gone: [], tooLong: [] };
   for (const some of inBatches(lost)) {
     signal.throwIfAborted();
     await client.query(
@@ -39,6 +39,7 @@ export async function bringIn(
       all.recovered.push(...sorted.recovered);
       all.sentAgain.push(...sorted.sentAgain);
       all.conflicts.push(...sorted.conflicts);
+      all.gone.push(...sorted.gone);
     } catch (error) {
       await client.query("rollback").catch(() => undefined);
       throw error;

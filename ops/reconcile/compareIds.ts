@@ -13,6 +13,8 @@ export interface Sorted {
   sentAgain: LostReceipt[];
   /** Another receipt has its id: a sentence each. */
   conflicts: string[];
+  /** Its month has left this database, and recovered receipts of its agent with it: a sentence each. */
+  gone: string[];
 }
 
 interface Here {
@@ -29,7 +31,7 @@ const idsAtOnce = 1000;
 
 export async function sortByIds(client: pg.Client, lost: readonly LostReceipt[]): Promise<Sorted> {
   const missing = new Map<string, LostReceipt>();
-  const sorted: Omit<Sorted, "missing"> = { recovered: [], sentAgain: [], conflicts: [] };
+  const sorted: Omit<Sorted, "missing"> = { recovered: [], sentAgain: [], conflicts: [], gone: [] };
   for (let i = 0; i < lost.length; i += idsAtOnce) {
     const some = lost.slice(i, i + idsAtOnce);
     const { rows } = await client.query<Here>(
@@ -43,7 +45,29 @@ export async function sortByIds(client: pg.Client, lost: readonly LostReceipt[])
     for (const row of rows) here.set(row.id, [...(here.get(row.id) ?? []), row]);
     for (const receipt of some) sort(sorted, missing, receipt, here.get(receipt.id) ?? []);
   }
+  const left = await monthsThatLeft(client, [...missing.values()]);
+  for (const [id, receipt] of missing) {
+    const month = monthOf(receipt);
+    if (!left.has(`${month} ${recoveredAgent(receipt.agent)}`)) continue;
+    missing.delete(id);
+    sorted.gone.push(
+      `${id}: place ${receipt.seq} of ${named(receipt.agent)} is of ${month}, which has left this database with recovered receipts of this agent: the bucket tells whether it is among them`,
+    );
+  }
   return { ...sorted, missing: [...missing.values()] };
+}
+
+/** When it was made, of its month: a recovered receipt leaves with that. */
+const monthOf = ({ statement }: LostReceipt): string => String((JSON.parse(statement) as unknown[])[3]).slice(0, 7);
+
+/** Months and chains of recovered receipts that have left with them: one that was brought in is not to be stored again. */
+async function monthsThatLeft(client: pg.Client, missing: readonly LostReceipt[]): Promise<Set<string>> {
+  const { rows } = await client.query<{ left: string }>(
+    `select replace(substr(source, length('receipts_') + 1), '_', '-') || ' ' || agent as left
+       from audit.checkpoints where chain = 'receipts' and agent = any ($1::text[])`,
+    [[...new Set(missing.map(({ agent }) => recoveredAgent(agent)))]],
+  );
+  return new Set(rows.map(({ left }) => left));
 }
 
 function sort(

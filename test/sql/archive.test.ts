@@ -115,6 +115,11 @@ const tamper = (sql: string, ...values: unknown[]) =>
 /** As a replica that was promoted before it had received an agent's receipts from a place on, and goes on. */
 async function loseReceipts(agent: string, from: number): Promise<void> {
   await tamper("delete from receipts where actor_id = $1 and chain_seq >= $2", agent, from);
+  if (from === 1) {
+    await tamper("delete from audit.chain_heads where agent = $1", agent);
+    await tamper("delete from audit.chains where heads = 'chain_heads' and agent = $1", agent);
+    return;
+  }
   await tamper(
     `update audit.chain_heads h set (seq, seal, receipt_hash, prev_receipt_hash, sealed_at) =
        (select chain_seq, chain_seal, receipt_hash, prev_receipt_hash, sealed_at from receipts where actor_id = $1 and chain_seq = $2 - 1)
@@ -439,12 +444,33 @@ describe("a fork that was accepted", () => {
     ...{ chain: "receipts", agent, seq, by: "Ana Díaz", reason: "failover of 24 November: receipt 2 was lost" },
   });
 
+  it.each([1, 0])(
+    "of a chain that ends at place %i and never goes on, is recorded with nothing else to archive",
+    async (last) => {
+      await insertReceipts(app, [newReceipt(), newReceipt(), newReceipt({ actor_id: "b" })]);
+      await run();
+      await loseReceipts("agent-1", last + 1);
+      expect(await run()).toMatchObject({ segments: 0, flaws: [{ kind: "fork", seq: last + 1, last: 2 }] });
+      await expect(run({ accept: accept(1 - last) })).rejects.toThrow(`it ends at ${last}`);
+      expect(await run({ accept: accept(last) })).toMatchObject({ segments: 1, rows: 0, flaws: [], flawsSoFar: 0 });
+      expect(await run()).toMatchObject({ segments: 0, flaws: [] });
+      await insertReceipts(app, [newReceipt({ actor_id: "b" })]);
+      await run();
+      await insertReceipts(app, [newReceipt()]);
+      expect(await run()).toMatchObject({ segments: 1, rows: 1, flaws: [] });
+      expect(await verifyAgainst(database, (await readAll()).manifests.slice(-1))).toEqual([]);
+      expect(await verifyArchive(bucket, 4, 0)).toMatchObject({
+        findings: [],
+        report: { forks: [{ ...accept(last), left: { last: 2 } }] },
+      });
+    },
+  );
+
   it("is recorded; the chain goes on from the last place that both branches have, and both are in the bucket", async () => {
     await insertReceipts(app, [newReceipt(), newReceipt(), newReceipt({ actor_id: "b" })]);
     await run();
     const kept = (await readAll()).manifests[0]!.chains.find(({ agent }) => agent === "agent-1")!.seal;
     await loseReceipts("agent-1", 2);
-    await expect(run({ accept: accept(1) })).rejects.toThrow(/once the chain has gone on/);
     await insertReceipts(app, [newReceipt(), newReceipt(), newReceipt({ actor_id: "b" })]);
     await expect(run({ accept: accept(0) })).rejects.toThrow(/receipt 1 of agent "agent-1" is the same here/);
     await expect(run({ accept: accept(2) })).rejects.toThrow(/from an earlier place on, not from 2/);

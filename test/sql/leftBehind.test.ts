@@ -106,7 +106,9 @@ it("once the chain of one goes on, a verification finds what forked and what was
 });
 
 it("once the archiver has passed the fork by, its manifest still tells whose the ends are that it found nowhere", async () => {
-  expect((await run("archive", roles.archiver, [])).code).toBe(1);
+  const failed = await run("archive", roles.archiver, []);
+  expect(failed.code).toBe(1);
+  expect(failed.stderr).toContain('agent "b" has in the bucket alone: archive --accept-fork "b" --at 1 --by');
   const { code, stderr } = await run("verify", roles.verifier, ["--archived"]);
   expect(code).toBe(1);
   expect(stderr).toContain('forked: the chain of agent "a" forked at receipt 3 or before');
@@ -189,4 +191,22 @@ it("what the promoted server had itself and is cut off is no failover's doing, t
   expect(code).toBe(1);
   expect(stderr).toContain('cut-off-tail: the chain of agent "a" ends at receipt 3');
   expect(stderr).toContain('cut-off-tail: the chain of agent "idle" ends at receipt 1');
+});
+
+it("once their month has left the database, recovered receipts are neither named as missing nor stored again", async () => {
+  await on(promoted, superuser, (client) =>
+    client.query(`
+      set session_replication_role = replica;
+      insert into audit.checkpoints
+        select 1, 'receipts', actor_id, 1, chain_seq, chain_seal, receipt_hash, source, now(),
+               audit.checkpoint_seal('', 1, 'receipts', actor_id, 1, chain_seq, chain_seal, receipt_hash, source, now())
+          from receipts, to_char(created_at at time zone 'UTC', '"receipts_"YYYY_MM') source
+         where actor_id = 'recovered:a' order by chain_seq desc limit 1;
+      delete from receipts where actor_id = 'recovered:a'`),
+  );
+  for (const args of [[], ["--bring-in"]]) {
+    const { code, stderr } = await run("reconcile", roles.owner, args);
+    expect([code, idsIn(stderr).length], stderr).toEqual([3, 2]);
+    expect(stderr).toContain("has left this database with recovered receipts of this agent");
+  }
 });
