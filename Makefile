@@ -28,7 +28,7 @@ cron: ## run a CronJob now (NAME=partitions)
 drill: ## restore the copies of the backups into a scratch instance, prove them, and remove it
 	@./authensor drill
 
-failover: ## rehearse the loss of the primary's region under write load (ARGS=--and-back, ARGS=--zone; docs/failover.md)
+failover: ## rehearse the loss of the primary's region under write load (ARGS=--and-back, --zone, --planned or --behind; docs/failover.md)
 	@./authensor failover $(ARGS) $(foreach setting,$(SET),--set '$(setting)')
 
 psql: ## SQL as a role (ROLE=auditor; also owner, monitor, replica …)

@@ -4,15 +4,21 @@ import { type Command, Option } from "commander";
 import { checkout } from "../environment";
 import { ensurePrerequisites } from "../install";
 import { interrupt, progress, requireDeployment, withEnvironment } from "../session";
-import { forgetRegion, forgetRegionIn, leftInRegion, loseRegion, returnRegion } from "./regions";
-import { rehearse, report } from "./rehearsal";
+import { cutReplica, forgetRegion, forgetRegionIn, leftInRegion, loseRegion, returnRegion } from "./regions";
+import { rehearse } from "./rehearsal";
+import { isGood, report } from "./report";
 import { loseZone } from "./zone";
 
 interface Options {
   set?: string[];
   andBack?: boolean;
   zone?: boolean;
+  planned?: boolean;
+  behind?: boolean;
 }
+
+const lossOf = ({ zone, planned, behind }: Options) =>
+  zone ? "zone" : planned ? "planned" : behind ? "behind" : "region";
 
 export function failoverCommands(cli: Command): void {
   cli
@@ -22,15 +28,22 @@ export function failoverCommands(cli: Command): void {
     )
     .option("--set <key=value...>", "override a setting of Pulumi.local.yaml for this run")
     .option("--and-back", "then make a new replica where the primary was, and lose the region of the new primary too")
-    .addOption(new Option("--zone", "lose the primary's zone alone: its standby takes over").conflicts("andBack"))
-    .action(async ({ set = [], andBack = false, zone = false }: Options) => {
+    .addOption(
+      new Option("--zone", "lose the primary's zone alone: its standby takes over").conflicts([
+        ...["andBack", "planned", "behind"],
+      ]),
+    )
+    .addOption(new Option("--planned", "fence the region before it is left: nothing is lost").conflicts("behind"))
+    .option("--behind", "lose the region while the replica lacks the last receipts: refused, accepted, and brought in")
+    .action(async (options: Options) => {
+      const { set: settings = [], andBack = false } = options;
       ensurePrerequisites((line) => progress.line(line));
       const directory = process.env["AUTHENSOR_LOCAL_DIR"] ?? join(checkout, ".local-failover");
-      const rehearsed = await rehearse(directory, { settings: set, andBack, zone }, progress);
+      const rehearsed = await rehearse(directory, { settings, loses: lossOf(options), andBack }, progress);
       progress.end();
       process.stdout.write(report(rehearsed));
       console.log(`it still runs: AUTHENSOR_LOCAL_DIR=${directory} ./authensor status, and clean to delete it`);
-      if (rehearsed.lost.length > 0 || rehearsed.verification.code !== 0) process.exitCode = 1;
+      if (!isGood(rehearsed)) process.exitCode = 1;
     });
 
   cli
@@ -44,6 +57,16 @@ export function failoverCommands(cli: Command): void {
         requireDeployment(environment);
         const there = await loseRegion(environment, region);
         progress.line(`${region} is lost, with ${there} resources; what to do is in docs/failover.md`);
+      }),
+    );
+
+  cli
+    .command("cut-replica")
+    .description("have the replica receive nothing any more, as where the network between the regions fails")
+    .action(() =>
+      withEnvironment("cut-replica", async (environment) => {
+        requireDeployment(environment);
+        await cutReplica(environment);
       }),
     );
 

@@ -6,6 +6,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { removeAlarms } from "../../cloud/aws/cloudwatch/definitions";
 import { cloudWatchRoot } from "../../cloud/aws/cloudwatch/service";
+import { stopReceiving } from "../../cloud/aws/rds/instance";
+import { instanceType } from "../../cloud/aws/rds/lookup";
 import { label } from "../../cloud/engine/label";
 import { stopAll } from "../../cloud/host/process";
 import { giveBack, lose } from "../../cloud/lostRegions";
@@ -26,6 +28,13 @@ export async function loseRegion({ state }: Environment, region: string): Promis
     there.map(({ physicalName }) => stopAll(join(state.root, physicalName), { signal: "SIGKILL", graceMs: 0 })),
   );
   return there.length;
+}
+
+/** The replica goes on answering, and receives nothing until it is promoted. */
+export async function cutReplica({ engine, state }: Environment): Promise<void> {
+  const replica = state.entries.find(({ type, inputs }) => type === instanceType && inputs["replicateSourceDb"]);
+  if (!replica) throw new UsageError("there is no replica");
+  await stopReceiving(replica, engine.context(replica));
 }
 
 /** The region answers again, and what is asked for can be made in it. What was killed stays dead. */

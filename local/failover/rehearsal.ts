@@ -1,6 +1,6 @@
 /**
- * `make failover`: the primary's region, or its zone, is lost under write load; what docs/failover.md says is then
- * done, and timed.
+ * `make failover`: the primary's region, or its zone, is lost or left under write load; what docs/failover.md says is
+ * then done, and timed.
  */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
@@ -14,6 +14,8 @@ import { type Acknowledged, Load, longestPause } from "./load";
 const loadMs = 5000;
 /** Enough to show that it was no straggler. */
 const receiptsAfter = 50;
+/** How far the replica is behind that is lost so. */
+const receiptsBehind = 50;
 const patienceMs = 180_000;
 
 interface Step {
@@ -22,7 +24,7 @@ interface Step {
 }
 
 /** From one place to another. */
-interface Move {
+export interface Move {
   from: string;
   to: string;
   /** The longest time without an acknowledged receipt. */
@@ -33,19 +35,34 @@ export interface Rehearsed {
   acknowledged: readonly Acknowledged[];
   /** Acknowledged, and not in the database that is the primary at the end. */
   lost: readonly Acknowledged[];
+  /** Where the replica had not received all: what became of that. */
+  left?: LeftBehind;
   moves: readonly Move[];
   steps: readonly Step[];
   /** The verifier's exit code and last words. */
   verification: { code: number; says: string };
 }
 
+/** Receipts that were acknowledged, and that the replica had not when it was promoted. */
+export interface LeftBehind {
+  /** What the refused promotion named, and the next one accepted. */
+  digest: string;
+  /** What was acknowledged before is in the bucket. */
+  archivedFrom: number;
+  /** By `reconcile`, from the bucket's segments. */
+  named: string[];
+}
+
 export interface Rehearsal {
   /** Beside those of Pulumi.local.yaml. */
   settings: readonly string[];
-  /** Whether a new replica is made, and the second region lost too. */
+  /**
+   * What is lost: the region; the zone alone; the region once it was fenced (`planned`); the region while the replica
+   * has not received the last seconds (`behind`).
+   */
+  loses: "region" | "zone" | "planned" | "behind";
+  /** Whether a new replica is made then, and the second region lost too. */
   andBack: boolean;
-  /** Whether the zone is lost, and nothing else. */
-  zone: boolean;
 }
 
 /** What one writes for a primary here and a replica there, each beside a cluster that the pods can go to. */
@@ -67,7 +84,7 @@ const west = { region: "eu-west-1", cluster: "laptop-west" };
 /** @param directory of a local cloud of its own */
 export async function rehearse(
   directory: string,
-  { settings, andBack, zone }: Rehearsal,
+  { settings, loses, andBack }: Rehearsal,
   progress: Progress,
 ): Promise<Rehearsed> {
   const steps: Step[] = [];
@@ -78,12 +95,18 @@ export async function rehearse(
     steps.push({ command: `./authensor ${args.join(" ")}`, seconds: (performance.now() - began) / 1000 });
     progress.line(`./authensor ${args.join(" ")}`);
   };
-  const up = (...given: string[]) => run("up", ...[...settings, ...given].flatMap((setting) => ["--set", setting]));
+  const withSettings = (given: readonly string[]) => [...settings, ...given].flatMap((setting) => ["--set", setting]);
+  const up = (...given: string[]) => run("up", ...withSettings(given));
+  /** Nobody types what the archiver does every five minutes. */
+  const archive = async () => {
+    await run("cron", "archive");
+    steps.pop();
+  };
   const outputsFile = join(directory, "outputs.json");
   const moves: Move[] = [];
 
   await run("clean");
-  await up(...places(central, west), `multiAz=${zone}`);
+  await up(...places(central, west), `multiAz=${loses === "zone"}`);
   steps.length = 0;
   const load = new Load(outputsFile);
   /** From the first step on, until receipts are acknowledged that were asked for after the second. */
@@ -97,17 +120,50 @@ export async function rehearse(
     moves.push({ from, to, pause: longestPause(load.acknowledged.filter(({ at }) => at > began - loadMs)) });
   };
   const move = async (from: Place, to: Place) => {
-    await run("cron", "archive");
-    steps.pop();
+    await archive();
     const lose = () => run("lose-region", from.region);
     await timed(from.region, to.region, lose, async () => {
       await run("forget-region", from.region);
       await up(...places(from, to), "failedOver=true");
     });
   };
+  /** The region answers until it is fenced; then nothing of it is asked any more. */
+  const switchOver = async (from: Place, to: Place) => {
+    const fenced = [...places(from, to), `fencedRegion=${from.region}`];
+    await archive();
+    await timed(
+      from.region,
+      to.region,
+      () => up(...fenced),
+      async () => {
+        await run("lose-region", from.region);
+        await run("forget-region", from.region);
+        await up(...fenced, "failedOver=true");
+      },
+    );
+  };
+  const moveBehind = async (from: Place, to: Place) => {
+    const failedOver = [...places(from, to), "failedOver=true"];
+    await run("cut-replica");
+    steps.pop();
+    await load.since(Date.now(), receiptsBehind, patienceMs);
+    const archivedFrom = Date.now();
+    await archive();
+    let digest = "";
+    const lose = () => run("lose-region", from.region);
+    await timed(from.region, to.region, lose, async () => {
+      await run("forget-region", from.region);
+      digest = await refusedFor(() => up(...failedOver));
+      await up(...failedOver, `acceptMissing=${digest}`);
+    });
+    return { digest, archivedFrom };
+  };
 
+  let behind: Omit<LeftBehind, "named"> | undefined;
   try {
-    if (zone) await timed("its zone", "another", () => run("lose-zone"));
+    if (loses === "zone") await timed("its zone", "another", () => run("lose-zone"));
+    else if (loses === "planned") await switchOver(central, west);
+    else if (loses === "behind") behind = await moveBehind(central, west);
     else await move(central, west);
     if (andBack) {
       await run("return-region", central.region);
@@ -118,15 +174,31 @@ export async function rehearse(
     await load.stop();
   }
   const { acknowledged } = load;
+  const left = behind && { ...behind, named: namedIn((await command(directory, ["reconcile"])).output) };
+  if (left) await run("reconcile", "--bring-in");
   const { code, output } = await command(directory, ["verify"]);
   return {
     acknowledged,
     lost: await missing(acknowledged, readOutputs(outputsFile).auditorUrl),
+    ...(left && { left }),
     moves,
     steps,
     verification: { code, says: output.trim().split("\n").at(-1) ?? "" },
   };
 }
+
+/** What was refused because of what is missing. */
+async function refusedFor(deploy: () => Promise<void>): Promise<string> {
+  const said = await deploy().then(
+    () => "it was promoted",
+    (error: Error) => error.message,
+  );
+  const digest = /acceptMissing (missing-[0-9a-f]+)/.exec(said)?.[1];
+  if (digest === undefined) throw new Error(`the promotion was not refused for what the replica lacks:\n${said}`);
+  return digest;
+}
+
+const namedIn = (said: string): string[] => [...said.matchAll(/([0-9a-f-]{36})(?=: place \d)/g)].map(([id]) => id);
 
 async function missing(acknowledged: readonly Acknowledged[], url: string): Promise<Acknowledged[]> {
   const client = new Client({ connectionString: url });
@@ -152,26 +224,4 @@ function command(directory: string, args: readonly string[]): Promise<{ code: nu
     child.once("error", reject);
     child.once("close", (code) => resolve({ code: code ?? 1, output }));
   });
-}
-
-/** What the rehearsal found, for whoever decides whether it is good enough. */
-export function report({ acknowledged, lost, moves, steps, verification }: Rehearsed): string {
-  const lines = [
-    ...moves.map(({ from, to, pause }) => {
-      const seconds = ((pause.to - pause.from) / 1000).toFixed(1);
-      return `without an accepted receipt   ${seconds} s, from ${from} to ${to}`;
-    }),
-    `acknowledged receipts         ${acknowledged.length}, of which ${lost.length === 0 ? "none is lost" : `${lost.length} are lost:`}`,
-    ...lost.map((one) => `  ${one.receiptId}, acknowledged ${lastBefore(one, moves)}`),
-    `chains across the switch      ${verification.code === 0 ? "whole" : `exit code ${verification.code}`}: ${verification.says}`,
-    "what the operator did",
-    ...steps.map(({ command, seconds }) => `  ${seconds.toFixed(1).padStart(5)} s  ${command}`),
-  ];
-  return `${lines.join("\n")}\n`;
-}
-
-/** How long before everything stood still. */
-function lastBefore({ at }: Acknowledged, moves: readonly Move[]): string {
-  const stop = moves.map(({ pause }) => pause.from).find((moment) => moment >= at);
-  return stop === undefined ? "after the last move" : `${stop - at} ms before the last that came in time`;
 }

@@ -4,6 +4,7 @@
  */
 import { dirname } from "node:path";
 import type { Context, Handler, Properties, Resource } from "../../handler";
+import { waitUntil } from "../../host/wait";
 import { AwsError, regionOf, text } from "../account";
 import { announce, forget } from "./api/known";
 import { announceBackup, endBackup, removeBackup, type AutomatedBackup } from "./backups/automated";
@@ -56,6 +57,19 @@ const serverBehind = (current: Resource, context: Context): Server =>
     context,
     majorVersionOf({ engineVersion: current.outputs.engineVersion }, context),
   );
+
+/** Has a replica receive nothing any more, as where the network fails between it and its source. */
+export async function stopReceiving(current: Resource, context: Context): Promise<void> {
+  const replica = serverBehind(current, context);
+  await replica.query("alter system set primary_conninfo = ''");
+  await replica.query("select pg_reload_conf()");
+  const silent = async () => (await replica.query("select from pg_stat_wal_receiver")).length === 0;
+  await waitUntil(`${replica.name} receives nothing`, silent, {
+    timeoutMs: 30_000,
+    everyMs: 50,
+    signal: context.signal,
+  });
+}
 
 export const instance: Handler = {
   replaceOnChange: [
