@@ -88,13 +88,14 @@ export async function rehearse(
   progress: Progress,
 ): Promise<Rehearsed> {
   const steps: Step[] = [];
-  const run = async (...args: string[]) => {
+  const timedStep = async (typed: string, work: (typed: string) => Promise<Ended>) => {
     const began = performance.now();
-    const { code, output } = await command(directory, args);
-    if (code !== 0) throw new Error(`./authensor ${args.join(" ")} ended with ${code}:\n${output}`);
-    steps.push({ command: `./authensor ${args.join(" ")}`, seconds: (performance.now() - began) / 1000 });
-    progress.line(`./authensor ${args.join(" ")}`);
+    const { code, output } = await work(typed);
+    if (code !== 0) throw new Error(`${typed} ended with ${code}:\n${output}`);
+    steps.push({ command: typed, seconds: (performance.now() - began) / 1000 });
+    progress.line(typed);
   };
+  const run = (...args: string[]) => timedStep(`./authensor ${args.join(" ")}`, () => command(directory, args));
   const withSettings = (given: readonly string[]) => [...settings, ...given].flatMap((setting) => ["--set", setting]);
   const up = (...given: string[]) => run("up", ...withSettings(given));
   /** Nobody types what the archiver does every five minutes. */
@@ -127,20 +128,22 @@ export async function rehearse(
       await up(...places(from, to), "failedOver=true");
     });
   };
-  /** The region answers until it is fenced; then nothing of it is asked any more. */
+  /**
+   * The region answers until it is fenced; then nothing of it is asked any more. The fence is what its Job runs, alone:
+   * a deployment of the local cloud waits for pods, and none is ready behind it.
+   */
+  const fence = async () => {
+    const { ownerUrl, verifierReplicaUrl } = readOutputs(outputsFile);
+    const urls = { DATABASE_URL: ownerUrl, REPLICA_URL: verifierReplicaUrl };
+    await timedStep("npx tsx ops/migrate.ts fence", (of) => started("npx", of.split(" ").slice(1), urls));
+  };
   const switchOver = async (from: Place, to: Place) => {
-    const fenced = [...places(from, to), `fencedRegion=${from.region}`];
     await archive();
-    await timed(
-      from.region,
-      to.region,
-      () => up(...fenced),
-      async () => {
-        await run("lose-region", from.region);
-        await run("forget-region", from.region);
-        await up(...fenced, "failedOver=true");
-      },
-    );
+    await timed(from.region, to.region, fence, async () => {
+      await run("lose-region", from.region);
+      await run("forget-region", from.region);
+      await up(...places(from, to), `fencedRegion=${from.region}`, "failedOver=true");
+    });
   };
   const moveBehind = async (from: Place, to: Place) => {
     const failedOver = [...places(from, to), "failedOver=true"];
@@ -213,14 +216,23 @@ async function missing(acknowledged: readonly Acknowledged[], url: string): Prom
   }
 }
 
-function command(directory: string, args: readonly string[]): Promise<{ code: number; output: string }> {
-  const child = spawn(join(checkout, "authensor"), args, {
+interface Ended {
+  code: number;
+  output: string;
+}
+
+const command = (directory: string, args: readonly string[]): Promise<Ended> =>
+  started(join(checkout, "authensor"), args, { AUTHENSOR_LOCAL_DIR: directory });
+
+function started(program: string, args: readonly string[], variables: Record<string, string | undefined>) {
+  const child = spawn(program, args, {
+    cwd: checkout,
     stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, AUTHENSOR_LOCAL_DIR: directory },
+    env: { ...process.env, ...variables },
   });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text) => (output += text));
-  return new Promise((resolve, reject) => {
+  return new Promise<Ended>((resolve, reject) => {
     child.once("error", reject);
     child.once("close", (code) => resolve({ code: code ?? 1, output }));
   });
