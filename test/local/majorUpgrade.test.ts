@@ -9,6 +9,8 @@ import { rdsRoot } from "../../cloud/aws/rds/api/service";
 import { listBackups, placeOf } from "../../cloud/aws/rds/backups/automated";
 import { listBases } from "../../cloud/aws/rds/backups/base";
 import { keepBackups } from "../../cloud/aws/rds/backups/keeper";
+import { restore } from "../../cloud/aws/rds/backups/restore";
+import { Server } from "../../cloud/aws/rds/server";
 import { primaryParameters } from "../../components/parameters/primaryParameters";
 import { findPostgres } from "../../cloud/host/programs";
 import { databaseName, roles } from "../../ops/roles";
@@ -31,6 +33,7 @@ const size = { instanceClass: "db.t4g.small", storageGib: 20, maxConnections: 10
 const [anchor, caFile] = ["anchor.json", "ca.pem"].map((file) => join(directory, file)) as [string, string];
 const password = "a-password-of-a-test";
 const acknowledged: string[] = [];
+const { signal } = new AbortController();
 
 const url = (role: string) =>
   `postgresql://${role}:${password}@localhost:${String(cloud.get("primary").outputs.port)}/${databaseName}`;
@@ -96,7 +99,7 @@ beforeAll(async () => {
   await as(roles.app, async (client) => {
     for (let i = 0; i < 200; i++) await write(client, `agent-${i % 5}`);
   });
-  await keepBackups(rdsRoot(cloud.root), new AbortController().signal);
+  await keepBackups(rdsRoot(cloud.root), signal);
   expect(await ops("anchor", ["--output", anchor], roles.auditor)).toMatchObject({ code: 0 });
 }, 300_000);
 afterAll(async () => {
@@ -176,11 +179,17 @@ describe.skipIf(from === to)("a major upgrade", () => {
     expect(await startedAt()).toBe(before);
   });
 
-  test("begins the backups anew, beside those of before", async () => {
+  test("begins the backups anew, and restores no moment of before as the new version", async () => {
     const rds = rdsRoot(cloud.root);
-    await keepBackups(rds, new AbortController().signal);
+    await keepBackups(rds, signal);
     const [backup] = listBackups(rds).filter(({ copyOf, region }) => copyOf === undefined && region === home);
-    expect(listBases(placeOf(rds, backup!)).map(({ major }) => major)).toEqual([from, to]);
+    const place = placeOf(rds, backup!);
+    const [older, newer] = listBases(place);
+    expect([older?.major, newer?.major]).toEqual([from, to]);
+    const scratch = new Server("scratch", join(cloud.root, "scratch"), findPostgres(to)!, cloud.serviceUser, signal);
+    const settings = { values: {}, forceSsl: true } as never;
+    const restored = restore(scratch, { place, moment: new Date(older!.endedAt), settings, port: 0, rds });
+    await expect(restored).rejects.toThrow(`is of PostgreSQL ${from}, before a major upgrade`);
   });
 
   test("lets a replica be made anew, of the new version", async () => {

@@ -29,6 +29,12 @@ export async function restore(server: Server, { place, moment, settings, port, r
   await server.wipe();
   const plan = planFor(moment, { bases: listBases(place), segments: listSegments(place.wal) });
   if (plan === undefined) throw new Error(`no base backup in ${place.bases} leads to ${String(moment)}`);
+  const { major } = server.binaries;
+  if (plan.base.major !== major)
+    throw new Error(
+      `the base backup that leads to ${String(moment)} is of PostgreSQL ${plan.base.major}, before a major upgrade: RDS restores ` +
+        `that as ${plan.base.major}, this machine restores what is of ${major} only`,
+    );
   if (plan.missing !== undefined) throw new Error(`WAL segment ${plan.missing} is missing from ${place.wal}`);
   const base = dataOf(place, plan.base);
   await verifyBase(server, base);
