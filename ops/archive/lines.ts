@@ -90,16 +90,20 @@ interface ReceiptHeader {
   prev_hash: string | null;
 }
 
-/** What Authensor hashes is at the statement's beginning: two ids, the parent's, the time, the outcome. */
-const identity = /^\["([0-9a-f-]{36})", "([0-9a-f-]{36})", (?:null|"[0-9a-f-]{36}"), "([^"]*)", "([^"]*)", /;
+/** A statement begins with what Authensor hashes: two ids, the parent's, the time, the outcome. After that, the tool and the agent. */
+const beginning =
+  /^\["([0-9a-f-]{36})", "([0-9a-f-]{36})", (?:null|"[0-9a-f-]{36}"), "([^"]*)", "([^"]*)", (?:(?:null|"(?:[^"\\]|\\.)*"), (null|"(?:[^"\\]|\\.)*"), )?/;
 
-/** After that, the tool and the agent. */
-const agentAfterTool = /(?:null|"(?:[^"\\]|\\.)*"), (null|"(?:[^"\\]|\\.)*"), /y;
+/** Most are in so many bytes; the documents after it, which may be long, need not become text. */
+const shortBytes = 512;
+
+function beginningOf(statement: Buffer): RegExpExecArray | null {
+  const parts = beginning.exec(statement.toString("latin1", 0, shortBytes));
+  return parts?.[5] === undefined ? beginning.exec(statement.toString("latin1")) : parts;
+}
 
 /** Whether a statement is of an agent: the seal covers what it says, and not whose chain its line says it is in. */
-function isOf(agent: string, statement: string, from: number): boolean {
-  agentAfterTool.lastIndex = from;
-  const actor = agentAfterTool.exec(statement)?.[1];
+function isOf(agent: string, actor: string | undefined): boolean {
   if (actor === undefined || actor === JSON.stringify(agent)) return actor !== undefined;
   return (JSON.parse(Buffer.from(actor, "latin1").toString()) ?? "") === agent;
 }
@@ -117,8 +121,7 @@ function authensorHash(parts: RegExpExecArray | null, prevHash: string | null): 
 
 function readReceipt(header: ReceiptHeader, statement: Buffer): Line {
   const { agent, seq, sealed_at, seal, hash, prev_hash: prevHash } = header;
-  const text = statement.toString("latin1");
-  const parts = identity.exec(text);
+  const parts = beginningOf(statement);
   const content = () => Buffer.concat([timestamp(sealed_at), sha256(statement)]);
   return {
     agent,
@@ -129,7 +132,7 @@ function readReceipt(header: ReceiptHeader, statement: Buffer): Line {
     month: (parts?.[3] ?? "").slice(0, 7),
     hash,
     prevHash,
-    content: parts && !isOf(agent, text, parts[0].length) ? undefined : unlessImpossible(content),
+    content: parts && !isOf(agent, parts[5]) ? undefined : unlessImpossible(content),
     hashRight: hash !== null && hash === authensorHash(parts, prevHash),
   };
 }
