@@ -33,7 +33,9 @@ export const howToLock =
 /** What is wrong with an object's lock, in a sentence. @param wanted what was demanded when it was written, where that is known */
 export function sayUnlocked(key: string, is: Locked | undefined, wanted: Lock | undefined): string[] {
   if (!wanted || !isWeaker(wanted, is)) return [];
-  const lock = is ? `locked in ${is.mode} mode until ${is.until.toISOString()}` : "not locked";
+  const lock = is
+    ? `locked in ${is.mode} mode until ${is.until.toISOString()}`
+    : "not locked, or this reader lacks s3:GetObjectRetention";
   return [
     `${key} is ${lock}, and was written to be locked in ${wanted.mode} mode for ${wanted.days} days: it may go before its time (docs/backups.md, Locks, says how to lock it anew)`,
   ];
