@@ -6,9 +6,7 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 const longest = ["alarms", "rollouts", "deployment", "drill", "verify"].map((name) => `/${name}.test.ts`);
 
 /** They wait most of their time: for alarms, for rollouts, for servers, for what hangs. `test/run.sh` has them run beside all others. */
-const waiting = ["alarms", "drill", "failover", "hungPooler", "pointInTime", "rollouts"].map(
-  (name) => `test/local/${name}.test.ts`,
-);
+const waiting = ["alarms", "drill", "failover", "pointInTime", "rollouts"].map((name) => `test/local/${name}.test.ts`);
 
 /** Begins with what takes longest, so that everything else is done meanwhile, and nothing is waited for at the end. */
 class LongestFirst extends BaseSequencer {

@@ -30,33 +30,33 @@ export function ask(
 export interface Load {
   /** Requests sent so far. */
   sent: () => number;
-  /** Sends on until so many were sent in all; what went wrong with any of them. */
-  end: (wanted: number) => Promise<string[]>;
+  /** What went wrong with any of them. */
+  end: () => Promise<string[]>;
 }
 
 /** What an agent does before it asks again. Without it, sixteen take the machine from what is being rolled. */
-const thinkingMs = 100;
+export const thinkingMs = 100;
 
-/** Sixteen agents that ask one thing after the other, all under one id: with pauses, and without once an end is in sight. */
+/** Sixteen agents that ask one thing after the other, all under one id. */
 export function load(outputs: LocalOutputs, id: string): Load {
   const failed: string[] = [];
   let sent = 0;
-  let wanted = Infinity;
+  let asking = true;
   const client = async () => {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-    while (sent < wanted) {
+    while (asking) {
       sent++;
       const failure = await ask(agent, outputs, id);
       if (failure !== undefined) failed.push(failure);
-      if (wanted === Infinity) await sleep(thinkingMs);
+      await sleep(thinkingMs);
     }
     agent.destroy();
   };
   const clients = Array.from({ length: 16 }, client);
   return {
     sent: () => sent,
-    async end(total) {
-      wanted = total;
+    async end() {
+      asking = false;
       await Promise.all(clients);
       return failed;
     },
