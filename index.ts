@@ -24,6 +24,7 @@ import { surroundings } from "./surroundings";
 import { stackOutputs } from "./outputs";
 import { readSettings } from "./settings";
 import { placed } from "./settings/failover";
+import { fromBucket } from "./settings/restore";
 
 /** The whole deployment, from the primary to the control plane on top of it; what it returns are the stack's outputs. */
 async function program() {
@@ -92,7 +93,7 @@ async function program() {
       kmsKeyArns,
       cluster,
       replica: places.replica && { place: places.replica, instanceClass: settings.replica.instanceClass },
-      restoredFrom: restored,
+      restoredFrom: restored?.from === fromBucket ? undefined : restored,
       failovers,
       beforePromotion:
         missing &&
@@ -133,9 +134,10 @@ async function program() {
       ...settings.database,
       ...connected,
       fenced: settings.replica.fencedRegion === regions.primary,
-      adopted: restored && {
-        bundle: (await bundleOps(["adopt"], __dirname)).adopt,
+      restored: restored && {
+        bundles: await bundleOps(["adopt", "restore"], __dirname),
         from: restored,
+        fromBucket: restored.from === fromBucket,
         source: bucketOfOther(
           restored.bucketArn,
           restored.bucketKmsKeyArn,

@@ -1,8 +1,9 @@
 /** Puts a database together from the locked bucket alone, and verifies it: the way back, and the way out of AWS. */
 import type { Command } from "commander";
 import { connectBucket } from "./archive/bucket";
-import { databaseUrl } from "./database";
+import { databaseUrl, withConnection } from "./database";
 import { Failure, integerSetting, runProgram, textSetting, type Context } from "./program";
+import { isRestored } from "./restore/empty";
 import { restoreFromBucket } from "./restore/run";
 
 const environment = `
@@ -23,6 +24,7 @@ Exit codes: 0 restored and verified whole, 1 failed, or restored and something i
 interface Options {
   manifest?: string;
   dump?: string;
+  again?: boolean;
 }
 
 function numberOf(option: string, text: string | undefined): number | undefined {
@@ -37,7 +39,11 @@ async function run(options: Options, { log, signal }: Context): Promise<void> {
     textSetting("BACKUP_REGION", "eu-west-1"),
     signal,
   );
+  const connection = { applicationName: "authensor-restore", signal };
+  if (options.again && (await withConnection(connection, isRestored)))
+    return log.info("this database was restored before: nothing is done");
   const restored = await restoreFromBucket({
+    again: options.again ?? false,
     url: databaseUrl(),
     bucket,
     migrationsDir: process.env["MIGRATIONS_DIR"] ?? "./sql",
@@ -73,5 +79,9 @@ void runProgram("restore", "Restores a database from the locked bucket alone.", 
       "up to this manifest, and with a dump of that time: where a later one is not the archiver's",
     )
     .option("--dump <number>", "what is in no chain from this dump: where a later one is not the archiver's")
+    .option(
+      "--again",
+      "replace what a restore from this bucket has left that was cut off; do nothing after one that ended",
+    )
     .action((options: Options) => run(options, context));
 });

@@ -3,12 +3,15 @@ import { optional } from "./kinds";
 
 export const automatedBackup = /^arn:aws[a-z-]*:rds:([a-z0-9-]+):(\d{12}):auto-backup:ab-[a-z0-9]+$/;
 
+/** What `restoreFrom` says where the locked bucket is all that there is. */
+export const fromBucket = "bucket";
+
 /** What the primary is made from. Read with a stack's first deployment, recorded, and never again (decidedOnce.ts). */
 export const restore = {
-  from: optional("restoreFrom", automatedBackup, {
+  from: optional("restoreFrom", (value) => value === fromBucket || automatedBackup.test(value), {
     description:
-      "What a new stack's primary is made from, in place of an empty one: the ARN of automated backups of RDS, or of copies of them, in primaryRegion. Only with the first deployment; taken away later it changes nothing: docs/restore.md",
-    rule: "the ARN of automated backups (or of their copies) in primaryRegion",
+      "What a new stack's primary is made from, in place of an empty one: the ARN of automated backups of RDS, or of copies of them, in primaryRegion; or `bucket`, restoreBucketArn alone. Only with the first deployment; taken away later it changes nothing: docs/restore.md",
+    rule: "the ARN of automated backups (or of their copies) in primaryRegion, or bucket",
     example: "arn:aws:rds:eu-central-1:123456789012:auto-backup:ab-0123456789abcdefghijklmnop",
   }),
   time: optional("restoreTime", isTime, {

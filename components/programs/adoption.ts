@@ -18,6 +18,8 @@ export interface AdoptionArgs
   database: DatabaseConnection;
   /** What it was restored from. */
   from: { from: string; time?: string | undefined };
+  /** Whether that is the bucket alone. */
+  fromBucket: boolean;
   /** The bucket that its source archived into. */
   source: FoundBucket;
   /** Findings that were looked into, as JSON. Default: there are none. */
@@ -53,6 +55,7 @@ export class Adoption extends pulumi.ComponentResource {
       {
         ...args,
         command: "adopt",
+        ...(args.fromBucket && { args: ["--bucket"] }),
         aws: {
           ...{ region, eksClusterName, permissionsBoundaryArn, tags },
           description: "Authensor: who verifies a restored database reads its source's backup bucket",

@@ -6,6 +6,7 @@ import { StoredPasswords } from "../database/storedPasswords";
 import type { DatabaseConnections } from "./databaseConnection";
 import { Adoption, type AdoptionArgs } from "./adoption";
 import { type Expectations, Migrations, type MigrationsArgs } from "./migrations";
+import { Restoration } from "./restoration";
 import { Reboots, type RebootsArgs } from "./reboots";
 
 export interface SchemaArgs
@@ -27,8 +28,12 @@ export interface SchemaArgs
   rebootForParameters?: boolean;
   /** Whether the primary is closed to whoever writes, before a switchover. Default: false. */
   fenced?: boolean;
-  /** What the primary was restored from, where it was: it is verified once it has this schema. Default: nothing. */
-  adopted?: Pick<AdoptionArgs, "bundle" | "from" | "source" | "acknowledgements" | "knownFlaws"> | undefined;
+  /** What the primary is restored from, where it is: it is verified once it has this schema. Default: nothing. */
+  restored?:
+    | (Pick<AdoptionArgs, "from" | "fromBucket" | "source" | "acknowledgements" | "knownFlaws"> & {
+        bundles: Readonly<Record<"adopt" | "restore", string>>;
+      })
+    | undefined;
   /** How long RDS may take to apply dynamic parameters before a difference fails the deployment. Default: 10. */
   parameterWaitMinutes?: number;
 }
@@ -45,7 +50,7 @@ export class Schema extends pulumi.ComponentResource {
 
   constructor(name: string, args: SchemaArgs, opts?: pulumi.ComponentResourceOptions) {
     super("authensor:programs:Schema", name, {}, opts);
-    const { servers, connections, bundles, expectations, adopted, ...shared } = args;
+    const { servers, connections, bundles, expectations, restored, ...shared } = args;
     const { primary, replica, secrets } = servers;
 
     this.reboots = args.rebootForParameters
@@ -61,6 +66,13 @@ export class Schema extends pulumi.ComponentResource {
           { parent: this, dependsOn: [primary, ...(replica ? [replica] : [])] },
         )
       : undefined;
+    const restoration = restored?.fromBucket
+      ? new Restoration(
+          `${name}-restore`,
+          { ...shared, ...restored, bundle: restored.bundles.restore, database: connections.owner },
+          { parent: this, dependsOn: this.reboots },
+        )
+      : undefined;
     this.migrations = new Migrations(
       `${name}-migrate`,
       {
@@ -73,12 +85,12 @@ export class Schema extends pulumi.ComponentResource {
         credentials: secrets.credentials,
         expectations: { ...schemaDefaults.expectations, ...expectations, parameters: primary.expectedSettings },
       },
-      { parent: this, dependsOn: this.reboots },
+      { parent: this, dependsOn: [this.reboots, restoration].filter((before) => before !== undefined) },
     );
-    if (adopted)
+    if (restored)
       new Adoption(
         `${name}-adopt`,
-        { ...shared, ...adopted, database: connections.owner },
+        { ...shared, ...restored, bundle: restored.bundles.adopt, database: connections.owner },
         { parent: this, dependsOn: this.migrations },
       );
     new StoredPasswords(

@@ -3,33 +3,68 @@ import type pg from "pg";
 import { Failure } from "../program";
 
 const mark = "authensor: restore not finished";
+const done = "authensor: restored from";
+
+const begunFrom = (bucket: string) => `from the bucket ${bucket}`;
 
 /** Takes an empty database for this restore, or says why not. Until `unmark`, what is in it says that it is unfinished. */
-export async function takeEmpty(client: pg.Client, bucket: string): Promise<void> {
-  const { rows } = await client.query<{ name: string; comment: string | null; free: boolean }>(
-    `select current_database() as name, pg_try_advisory_lock(hashtextextended($1, 0)) as free,
-            (select shobj_description(oid, 'pg_database') from pg_database where datname = current_database()) as comment`,
+export async function takeEmpty(client: pg.Client, bucket: string, again = false): Promise<void> {
+  const { rows } = await client.query<{ name: string; free: boolean }>(
+    "select current_database() as name, pg_try_advisory_lock(hashtextextended($1, 0)) as free",
     [mark],
   );
   const [here] = rows;
+  const is = await commentOf(client);
   const name = client.escapeIdentifier(here?.name ?? "");
   if (!here?.free) throw new Failure(`another restore is at work in the database ${name}; nothing was changed`);
   const anew = `drop it and make it anew: drop database ${name}; create database ${name} owner ${client.escapeIdentifier(client.user ?? "")}`;
-  if (here.comment?.startsWith(mark))
-    throw new Failure(
-      `the database ${name} holds a restore that came to no end (${here.comment}); nothing was changed`,
-      [anew],
-    );
+  if (again && is?.startsWith(mark) && is.endsWith(begunFrom(bucket))) await clear(client);
+  else if (is?.startsWith(mark))
+    throw new Failure(`the database ${name} holds a restore that came to no end (${is}); nothing was changed`, [anew]);
   const there = await relations(client);
   if (there.length > 0)
     throw new Failure(
       `the database ${name} is not empty (${there.slice(0, 5).join(", ")}${there.length > 5 ? " …" : ""}); nothing was changed`,
       ["a restore goes into an empty database only: name another one", `or, if nothing in it is needed, ${anew}`],
     );
-  await comment(client, `${mark}; begun ${new Date().toISOString()} from the bucket ${bucket}`);
+  await comment(client, `${mark}; begun ${new Date().toISOString()} ${begunFrom(bucket)}`);
 }
 
-export const unmark = (client: pg.Client): Promise<void> => comment(client, null);
+/** It is whole. */
+export const unmark = (client: pg.Client, bucket: string): Promise<void> =>
+  comment(client, `${done} the bucket ${bucket}`);
+
+/** Whether a restore that came to its end has made what is there. */
+export const isRestored = async (client: pg.Client): Promise<boolean> =>
+  (await commentOf(client))?.startsWith(done) ?? false;
+
+/** What a restore has made that was cut off is of no use: nobody has written to it, since its mark is still there. */
+async function clear(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ sql: string }>(
+    `select format('drop schema %I cascade', nspname) as sql from pg_namespace n
+      where nspname <> 'public' and nspname <> 'information_schema' and nspname !~ '^pg_' and ${noExtensions("n", "pg_namespace")}
+     union all
+     select format('drop %s if exists %s cascade', case relkind when 'v' then 'view' when 'S' then 'sequence' else 'table' end, oid::regclass)
+       from pg_class c where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v', 'S') and ${noExtensions("c", "pg_class")}
+     union all
+     select format('drop type if exists %s cascade', oid::regtype)
+       from pg_type t where typnamespace = 'public'::regnamespace and typtype in ('d', 'e', 'r') and ${noExtensions("t", "pg_type")}
+     union all
+     select format('drop routine if exists %s cascade', oid::regprocedure)
+       from pg_proc p where pronamespace = 'public'::regnamespace and ${noExtensions("p", "pg_proc")}`,
+  );
+  for (const { sql } of rows) await client.query(sql);
+}
+
+const noExtensions = (of: string, catalog: string) =>
+  `not exists (select from pg_depend d where d.classid = '${catalog}'::regclass and d.objid = ${of}.oid and d.deptype = 'e')`;
+
+async function commentOf(client: pg.Client): Promise<string | null> {
+  const { rows } = await client.query<{ comment: string | null }>(
+    "select shobj_description(oid, 'pg_database') as comment from pg_database where datname = current_database()",
+  );
+  return rows[0]?.comment ?? null;
+}
 
 /** Relations, functions and schemas that somebody made; an extension's are nobody's. */
 async function relations(client: pg.Client): Promise<string[]> {
@@ -46,7 +81,7 @@ async function relations(client: pg.Client): Promise<string[]> {
   return rows.map(({ name }) => name);
 }
 
-async function comment(client: pg.Client, text: string | null): Promise<void> {
+async function comment(client: pg.Client, text: string): Promise<void> {
   const { rows } = await client.query<{ sql: string }>(
     "select format('comment on database %I is %L', current_database(), $1::text) as sql",
     [text],

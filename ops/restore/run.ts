@@ -20,6 +20,8 @@ export interface RestoreOptions {
   migrationsDir: string;
   monthsAhead: number;
   asked?: Asked;
+  /** Whether what a restore from this bucket has left that was cut off is replaced. Default: it is refused. */
+  again?: boolean;
   log: Log;
   signal: AbortSignal;
 }
@@ -45,7 +47,7 @@ export async function restoreFromBucket(options: RestoreOptions): Promise<Restor
   const { dump, manifest, leftOut } = await readSource(bucket, migrations, options.asked ?? {});
   return withConnection({ url, applicationName: "authensor-restore", signal }, async (client) => {
     await refusePooler(client);
-    await takeEmpty(client, bucket.name);
+    await takeEmpty(client, bucket.name, options.again);
     log.info("restoring", {
       from: bucket.name,
       dump: dump.number,
@@ -75,7 +77,7 @@ export async function restoreFromBucket(options: RestoreOptions): Promise<Restor
       chunk: 20_000,
       allowEmpty: true,
     });
-    await unmark(client);
+    await unmark(client, bucket.name);
     return {
       ...loaded,
       dump: { number: dump.number, asOf: dump.as_of, rows },

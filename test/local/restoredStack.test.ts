@@ -83,3 +83,17 @@ describe("a new stack with restoreFrom", () => {
     expect(refused.stderr).toContain("Nothing is restored over a database that is there");
   });
 });
+
+describe("a new stack with the bucket alone", () => {
+  test("is filled from it by a Job, verified, and accepts receipts", async () => {
+    const before = await ids();
+    expect((await cloud.run("cron", "archive")).code).toBe(0);
+    const lost = await cloud.run("lose-stack");
+    const bucket = [...lost.stdout.matchAll(/(restoreBucket\w+=\S+)/g)].map(([, setting = ""]) => setting);
+    const again = await up("environment=again", "restoreFrom=bucket", ...bucket);
+    expect(again.code, again.stdout + again.stderr).toBe(0);
+    expect(again.stdout).toContain("batch.Job authensor-again-restore  created");
+    expect(await ids()).toEqual(expect.arrayContaining(before));
+    expect((await ids()).length).toBe(before.length + 1);
+  }, 240_000);
+});

@@ -22,6 +22,7 @@ import { months, type Month } from "../../ops/months/manifest";
 import { readMigrations } from "../../ops/migrate/files";
 import { migrateUp } from "../../ops/migrate/up";
 import { CopyIn } from "../../ops/restore/copyIn";
+import { isRestored } from "../../ops/restore/empty";
 import { restoreFromBucket, type RestoreResult } from "../../ops/restore/run";
 import { readSource, type Asked } from "../../ops/restore/source";
 import { roles } from "../../ops/roles";
@@ -129,12 +130,18 @@ interface Into {
   into?: TestDatabase;
   migrations?: string;
   asked?: Asked;
+  again?: boolean;
   log?: Log;
 }
 
-const restore = async ({ from = bucket, into, migrations = dir, asked = {}, log = silentLog }: Into = {}): Promise<
-  [RestoreResult, TestDatabase]
-> => {
+const restore = async ({
+  from = bucket,
+  into,
+  migrations = dir,
+  asked = {},
+  again = false,
+  log = silentLog,
+}: Into = {}): Promise<[RestoreResult, TestDatabase]> => {
   const database = into ?? (await server.createDatabase());
   const restored = await restoreFromBucket({
     url: database.ownerUrl,
@@ -142,6 +149,7 @@ const restore = async ({ from = bucket, into, migrations = dir, asked = {}, log 
     migrationsDir: migrations,
     monthsAhead: 3,
     asked,
+    again,
     log,
     signal,
   });
@@ -474,7 +482,7 @@ describe("a restore is refused, and says why,", () => {
   });
 });
 
-it("a restore that is killed leaves a database that says so, and is refused by the next one", async () => {
+it("a restore that is killed leaves a database that says so, and is refused by the next one but where that is to begin again", async () => {
   const into = await server.createDatabase();
   const running = await startOps("restore", [], {
     DATABASE_URL: into.ownerUrl,
@@ -495,6 +503,15 @@ it("a restore that is killed leaves a database that says so, and is refused by t
     );
   const client = await into.connect(roles.owner);
   expect((await client.query("select from policies")).rowCount).toBe(0);
+
+  await expect(restore({ into, again: true, from: newBucket() })).rejects.toThrow(/there is no manifest in the bucket/);
+  await expect(restore({ into, again: true, from: await copyOf(bucket) })).rejects.toThrow(
+    /holds a restore that came to no end .* from the bucket restored-1\); nothing was changed$/,
+  );
+  expect(await isRestored(client)).toBe(false);
+  expect((await restore({ into, again: true }))[0]).toMatchObject({ receipts: 11, findings: [] });
+  expect(await isRestored(client)).toBe(true);
+  await expect(restore({ into, again: true })).rejects.toThrow(/ is not empty /);
 });
 
 it("what was hidden or overwritten in the bucket is restored as it was first written", async () => {

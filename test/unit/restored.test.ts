@@ -13,9 +13,10 @@ const source: Restored = {
   bucketKmsKeyArn: "arn:aws:kms:eu-west-3:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
 };
 const moment = "2026-11-01T12:00:00Z";
+const restoreTime = "authensor-database:restoreTime";
 const settings = {
   "authensor-database:restoreFrom": source.from,
-  "authensor-database:restoreTime": moment,
+  [restoreTime]: moment,
   "authensor-database:restoreBucketArn": source.bucketArn,
   "authensor-database:restoreBucketKmsKeyArn": source.bucketKmsKeyArn,
 };
@@ -31,6 +32,7 @@ beforeAll(async () => {
 const primaryOf = (world: World<unknown>) => world.one(instance, "authensor-prod-primary");
 const job = () => restored.one("kubernetes:batch/v1:Job", "authensor-prod-adopt");
 interface Pod {
+  args: string[];
   env: { name: string; value?: string }[];
 }
 const container = ({ inputs }: Recorded) =>
@@ -100,6 +102,28 @@ describe("a primary that is made from automated backups", () => {
     expect(primaryOf(restored).ignoreChanges).toEqual(
       expect.arrayContaining(["restoreToPointInTime", "snapshotIdentifier"]),
     );
+  });
+});
+
+describe("a primary that is made from the bucket alone", () => {
+  let world: World<unknown>;
+  beforeAll(async () => {
+    const { [restoreTime]: _, ...others } = settings;
+    const config = { ...configOf("prod"), ...others, "authensor-database:restoreFrom": "bucket" };
+    world = await record<unknown>(program, { stack: "prod", config });
+  });
+
+  test("is made empty as any other, and filled by a Job that comes before the migrations", () => {
+    expect(primaryOf(world).inputs).toEqual(primaryOf(empty).inputs);
+    const filled = world.one("kubernetes:batch/v1:Job", "authensor-prod-restore");
+    expect(container(filled).args).toEqual(["--again"]);
+    expect(world.one("authensor:programs:Migrations").dependencies).toContain(filled.urn);
+  });
+
+  test("is verified up to the manifest that it was restored to, before all that writes", () => {
+    const adopts = world.one("kubernetes:batch/v1:Job", "authensor-prod-adopt");
+    expect(container(adopts).args).toEqual(["--bucket"]);
+    expect(world.one("authensor:controlPlane:ControlPlane").dependencies).toContain(adopts.urn);
   });
 });
 

@@ -601,7 +601,13 @@ describe("what only shows in combination", () => {
       "a moment of no backup",
       { restoreTime: "2026-11-01T12:00:00Z" },
       "restoreTime",
-      /^must not be set without restoreFrom/,
+      /^must not be set without automated backups/,
+    ],
+    [
+      "a moment of a bucket, which has its newest manifest",
+      { restoreFrom: "bucket", restoreTime: "2026-11-01T12:00:00Z", ...restoreBucket },
+      "restoreTime",
+      /^must not be set without automated backups/,
     ],
     [
       "two databases that archive into one bucket",
