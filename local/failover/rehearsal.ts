@@ -151,8 +151,14 @@ export async function rehearse(
     steps.pop();
     await load.since(Date.now(), receiptsBehind, patienceMs);
     const archivedFrom = Date.now();
-    // Its code is that of the replica, which is not well: what was archived is seen by what is missing then.
-    await command(directory, ["cron", "archive"]);
+    const { ownerUrl, backupBucket, backupBucketAccess } = readOutputs(outputsFile);
+    // From the primary: where the replica receives nothing the archiver does not reach it either.
+    const { code, output } = await started("npx", ["tsx", "ops/archive.ts"], {
+      ...backupBucketAccess,
+      ...{ DATABASE_URL: ownerUrl, BACKUP_BUCKET: backupBucket.name, BACKUP_REGION: backupBucket.region },
+      ENVIRONMENT: "local",
+    });
+    if (code !== 0) throw new Error(`ops/archive.ts ended with ${code}:\n${output}`);
     let digest = "";
     const lose = () => run("lose-region", from.region);
     await timed(from.region, to.region, lose, async () => {
