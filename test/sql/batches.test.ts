@@ -349,6 +349,25 @@ describe("audit.insert_receipts", () => {
     expect(await chainFaults(auditor)).toEqual([]);
   });
 
+  it("stores no receipt that was dated too far ahead as it was sealed, though it no longer is as it is stored", async () => {
+    await insertReceipts(app, of("0", 1, { decision_outcome: "require_approval" }));
+    // What is stored first has a change to record, and waits for the one that is being recorded.
+    const holder = await database.connect(roles.app);
+    await holder.query("begin; update receipts set rekor_entry_id = 'x'");
+    await app.query("set lock_timeout = 0");
+    const allowed = Date.now() + 500;
+    const ahead = newReceipt({ actor_id: "a", created_at: new Date(allowed + 300_000).toISOString() });
+    const outcome = stored([...of("0", 1, { decision_outcome: "require_approval" }), ahead]).then(
+      () => "stored",
+      (error: unknown) => (error as pg.DatabaseError).code,
+    );
+    while (Date.now() <= allowed) await sleep(allowed - Date.now() + 1);
+    await holder.query("commit");
+    expect(["stored", "23514"]).toContain(await outcome);
+    const wrong = await auditor.query("select from receipts where created_at > sealed_at + interval '5 minutes'");
+    expect(wrong.rowCount).toBe(0);
+  });
+
   it("refuses a second call with the same ids, as a retry finds out that the first was stored", async () => {
     const batch = [...of("a", 2), ...of("b", 2)];
     await stored(batch);
