@@ -61,12 +61,9 @@ const ofPromoted = (
   ...upgraded(args),
 });
 
-/** Its name in the stack, and so whose each of its parts is, whether or not there is an instance. */
-const typeToken = "authensor:database:Replica";
-
 /**
  * The place of a replica while there is none: between its removal and the end of a major upgrade. What encrypts it, its parameters and
- * its log stay, under the names that it has again afterwards.
+ * its log stay, under the names that it has again afterwards: it has the replica's type, which is part of each name in the stack.
  */
 export class ReplicaGround extends pulumi.ComponentResource {
   constructor(
@@ -74,7 +71,7 @@ export class ReplicaGround extends pulumi.ComponentResource {
     args: Omit<ReplicaArgs, "role" | "monitoringRoleArn">,
     opts?: pulumi.ComponentResourceOptions,
   ) {
-    super(typeToken, name, {}, opts);
+    super("authensor:database:Replica", name, {}, opts);
     foundation(name, args, replicaParameters(args), this);
     this.registerOutputs({});
   }
@@ -96,7 +93,7 @@ export class Replica extends pulumi.ComponentResource {
   readonly postgresVersion: string;
 
   constructor(name: string, args: ReplicaArgs, opts?: pulumi.ComponentResourceOptions) {
-    super(typeToken, name, {}, opts);
+    super("authensor:database:Replica", name, {}, opts);
     const parameters = replicaParameters(args);
     // A replica that is to be removed next; one that was promoted never is.
     const deletionProtection =

@@ -19,7 +19,7 @@ test.each([...new Set(named)].filter((path) => !path.includes("NNN_")))(
 );
 
 test("README names as tested versions what .ci/run runs, and nothing else", () => {
-  const runs = readFileSync(join(root, ".ci/run"), "utf8").match(/^\.ci\/(debian|postgres|node).*$/gm);
+  const runs = readFileSync(join(root, ".ci/run"), "utf8").match(/^\.ci\/(debian|postgres|upgrade|node).*$/gm);
   const [, versions = ""] = /^Tested versions, (.*?)\n\n/ms.exec(readme) ?? [];
   const named = [...versions.matchAll(/`(\.ci\/[^`]+)`/g)].map(([, command]) => command);
   expect(named).toEqual([".ci/run", ...(runs ?? [])]);
