@@ -17,7 +17,7 @@ import { regionOfArn } from "./components/monitoring/alarmTopics";
 import { Completeness } from "./components/programs/completeness";
 import { bundleMigrations, bundleOps } from "./components/programs/opsBundle";
 import { scheduleAll } from "./components/programs/scheduled";
-import { timedProgramsOf } from "./components/programs/scheduledPrograms";
+import { timedProgramsOf } from "./components/programs/scheduledNames";
 import { Schema } from "./components/programs/schema";
 import { sources } from "./components/programs/sources";
 import { surroundings } from "./surroundings";

@@ -21,7 +21,7 @@ export { type ConnectionLimits, poolsFor, roleConnections } from "../components/
 export { Pgbouncer, type PgbouncerArgs, pgbouncerNames, pgbouncerPods } from "../components/pooling/pgbouncer";
 export type { DatabaseConnection, DatabaseConnections } from "../components/programs/databaseConnection";
 export { scheduleAll, type ScheduleAllArgs } from "../components/programs/scheduled";
-export { timedProgramsOf, type TimedName } from "../components/programs/scheduledPrograms";
+export { timedProgramsOf, type TimedName } from "../components/programs/scheduledNames";
 export { Schema, type SchemaArgs } from "../components/programs/schema";
 export { awsProvider } from "../components/stack/accountAccess";
 export { kubernetesProvider } from "../components/stack/clusterAccess";

@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { isCron } from "../components/programs/cron";
 import { opsImage } from "../components/programs/opsImage";
-import { isTimed, scheduledNames, scheduledPrograms, type TimedName } from "../components/programs/scheduledPrograms";
+import { isTimed, scheduledNames, type TimedName } from "../components/programs/scheduledNames";
+import { scheduledPrograms } from "../components/programs/scheduledPrograms";
 import { checked, flag, image, integer, map, object, optional, type Setting, text } from "./kinds";
 import { podOverrides } from "./podOverrides";
 

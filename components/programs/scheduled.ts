@@ -8,7 +8,8 @@ import type { ProgramCode } from "./programCode";
 import { complete, type WithDefaults } from "../stack/defaults";
 import { acknowledgedFile, ScheduledFiles } from "./scheduledFiles";
 import { type ScheduledInputs, type ScheduledProgram, sourceOf } from "./scheduledProgram";
-import { isTimed, programsOf, scheduledPrograms, type TimedName } from "./scheduledPrograms";
+import { isTimed, programsOf, type TimedName } from "./scheduledNames";
+import { scheduledPrograms } from "./scheduledPrograms";
 
 const acknowledgedPath = "/app/acknowledged";
 

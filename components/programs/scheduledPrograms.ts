@@ -4,7 +4,7 @@ import { databaseEgress } from "../pods/networkRules";
 import { databaseCaName, trustPath } from "../pods/trust";
 import { bucketEnv } from "./bucketEnv";
 import { expectationsEnv, expectationsPath } from "./expectationsPath";
-import { type Features, type ScheduledInputs, type ScheduledProgram, sourceOf } from "./scheduledProgram";
+import type { ScheduledInputs, ScheduledProgram } from "./scheduledProgram";
 import { sqlPath } from "./sqlPath";
 
 /**
@@ -225,38 +225,3 @@ export const scheduledPrograms = {
     }),
   },
 } as const satisfies Record<string, ScheduledProgram>;
-
-export type ScheduledName = keyof typeof scheduledPrograms;
-
-export const scheduledNames = Object.keys(scheduledPrograms) as ScheduledName[];
-
-/** Those that this deployment has. */
-export const programsOf = (has: Features): ScheduledName[] =>
-  scheduledNames.filter((name) => {
-    const { when }: ScheduledProgram = scheduledPrograms[name];
-    return when === undefined || when(has);
-  });
-
-type ScheduledSource = {
-  [Name in ScheduledName]: (typeof scheduledPrograms)[Name] extends { entry: infer Entry } ? Entry : Name;
-}[ScheduledName];
-
-type Helper = (typeof scheduledPrograms.drill.helpers)[number];
-
-/** What is to be bundled: what they run, and what that starts. */
-export const scheduledSources = [
-  ...new Set<ScheduledSource | Helper>([
-    ...scheduledNames.map((name) => sourceOf(name, scheduledPrograms[name]) as ScheduledSource),
-    ...scheduledPrograms.drill.helpers,
-  ]),
-];
-
-/** Those that have a setting: when they run. */
-export type TimedName = {
-  [Name in ScheduledName]: (typeof scheduledPrograms)[Name] extends { schedule: string } ? Name : never;
-}[ScheduledName];
-
-/** Those of this deployment that have a schedule, as the database is told of them. */
-export const timedProgramsOf = (has: Features) => programsOf(has).filter(isTimed);
-
-export const isTimed = (name: ScheduledName): name is TimedName => "schedule" in scheduledPrograms[name];

@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 import { alarmName, Alarms, type AlarmsArgs } from "../../components/monitoring/alarms";
 import type { AlarmInputs } from "../../components/monitoring/alarmInputs";
 import { alarmsFor } from "../../components/monitoring/alarmTable";
-import { isTimed, scheduledNames } from "../../components/programs/scheduledPrograms";
+import { isTimed, scheduledNames } from "../../components/programs/scheduledNames";
 import { keyPolicy, topicPolicy } from "../../components/monitoring/alarmTopics";
 import type { Alarm as LocalAlarm } from "../../cloud/aws/cloudwatch/definitions";
 import { reportAlarms } from "../../local/alarms";

@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { expect, test } from "vitest";
-import { scheduledNames } from "../../components/programs/scheduledPrograms";
+import { scheduledNames } from "../../components/programs/scheduledNames";
 import { documentedCommands } from "./documented";
 
 const make = (...words: string[]) => {

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { bundleMigrations, bundleOps } from "../../components/programs/opsBundle";
-import { scheduledSources } from "../../components/programs/scheduledPrograms";
+import { scheduledSources } from "../../components/programs/scheduledNames";
 
 vi.unmock("../../components/programs/opsBundle");
 

@@ -9,7 +9,8 @@ import type { DatabaseConnections } from "../../components/programs/databaseConn
 import { Migrations, type MigrationsArgs } from "../../components/programs/migrations";
 import { Scheduled, type ScheduledArgs } from "../../components/programs/scheduled";
 import type { ScheduledProgram } from "../../components/programs/scheduledProgram";
-import { scheduledPrograms, scheduledSources } from "../../components/programs/scheduledPrograms";
+import { scheduledSources } from "../../components/programs/scheduledNames";
+import { scheduledPrograms } from "../../components/programs/scheduledPrograms";
 import type { NetworkPolicy, PodTemplate } from "./kubernetesTypes";
 import { credentials } from "../credentials";
 import { record } from "./mocks";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { scheduledNames } from "../../components/programs/scheduledPrograms";
+import { scheduledNames } from "../../components/programs/scheduledNames";
 import program from "../..";
 import { documentedCommands } from "./documented";
 import type { Deployment, PodTemplate } from "./kubernetesTypes";
