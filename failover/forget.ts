@@ -22,7 +22,7 @@ const stash = "pulumi:index:Stash";
 const instance = "aws:rds/instance:Instance";
 
 /** What the stack goes on keeping of what was decided once; the rest was decided with the region. */
-const kept = ["environment", "backupRegion", "postgresVersion", "createNamespace"];
+const kept = ["environment", "backupRegion", "postgresVersion", "createNamespace", "restored"];
 
 /**
  * The cluster, and with it everything of Kubernetes, was in the primary's region. The copying of backups is in another, but RDS may want
@@ -80,7 +80,7 @@ function only<R extends Known>(resources: readonly R[], kept: (resource: R) => b
 }
 
 const pick = (values: Values, keys: readonly string[]): Values =>
-  Object.fromEntries(keys.map((key) => [key, values[key]]));
+  Object.fromEntries(keys.filter((key) => key in values).map((key) => [key, values[key]]));
 
 /** What is decided with the replica, which is the primary from now on, and where it answers before it is promoted. */
 function decidedWith({ urn, inputs, outputs }: Known, stays: readonly Known[]): Values {

@@ -33,5 +33,7 @@ export const restore = {
 };
 
 function isTime(text: string): boolean {
-  return /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(text) && Date.parse(text) < Date.now();
+  const time = Date.parse(text);
+  // Of a 31st of April JavaScript makes the 1st of May.
+  return time < Date.now() && new Date(time).toISOString().replace(".000Z", "Z") === text;
 }

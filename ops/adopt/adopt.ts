@@ -6,6 +6,7 @@ import type pg from "pg";
 import type { Bucket } from "../archive/bucket";
 import { toldManifest } from "../archive/report";
 import { refusePooler, withConnection } from "../database";
+import { setComment } from "../databaseComment";
 import { lockMaintenance } from "../maintenance/lock";
 import type { Log } from "../log";
 import { Failure } from "../program";
@@ -13,6 +14,7 @@ import type { Acknowledgement } from "../verify/acknowledgements";
 import { readArchive } from "../verify/readArchive";
 import { failure, type Report, summary } from "../verify/report";
 import { verify } from "../verify/verification";
+import { isAdopted, markOf } from "./mark";
 
 export interface Adopt {
   /** The owner's, straight to the server. */
@@ -35,15 +37,13 @@ export async function adopt(options: Adopt): Promise<Report | undefined> {
   return withConnection({ url, applicationName: "authensor-adopt", signal }, async (client) => {
     await refusePooler(client);
     await lockMaintenance(client, { log, signal, waitSeconds: 300 });
-    if ((await commentOf(client))?.startsWith(markOf(from))) return undefined;
+    if (await isAdopted(client, from)) return undefined;
     const report = await verifyAll(client, options);
     if (!report.ok) throw notWhole(report, bucket);
-    await beginAnew(client, `${markOf(from)} verified ${report.asOf} against the bucket ${bucket.name}`);
+    await beginAnew(client, markOf(from, report.asOf, bucket.name));
     return report;
   });
 }
-
-const markOf = (from: string) => `authensor: restored from ${from};`;
 
 async function verifyAll(client: pg.Client, options: Adopt): Promise<Report> {
   const { url, bucket, fromBucket, knownFlaws, acknowledgements, signal } = options;
@@ -88,17 +88,6 @@ async function beginAnew(client: pg.Client, mark: string): Promise<void> {
     update audit.dumps set number = 0, dumped_until = now();
     update audit.months set number = 0, compacted_until = null;
     delete from audit.archived_chains`);
-  const { rows } = await client.query<{ sql: string }>(
-    "select format('comment on database %I is %L', current_database(), $1::text) as sql",
-    [mark],
-  );
-  await client.query(rows[0]!.sql);
+  await setComment(client, mark);
   await client.query("commit");
-}
-
-async function commentOf(client: pg.Client): Promise<string | null> {
-  const { rows } = await client.query<{ comment: string | null }>(
-    "select shobj_description(oid, 'pg_database') as comment from pg_database where datname = current_database()",
-  );
-  return rows[0]?.comment ?? null;
 }

@@ -3,6 +3,7 @@
  * nobody has accepted yet.
  */
 import type pg from "pg";
+import { isOfSource } from "../adopt/mark";
 import type { Bucket } from "../archive/bucket";
 import { nameOf } from "../archive/chains";
 import { endsOf } from "../archive/ends";
@@ -58,7 +59,8 @@ export interface InBucket {
 
 /** @param agent of this one alone */
 export async function branchesInBucket(client: pg.Client, bucket: Bucket, agent?: string): Promise<InBucket> {
-  const told = await toldManifest(client);
+  // Of a bucket that this database was restored beside, its archiver has told nothing.
+  const told = (await isOfSource(client, bucket.name)) ? 0 : await toldManifest(client);
   const newest = (await newestManifest(bucket))?.manifest;
   if (newest) await assertFollows(bucket, manifestFolder, newest.archive);
   assertReaches(bucket, "manifest", newest?.archive.number ?? 0, told);

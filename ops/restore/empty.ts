@@ -1,5 +1,6 @@
 /** The database that is restored into: empty, nobody else's, and marked until it is whole. */
 import type pg from "pg";
+import { commentOf, setComment } from "../databaseComment";
 import { Failure } from "../program";
 
 const mark = "authensor: restore not finished";
@@ -27,12 +28,12 @@ export async function takeEmpty(client: pg.Client, bucket: string, again = false
       `the database ${name} is not empty (${there.slice(0, 5).join(", ")}${there.length > 5 ? " …" : ""}); nothing was changed`,
       ["a restore goes into an empty database only: name another one", `or, if nothing in it is needed, ${anew}`],
     );
-  await comment(client, `${mark}; begun ${new Date().toISOString()} ${begunFrom(bucket)}`);
+  await setComment(client, `${mark}; begun ${new Date().toISOString()} ${begunFrom(bucket)}`);
 }
 
 /** It is whole. */
 export const unmark = (client: pg.Client, bucket: string): Promise<void> =>
-  comment(client, `${done} the bucket ${bucket}`);
+  setComment(client, `${done} the bucket ${bucket}`);
 
 /** Whether a restore that came to its end has made what is there. */
 export const isRestored = async (client: pg.Client): Promise<boolean> =>
@@ -59,13 +60,6 @@ async function clear(client: pg.Client): Promise<void> {
 const noExtensions = (of: string, catalog: string) =>
   `not exists (select from pg_depend d where d.classid = '${catalog}'::regclass and d.objid = ${of}.oid and d.deptype = 'e')`;
 
-async function commentOf(client: pg.Client): Promise<string | null> {
-  const { rows } = await client.query<{ comment: string | null }>(
-    "select shobj_description(oid, 'pg_database') as comment from pg_database where datname = current_database()",
-  );
-  return rows[0]?.comment ?? null;
-}
-
 /** Relations, functions and schemas that somebody made; an extension's are nobody's. */
 async function relations(client: pg.Client): Promise<string[]> {
   const { rows } = await client.query<{ name: string }>(
@@ -79,12 +73,4 @@ async function relations(client: pg.Client): Promise<string[]> {
       order by 1`,
   );
   return rows.map(({ name }) => name);
-}
-
-async function comment(client: pg.Client, text: string): Promise<void> {
-  const { rows } = await client.query<{ sql: string }>(
-    "select format('comment on database %I is %L', current_database(), $1::text) as sql",
-    [text],
-  );
-  await client.query(rows[0]?.sql ?? "");
 }

@@ -6,6 +6,9 @@ import { Bucket } from "../../ops/archive/bucket";
 import { toldManifest } from "../../ops/archive/report";
 import { archive } from "../../ops/archive/run";
 import { silentLog } from "../../ops/log";
+import { bringIn } from "../../ops/reconcile/bringIn";
+import { branchesInBucket } from "../../ops/reconcile/fromBucket";
+import { lostOf } from "../../ops/reconcile/lost";
 import { roles } from "../../ops/roles";
 import { startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
 import { insertReceipts, newReceipt } from "../receipts";
@@ -116,6 +119,26 @@ describe("a restored database that has all that the bucket has", () => {
       /^the restored database is not what the bucket other has: /,
     );
   });
+});
+
+it("has what came after the restored moment brought in from its source's bucket, however far its own archive has got", async () => {
+  const copy = await server.createDatabase({ copyOf: earlier });
+  await adopted(copy);
+  const own = bucketNamed("beside");
+  for (let manifests = 0; manifests < 3; manifests++) {
+    await as(copy, roles.app, (client) => insertReceipts(client, [newReceipt({ actor_id: "b" })]));
+    await archived(copy, own);
+  }
+  const { receipts, problems } = await as(copy, roles.verifier, async (client) =>
+    lostOf((await branchesInBucket(client, bucket)).branches),
+  );
+  expect([receipts.length, problems]).toEqual([2, []]);
+  const done = await as(copy, roles.owner, (client) => bringIn(client, receipts, signal));
+  expect(done.stored).toHaveLength(2);
+  // Of its own bucket the archiver has told, and nothing may be missing there.
+  await expect(as(copy, roles.verifier, (client) => branchesInBucket(client, bucketNamed("emptied")))).rejects.toThrow(
+    /the newest manifest in the bucket emptied is 0, and 3 had been written/,
+  );
 });
 
 it("of an earlier moment is adopted too, and it is said how many receipts came later, and how they are brought in", async () => {

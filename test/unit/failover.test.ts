@@ -1,7 +1,7 @@
 /** A failover with the primary's region gone: what a state forgets, and what the program then changes in the regions that are left. */
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Entry } from "../../cloud/engine/state";
-import { changedSince, type DecidedOnce } from "../../components/stack/decidedOnce";
+import { changedSince, type DecidedOnce, type Recorded } from "../../components/stack/decidedOnce";
 import { forget, forgetInExport, type Known } from "../../failover/forget";
 import { parseSettings } from "../../settings";
 import { onlyAfterFailover, placed } from "../../settings/failover";
@@ -78,6 +78,18 @@ describe("a state that has forgotten the primary's region", () => {
       primaryKmsKeyArn: "",
     });
   });
+});
+
+test("a stack that was restored keeps knowing what from, so that it fails over with these settings left as they are", () => {
+  const restored = { from: "bucket", bucketArn: "arn:aws:s3:::source", bucketKmsKeyArn: "arn:aws:kms:x:1:key/1" };
+  const known = before.map((entry) => {
+    const output = { ...(entry.outputs["output"] as object), restored };
+    return entry.name === "decided-once" ? { ...entry, outputs: { output } } : entry;
+  });
+  const { outputs } = forget(known, lost).stays.find(({ name }) => name === "decided-once")!;
+  const recorded = outputs["output"] as Recorded;
+  const now = { ...recorded, primaryRegion: recorded.primaryRegion } as DecidedOnce;
+  expect(changedSince(recorded, now, lost, restored)).toEqual([]);
 });
 
 describe("an export of Pulumi's", () => {

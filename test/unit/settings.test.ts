@@ -211,7 +211,17 @@ describe("a single key", () => {
     ["backupBucketKmsKeyArn", ["alias/mine", "arn:aws:kms:eu-north-1:210987654321:alias/mine"]],
     ["passwordGeneration", ["0", "-1", "one"]],
     ["restoreFrom", ["latest", "authensor-prod-primary-1a2b3c4d", restoreFrom.replace("rds", "s3")]],
-    ["restoreTime", ["yesterday", "2026-11-01", "2026-11-01T12:00:00", "2026-13-01T12:00:00Z", "2099-01-01T00:00:00Z"]],
+    [
+      "restoreTime",
+      [
+        "yesterday",
+        "2026-11-01",
+        "2026-11-01T12:00:00",
+        "2026-13-01T12:00:00Z",
+        "2026-04-31T00:00:00Z",
+        "2099-01-01T00:00:00Z",
+      ],
+    ],
     ["lockMode", ["", "compliance", "NONE"]],
     ["lockDays", ["0", "36501"]],
     ["archiveDelayDays", ["0", "91"]],
