@@ -14,7 +14,7 @@ import { acknowledgements } from "./components/programs/acknowledgements";
 import { awsProvider } from "./components/stack/accountAccess";
 import { kubernetesProvider } from "./components/stack/clusterAccess";
 import { decideOnce } from "./components/stack/decidedOnce";
-import { recordMajorVersion } from "./components/stack/majorVersion";
+import { recordMajorVersion, unfinished } from "./components/stack/majorVersion";
 import { unpinnedImages } from "./components/stack/imagePins";
 
 /**
@@ -27,7 +27,11 @@ export async function surroundings(settings: Placed) {
   const drillRegion = settings.drill.wanted && backup.copies ? regions.backup : undefined;
   const serverRegions = [regions.primary, replicaRegion].filter((region) => region !== undefined);
 
-  const warnings = [...unpinnedImages(settings), ...untold(alarms, serverRegions)];
+  const warnings = [
+    ...unpinnedImages(settings),
+    ...untold(alarms, serverRegions),
+    ...unfinished(database.majorUpgrade, settings.replica.wanted),
+  ];
   if (database.deletionProtection) for (const warning of warnings) await pulumi.log.warn(warning);
   // That of backups whether or not drills restore there now: every pod that trusts it rolls when it changes.
   const trustedCa = databaseCa([...serverRegions, regions.backup], database.caFile);

@@ -12,6 +12,14 @@ export type UpgradeStep = (typeof upgradeSteps)[number];
 /** Whether there is no replica in this step. */
 export const withoutReplica = (step?: UpgradeStep): boolean => step === "remove-replica" || step === "upgrade";
 
+/** What is said in each deployment until the replica is there again, since a step that was forgotten looks like no other state. */
+export const unfinished = (step: UpgradeStep, replicaWanted: boolean): string[] =>
+  replicaWanted && withoutReplica(step)
+    ? [
+        `majorUpgrade is ${step}: there is no replica, and nothing receives a failover, until it is none again (docs/major-upgrade.md).`,
+      ]
+    : [];
+
 /** Why this version may not be deployed; undefined where it may. */
 export function versionProblem(recorded: string, now: string, step: UpgradeStep): string | undefined {
   if (recorded === now || step === "upgrade") return undefined;

@@ -1,7 +1,7 @@
 /** A major upgrade, step by step: what each deployment of it changes on AWS, and what is refused. */
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Entry } from "../../cloud/engine/state";
-import { upgradeSteps, versionProblem } from "../../components/stack/majorVersion";
+import { unfinished, upgradeSteps, versionProblem } from "../../components/stack/majorVersion";
 import { parseSettings } from "../../settings";
 import { type Changed, deploy, isOfAws } from "./settingChanges";
 import { configOf } from "./stacks";
@@ -81,6 +81,12 @@ describe("the step", () => {
     expect(server("none", "primary")!.inputs).toMatchObject({ engineVersion: "18", allowMajorVersionUpgrade: false });
     expect(ofAws("none").filter(({ change }) => change === "removed" || change === "replaced")).toEqual([]);
   });
+});
+
+test("while there is no replica, each deployment says so; a stack that wants none is told nothing", () => {
+  const told = upgradeSteps.filter((step) => unfinished(step, true).length > 0);
+  expect(told).toEqual(["remove-replica", "upgrade"]);
+  expect(upgradeSteps.flatMap((step) => unfinished(step, false))).toEqual([]);
 });
 
 describe("another postgresVersion", () => {
