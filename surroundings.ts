@@ -64,6 +64,11 @@ export async function surroundings(settings: Placed) {
     postgresVersion,
     restored,
   } = await decideOnce(decided, settings.lostRegion, restoredBy(settings));
+  if (restored !== undefined && restored.bucketArn === backup.bucketArn)
+    throw new RunError(
+      `backupBucketArn must differ from ${restored.bucketArn}, which the database archived into that this stack was restored from: ` +
+        `its archive would go on in another timeline. Name another bucket, or none (docs/restore.md).`,
+    );
   await recordMajorVersion(database.postgresVersion, database.majorUpgrade, postgresVersion);
   const tooEarly = lostRegions.length === 0 ? onlyAfterFailover(settings) : undefined;
   if (tooEarly !== undefined) throw new RunError(tooEarly);

@@ -103,7 +103,7 @@ function restoredOtherwise({ restored: first }: Recorded, now: Restored | undefi
     `restoreFrom is ${inWords(now)}, verified against ${now.bucketArn}, but this stack was made ` +
       `${first ? `from ${inWords(first)}, verified against ${first.bucketArn}` : "without it"}. Nothing is restored over a database ` +
       `that is there: make a new stack, or take restoreFrom and restoreTime away (docs/restore.md). Or, while no ` +
-      `primary was made yet, have it recorded: pulumi up --replace '**decided-once'`,
+      `primary was made yet, or where its bucket alone was named wrongly, have it recorded: pulumi up --replace '**decided-once'`,
   ];
 }
 

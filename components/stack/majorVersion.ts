@@ -24,8 +24,8 @@ export const unfinished = (step: UpgradeStep, replicaWanted: boolean): string[] 
 export function versionProblem(recorded: string, now: string, step: UpgradeStep): string | undefined {
   if (recorded === now || step === "upgrade") return undefined;
   return (
-    `postgresVersion is ${now}, but this stack's database has ${recorded}. A major upgrade stops the database and cannot be undone, so it is made in ` +
-    `steps, and only by that which majorUpgrade names: docs/major-upgrade.md. Set postgresVersion back to ${recorded} until then.`
+    `postgresVersion is ${now}, but ${recorded} is recorded with this stack. A major upgrade stops the database and cannot be undone, so it is made in ` +
+    `steps, and only by that which majorUpgrade names: docs/major-upgrade.md, also where RDS has refused it. Set postgresVersion back to ${recorded} until then.`
   );
 }
 

@@ -71,11 +71,20 @@ function notWhole(report: Report, { name }: Bucket): Failure {
   ]);
 }
 
+/** Three intervals of the archive's schedule, as it is by default. */
+const stillArchivingMs = 15 * 60_000;
+
 export const inWords = (report: Report): string[] => {
   const later = report.archive?.restored?.archivedLater ?? 0;
   const lost = `receipts that the bucket has and this database has not, since they came after the restored moment: ${later}`;
+  const until = report.archive?.until;
   return [
     summary(report),
+    ...(until !== undefined && Date.parse(report.asOf) - Date.parse(until) < stillArchivingMs
+      ? [
+          `the newest manifest in that bucket is of ${until}: see that its source accepts nothing any more, or two databases do (docs/restore.md, step 1)`,
+        ]
+      : []),
     ...(later > 0 ? [`${lost}. ops/reconcile brings them in from that bucket (docs/failover.md)`] : []),
   ];
 };

@@ -93,14 +93,16 @@ describe("another postgresVersion", () => {
   test("is refused before anything is changed, in one line that says where the steps are", async () => {
     const refused = deploy(at("none", "18"), before);
     await expect(refused).rejects.toThrow(
-      /^postgresVersion is 18, but this stack's database has 17\. .*majorUpgrade .*major-upgrade\.md/,
+      /^postgresVersion is 18, but 17 is recorded with this stack\. .*majorUpgrade .*major-upgrade\.md/,
     );
     await expect(refused).rejects.not.toThrow("\n");
   });
 
   test("is refused once the upgrade is done: the version of before as well as a later one", async () => {
     const { entries } = after["none"]!;
-    await expect(deploy(at("none", "17"), entries)).rejects.toThrow(/^postgresVersion is 17, .* database has 18\./);
+    await expect(deploy(at("none", "17"), entries)).rejects.toThrow(
+      /^postgresVersion is 17, .* 18 is recorded with this stack\./,
+    );
   });
 
   test("is taken by the step upgrade alone", () => {
@@ -109,7 +111,7 @@ describe("another postgresVersion", () => {
 
   test("is compared with what a stack of before recorded, which has no record of its own yet", async () => {
     const older = before.filter(({ name }) => name !== "postgres-version");
-    await expect(deploy(at("none", "18"), older)).rejects.toThrow("this stack's database has 17");
+    await expect(deploy(at("none", "18"), older)).rejects.toThrow("17 is recorded with this stack");
   });
 });
 

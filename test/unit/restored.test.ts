@@ -98,6 +98,23 @@ describe("a primary that is made from automated backups", () => {
     expect(changed).toEqual(["pulumi:index:Stash decided-once"]);
   });
 
+  test("has its source's bucket refused as its own also when the settings are taken away", async () => {
+    const recorded = restored.one("pulumi:index:Stash", "decided-once").inputs.input;
+    const own = {
+      "authensor-database:backupBucketArn": source.bucketArn,
+      "authensor-database:backupBucketKmsKeyArn":
+        "arn:aws:kms:eu-north-1:210987654321:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+    };
+    const again = record<unknown>(program, {
+      stack: "prod",
+      config: { ...configOf("prod"), ...own },
+      computed: { "pulumi:index:Stash": (made, name) => ({ output: name === "decided-once" ? recorded : made.input }) },
+    });
+    await expect(again).rejects.toThrow(
+      /^backupBucketArn must differ from arn:aws:s3:::authensor-prod-backups-1a2b3c4/,
+    );
+  });
+
   test("is never replaced for its source: what RDS restored once is the database", () => {
     expect(primaryOf(restored).ignoreChanges).toEqual(
       expect.arrayContaining(["restoreToPointInTime", "snapshotIdentifier"]),
