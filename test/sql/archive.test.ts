@@ -1,7 +1,7 @@
 /** ops/archive: what the locked bucket holds, and that it is all there is. */
 import { DeleteObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 import type pg from "pg";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Anchor, parseAnchors } from "../../ops/anchorFormat";
 import { sayForks, wrongForks, type Acceptance } from "../../ops/archive/acceptFork";
 import { Bucket } from "../../ops/archive/bucket";
@@ -49,6 +49,8 @@ beforeEach(async () => {
   ]);
   bucket = newBucket();
 });
+// The server has 120 connections, and each test three of its own.
+afterEach(() => Promise.all([app, archiver, superuser].map((client) => client.end())));
 
 function newBucket(): Bucket {
   const name = `backups-${++made}`;
