@@ -110,12 +110,11 @@ function conclude(
       ...refused,
       ...rest,
     ]);
-  if (rest.length > 0)
-    throw new Failure(
-      `every receipt that was found is in this database, and not all else is (${JSON.stringify(counts)})`,
-      rest,
-      3,
-    );
+  const kept =
+    gone.length > 0
+      ? "nothing is missing that can be brought in, and not all is known to be kept"
+      : "every receipt that was found is in this database, and not all else is";
+  if (rest.length > 0) throw new Failure(`${kept} (${JSON.stringify(counts)})`, rest, 3);
   log.info("this database has every receipt that was found of another timeline", counts);
 }
 

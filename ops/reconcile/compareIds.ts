@@ -2,7 +2,7 @@
 import type pg from "pg";
 import { named } from "../verify/findings";
 import type { LostReceipt } from "./lost";
-import { broughtIn, content, origin, originalContent, recoveredAgent } from "./recovered";
+import { broughtIn, content, isRecovery, origin, originalContent, recoveredAgent } from "./recovered";
 
 export interface Sorted {
   /** In no chain of this database. */
@@ -60,11 +60,17 @@ export async function sortByIds(client: pg.Client, lost: readonly LostReceipt[])
 /** When it was made, of its month: a recovered receipt leaves with that. */
 const monthOf = ({ statement }: LostReceipt): string => String((JSON.parse(statement) as unknown[])[3]).slice(0, 7);
 
-/** Months and chains of recovered receipts that have left with them: one that was brought in is not to be stored again. */
+/**
+ * Months and chains of recovered receipts that have left with them: one that was brought in is not to be stored again. Of a chain with such a
+ * name that no import brought anything into, a client has put something there itself.
+ */
 async function monthsThatLeft(client: pg.Client, missing: readonly LostReceipt[]): Promise<Set<string>> {
   const { rows } = await client.query<{ left: string }>(
     `select replace(substr(source, length('receipts_') + 1), '_', '-') || ' ' || agent as left
-       from audit.checkpoints where chain = 'receipts' and agent = any ($1::text[])`,
+       from audit.checkpoints c
+      where chain = 'receipts' and agent = any ($1::text[]) and exists (
+              select from audit.imports i
+               where i.agent = c.agent and i.first_seq <= c.last_seq and c.first_seq <= i.last_seq and ${isRecovery})`,
     [[...new Set(missing.map(({ agent }) => recoveredAgent(agent)))]],
   );
   return new Set(rows.map(({ left }) => left));

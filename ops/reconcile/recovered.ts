@@ -62,10 +62,13 @@ const contentOf = (actor: string, envelope: string): string => `sha256(convert_t
 export const content = contentOf("actor_id", "envelope");
 export const originalContent = contentOf(`${origin} ->> 'actor'`, originalEnvelope);
 
+/** SQL: whether an import brought recovered receipts in. */
+export const isRecovery = `starts_with(i.reason, '${prefix}')`;
+
 /**
  * SQL: whether a row of receipts came by an import of recovered ones. Whoever stores receipts names any agent and any
  * envelope; imports are the owner's.
  */
 export const broughtIn = `exists (
   select from audit.imports i
-   where i.agent = receipts.actor_id and receipts.chain_seq between i.first_seq and i.last_seq and starts_with(i.reason, '${prefix}'))`;
+   where i.agent = receipts.actor_id and receipts.chain_seq between i.first_seq and i.last_seq and ${isRecovery})`;

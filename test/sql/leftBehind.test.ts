@@ -193,20 +193,34 @@ it("what the promoted server had itself and is cut off is no failover's doing, t
   expect(stderr).toContain('cut-off-tail: the chain of agent "idle" ends at receipt 1');
 });
 
+/** Checkpoint `seq` stands for all of an agent's receipts from now on, as where their month has left. */
+const leave = (agent: string, seq: number) => `
+  set session_replication_role = replica;
+  insert into audit.checkpoints
+    select ${seq}, 'receipts', actor_id, 1, chain_seq, chain_seal, receipt_hash, month, now(),
+           audit.checkpoint_seal(before, ${seq}, 'receipts', actor_id, 1, chain_seq, chain_seal, receipt_hash, month, now())
+      from receipts, to_char(created_at at time zone 'UTC', '"receipts_"YYYY_MM') month,
+           coalesce((select c.seal from audit.checkpoints c where c.seq = ${seq} - 1), '') before
+     where actor_id = '${agent}' order by chain_seq desc limit 1;
+  delete from receipts where actor_id = '${agent}'`;
+
 it("once their month has left the database, recovered receipts are neither named as missing nor stored again", async () => {
-  await on(promoted, superuser, (client) =>
-    client.query(`
-      set session_replication_role = replica;
-      insert into audit.checkpoints
-        select 1, 'receipts', actor_id, 1, chain_seq, chain_seal, receipt_hash, source, now(),
-               audit.checkpoint_seal('', 1, 'receipts', actor_id, 1, chain_seq, chain_seal, receipt_hash, source, now())
-          from receipts, to_char(created_at at time zone 'UTC', '"receipts_"YYYY_MM') source
-         where actor_id = 'recovered:a' order by chain_seq desc limit 1;
-      delete from receipts where actor_id = 'recovered:a'`),
-  );
+  await on(promoted, superuser, (client) => client.query(leave("recovered:a", 1)));
   for (const args of [[], ["--bring-in"]]) {
     const { code, stderr } = await run("reconcile", roles.owner, args);
     expect([code, idsIn(stderr).length], stderr).toEqual([3, 2]);
     expect(stderr).toContain("has left this database with recovered receipts of this agent");
+    expect(stderr).toContain("nothing is missing that can be brought in, and not all is known to be kept");
   }
+});
+
+it("what a client had put into the chain of recovered ones, and has left with its month, keeps no receipt from being brought in", async () => {
+  await on(promoted, superuser, (client) =>
+    client.query(`${leave("recovered:b", 2)}; delete from audit.imports where agent = 'recovered:b'`),
+  );
+  const named = await run("reconcile", roles.verifier, []);
+  expect([named.code, named.stderr], named.stderr).toEqual([1, expect.stringContaining(`${left[1]}: place 2 of`)]);
+  expect((await run("reconcile", roles.owner, ["--bring-in"])).lines).toContainEqual(
+    expect.objectContaining({ message: "recovered", receipt: left[1] }),
+  );
 });
