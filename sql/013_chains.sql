@@ -121,6 +121,7 @@ begin
       return new;
     elsif new.chain_seal is not null then
       -- A row with the seal that it had elsewhere: it is sealed here as any other.
+      perform audit.check_identity(new);
       content := audit.receipt_content(
         new.id, new.envelope_id, new.parent_receipt_id, new.created_at,
         new.decision_outcome, new.tool_name, new.actor_id, new.envelope, new.decision);

@@ -470,6 +470,15 @@ describe("a seal that comes with a receipt", () => {
     expect(await chainFaults(auditor)).toEqual([]);
   });
 
+  it("lets the owner store no more with it than without", async () => {
+    const owner = await database.connect(roles.owner);
+    await owner.query(forged());
+    await expect(owner.query(forged().replace("'{}'", "to_jsonb(repeat('x', 1048576))"))).rejects.toMatchObject({
+      code: "23514",
+      message: expect.stringMatching(/envelope has 1048578/) as string,
+    });
+  });
+
   it("is ignored in a batch: receipts that were read back are stored under new ids with seals of their own", async () => {
     await insertReceipts(app, [newReceipt(), newReceipt()]);
     const { rows } = await app.query<{ all: object[] }>("select json_agg(r) as all from receipts r");
