@@ -25,7 +25,7 @@ Environment:
   OLD_DATABASE_URL    the old primary's URL, as its auditor or verifier (or OLD_DATABASE_URL_FILE); not set: it is not looked at
 
 Exit codes: 0 none is missing, or all were brought in; 1 some are missing, or cannot be brought in, or something failed; 2 wrong usage or
-settings; 3 all receipts are here, and not all else is.`;
+settings; 3 nothing is missing that can be brought in, and not all is known to be kept.`;
 
 /** A name means what PostgreSQL made, whatever else was made there. */
 const ownNames = "set search_path = pg_catalog, pg_temp";
