@@ -149,7 +149,7 @@ export const changes: Readonly<Record<string, Change>> = {
 
   "a column's default": (pick, _name, { columns }) => {
     const { table, column } = pick(columns.filter((one) => one.column.endsWith("_at")));
-    return `alter table ${table} alter column ${column} set default clock_timestamp()`;
+    return `alter table ${table} alter column ${column} set default '2000-01-01'`;
   },
   "a column's statistics": onColumn("set statistics 17"),
   "a column's options": onColumn("set (n_distinct = 17)"),
@@ -317,7 +317,7 @@ export const changes: Readonly<Record<string, Change>> = {
       ["pg_operator", "oprcode = 'int4pl'"],
       ["pg_cast", "castcontext = translate(castcontext, 'aie', 'iai')"],
       ["pg_type", "typsend = 'textsend'"],
-      ["pg_type", "typbyval = not typbyval"],
+      ["pg_type", "typispreferred = not typispreferred"],
       ["pg_opclass", "opcdefault = not opcdefault"],
       ["pg_amop", "amopstrategy = amopstrategy + 1"],
       ["pg_amproc", "amproc = 'int4pl'"],
