@@ -11,6 +11,7 @@ import { auditorPrograms, runAsAuditor } from "./auditor";
 import { checkout, type Environment } from "./environment";
 import { loseStack } from "./loseStack";
 import { health, removeEverything, runCron, stopEverything, table, trouble } from "./operate";
+import { snapshotPrimary } from "./snapshot";
 import { ensurePrerequisites } from "./install";
 import { runReview, type ReviewOptions } from "../review/main";
 import { inForeground, interrupt, onInterrupt, progress, requireDeployment, withEnvironment } from "./session";
@@ -91,9 +92,20 @@ cli
   });
 
 cli
+  .command("snapshot")
+  .description("take a snapshot of the primary, which a new stack can be made from (docs/restore.md)")
+  .argument("<name>", "what it is called, for example before-upgrade")
+  .action((name: string) =>
+    withEnvironment("snapshot", async (environment) => {
+      requireDeployment(environment);
+      progress.line(`restoreFrom=${await snapshotPrimary(environment, name, interrupt.signal)}`);
+    }),
+  );
+
+cli
   .command("lose-stack")
   .description(
-    "stop everything and forget it, but for what outlives a stack on AWS: buckets and RDS' backups (docs/restore.md)",
+    "stop everything and forget it, but for what outlives a stack on AWS: buckets, RDS' backups and snapshots (docs/restore.md)",
   )
   .action(() =>
     withEnvironment("lose-stack", async (environment) => {

@@ -3,17 +3,25 @@ import { optional } from "./kinds";
 
 export const automatedBackup = /^arn:aws[a-z-]*:rds:([a-z0-9-]+):(\d{12}):auto-backup:ab-[a-z0-9]+$/;
 
+/** Of those that RDS makes itself, and AWS Backup, the name begins with who made it. */
+export const snapshot =
+  /^arn:aws[a-z-]*:rds:([a-z0-9-]+):(\d{12}):snapshot:(?:rds:|awsbackup:)?[a-zA-Z](?:-?[a-zA-Z0-9])*$/;
+
 /** What `restoreFrom` says where the locked bucket is all that there is. */
 export const fromBucket = "bucket";
 
 /** What the primary is made from. Read with a stack's first deployment, recorded, and never again (decidedOnce.ts). */
 export const restore = {
-  from: optional("restoreFrom", (value) => value === fromBucket || automatedBackup.test(value), {
-    description:
-      "What a new stack's primary is made from, in place of an empty one: the ARN of automated backups of RDS, or of copies of them, in primaryRegion; or `bucket`, restoreBucketArn alone. Only with the first deployment; taken away later it changes nothing: docs/restore.md",
-    rule: "the ARN of automated backups (or of their copies) in primaryRegion, or bucket",
-    example: "arn:aws:rds:eu-central-1:123456789012:auto-backup:ab-0123456789abcdefghijklmnop",
-  }),
+  from: optional(
+    "restoreFrom",
+    (value) => value === fromBucket || automatedBackup.test(value) || snapshot.test(value),
+    {
+      description:
+        "What a new stack's primary is made from, in place of an empty one: the ARN of automated backups of RDS, or of copies of them, or of a snapshot, in primaryRegion; or `bucket`, restoreBucketArn alone. Only with the first deployment; taken away later it changes nothing: docs/restore.md",
+      rule: "the ARN of automated backups (or of their copies) or of a DB snapshot, in primaryRegion; or bucket",
+      example: "arn:aws:rds:eu-central-1:123456789012:auto-backup:ab-0123456789abcdefghijklmnop",
+    },
+  ),
   time: optional("restoreTime", isTime, {
     description: "Moment, in UTC, that the automated backups are restored to; not set: the newest that they lead to",
     rule: "a time in UTC to the second that is over, as 2026-11-29T07:24:02Z",

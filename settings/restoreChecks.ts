@@ -1,6 +1,6 @@
 import type { Restored } from "../components/stack/decidedOnce";
 import type { CrossCheck } from "./crossCheck";
-import { automatedBackup, fromBucket } from "./restore";
+import { automatedBackup, snapshot } from "./restore";
 import type { Settings } from "./table";
 
 /** As a stack records it; what belongs together is set together (below). */
@@ -15,11 +15,11 @@ export const restoreChecks: readonly CrossCheck[] = [
     key: "restoreFrom",
     broken: ({ account, regions, restore: { from, bucketArn } }) => {
       if (from === undefined) return undefined;
-      const [, region, owner] = automatedBackup.exec(from) ?? [];
+      const [, region, owner] = automatedBackup.exec(from) ?? snapshot.exec(from) ?? [];
       if (region !== undefined && region !== regions.primary)
         return `must be in primaryRegion ${regions.primary}, but it is in ${region}: RDS restores where the backups are`;
       if (account.id !== undefined && owner !== undefined && owner !== account.id)
-        return `must be of awsAccountId ${account.id}, but it is of ${owner}: RDS restores automated backups in their own account`;
+        return `must be of awsAccountId ${account.id}, but it is of ${owner}: RDS restores automated backups in their own account, and of another's encrypted snapshots only copies in one's own`;
       return bucketArn === undefined
         ? "needs restoreBucketArn, the bucket that its source archived into: what is restored is verified against it before anything is written"
         : undefined;
@@ -28,8 +28,8 @@ export const restoreChecks: readonly CrossCheck[] = [
   {
     key: "restoreTime",
     broken: ({ restore: { from, time } }) =>
-      time !== undefined && (from === undefined || from === fromBucket)
-        ? "must not be set without automated backups as restoreFrom"
+      time !== undefined && (from === undefined || !automatedBackup.test(from))
+        ? "must not be set without automated backups as restoreFrom: a snapshot and the bucket have one moment each"
         : undefined,
   },
   {

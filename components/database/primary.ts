@@ -29,9 +29,9 @@ export interface PrimaryArgs extends DatabaseServerArgs {
 }
 
 export interface BackupsToRestore {
-  /** ARN of automated backups, or of copies of them, in the region. */
+  /** ARN of automated backups, or of copies of them, or of a DB snapshot, in the region. */
   from: string;
-  /** UTC. Default: the newest moment that they lead to. */
+  /** UTC; a snapshot has one moment. Default: the newest that automated backups lead to. */
   time?: string | undefined;
 }
 
@@ -41,11 +41,10 @@ export interface BackupsToRestore {
  */
 function origin({ restoredFrom: backups }: PrimaryArgs): Partial<aws.rds.InstanceArgs> {
   if (!backups) return { dbName: databaseName };
+  const kmsKeyId = undefined;
+  if (/:snapshot:/.test(backups.from)) return { snapshotIdentifier: backups.from, kmsKeyId };
   const moment = backups.time === undefined ? { useLatestRestorableTime: true } : { restoreTime: backups.time };
-  return {
-    restoreToPointInTime: { sourceDbInstanceAutomatedBackupsArn: backups.from, ...moment },
-    kmsKeyId: undefined,
-  };
+  return { restoreToPointInTime: { sourceDbInstanceAutomatedBackupsArn: backups.from, ...moment }, kmsKeyId };
 }
 
 /** The PostgreSQL server that receipts are written to. */

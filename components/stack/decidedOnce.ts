@@ -29,7 +29,7 @@ export type Recorded = Partial<DecidedOnce> & {
  * be taken away, and nothing changes.
  */
 export interface Restored {
-  /** ARN of automated backups; or "bucket", which alone it was. */
+  /** ARN of automated backups, or of a snapshot; or "bucket", which alone it was. */
   from: string;
   /** UTC. Default: the newest moment that there is. */
   time?: string | undefined;

@@ -24,6 +24,7 @@ import { rdsRoot } from "../../cloud/aws/rds/api/service";
 import { stopRestored } from "../../cloud/aws/rds/api/restored";
 import { listBackups, placeOf, type BackupPlace } from "../../cloud/aws/rds/backups/automated";
 import { keepBackups } from "../../cloud/aws/rds/backups/keeper";
+import { snapshotArn, takeSnapshot } from "../../cloud/aws/rds/backups/snapshots";
 import { dataOf, listBases } from "../../cloud/aws/rds/backups/base";
 import { expire } from "../../cloud/aws/rds/backups/expiry";
 import { firstMissing, listSegments } from "../../cloud/aws/rds/backups/segments";
@@ -323,6 +324,7 @@ describe("an instance of the program that is made from a backup", () => {
     [{ engineVersion: "16" }, /a backup of PostgreSQL \d+, and the instance's parameter group is of postgres16/],
     [{ kmsKeyId: "arn:aws:kms:eu-west-1:000000000000:key/1" }, /kmsKeyId: a restored instance keeps that of its/],
     [{ username: "somebody" }, /username: a restored instance keeps owner/],
+    [{ restoreToPointInTime: undefined, snapshotIdentifier: "gone" }, /DBSnapshot gone not found in eu-west-1/],
     [{ region: home }, /Automated backup \S+ of eu-central-1 not found/],
   ])("is refused with %j, before there is a server", async (change, said) => {
     await expect(cloud.create(type, "refused", inputs(change))).rejects.toThrow(said);
@@ -362,6 +364,23 @@ describe("an instance of the program that is made from a backup", () => {
     );
     await cloud.delete("its-replica");
     await cloud.delete("from-backup");
+  });
+
+  test("or from a snapshot, has what was there by then and nothing later, and needs nothing else of its source", async () => {
+    await write("in the snapshot");
+    const snapshot = await takeSnapshot(rds, { backup: own(), name: "kept", signal });
+    await write("after the snapshot");
+    await archived();
+    await expect(takeSnapshot(rds, { backup: own(), name: "kept", signal })).rejects.toThrow(/kept already exists/);
+    const from = { region: home, restoreToPointInTime: undefined, snapshotIdentifier: snapshotArn(snapshot) };
+    await hidden(source.directory, async () => {
+      await cloud.create(type, "from-snapshot", inputs(from));
+    });
+    const port = Number(cloud.get("from-snapshot").outputs.port);
+    const has = await sql(port, "select what from written", "its-own-password");
+    expect(has).toContain("in the snapshot");
+    expect(has).not.toContain("after the snapshot");
+    await cloud.delete("from-snapshot");
   });
 });
 

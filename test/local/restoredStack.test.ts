@@ -84,6 +84,20 @@ describe("a new stack with restoreFrom", () => {
   });
 });
 
+describe("a new stack from a snapshot", () => {
+  test("comes up verified, with every receipt of its source, and accepts another", async () => {
+    const before = await ids();
+    const snapshot = /restoreFrom=(\S+)/.exec((await cloud.run("snapshot", "before-the-loss")).stdout)?.[1];
+    const lost = await cloud.run("lose-stack");
+    const bucket = [...lost.stdout.matchAll(/(restoreBucket\w+=\S+)/g)].map(([, setting = ""]) => setting);
+    const made = await up("environment=snapshot", `restoreFrom=${snapshot}`, ...bucket);
+    expect(made.code, made.stdout + made.stderr).toBe(0);
+    expect((await query<{ comment: string }>(comment))[0]?.comment).toContain(`restored from ${snapshot}; verified `);
+    expect(await ids()).toEqual(expect.arrayContaining(before));
+    expect((await ids()).length).toBe(before.length + 1);
+  }, 240_000);
+});
+
 describe("a new stack with the bucket alone", () => {
   test("is filled from it by a Job, verified, and accepts receipts", async () => {
     const before = await ids();

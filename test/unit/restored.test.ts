@@ -122,6 +122,34 @@ describe("a primary that is made from automated backups", () => {
   });
 });
 
+describe("a primary that is made from a snapshot", () => {
+  const from = "arn:aws:rds:eu-central-1:123456789012:snapshot:rds:authensor-prod-primary-1a2b3c4-2026-11-01-03-10";
+  let world: World<unknown>;
+  beforeAll(async () => {
+    const { [restoreTime]: _, ...others } = settings;
+    const config = { ...configOf("prod"), ...others, "authensor-database:restoreFrom": from };
+    world = await record<unknown>(program, { stack: "prod", config });
+  });
+
+  test("is that of any other stack, but for the snapshot, and the database and the key that come with it", () => {
+    const { dbName: _, kmsKeyId: __, ...others } = primaryOf(empty).inputs;
+    expect(primaryOf(world).inputs).toEqual({ ...others, snapshotIdentifier: from });
+  });
+
+  test("is verified by the Job before all that writes, and recorded with the stack", () => {
+    const adopts = world.one("kubernetes:batch/v1:Job", "authensor-prod-adopt");
+    expect(container(adopts).env).toContainEqual({ name: "RESTORED_FROM", value: from });
+    expect(world.one("authensor:controlPlane:ControlPlane").dependencies).toContain(adopts.urn);
+    expect(world.one("pulumi:index:Stash", "decided-once").inputs.input).toMatchObject({ restored: { from } });
+  });
+
+  test("keeps to every mandatory rule of the policy pack in production", () => {
+    const configuration = configurationOf("production");
+    const { violations } = judge(world.resources, configuration);
+    expect(violations.filter(({ rule }) => levelOf(rule, configuration) === "mandatory")).toEqual([]);
+  });
+});
+
 describe("a primary that is made from the bucket alone", () => {
   let world: World<unknown>;
   beforeAll(async () => {

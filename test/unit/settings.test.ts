@@ -25,6 +25,7 @@ const otherBucket = {
 };
 
 const restoreFrom = "arn:aws:rds:eu-central-1:123456789012:auto-backup:ab-0123456789abcdefghijklmnop";
+const snapshot = "arn:aws:rds:eu-central-1:123456789012:snapshot:authensor-prod-primary-final-1a2b3c4";
 const restoreBucket = {
   restoreBucketArn: otherBucket.backupBucketArn,
   restoreBucketKmsKeyArn: otherBucket.backupBucketKmsKeyArn,
@@ -210,7 +211,7 @@ describe("a single key", () => {
     ["backupBucketArn", ["backups", "arn:aws:s3:::Backups", "arn:aws:s3:::backups/folder", "arn:aws:s3::1:backups"]],
     ["backupBucketKmsKeyArn", ["alias/mine", "arn:aws:kms:eu-north-1:210987654321:alias/mine"]],
     ["passwordGeneration", ["0", "-1", "one"]],
-    ["restoreFrom", ["latest", "authensor-prod-primary-1a2b3c4d", restoreFrom.replace("rds", "s3")]],
+    ["restoreFrom", ["latest", "authensor-prod-primary-1a2b3c4d", restoreFrom.replace("rds", "s3"), `${snapshot}-`]],
     [
       "restoreTime",
       [
@@ -606,6 +607,24 @@ describe("what only shows in combination", () => {
       { restoreFrom, ...restoreBucket, awsAccountId: "210987654321" },
       "restoreFrom",
       /^must be of awsAccountId 210987654321, but it is of 123456789012/,
+    ],
+    [
+      "a restore of what another region has a snapshot of",
+      { restoreFrom: snapshot.replace("eu-central-1", "eu-west-1"), ...restoreBucket },
+      "restoreFrom",
+      /^must be in primaryRegion eu-central-1, but it is in eu-west-1/,
+    ],
+    [
+      "a restore of a snapshot that another account shares",
+      { restoreFrom: snapshot, ...restoreBucket, awsAccountId: "210987654321" },
+      "restoreFrom",
+      /but it is of 123456789012: RDS restores .* of another's encrypted snapshots only copies in one's own$/,
+    ],
+    [
+      "a moment of a snapshot, which has its own",
+      { restoreFrom: snapshot, restoreTime: "2026-11-01T12:00:00Z", ...restoreBucket },
+      "restoreTime",
+      /^must not be set without automated backups as restoreFrom: a snapshot and the bucket have one moment each$/,
     ],
     [
       "a moment of no backup",

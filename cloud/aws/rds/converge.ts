@@ -6,7 +6,7 @@ import { number, regionOf, text } from "../account";
 import { databaseCaDirectory } from "../databaseCa";
 import { rdsRoot } from "./api/service";
 import { archivingSettings } from "./backups/archiving";
-import { backupId, makePlace, placeOf, removeBackup } from "./backups/automated";
+import { backupId, makePlace, removeBackup } from "./backups/automated";
 import { restore } from "./backups/restore";
 import { catalogOf, postgres } from "./binaries";
 import { serviceParameters, valuesIn } from "./configuration";
@@ -150,21 +150,21 @@ async function createPrimary(inputs: Properties, server: Server, context: Contex
 
 /** As RDS does it: with its own parameter group, the roles and passwords of the backup, and a log archive of its own. */
 async function restorePrimary(
-  { backup, moment }: RestoredFrom,
+  { instance, place, moment }: RestoredFrom,
   inputs: Properties,
   server: Server,
   context: Context,
 ): Promise<void> {
   const [rds, own] = backupOf(inputs, context);
   const [port, settings] = [await context.port("postgres"), settingsFor(inputs, context)];
-  await restore(server, { place: placeOf(rds, backup), moment, settings, port, rds });
+  await restore(server, { place, moment, settings, port, rds });
   // Of an earlier try, whose log has other content under the same names.
   removeBackup(rds, own);
   await apply(server.configure(port, settings, archivingOf(inputs, server, context)), server, undefined, {
     restarts: true,
     context,
   });
-  const master = { username: backup.instance.username, password: passwordOf(inputs), dbName: undefined };
+  const master = { username: instance.username, password: passwordOf(inputs), dbName: undefined };
   await makeRoles(server, master, replicationPassword(server));
   remember(server, { role: "primary", major: server.binaries.major });
 }

@@ -1,6 +1,6 @@
 /**
  * aws:rds/instance:Instance: a PostgreSQL server of its own. With `replicateSourceDb` a standby that streams from the
- * source; without it, or once it is taken away, a primary, made empty or restored (`restoreToPointInTime`).
+ * source; without it, or once it is taken away, a primary, made empty or restored (`restoreToPointInTime`, `snapshotIdentifier`).
  */
 import { dirname } from "node:path";
 import type { Context, Handler, Properties, Resource } from "../../handler";

@@ -1,14 +1,19 @@
-/** What an instance is made from, where it is restored: `restoreToPointInTime`, asked as RDS' API is asked. */
+/** What an instance is made from, where it is restored: `restoreToPointInTime`, asked as RDS' API is asked, or `snapshotIdentifier`. */
 import { dirname } from "node:path";
 import type { Context, Properties } from "../../handler";
 import { AwsError, regionOf, text } from "../account";
 import { momentOfRestore, sourceOfRestore } from "./api/automatedBackups";
 import { rdsRoot } from "./api/service";
-import type { AutomatedBackup } from "./backups/automated";
+import { placeOf, type AutomatedBackup, type BackupPlace } from "./backups/automated";
+import { listSnapshots, snapshotArn, snapshotPlace } from "./backups/snapshots";
 import { majorVersionOf } from "./lookup";
 
 export interface RestoredFrom {
-  backup: AutomatedBackup;
+  /** As RDS calls it. */
+  name: string;
+  /** Whose backup it is. */
+  instance: AutomatedBackup["instance"];
+  place: BackupPlace;
   moment: Date | "latest";
 }
 
@@ -22,6 +27,10 @@ const parameterOf = {
 
 /** Undefined where it is made empty. Throws what RDS says of a source that is not there, or does not lead to the moment. */
 export function restoredFrom(inputs: Properties, context: Context): RestoredFrom | undefined {
+  const region = regionOf(inputs, context);
+  const rds = { directory: rdsRoot(dirname(context.directory)) };
+  const snapshot = text(inputs.snapshotIdentifier);
+  if (snapshot !== undefined) return fromSnapshot(snapshot, region, rds.directory);
   const given = inputs.restoreToPointInTime as Record<string, string | boolean | undefined> | undefined;
   if (given === undefined) return undefined;
   const parameters = new Map(
@@ -30,21 +39,33 @@ export function restoredFrom(inputs: Properties, context: Context): RestoredFrom
       return value === undefined ? [] : [[parameter, String(value)] as const];
     }),
   );
-  const asked = { region: regionOf(inputs, context), parameters };
-  const rds = { directory: rdsRoot(dirname(context.directory)) };
+  const asked = { region, parameters };
   const moment = momentOfRestore(asked, rds);
-  return { backup: sourceOfRestore(asked, rds), moment: moment === "latest" ? moment : new Date(moment) };
+  const backup = sourceOfRestore(asked, rds);
+  return {
+    name: backup.id,
+    instance: backup.instance,
+    place: placeOf(rds.directory, backup),
+    moment: moment === "latest" ? moment : new Date(moment),
+  };
+}
+
+/** By its name, or its ARN. */
+function fromSnapshot(wanted: string, region: string, rds: string): RestoredFrom {
+  const ofRegion = listSnapshots(rds).filter((snapshot) => snapshot.region === region);
+  const found = ofRegion.find((snapshot) => [snapshot.name, snapshotArn(snapshot)].includes(wanted));
+  if (found === undefined) throw new AwsError("DBSnapshotNotFound", `DBSnapshot ${wanted} not found in ${region}.`);
+  return { name: found.name, instance: found.instance, place: snapshotPlace(rds, found), moment: "latest" };
 }
 
 /** What RDS refuses, and what it lets pass and the provider then takes for a change that replaces the instance. */
-export function checkRestore(inputs: Properties, { backup }: RestoredFrom, context: Context): void {
-  const { id, instance } = backup;
+export function checkRestore(inputs: Properties, { name, instance }: RestoredFrom, context: Context): void {
   const major = majorVersionOf(inputs, context);
   const of = Number(/^\d+/.exec(instance.engineVersion)?.[0]);
   if (of !== major)
     throw new AwsError(
       "InvalidParameterCombination",
-      `${id} is a backup of PostgreSQL ${of}, and the instance's parameter group is of postgres${major}`,
+      `${name} is a backup of PostgreSQL ${of}, and the instance's parameter group is of postgres${major}`,
     );
   const own: Record<string, string | undefined> = { username: instance.username, kmsKeyId: undefined };
   for (const [property, value] of Object.entries(own))

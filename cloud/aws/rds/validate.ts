@@ -50,9 +50,7 @@ export function checkIdentifier(identifier: string, region: string, context: Res
 }
 
 function checkUnsupported(inputs: Properties): void {
-  for (const property of ["snapshotIdentifier", "s3Import"]) {
-    if (inputs[property] !== undefined) throw new Error(`${property}: the local cloud cannot make instances from it`);
-  }
+  if (inputs.s3Import !== undefined) throw new Error("s3Import: the local cloud cannot make instances from it");
 }
 
 function checkShape(inputs: Properties): void {

@@ -46,9 +46,14 @@ const all = (rds: string) => join(rds, "backups");
 
 /** @param rds the directory of RDS' API */
 export function placeOf(rds: string, { region, id }: Pick<AutomatedBackup, "region" | "id">): BackupPlace {
-  const directory = join(all(rds), region, id);
-  return { directory, bases: join(directory, "base"), wal: join(directory, "wal") };
+  return placeIn(join(all(rds), region, id));
 }
+
+export const placeIn = (directory: string): BackupPlace => ({
+  directory,
+  bases: join(directory, "base"),
+  wal: join(directory, "wal"),
+});
 
 const recordIn = (directory: string) => join(directory, "backup.json");
 

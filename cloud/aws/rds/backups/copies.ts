@@ -20,7 +20,7 @@ export async function copyBackup(from: BackupPlace, to: BackupPlace, retentionDa
 }
 
 /** With the times of its files: those of segments say which moments they reach. As the user that restored servers run as. */
-async function copy(from: string, to: string, name: string): Promise<void> {
+export async function copy(from: string, to: string, name: string): Promise<void> {
   const target = join(to, name);
   if (existsSync(target)) return;
   const user = findServiceUser();
