@@ -1,6 +1,7 @@
 /** The replica itself, before it is promoted: whether it shows all that it has, and whether its primary still lives. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
+import { isFenced } from "../migrate/fence";
 
 /** Nothing on a server that is no standby. A sentence each, the same however often it is asked. */
 export async function standbyProblems(client: pg.Client, signal: AbortSignal): Promise<string[]> {
@@ -11,7 +12,7 @@ export async function standbyProblems(client: pg.Client, signal: AbortSignal): P
     );
   if (await primaryLives(client, signal))
     problems.push(
-      "the primary lives: it goes on writing its heartbeat into the replica, and what it accepts after the promotion would be lost; fence it first",
+      "the primary lives: what is committed there still comes to the replica, and what it accepts after the promotion would be lost; fence it first",
     );
   return problems;
 }
@@ -33,18 +34,21 @@ async function replaysAll(client: pg.Client, signal: AbortSignal): Promise<boole
   }
 }
 
-/** The monitor writes each second. */
-const beatMs = 3000;
+/** The monitor of a living primary writes each second. */
+const commitMs = 3000;
 
-/** Whether there is something newer within that time, however old: a replica that lags is a living primary's too. */
+/**
+ * Whether something more is committed within that time, however late it comes: a replica that lags is a living primary's too, and a
+ * primary whose monitor is dead accepts receipts all the same. Behind a fence the archiver alone goes on.
+ */
 async function primaryLives(client: pg.Client, signal: AbortSignal): Promise<boolean> {
-  const beat = "select at::text from audit.heartbeat where pg_is_in_recovery()";
-  const last = await one<string | undefined>(client, beat);
-  if (last === undefined) return false;
-  const until = Date.now() + beatMs;
-  while (Date.now() < until) {
+  if (await isFenced(client)) return false;
+  const commit = "select pg_last_xact_replay_timestamp()::text where pg_is_in_recovery()";
+  const last = await one<string | null | undefined>(client, commit);
+  const until = Date.now() + commitMs;
+  while (last !== undefined && Date.now() < until) {
     await sleep(200, undefined, { signal });
-    if ((await one<string | undefined>(client, beat)) !== last) return true;
+    if ((await one<string | null | undefined>(client, commit)) !== last) return true;
   }
   return false;
 }

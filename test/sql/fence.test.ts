@@ -168,6 +168,18 @@ describe("the comparison before a promotion", () => {
     expect(await compared(bucket)).toMatchObject({ problems: [], lacking: { receipts: 0 } });
   });
 
+  it("refuses while a primary accepts receipts whose monitor is dead", async () => {
+    await migrate(["up"]);
+    let accepting = true;
+    const writer = on(database.url(roles.app), async (client) => {
+      for (; accepting; await sleep(200)) await storeReceipts(client, [one("a")]);
+    });
+    const { problems } = await compared(bucket);
+    accepting = false;
+    await writer;
+    expect(problems).toContainEqual(expect.stringMatching(/^the primary lives: /));
+  });
+
   it("takes the archiver's going on behind a fence for no lag, and that of an open primary for one", async () => {
     await migrate(["up"]);
     await store("a");
