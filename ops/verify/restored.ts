@@ -83,7 +83,7 @@ export class RestoredTrail {
     if (!reached) {
       const until =
         "moment" in upTo
-          ? `from before ${moment}, the newest that the restored database shows`
+          ? `from ${marginMs / 1000} s before ${moment}, the newest that the restored database shows, or older`
           : `${upTo.manifest} or older`;
       const message = `no manifest in the bucket is ${until}: there is nothing to compare it with`;
       return {
