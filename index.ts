@@ -1,3 +1,4 @@
+import { regionOfArn } from "./components/aws/arn";
 import { BackupBucket } from "./components/backup/backupBucket";
 import { daysOfMonths } from "./components/backup/backupRules";
 import { bucketOfOther } from "./components/backup/otherAccount";
@@ -13,7 +14,6 @@ import { Tenancy } from "./components/pods/tenancy";
 import { Certificates } from "./components/pooling/certificates";
 import { limitsOf, poolsFor, roleConnections } from "./components/pooling/connectionBudget";
 import { Pgbouncer, pgbouncerNames, pgbouncerPods } from "./components/pooling/pgbouncer";
-import { regionOfArn } from "./components/monitoring/alarmTopics";
 import { Completeness } from "./components/programs/completeness";
 import { bundleMigrations, bundleOps } from "./components/programs/opsBundle";
 import { scheduleAll } from "./components/programs/scheduled";

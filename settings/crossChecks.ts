@@ -1,5 +1,5 @@
 import { severities } from "../components/monitoring/alarm";
-import { regionOfArn } from "../components/monitoring/alarmTopics";
+import { regionOfArn } from "../components/aws/arn";
 import { backupRegionsFor } from "../components/backup/backupRegions";
 import { daysOfMonths } from "../components/backup/backupRules";
 import { limitsOf, planConnections } from "../components/pooling/connectionBudget";

@@ -2,6 +2,7 @@ import * as aws from "@pulumi/aws";
 import type * as pulumi from "@pulumi/pulumi";
 import { RunError } from "@pulumi/pulumi/errors";
 import { because } from "./lookUpError";
+import { regionOfArn } from "./arn";
 
 /**
  * Looks up the KMS keys that settings name. With one that is not there, or cannot encrypt, the deployment would fail halfway, when the
@@ -17,7 +18,7 @@ export async function checkKeys(
     if (arn === undefined) continue;
     const setting = `${role}KmsKeyArn`;
     // A key is looked up in its own region; that it is the right one, the settings have checked.
-    const region = arn.split(":")[3]!;
+    const region = regionOfArn(arn);
     const { keyState, keySpec, keyUsage } = await aws.kms
       .getKey({ keyId: arn, region }, opts)
       .catch(

@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { severities, type Severity } from "./alarm";
 import { encryptionKey } from "../aws/encryptionKey";
 import { partitionOf } from "../aws/partition";
+import { regionOfArn } from "../aws/arn";
 
 export interface AlarmTopicsArgs {
   region: string;
@@ -18,8 +19,6 @@ export interface AlarmTopicsArgs {
 
 /** Who publishes: alarms, and RDS' own events. */
 const publishers = ["cloudwatch.amazonaws.com", "events.rds.amazonaws.com"];
-
-export const regionOfArn = (arn: string): string => arn.split(":")[3] ?? "";
 
 /** One topic for each severity in a region, encrypted with a key that its publishers may use. */
 export function alarmTopics(

@@ -1,5 +1,5 @@
 import { severities, type Severity } from "./alarm";
-import { regionOfArn } from "./alarmTopics";
+import { regionOfArn } from "../aws/arn";
 
 interface Told {
   emails: Record<Severity, readonly string[]>;
