@@ -192,7 +192,8 @@ describe("the comparison before a promotion", () => {
     expect(await late()).toMatchObject({ problems: [], lacking: { receipts: 0 } });
     await migrate(["up"]);
     await expect.poll(() => on(replicaUrl, isFenced)).toBe(false);
-    expect((await late()).problems).toEqual([expect.stringMatching(/s older than the newest manifest/)]);
+    // The server's own housekeeping may commit meanwhile, and is then rightly told of as well.
+    expect((await late()).problems).toContainEqual(expect.stringMatching(/s older than the newest manifest/));
   });
 
   it("waits for what the replica has received and not yet replayed: that is not missing", async () => {
