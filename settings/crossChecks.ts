@@ -1,5 +1,5 @@
 import { severities } from "../components/monitoring/alarm";
-import { regionOfArn } from "../components/aws/arn";
+import { accountOfArn, regionOfArn } from "../components/aws/arn";
 import { backupRegionsFor } from "../components/backup/backupRegions";
 import { daysOfMonths } from "../components/backup/backupRules";
 import { limitsOf, planConnections } from "../components/pooling/connectionBudget";
@@ -113,7 +113,8 @@ export const crossChecks: readonly CrossCheck[] = [
   ...(["primary", "replica", "backup"] as const).map((role): CrossCheck => ({
     key: `${role}KmsKeyArn`,
     broken: ({ kmsKeyArns, regions }) => {
-      const keyRegion = kmsKeyArns[role]?.split(":")[3];
+      const keyArn = kmsKeyArns[role];
+      const keyRegion = keyArn && regionOfArn(keyArn);
       return keyRegion !== undefined && regions[role] !== undefined && keyRegion !== regions[role]
         ? `must be a key of ${role}Region ${regions[role]}, but it is a key of ${keyRegion}; a key can be used only in its own region`
         : undefined;
@@ -132,7 +133,7 @@ export const crossChecks: readonly CrossCheck[] = [
       if (bucketKmsKeyArn === undefined) return undefined;
       if (bucketArn === undefined)
         return "needs backupBucketArn: a bucket that the program makes has backupKmsKeyArn, or a key that it makes";
-      const [, , , region, owner] = bucketKmsKeyArn.split(":");
+      const [region, owner] = [regionOfArn(bucketKmsKeyArn), accountOfArn(bucketKmsKeyArn)];
       if (region !== regions.backup)
         return `must be a key of backupRegion ${regions.backup}, but it is a key of ${region}; a bucket's key is of its own region`;
       return owner === account.id
@@ -144,7 +145,7 @@ export const crossChecks: readonly CrossCheck[] = [
     key: "ingress",
     // A load balancer takes a certificate of its own region only; the Ingress would wait for its address in vain.
     broken: ({ ingress, regions, replica }) => {
-      const region = ingress?.certificateArn?.split(":")[3];
+      const region = ingress?.certificateArn && regionOfArn(ingress.certificateArn);
       const place = replica.promoted ? "replica" : "primary";
       return region !== undefined && region !== regions[place]
         ? `certificateArn must be of ${place}Region ${regions[place]}, where the load balancer is; it is of ${region}`

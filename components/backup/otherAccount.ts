@@ -1,6 +1,7 @@
 import { getCallerIdentity } from "@pulumi/aws";
 import type { Input, InvokeOptions } from "@pulumi/pulumi";
 import { RunError } from "@pulumi/pulumi/errors";
+import { accountOfArn } from "../aws/arn";
 import { partitionOf } from "../aws/partition";
 import {
   addingStatements,
@@ -35,15 +36,13 @@ export const bucketOfOther = (arn: string, keyArn: string, region: string, lock:
   lock,
   bucketName: arn.replace(/^.*:/, ""),
   // The ARN of a bucket does not say whose it is; the key is of its account.
-  owner: accountOf(keyArn),
+  owner: accountOfArn(keyArn),
 });
-
-const accountOf = (arn: string): string => arn.split(":")[4] ?? "";
 
 /** @throws where the key is of the account that is deployed into: whoever owns the database could then empty the bucket */
 export async function checkOtherAccount(keyArn: string, opts?: InvokeOptions): Promise<void> {
   const { accountId } = await getCallerIdentity({}, opts);
-  if (accountId === accountOf(keyArn))
+  if (accountId === accountOfArn(keyArn))
     throw new RunError(
       `backupBucketKmsKeyArn: ${keyArn} is of account ${accountId}, which the database is deployed into: name a bucket and a key of another account, or neither`,
     );
