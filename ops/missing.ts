@@ -49,7 +49,7 @@ async function missing({ promoted, accept, maxLag }: Options, { log, signal }: C
     textSetting("BACKUP_REGION", "eu-north-1"),
     signal,
   );
-  const compared = await withConnection(connection, (client) => compare(client, bucket, maxLag));
+  const compared = await withConnection(connection, (client) => compare(client, bucket, maxLag, log));
   const { upTo, receipts, digest, decided } = compared;
   const heartbeat = compared.heartbeat?.toISOString() ?? "never";
   if (decided) return log.info("this server was promoted before, and archives: nothing is compared", { ...upTo });

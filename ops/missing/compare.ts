@@ -12,6 +12,7 @@ import type { Manifest } from "../archive/manifest";
 import { assertReaches, newestManifest, readableFrom, segmentManifests } from "../archive/newest";
 import { toldManifest } from "../archive/report";
 import { isUnreadable } from "../archive/unreadable";
+import type { Log } from "../log";
 import { isFenced } from "../migrate/fence";
 import { takeAnchor } from "../takeAnchor";
 import { readServer } from "../verify/server";
@@ -46,8 +47,8 @@ interface Gap extends ArchivedChain {
 }
 
 /** @param lagSeconds that the last heartbeat may be older than the newest manifest */
-export async function compare(client: pg.Client, bucket: Bucket, lagSeconds: number): Promise<Compared> {
-  const problems = await standbyProblems(client, bucket.signal);
+export async function compare(client: pg.Client, bucket: Bucket, lagSeconds: number, log: Log): Promise<Compared> {
+  const problems = await standbyProblems(client, { log, signal: bucket.signal });
   const told = await toldManifest(client);
   const heartbeat = await lastHeartbeat(client);
   const here = endsOf(await takeAnchor(client));

@@ -1,51 +1,95 @@
 /** The replica itself, before it is promoted: whether it shows all that it has, and whether its primary still lives. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
+import type { Log } from "../log";
 import { isFenced } from "../migrate/fence";
 
-/** Nothing on a server that is no standby. A sentence each, the same however often it is asked. */
-export async function standbyProblems(client: pg.Client, signal: AbortSignal): Promise<string[]> {
-  const problems: string[] = [];
-  if (!(await replaysAll(client, signal)))
-    problems.push(
-      `the replica does not replay what it has received (waited ${patienceMs / 1000} s): what it has cannot be told`,
-    );
-  if (await primaryLives(client, signal))
-    problems.push(
-      "the primary lives: what is committed there still comes to the replica, and what it accepts after the promotion would be lost; fence it first",
-    );
-  return problems;
+export interface Patience {
+  /** How long nothing of what it has received may be replayed. */
+  stuckMs: number;
+  /** How long all of it may take. */
+  replayMs: number;
 }
 
-const patienceMs = 60_000;
+const patience: Patience = { stuckMs: 60_000, replayMs: 20 * 60_000 };
+
+/** Nothing on a server that is no standby. A sentence each, the same however often it is asked. */
+export async function standbyProblems(
+  client: pg.Client,
+  { log, signal }: { log: Log; signal: AbortSignal },
+  { stuckMs, replayMs }: Patience = patience,
+): Promise<string[]> {
+  const received = await receivedUpTo(client);
+  const replayed = await replays(client, received, { log, signal }, { stuckMs, replayMs });
+  // Before it has replayed all, what it replays may be a dead primary's, however new it looks; what comes over the wire is a living one's.
+  const lives =
+    !(await isFenced(client)) &&
+    (replayed ? await commitsSomething(client, signal) : (await receivedUpTo(client)) !== received);
+  return [
+    ...(replayed
+      ? []
+      : [
+          `the replica has not replayed what it has received (waited until nothing of it was replayed for ${stuckMs / 1000} s, or for ${replayMs / 60_000} min in all): what it has cannot be told yet; deploy again once pg_last_wal_replay_lsn() there is pg_last_wal_receive_lsn()`,
+        ]),
+    ...(lives
+      ? [
+          "the primary lives: what is written there still comes to the replica, and what it accepts after the promotion would be lost; close it first (docs/failover.md, What you do, step 1)",
+        ]
+      : []),
+  ];
+}
+
+const receivedUpTo = (client: pg.Client) =>
+  one<string | null>(client, "select case when pg_is_in_recovery() then pg_last_wal_receive_lsn() end::text");
 
 /**
- * The promotion replays all that was received: before that much was replayed, more would seem to be missing than is.
+ * The promotion replays all that was received: before that much was replayed, more would seem to be missing than is. One that has far
+ * to go is waited for as long as it goes on: the promotion would take as long.
  */
-async function replaysAll(client: pg.Client, signal: AbortSignal): Promise<boolean> {
-  const received = await one<string | null>(
-    client,
-    "select case when pg_is_in_recovery() then pg_last_wal_receive_lsn() end::text",
-  );
-  for (const until = Date.now() + patienceMs; ; await sleep(200, undefined, { signal })) {
-    if (await one<boolean>(client, "select coalesce(pg_last_wal_replay_lsn() >= $1::pg_lsn, true)", [received]))
-      return true;
-    if (Date.now() > until) return false;
+async function replays(
+  client: pg.Client,
+  received: string | null,
+  { log, signal }: { log: Log; signal: AbortSignal },
+  { stuckMs, replayMs }: Patience,
+): Promise<boolean> {
+  const begun = Date.now();
+  let moved = { lsn: "", at: begun };
+  for (let told = begun; ; await sleep(200, undefined, { signal })) {
+    const lsn = await one<string | null>(client, "select pg_last_wal_replay_lsn()::text");
+    const left = await one<number>(client, "select greatest(coalesce($1::pg_lsn - $2::pg_lsn, 0), 0)::float8", [
+      received,
+      lsn,
+    ]);
+    const now = Date.now();
+    if (lsn === null || left === 0) return true;
+    if (lsn !== moved.lsn) moved = { lsn, at: now };
+    if (now - moved.at > stuckMs || now - begun > replayMs) return false;
+    if (now - told < tellMs) continue;
+    told = now;
+    log.info("the replica still replays what it has received: waiting for it", { bytesLeft: left });
   }
 }
+
+const tellMs = 10_000;
 
 /** The monitor of a living primary writes each second. */
 const commitMs = 3000;
 
 /**
+ * A replica that still receives is watched for longer: a primary whose monitor is dead commits only when an agent asks, or, closed to all
+ * clients, its housekeeping, minutes apart. Every role sees that row, if no more of it.
+ */
+const streamingMs = 10_000;
+
+/**
  * Whether something more is committed within that time, however late it comes: a replica that lags is a living primary's too, and a
  * primary whose monitor is dead accepts receipts all the same. Behind a fence the archiver alone goes on.
  */
-async function primaryLives(client: pg.Client, signal: AbortSignal): Promise<boolean> {
-  if (await isFenced(client)) return false;
+async function commitsSomething(client: pg.Client, signal: AbortSignal): Promise<boolean> {
   const commit = "select pg_last_xact_replay_timestamp()::text where pg_is_in_recovery()";
   const last = await one<string | null | undefined>(client, commit);
-  const until = Date.now() + commitMs;
+  const streams = await one<boolean>(client, "select exists (select from pg_stat_wal_receiver)");
+  const until = Date.now() + (streams ? streamingMs : commitMs);
   while (last !== undefined && Date.now() < until) {
     await sleep(200, undefined, { signal });
     if ((await one<string | null | undefined>(client, commit)) !== last) return true;

@@ -47,7 +47,7 @@ async function archived(): Promise<void> {
 
 const comparedWith = async (database: TestDatabase, to = bucket) => {
   const client = await database.connect(roles.verifier);
-  return compare(client, to, 60).finally(() => client.end());
+  return compare(client, to, 60, silentLog).finally(() => client.end());
 };
 
 beforeAll(async () => {
