@@ -10,7 +10,7 @@ import { readProject } from "./config";
 import { cronController, startCronController } from "./cronController/service";
 import { outcomes } from "../cloud/engine/engine";
 import { firstReceipt } from "./firstReceipt";
-import { keptToken } from "./loseStack";
+import { keptToken, sayHowToForget } from "./loseStack";
 import { health, table } from "./operate";
 import { resolveOutputs, writeOutputs, type LocalOutputs } from "./outputs";
 import { buildFiles } from "./page/build";
@@ -43,7 +43,11 @@ export async function up(
   const files = buildFiles(join(checkout, "docs"));
   const [pageProgram, controllerProgram] = [buildService(page), buildService(cronController)];
   for (const built of [files, pageProgram, controllerProgram]) built.catch(() => undefined);
-  const stackOutputs = await runProgram({ project, main: join(checkout, "index.ts"), engine });
+  const stackOutputs = await runProgram({ project, main: join(checkout, "index.ts"), engine }).catch(
+    (error: unknown) => {
+      throw sayHowToForget(error, environment);
+    },
+  );
 
   const resolved = { ...resolveOutputs(stackOutputs, state, directory), ...keptToken(state.root) };
   const [pageUrl] = await Promise.all([

@@ -25,7 +25,8 @@ export function versionProblem(recorded: string, now: string, step: UpgradeStep)
   if (recorded === now || step === "upgrade") return undefined;
   return (
     `postgresVersion is ${now}, but ${recorded} is recorded with this stack. A major upgrade stops the database and cannot be undone, so it is made in ` +
-    `steps, and only by that which majorUpgrade names: docs/major-upgrade.md, also where RDS has refused it. Set postgresVersion back to ${recorded} until then.`
+    `steps, and only by that which majorUpgrade names: docs/major-upgrade.md, also where RDS has refused it. Set postgresVersion back to ${recorded} until then; ` +
+    `or, where the server runs ${now} already, set majorUpgrade to upgrade.`
   );
 }
 

@@ -109,6 +109,12 @@ describe("another postgresVersion", () => {
     expect(upgradeSteps.filter((step) => versionProblem("17", "18", step) === undefined)).toEqual(["upgrade"]);
   });
 
+  test("that the server runs already, since an older one was recorded by a deployment that RDS has refused, is named with its way out", () => {
+    expect(versionProblem("17", "18", "none")).toMatch(
+      /Set postgresVersion back to 17 until then; or, where the server runs 18 already, set majorUpgrade to upgrade\.$/,
+    );
+  });
+
   test("is compared with what a stack of before recorded, which has no record of its own yet", async () => {
     const older = before.filter(({ name }) => name !== "postgres-version");
     await expect(deploy(at("none", "18"), older)).rejects.toThrow("17 is recorded with this stack");
