@@ -6,6 +6,7 @@ import { readIfThere, writeWhole } from "../../host/files";
 import { AwsError } from "../account";
 import { dashboardFile, files, readAlarms, readJson, readStates } from "./definitions";
 import { Evaluator } from "./evaluator";
+import { path, take } from "./ofServices";
 import { answer } from "./protocol";
 import { Store } from "./store";
 
@@ -39,10 +40,16 @@ const server = createServer((request, response) => {
   request.on("end", () => {
     const reply = (status: number, body: unknown) =>
       response.writeHead(status, { "content-type": "application/x-amz-json-1.0" }).end(JSON.stringify(body));
+    const body = Buffer.concat(parts);
     try {
+      if (request.url === path) {
+        take(body, store);
+        reply(200, {});
+        return;
+      }
       const dashboard = (name: string) => readIfThere(dashboardFile(root, name));
       const cloud = { store, states, now, alarms: () => readAlarms(root), dashboard };
-      reply(200, answer({ headers: request.headers, body: Buffer.concat(parts) }, cloud));
+      reply(200, answer({ headers: request.headers, body }, cloud));
     } catch (error) {
       const code = error instanceof AwsError ? error.code : "InvalidParameterValue";
       reply(code === "MissingAuthenticationToken" ? 403 : 400, { __type: code, message: (error as Error).message });

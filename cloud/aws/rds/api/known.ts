@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Properties } from "../../../handler";
 import { makeDirectory, readIfThere, writeWhole } from "../../../host/files";
 import type { ServiceUser } from "../../../host/user";
+import { number } from "../../account";
 import type { Server } from "../server";
 import { rdsRoot } from "./service";
 
@@ -20,6 +21,8 @@ export interface Known {
   directory: string;
   major: number;
   memoryGib: number;
+  /** What it was given; undefined of a restored one, which has what there is. */
+  storageGib?: number | undefined;
   tags: Record<string, string>;
   /** Of an instance that this API made; the others are the program's. */
   restored?: Restored;
@@ -64,6 +67,7 @@ export function announce(
     directory: server.directory,
     major: server.binaries.major,
     memoryGib,
+    storageGib: number(outputs["allocatedStorage"]),
     tags: outputs["tagsAll"] as Record<string, string>,
   };
   write(rds, known, owner);

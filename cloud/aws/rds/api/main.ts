@@ -1,8 +1,9 @@
-/** RDS on this machine: its API, and who looks after the backups; one process for the instances of all regions. */
+/** RDS on this machine: its API, its metrics, and who looks after the backups; one process for the instances of all regions. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { dirname } from "node:path";
 import { identityOf } from "../../iam/roles";
 import { keepBackups } from "../backups/keeper";
+import { publishForEver } from "./metrics";
 import { resume } from "./restored";
 import { serve } from "./server";
 
@@ -48,3 +49,4 @@ const untilEnding = (work: Promise<void>) =>
   });
 untilEnding(resume(rds));
 untilEnding(lookAfterBackups());
+untilEnding(publishForEver(directory, signal));
