@@ -3,6 +3,7 @@ import * as z from "zod/mini";
 import { Failure } from "../program";
 import { count, decode, sha256 } from "../archive/decode";
 import { dumpFolder } from "../archive/keys";
+import { lockSchema } from "../archive/lock";
 import type { Series } from "../archive/newest";
 import { compressedSchema } from "../archive/stored";
 
@@ -22,6 +23,8 @@ const partSchema = z.object({
   written: time,
   /** Undefined where there is no row. */
   object: z.optional(compressedSchema),
+  /** How that was to be locked when it was written, where that was demanded. */
+  lock: z.optional(lockSchema),
 });
 
 const schema = z.object({
@@ -45,6 +48,8 @@ const schema = z.object({
   /** Tables that are not in it, and why. */
   left_out: z.record(z.string(), z.string()),
   parts: z.array(partSchema),
+  /** How this manifest was to be locked, where that was demanded; parts say that of their own. */
+  lock: z.optional(lockSchema),
 });
 
 export type Dump = z.infer<typeof schema>;

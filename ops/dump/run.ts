@@ -64,6 +64,7 @@ export async function dump(dumper: Dumper): Promise<Dumped> {
       whole: due.whole ? asOf : (newest?.manifest.whole ?? asOf),
       manifest: dumper.manifest,
       ...(await layout(client)),
+      ...(bucket.lock && { lock: bucket.lock }),
     };
     const parts = await readParts(dumper, newest, next.number, { asOf, now }, due);
     const written = parts.filter((part) => part.written === asOf).length;
@@ -131,14 +132,14 @@ async function writePart(
   client: pg.Client,
   bucket: Bucket,
   source: Source,
-  part: Omit<Part, "object">,
+  part: Omit<Part, "object" | "lock">,
   number: number,
 ): Promise<Part> {
   const key = partKey(part.written.slice(0, 10), number, randomBytes(6).toString("hex"));
   const object = part.rows === 0 ? undefined : await storeCompressed(bucket, key, rowsOf(client, source));
   if ((object?.rows ?? 0) !== part.rows)
     throw new Error(`${nameOf(part)} has ${part.rows} rows in this snapshot, and ${object?.rows ?? 0} were written`);
-  return { ...part, ...(object && { object }) };
+  return { ...part, ...(object && { object, ...(bucket.lock && { lock: bucket.lock }) }) };
 }
 
 async function snapshotTime(client: pg.Client): Promise<string> {

@@ -11,6 +11,7 @@ import type { Manifest } from "../archive/manifest";
 import { sayUnknown, unknownIn } from "../archive/newest";
 import type { Ends } from "../archive/plan";
 import { unknownToAnchors, type Checkpoint } from "./checkpoints";
+import { unlockedInDump } from "../dump/locks";
 import { checkByMonths } from "../months/archive";
 import { compareDepartures } from "./departures";
 import type { Finding } from "./findings";
@@ -97,6 +98,7 @@ export async function verifyArchive(
   }
   for (const folder of [manifestFolder, dumpFolder, monthFolder])
     for await (const key of unknownIn(bucket, folder)) wrong(sayUnknown(key));
+  (await unlockedInDump(bucket)).forEach(wrong);
   const number = newest?.archive.number ?? 0;
   if (told > number)
     wrong(

@@ -1,5 +1,5 @@
 /** ops/dump: what is in no chain, in the locked bucket. */
-import { DeleteObjectCommand, GetObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
+import { DeleteObjectCommand, GetObjectCommand, PutObjectCommand, PutObjectRetentionCommand } from "@aws-sdk/client-s3";
 import type pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { Bucket } from "../../ops/archive/bucket";
@@ -13,6 +13,7 @@ import { dump } from "../../ops/dump/run";
 import { leftOut } from "../../ops/dump/tables";
 import { silentLog } from "../../ops/log";
 import { roles } from "../../ops/roles";
+import { verifyArchive } from "../../ops/verify/archived";
 import { startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
 import { lockedBucket, makeBucket, testS3, type TestS3 } from "../s3";
 
@@ -281,5 +282,75 @@ describe("what was done to the bucket", () => {
     } as const;
     await bucket.client.send(new PutObjectCommand(put));
     await expect(rowsOf(policies)).rejects.toThrow("is not what its manifest names: it was altered");
+  });
+});
+
+describe("an object of the newest dump that was locked as its manifest says", () => {
+  const lock = { mode: "GOVERNANCE", days: 30 } as const;
+  let part: string;
+  beforeEach(async () => {
+    bucket = new Bucket(bucket.client, bucket.name, signal, lock);
+    await addPolicy("a");
+    await run();
+    part = (await newest()).parts.find(({ table }) => table === "policies")!.object!.key;
+  });
+  const before = { BypassGovernanceRetention: true };
+  const shorten = (Key: string) => {
+    const Retention = { Mode: lock.mode, RetainUntilDate: new Date(Date.now() + 29 * day) } as const;
+    return bucket.client.send(new PutObjectRetentionCommand({ Bucket: bucket.name, Key, Retention, ...before }));
+  };
+  const remove = async (Key: string) => {
+    const [entry] = await bucket.list(Key);
+    const [{ id: VersionId } = { id: undefined }] = entry!.versions;
+    await bucket.client.send(new DeleteObjectCommand({ Bucket: bucket.name, Key, VersionId, ...before }));
+  };
+  const found = async () =>
+    (await verifyArchive(bucket, 0, 0)).findings
+      .filter(({ kind }) => kind === "altered-archive")
+      .map(({ message }) => message);
+
+  it("is no finding while it is, also of what an earlier dump wrote, whose bucket was to lock less by then", async () => {
+    expect(await found()).toEqual([]);
+    bucket = new Bucket(bucket.client, bucket.name, signal, { ...lock, days: 20 });
+    await addPolicy("b");
+    await run(day);
+    expect((await newest()).lock).toEqual({ ...lock, days: 20 });
+    expect(await found()).toEqual([]);
+  });
+
+  it.each([
+    ["a part's lock was shortened", () => shorten(part), () => `${part} is locked in GOVERNANCE mode until`],
+    [
+      "the manifest's lock was shortened",
+      () => shorten(dumpKey(1)),
+      () => `${dumpKey(1)} is locked in GOVERNANCE mode until`,
+    ],
+    ["a part was taken away before its time", () => remove(part), () => `${part} is gone, which ${dumpKey(1)} names`],
+    [
+      "a part that an earlier dump wrote was shortened",
+      async () => {
+        await addPolicy("b");
+        part = (await newest()).parts.find(({ table, object }) => table !== "policies" && object)!.object!.key;
+        await run(day);
+        expect((await newest()).parts.some(({ object }) => object?.key === part)).toBe(true);
+        await shorten(part);
+      },
+      () => `${part} is locked`,
+    ],
+  ])("is a finding of a verification once %s", async (_, change, says) => {
+    await change();
+    expect(await found()).toEqual([expect.stringContaining(says())]);
+  });
+
+  it("is a finding where its manifest cannot be read", async () => {
+    await remove(dumpKey(1));
+    await bucket.client.send(new PutObjectCommand({ Bucket: bucket.name, Key: dumpKey(1), Body: "{}" }));
+    expect(await found()).toEqual([expect.stringContaining(dumpKey(1))]);
+  });
+
+  it("is none where a part is gone whose lock may have ended by S3's clock", async () => {
+    await remove(part);
+    bucket.now = () => Date.now() + 29 * day;
+    expect(await found()).toEqual([]);
   });
 });
