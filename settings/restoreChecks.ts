@@ -17,7 +17,7 @@ export const restoreChecks: readonly CrossCheck[] = [
       if (from === undefined) return undefined;
       const [, region, owner] = automatedBackup.exec(from) ?? snapshot.exec(from) ?? [];
       if (region !== undefined && region !== regions.primary)
-        return `must be in primaryRegion ${regions.primary}, but it is in ${region}: RDS restores where the backups are`;
+        return `must be in primaryRegion ${regions.primary}, but it is in ${region}: RDS restores where the backups are. A stack that was restored needs this no more, and may have it taken away`;
       if (account.id !== undefined && owner !== undefined && owner !== account.id)
         return `must be of awsAccountId ${account.id}, but it is of ${owner}: RDS restores automated backups in their own account, and of another's encrypted snapshots only copies in one's own`;
       return bucketArn === undefined

@@ -600,7 +600,7 @@ describe("what only shows in combination", () => {
       "a restore of what another region has",
       { restoreFrom: restoreFrom.replace("eu-central-1", "eu-west-1"), ...restoreBucket },
       "restoreFrom",
-      /^must be in primaryRegion eu-central-1, but it is in eu-west-1: RDS restores where the backups are/,
+      /^must be in primaryRegion eu-central-1, but it is in eu-west-1: RDS restores where the backups are\. A stack that was restored needs this no more/,
     ],
     [
       "a restore of another account's backups",
