@@ -12,6 +12,7 @@ import { logRetentionOf } from "./components/database/serverLogs";
 import { Monitoring } from "./components/monitoring/monitoring";
 import { Tenancy } from "./components/pods/tenancy";
 import { Certificates } from "./components/pooling/certificates";
+import { ControlPlaneLogins } from "./components/pooling/controlPlaneLogins";
 import { limitsOf, poolsFor, roleConnections } from "./components/pooling/connectionBudget";
 import { Pgbouncer, pgbouncerNames, pgbouncerPods } from "./components/pooling/pgbouncer";
 import { Completeness } from "./components/programs/completeness";
@@ -112,13 +113,20 @@ async function program() {
   );
   const inNamespace = { providers, dependsOn: [tenancy] };
   const certificates = new Certificates(`${name}-pgbouncer`, { dnsNames: pgbouncerNames(namespace) });
+  const controlPlaneLogins = new ControlPlaneLogins(`${name}-control-plane-logins`, {
+    generation: settings.database.passwordGeneration,
+  });
   const { urls, trustSecret } = new Connections(
     name,
     {
       namespace,
       ...database.endpoints,
       ownerOnReplica: settings.database.rebootForParameters,
-      pgbouncer: { host: pgbouncerNames(namespace)[0], ca: certificates.caPem },
+      pgbouncer: {
+        host: pgbouncerNames(namespace)[0],
+        ca: certificates.caPem,
+        controlPlane: controlPlaneLogins.current,
+      },
       credentials: database.secrets.credentials.current,
       databaseCa,
     },
@@ -189,6 +197,7 @@ async function program() {
       pools: poolsFor(limitsOf(settings)),
       database: database.endpoints.primary,
       credentials: database.secrets.credentials,
+      controlPlane: controlPlaneLogins,
       certificate: certificates,
       trustSecret,
     },

@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { admitted, pooledDatabase } from "../components/pooling/pgbouncerEntries";
+import { pooledDatabase } from "../components/pooling/pgbouncerEntries";
 import { bundleOps } from "../components/programs/opsBundle";
 import { databaseName, roles } from "../ops/roles";
 import { credentials } from "../test/credentials";
@@ -12,7 +12,7 @@ import { parameters } from "./lab";
 import { fillStatement, imported } from "./payload";
 import { keyHash } from "./player";
 
-const passwords = { app: "a", telemetry: "t", auditor: "u", monitor: "m" } as const;
+const passwords = { controlPlane: "c", app: "a", telemetry: "t", auditor: "u", monitor: "m" } as const;
 /** Of the role's two logins ours comes by the first. The other one finds the vendor's table under the same name. */
 const [ours, vendors] = [credentials(passwords, 1), credentials(passwords, 2)];
 
@@ -83,7 +83,7 @@ async function follow(server: TestPostgres): Promise<Deployment["replica"]> {
   throw new Error("the replica does not follow the server within 30 s");
 }
 
-export const pooled = (pooler: Pod): string => pooler.url("app", pooledDatabase.controlPlane);
+export const pooled = (pooler: Pod): string => pooler.url("controlPlane", pooledDatabase.controlPlane);
 
 /** The guard as it is deployed. */
 export async function writeGuard(dir: string): Promise<string> {
@@ -113,7 +113,7 @@ async function fill(server: TestPostgres, months: number): Promise<void> {
 
 async function makeVendors(server: TestPostgres): Promise<void> {
   const admin = await server.connect(server.url(superuser, databaseName));
-  for (const { user, password } of admitted.flatMap((role) => [ours.current[role], vendors.current[role]]))
+  for (const { user, password } of [ours.current.app, vendors.current.app])
     await admin.query(`alter role ${user} password '${password}'`);
   await admin.query(`
     insert into api_keys (id, name, role, key_hash) values (gen_random_uuid(), 'bench', 'ingest', '${keyHash}');

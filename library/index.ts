@@ -17,6 +17,7 @@ export { type ClusterNetwork, lookUpCluster, lookUpVpc, type VpcNetwork } from "
 export { lookUpDrillPlace, lookUpReplicaPlace, type ServerPlace } from "../components/network/serverPlace";
 export { Tenancy, type TenancyArgs } from "../components/pods/tenancy";
 export { Certificates, type CertificatesArgs } from "../components/pooling/certificates";
+export { ControlPlaneLogins, type ControlPlaneLoginsArgs } from "../components/pooling/controlPlaneLogins";
 export { type ConnectionLimits, poolsFor, roleConnections } from "../components/pooling/connectionBudget";
 export { Pgbouncer, type PgbouncerArgs, pgbouncerNames, pgbouncerPods } from "../components/pooling/pgbouncer";
 export type { DatabaseConnection, DatabaseConnections } from "../components/programs/databaseConnection";

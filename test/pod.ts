@@ -17,10 +17,10 @@ import {
   renderPgbouncerConfig,
 } from "../components/pooling/pgbouncerConfig";
 import {
-  admitted,
-  type AdmittedRole,
   pooledDatabase,
   type Pooler,
+  type PoolerClient,
+  poolerClients,
   poolerPort,
   poolers,
 } from "../components/pooling/pgbouncerEntries";
@@ -33,7 +33,7 @@ export interface PodArgs {
   /** What it verifies the server by, PEM. */
   databaseCa: string;
   config: Omit<PgbouncerConfig, "host" | "port" | "logins">;
-  logins: ReturnType<typeof credentials<AdmittedRole>>;
+  logins: ReturnType<typeof credentials<PoolerClient>>;
 }
 
 /** Of localhost, by itself. */
@@ -81,7 +81,9 @@ export class Pod {
     const files = {
       ...Object.fromEntries(poolers.map((pooler) => [`${paths.config}/${configFile(pooler)}`, configOf(pooler)])),
       [`${paths.config}/${hbaFile}`]: renderHba(),
-      [`${paths.auth}/userlist.txt`]: renderUserlist(admitted.flatMap((role) => [current[role], previous[role]])),
+      [`${paths.auth}/userlist.txt`]: renderUserlist(
+        poolerClients.flatMap((client) => [current[client], previous[client]]),
+      ),
       [`${paths.tls}/tls.crt`]: tls.certificate,
       [`${paths.tls}/tls.key`]: tls.key,
       [`${paths.trust}/database-ca.pem`]: databaseCa,
@@ -112,9 +114,9 @@ export class Pod {
   }
 
   /** To the process that has the entry. */
-  url(role: AdmittedRole, database: string, login: { user?: string; password?: string } = {}): string {
+  url(client: PoolerClient, database: string, login: { user?: string; password?: string } = {}): string {
     return databaseUrl({
-      ...this.args.logins.current[role],
+      ...this.args.logins.current[client],
       ...login,
       host: "localhost",
       port: this.ports[database === pooledDatabase.controlPlane ? "decisions" : "others"],

@@ -26,7 +26,7 @@ interface ConnectionArgs {
   metadata: { namespace: pulumi.Input<string> };
   to: Server;
   database: string;
-  login: Credentials;
+  login: Credentials<string>;
 }
 
 export function connection(

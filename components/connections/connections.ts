@@ -8,7 +8,14 @@ import type { Pool } from "../pooling/connectionBudget";
 import { egressToPods } from "../pods/networkRules";
 import { pgbouncerClient } from "../pods/podSecurity";
 import type { DatabaseConnections } from "../programs/databaseConnection";
-import { pooledDatabase, pooledRole, poolerOf, poolerPort } from "../pooling/pgbouncerEntries";
+import {
+  type ControlPlaneLogin,
+  pooledDatabase,
+  pooledRole,
+  type PoolerClient,
+  poolerOf,
+  poolerPort,
+} from "../pooling/pgbouncerEntries";
 import { databaseCaName, pgbouncerCaName } from "../pods/trust";
 
 export interface ConnectionsArgs {
@@ -20,8 +27,11 @@ export interface ConnectionsArgs {
   replica?: Endpoint | undefined;
   /** Whether the owner connects to the replica, as who reboots the servers does. Default: no, and there is no URL for it. */
   ownerOnReplica?: boolean;
-  /** PgBouncer's Service as its clients name it, and the PEM of what signs its certificate. Default: there is none, and all connect directly. */
-  pgbouncer?: { host: string; ca: pulumi.Input<string> };
+  /**
+   * PgBouncer's Service as its clients name it, the PEM of what signs its certificate, and the control plane's login to it. Default: there
+   * is none, and all connect directly.
+   */
+  pgbouncer?: { host: string; ca: pulumi.Input<string>; controlPlane: Credentials<ControlPlaneLogin> };
   /** A login of each role, from `Database.secrets`. */
   credentials: Record<RoleKey, Credentials>;
   /** PEM of what signs the database servers' certificates. */
@@ -56,17 +66,20 @@ export class Connections extends pulumi.ComponentResource {
     );
     this.trustSecret = trust.metadata.name;
 
-    const connect = (suffix: string, role: RoleKey, to: Server, database: string) =>
-      connection(`${name}-${suffix}`, { metadata, to, database, login: args.credentials[role] }, this);
-    const direct = (suffix: string, role: RoleKey, server: Endpoint) =>
-      connect(suffix, role, directly(server), databaseName);
-    const pooled = (suffix: string, pool: Pool, role: RoleKey = pooledRole[pool]) => {
-      if (!args.pgbouncer) return direct(suffix, role, args.primary);
+    // The server knows the control plane as the app role only.
+    const controlPlane = args.pgbouncer?.controlPlane ?? args.credentials[pooledRole.controlPlane];
+    const logins: Record<RoleKey | PoolerClient, Credentials<string>> = { ...args.credentials, controlPlane };
+    const connect = (suffix: string, client: keyof typeof logins, to: Server, database: string) =>
+      connection(`${name}-${suffix}`, { metadata, to, database, login: logins[client] }, this);
+    const direct = (suffix: string, client: keyof typeof logins, server: Endpoint) =>
+      connect(suffix, client, directly(server), databaseName);
+    const pooled = (suffix: string, pool: Pool, client: PoolerClient = pool) => {
+      if (!args.pgbouncer) return direct(suffix, client, args.primary);
       const port = poolerPort[poolerOf[pool]];
       const egress = egressToPods("pgbouncer", port);
       const { host } = args.pgbouncer;
       const to: Server = { host, port, ca: pgbouncerCaName, egress, podLabels: pgbouncerClient };
-      return connect(suffix, role, to, pooledDatabase[pool]);
+      return connect(suffix, client, to, pooledDatabase[pool]);
     };
     this.urls = {
       controlPlaneDatabase: pooled("control-plane-database", "controlPlane"),

@@ -1,9 +1,9 @@
 import type { Input } from "@pulumi/pulumi";
 import type { Login, RoleKey } from "../../ops/roles";
 
-/** How one logs in to the database. */
-export interface Credentials {
-  user: Login;
+/** How one logs in to the database, or to the pooler in front of it. */
+export interface Credentials<User extends string = Login> {
+  user: User;
   password: Input<string>;
 }
 

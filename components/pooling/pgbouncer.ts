@@ -1,6 +1,6 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import type { Generations } from "../database/credentials";
+import type { Credentials, Generations } from "../database/credentials";
 import { databaseEgress, dnsEgress, podPolicy } from "../pods/networkRules";
 import { labelsOf, pgbouncerClient } from "../pods/podSecurity";
 import { ownReplicas, rolledOneByOne, rolloutTimeouts } from "../pods/rollout";
@@ -8,7 +8,14 @@ import { serve, servicePorts } from "../pods/servedPods";
 import type { Pool } from "./connectionBudget";
 import { renderHba, renderServices, renderUserlist } from "./pgbouncerAccess";
 import { configFile, hbaFile, renderPgbouncerConfig } from "./pgbouncerConfig";
-import { admitted, type AdmittedRole, poolerPort, poolers, servedPorts } from "./pgbouncerEntries";
+import {
+  type AdmittedRole,
+  type ControlPlaneLogin,
+  poolerClients,
+  poolerPort,
+  poolers,
+  servedPorts,
+} from "./pgbouncerEntries";
 import { pgbouncerPod, type PgbouncerPodArgs, servicesFile } from "./pgbouncerPod";
 
 /** Fixed: it is part of the address that every client's URL holds. */
@@ -40,6 +47,8 @@ export interface PgbouncerArgs extends PgbouncerPodArgs {
   database: { host: pulumi.Input<string>; port: pulumi.Input<number>; blocks: readonly string[] };
   /** It lets both generations in, and logs in to the server as the current one. */
   credentials: Generations<AdmittedRole>;
+  /** The control plane's own, which lead to its own pool and to nothing else. */
+  controlPlane: Record<keyof Generations, Credentials<ControlPlaneLogin>>;
   /** What it shows its clients, PEM. */
   certificate: { certificatePem: pulumi.Input<string>; keyPem: pulumi.Input<string> };
 }
@@ -60,8 +69,12 @@ export class Pgbouncer extends pulumi.ComponentResource {
     const labels = labelsOf("pgbouncer");
     const metadata = { namespace: args.namespace, labels };
 
-    const { current, previous } = args.credentials;
-    const admittedLogins = admitted.flatMap((role) => [current[role], previous[role]]);
+    const loginsOf = (generation: keyof Generations) => ({
+      ...args.credentials[generation],
+      controlPlane: args.controlPlane[generation],
+    });
+    const [current, previous] = [loginsOf("current"), loginsOf("previous")];
+    const admitted = poolerClients.flatMap((client) => [current[client], previous[client]]);
     // Immutable and auto-named: a change is a new object, the pod template changes with it, and the pods roll.
     const config = new k8s.core.v1.ConfigMap(
       `${name}-config`,
@@ -88,7 +101,7 @@ export class Pgbouncer extends pulumi.ComponentResource {
         metadata,
         immutable: true,
         stringData: {
-          "userlist.txt": pulumi.secret(pulumi.output(admittedLogins).apply(renderUserlist)),
+          "userlist.txt": pulumi.secret(pulumi.output(admitted).apply(renderUserlist)),
           [servicesFile]: pulumi.secret(pulumi.output(current).apply(renderServices)),
         },
       },

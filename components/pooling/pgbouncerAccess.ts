@@ -1,29 +1,27 @@
 import type { Pool } from "./connectionBudget";
 import { paths } from "./pgbouncerConfig";
 import {
-  type AdmittedRole,
   bothLogins,
   consoleOf,
   pooledDatabase,
-  pooledRole,
   type Pooler,
+  type PoolerClient,
   poolerOf,
   poolerPort,
   poolers,
 } from "./pgbouncerEntries";
 
+const pools = Object.keys(pooledDatabase) as Pool[];
+
 /**
- * PgBouncer's auth_hba_file: each entry's role, from anywhere, over TLS. What no line matches is refused. The monitor asks now and then
- * whether a query comes through: by the auditor's entry, which no decision waits for.
+ * PgBouncer's auth_hba_file: each entry's own client, from anywhere, over TLS. What no line matches is refused. The monitor asks now and
+ * then whether a query comes through: by the auditor's entry, which no decision waits for.
  */
 export function renderHba(): string {
-  const entries = (Object.keys(pooledDatabase) as Pool[]).map((pool): [string, AdmittedRole] => [
-    pooledDatabase[pool],
-    pooledRole[pool],
-  ]);
+  const entries = pools.map((pool): [string, PoolerClient] => [pooledDatabase[pool], pool]);
   return [...entries, [pooledDatabase.auditor, "monitor"] as const, ["pgbouncer", "monitor"] as const]
-    .flatMap(([database, role]) =>
-      bothLogins(role).flatMap((login) =>
+    .flatMap(([database, client]) =>
+      bothLogins(client).flatMap((login) =>
         ["0.0.0.0/0", "::/0"].map((from) => `hostssl ${database} ${login} ${from} scram-sha-256\n`),
       ),
     )
@@ -45,15 +43,10 @@ export function renderUserlist(logins: readonly PlainCredentials[]): string {
  * to the consoles, password and verified certificate included. A file, so that the password is in no argument and no
  * environment variable.
  */
-export function renderServices(logins: Record<AdmittedRole, PlainCredentials>): string {
-  const entries: [service: string, pooler: Pooler, dbname: string, role: AdmittedRole][] = [
-    ...(Object.keys(pooledDatabase) as Pool[]).map((pool): [string, Pooler, string, AdmittedRole] => [
-      pool,
-      poolerOf[pool],
-      pooledDatabase[pool],
-      pooledRole[pool],
-    ]),
-    ...poolers.map((pooler): [string, Pooler, string, AdmittedRole] => [
+export function renderServices(logins: Record<PoolerClient, PlainCredentials>): string {
+  const entries: [service: string, pooler: Pooler, dbname: string, client: PoolerClient][] = [
+    ...pools.map((pool): [string, Pooler, string, PoolerClient] => [pool, poolerOf[pool], pooledDatabase[pool], pool]),
+    ...poolers.map((pooler): [string, Pooler, string, PoolerClient] => [
       consoleOf(pooler),
       pooler,
       "pgbouncer",
@@ -61,13 +54,13 @@ export function renderServices(logins: Record<AdmittedRole, PlainCredentials>): 
     ]),
   ];
   return entries
-    .map(([service, pooler, dbname, role]) => {
+    .map(([service, pooler, dbname, client]) => {
       const settings = {
         // This very pod; its certificate names it.
         host: "localhost",
         port: poolerPort[pooler],
         dbname,
-        ...logins[role],
+        ...logins[client],
         sslmode: "verify-full",
         sslrootcert: `${paths.trust}/pgbouncer-ca.pem`,
         connect_timeout: 20,

@@ -54,7 +54,8 @@ export function renderPgbouncerConfig(
     `pool_size=${pools[pool]} max_db_connections=${pools[pool]}`;
   const shared = (pool: Pool) => `${entry(pool)} user=${logins[pooledRole[pool]].user}`;
   const entries: Record<Pool, string> = {
-    controlPlane: `; ${roles.app}, the control plane. It needs no transaction of more than one statement, and the one that it sends is broken: its
+    controlPlane: `; ${roles.app}, the control plane, by a login that it alone has and the server does not know: who comes as
+; ${roles.app} is refused. It needs no transaction of more than one statement, and the one that it sends is broken: its
 ; key rotation sends BEGIN and COMMIT over different connections. In transaction mode every receipt that other requests
 ; then wrote on the connection with the BEGIN would be acknowledged, and rolled back in the end. So BEGIN is refused to
 ; it: the rotation fails (make a new key, revoke the old one), and no receipt is lost.
@@ -70,11 +71,10 @@ ${entry("auditor")}`,
 
 [databases]
 ; One entry, and so one pool, per role, and one for the control plane in a process of its own: a pool's connections are
-; logged in as its role, with that role's settings (synchronous_commit above all). An entry accepts its role only, the
-; auditor's the monitor too (hba.conf beside this file): nobody fills another's pool. Clients come by either of the
-; role's two logins, of this generation of passwords or the one before; the server is always logged in to as this one
-; (user), with its password from the user list. A pool for each login would let the clients of one starve those of the
-; other.
+; logged in as its role, with that role's settings (synchronous_commit above all). An entry accepts its own client only,
+; the auditor's the monitor too (hba.conf beside this file): nobody fills another's pool. Clients come by either of their
+; two logins, of this generation of passwords or the one before; the server is always logged in to as this one (user),
+; with its password from the user list. A pool for each login would let the clients of one starve those of the other.
 ${poolsOf(pooler)
   .map((pool) => entries[pool])
   .join("\n")}
@@ -179,7 +179,7 @@ const resetQuery =
 
 const betweenClients: Record<Pooler, string> = {
   decisions: `; A connection is handed on as it is, and no reset is waited for (docs/performance.md): all clients are one program, which sets nothing, and
-; nobody else reaches this port. Whatever a session of its role sets, a receipt is stored or refused
+; nobody else has its login. Whatever a session of its role sets, a receipt is stored or refused
 ; (test/sql/pooling.test.ts).
 server_reset_query =`,
   others: `; A connection is handed on as it was: what a client SET, prepared, locked or listens to ends with its transaction. Not

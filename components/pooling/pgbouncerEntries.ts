@@ -54,8 +54,23 @@ export const poolsOf = (pooler: Pooler): Pool[] =>
 /** How psql calls a process' own console, which answers also while every client's place is taken. */
 export const consoleOf = (pooler: Pooler): string => `console-${pooler}`;
 
-/** Who may come in: the pooled roles, and the reader of the statistics. Never the owner, who comes to the server itself. */
-export const admitted = ["app", "telemetry", "auditor", "monitor"] as const satisfies RoleKey[];
-export type AdmittedRole = (typeof admitted)[number];
+/** Roles that may come in by logins of their own: the pooled ones, and the reader of the statistics. Never the owner, who comes to the server itself. */
+const admittedRoles = ["app", "telemetry", "auditor", "monitor"] as const satisfies RoleKey[];
+export type AdmittedRole = (typeof admittedRoles)[number];
 
-export const bothLogins = (role: AdmittedRole): Login[] => [roles[role], secondLogin(roles[role])];
+/** Who may come in: each of those roles, and the control plane. A pool's own client has the pool's name. */
+export const poolerClients = ["controlPlane", ...admittedRoles] as const;
+export type PoolerClient = (typeof poolerClients)[number];
+
+/**
+ * The control plane's own two logins, used in turn by generations of passwords as a role's are. They are PgBouncer's alone: the server
+ * has no such role, and the control plane becomes the app role there. Sessions of its pool are not reset, so nobody else may have one,
+ * the app role's other clients included.
+ */
+const controlPlaneLogins = [`${databaseName}_control_plane`, `${databaseName}_control_plane_b`] as const;
+export type ControlPlaneLogin = (typeof controlPlaneLogins)[number];
+export const controlPlaneLogin = (generation: number): ControlPlaneLogin =>
+  controlPlaneLogins[generation % 2 === 1 ? 0 : 1];
+
+export const bothLogins = (client: PoolerClient): readonly (Login | ControlPlaneLogin)[] =>
+  client === "controlPlane" ? controlPlaneLogins : [roles[client], secondLogin(roles[client])];

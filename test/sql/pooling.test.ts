@@ -7,13 +7,19 @@ import pg from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Pool as PoolName } from "../../components/pooling/connectionBudget";
 import type { PgbouncerConfig } from "../../components/pooling/pgbouncerConfig";
-import { admitted, pooledDatabase, pooledRole } from "../../components/pooling/pgbouncerEntries";
+import {
+  bothLogins,
+  pooledDatabase,
+  type PoolerClient,
+  poolerClients,
+  pooledRole,
+} from "../../components/pooling/pgbouncerEntries";
 import { prepares } from "../../local/pgbouncer";
 import { prepareStatements } from "../../ops/guard/statements";
 import { silentLog } from "../../ops/log";
 import { relieveLockTable } from "../../ops/monitor/lockTable";
 import { Server } from "../../ops/monitor/server";
-import { databaseName, type RoleKey, roles } from "../../ops/roles";
+import { databaseName, roles } from "../../ops/roles";
 import { credentials } from "../credentials";
 import { buildGuard, start } from "../guarded";
 import { certificate, Pod } from "../pod";
@@ -24,6 +30,7 @@ const pools = { controlPlane: 4, app: 3, telemetry: 2, auditor: 1 };
 // In the second generation of passwords: the role's own login is the one before.
 const { current, previous } = credentials(
   {
+    controlPlane: "p0",
     app: "a0",
     telemetry: "t0",
     auditor: "u0",
@@ -56,7 +63,9 @@ beforeAll(async () => {
   server = await startPostgres({ auth: "scram", tls });
   await server.createDatabase({ migrated: true, name: databaseName });
   admin = await server.connect(server.url(superuser, databaseName));
-  for (const { user, password } of admitted.flatMap((role) => [current[role], previous[role]]))
+  // Not for the control plane: the server has no such login.
+  const loggedIn = ["app", "telemetry", "auditor", "monitor"] as const;
+  for (const { user, password } of loggedIn.flatMap((role) => [current[role], previous[role]]))
     await admin.query(`alter role ${user} password '${password}'`);
   pod = await startPod(serverCa);
 });
@@ -64,12 +73,6 @@ afterAll(async () => {
   await pod?.stop();
   await server?.stop();
 });
-
-const pooled = ["app", "telemetry", "auditor"] as const;
-const serverConnections = async (role: RoleKey) => {
-  const sql = "select count(*)::int as count from pg_stat_activity where usename = $1";
-  return (await admin.query<{ count: number }>(sql, [current[role].user])).rows[0]?.count;
-};
 
 describe("through the pooler", () => {
   test.each([
@@ -87,11 +90,14 @@ describe("through the pooler", () => {
     expect(rows).toEqual([{ user: current[role].user, database: databaseName }]);
   });
 
-  test.each(["app", "telemetry"] as const)(
-    "%s also comes in by its login of the passwords before, and then shares the pool of the new ones",
-    async (role) => {
-      const client = await pod.connect(pod.url(role, pooledDatabase[role], previous[role]));
-      expect((await client.query("select session_user as user")).rows).toEqual([{ user: current[role].user }]);
+  test.each(["controlPlane", "app", "telemetry"] as const)(
+    "%s comes in by its login of the new passwords and by the one before, which share a pool",
+    async (pool) => {
+      for (const login of [current[pool], previous[pool]]) {
+        const client = await pod.connect(pod.url(pool, pooledDatabase[pool], login));
+        const { rows } = await client.query("select session_user as user");
+        expect(rows, login.user).toEqual([{ user: current[pooledRole[pool]].user }]);
+      }
     },
   );
 
@@ -131,31 +137,51 @@ describe("through the pooler", () => {
     );
   });
 
-  test.each(pooled)("%s never has more server connections than its pool, however many ask", async (role) => {
-    const waiting = Array.from({ length: pools[role] + 4 }, async () => {
-      const client = await pod.connect(pod.url(role, pooledDatabase[role]));
-      await client.query("begin");
-      await client.query("select pg_sleep(0.2)");
-      const held = await serverConnections(role);
-      await client.query("commit");
-      await client.end();
-      return held;
-    });
-    const held = await Promise.all(waiting);
-    expect(Math.max(...held.map((count) => count ?? 0))).toBe(pools[role]);
-  });
-
-  const strangers = admitted.flatMap((role) =>
-    (Object.keys(pooledDatabase) as PoolName[])
-      // The monitor asks whether a query comes through the auditor's.
-      .filter((pool) => pooledRole[pool] !== role && !(role === "monitor" && pool === "auditor"))
-      .map((pool) => [role, pool] as const),
+  const allPools = Object.keys(pooledDatabase) as PoolName[];
+  test.each(allPools)(
+    "%s never has more server connections than its pool, however many ask, by either login",
+    async (pool) => {
+      const asking = Array.from({ length: 2 * pools[pool] + 3 }, async (_, i) => {
+        const { [pool]: login } = i % 2 === 0 ? current : previous;
+        const client = await pod.connect(pod.url(pool, pooledDatabase[pool], login));
+        await client.query(`select pg_sleep(0.3), 'for ${pool}'`);
+        await client.end();
+      });
+      // By what they run: two pools have the same role.
+      const sql = "select count(*)::int as count from pg_stat_activity where query like '%for ' || $1 || '%'";
+      const counts: number[] = [];
+      const counting = setInterval(
+        () => void admin.query<{ count: number }>(sql, [pool]).then(({ rows }) => counts.push(rows[0]?.count ?? 0)),
+        50,
+      );
+      await Promise.all(asking).finally(() => clearInterval(counting));
+      expect(Math.max(...counts)).toBe(pools[pool]);
+    },
   );
-  test.each(strangers)("%s does not get in by the entry of %s", async (role, pool) => {
-    for (const login of [current[role], previous[role]])
-      await expect(pod.connect(pod.url(role, pooledDatabase[pool], login)), login.user).rejects.toThrow(
+
+  // The app role's other clients too, whom the control plane's pool would make the same role.
+  const strangers = poolerClients.flatMap((client) =>
+    allPools
+      // The monitor asks whether a query comes through the auditor's.
+      .filter((pool) => pool !== client && !(client === "monitor" && pool === "auditor"))
+      .map((pool): [PoolerClient, PoolName] => [client, pool]),
+  );
+  test.each(strangers)("%s does not get in by the entry of %s", async (client, pool) => {
+    for (const login of [current[client], previous[client]])
+      await expect(pod.connect(pod.url(client, pooledDatabase[pool], login)), login.user).rejects.toThrow(
         /login rejected|no authentication method/,
       );
+  });
+
+  test("the control plane's logins are none of the server's: without the pooler they lead nowhere", async () => {
+    const { rows } = await admin.query("select rolname from pg_roles where rolname = any($1)", [
+      bothLogins("controlPlane"),
+    ]);
+    expect(rows).toEqual([]);
+    const { user, password } = current.controlPlane;
+    await expect(server.connect(server.url(user, databaseName, password))).rejects.toThrow(
+      /password authentication failed/,
+    );
   });
 
   // The same server connection serves both: its pool has one.
@@ -214,7 +240,7 @@ describe("the control plane's pooler, which resets no session between two client
   afterEach(() =>
     admin.query("select pg_terminate_backend(pid, 5000) from pg_stat_activity where usename = $1", [current.app.user]),
   );
-  const connect = () => shared.connect(shared.url("app", pooledDatabase.controlPlane));
+  const connect = () => shared.connect(shared.url("controlPlane", pooledDatabase.controlPlane));
 
   test("sends the server nothing between two statements", async () => {
     const client = await connect();
@@ -268,7 +294,7 @@ describe("the control plane's pooler, which resets no session between two client
     // Its own Client of pg: what the guard does to it is done to no other test.
     class Guarded extends pg.Client {}
     prepareStatements({ Pool: pg.Pool, Client: Guarded }, 32, silentLog);
-    const controlPlane = new Guarded({ connectionString: shared.url("app", pooledDatabase.controlPlane) });
+    const controlPlane = new Guarded({ connectionString: shared.url("controlPlane", pooledDatabase.controlPlane) });
     await controlPlane.connect();
     const store = (id: string) =>
       controlPlane.query(
@@ -379,7 +405,7 @@ describe("the lock table, filled through the pooler again and again", () => {
     // A connection is kept, as the control plane keeps its own: twenty logins take longer than the attack.
     let client: pg.Client | undefined;
     const store = async () => {
-      client ??= await attacked.connect(attacked.url("app", pooledDatabase.controlPlane), patience);
+      client ??= await attacked.connect(attacked.url("controlPlane", pooledDatabase.controlPlane), patience);
       await client.query(receipt);
     };
     for (const until = Date.now() + 150_000; !enough(stored) && Date.now() < until; await sleep(20)) {
@@ -415,7 +441,7 @@ describe("the control plane's key rotation, whose BEGIN and COMMIT go over diffe
   test("is refused and costs no receipt: every one that was acknowledged is there when the pooler is gone", async () => {
     const doomed = await startPod(serverCa);
     const controlPlane = new pg.Pool({
-      connectionString: doomed.url("app", pooledDatabase.controlPlane),
+      connectionString: doomed.url("controlPlane", pooledDatabase.controlPlane),
       max: 10, // the driver's default, which the control plane does not change
     });
     controlPlane.on("error", () => undefined);
@@ -477,7 +503,7 @@ describe("a program whose statements the guard prepares", () => {
   /** Through a pod of its own that keeps so many prepared. `during` comes when some receipts are stored, and more are stored after it. */
   async function work(kept: number, asked: number, during: () => Promise<unknown> = () => Promise.resolve()) {
     const pooler = await startPod(serverCa, { preparedStatements: kept });
-    const url = pooler.url("app", pooledDatabase.controlPlane);
+    const url = pooler.url("controlPlane", pooledDatabase.controlPlane);
     const program = start(source, { env: { DATABASE_URL: url, PREPARED_STATEMENTS: String(asked) } });
     try {
       await program.printed("100 stored");
@@ -559,7 +585,7 @@ describe("a statement that failed, asked for again on the same connection throug
        for (const [text, values] of ${asked}) answers.push(await client.query(text, values).then(() => "done", (error) => error.message));
        console.log(JSON.stringify(answers));
        process.exit();`,
-      { env: { DATABASE_URL: pod.url("app", pooledDatabase.controlPlane), PREPARED_STATEMENTS: "32" } },
+      { env: { DATABASE_URL: pod.url("controlPlane", pooledDatabase.controlPlane), PREPARED_STATEMENTS: "32" } },
     );
     expect(await program.end, program.output.stderr).toBe(0);
     expect(JSON.parse(program.output.stdout)).toEqual(answers);
@@ -576,6 +602,11 @@ describe("nobody comes in", () => {
     [
       "with the password of the role's other login",
       () => pod.url("app", pooledDatabase.app, { password: previous.app.password }),
+      /SASL authentication failed/,
+    ],
+    [
+      "as the control plane with the password of the role that it becomes",
+      () => pod.url("controlPlane", pooledDatabase.controlPlane, { password: current.app.password }),
       /SASL authentication failed/,
     ],
     [
@@ -628,7 +659,8 @@ describe("the console", () => {
     const { rows } = await monitor.query<{ database: string }>("show pools");
     expect(rows.map(({ database }) => database)).toContain(databaseName);
     await expect(monitor.query("shutdown")).rejects.toThrow(/admin access needed/);
-    await expect(pod.connect(pod.url("app", "pgbouncer"))).rejects.toThrow(/not allowed|no such/);
+    for (const client of ["app", "controlPlane"] as const)
+      await expect(pod.connect(pod.url(client, "pgbouncer"))).rejects.toThrow(/not allowed|no such/);
   });
 });
 

@@ -29,7 +29,11 @@ const args: ConnectionsArgs = {
   primary: { host: "primary.example.com", port: 5432, blocks: ["10.0.0.0/16"] },
   replica: { host: "replica.example.com", port: 5433, blocks: ["10.90.0.0/20"] },
   ownerOnReplica: true,
-  pgbouncer: { host: "pgbouncer.ns.svc.cluster.local", ca: "PGBOUNCER CA" },
+  pgbouncer: {
+    host: "pgbouncer.ns.svc.cluster.local",
+    ca: "PGBOUNCER CA",
+    controlPlane: { user: "authensor_control_plane", password: "pp" },
+  },
   credentials: passwords().current,
   databaseCa: "DATABASE CA",
 };
@@ -44,7 +48,7 @@ const direct = (user: string, password: string, server: string) =>
 
 describe("the connections", () => {
   test.each([
-    ["control-plane-database", pooled("authensor_app", "pa", "authensor_control_plane", 6432)],
+    ["control-plane-database", pooled("authensor_control_plane", "pp", "authensor_control_plane", 6432)],
     ["audit", pooled("authensor_app", "pa", "authensor")],
     ["telemetry", pooled("authensor_telemetry", "pt", "authensor_telemetry")],
     ["auditor", pooled("authensor_auditor", "pu", "authensor_auditor")],
@@ -69,7 +73,9 @@ describe("the connections", () => {
   });
 
   test("name each role's other login in the next generation of passwords, and the owner's only one", async () => {
-    const world = await build({ credentials: passwords(2).current });
+    const controlPlane = { user: "authensor_control_plane_b", password: "pp" } as const;
+    const pgbouncer = { ...args.pgbouncer!, controlPlane };
+    const world = await build({ credentials: passwords(2).current, pgbouncer });
     const urls = world.all("kubernetes:core/v1:Secret").flatMap(({ inputs }) => {
       const { url } = inputs.stringData as { url?: string };
       return url === undefined ? [] : [new URL(url).username];
@@ -78,6 +84,7 @@ describe("the connections", () => {
       "authensor_app_b",
       "authensor_archiver_b",
       "authensor_auditor_b",
+      "authensor_control_plane_b",
       "authensor_maintenance_b",
       "authensor_monitor_b",
       "authensor_owner",
@@ -130,9 +137,11 @@ describe("the connections", () => {
     expect(urls.monitorPool).toBeUndefined();
     for (const name of ["audit", "auditor", "controlPlaneDatabase", "telemetry"] as const)
       expect(urls[name]).toMatchObject({ egress: urls.owner.egress, podLabels: undefined });
-    expect(world.one("kubernetes:core/v1:Secret", "k-audit").inputs.stringData).toEqual({
-      url: direct("authensor_app", "pa", "primary.example.com:5432"),
-    });
+    // The server does not know the control plane's own login.
+    for (const name of ["k-audit", "k-control-plane-database"])
+      expect(world.one("kubernetes:core/v1:Secret", name).inputs.stringData).toEqual({
+        url: direct("authensor_app", "pa", "primary.example.com:5432"),
+      });
     expect(world.one("kubernetes:core/v1:Secret", "k-trust").inputs.stringData).toEqual({
       "database-ca.pem": "DATABASE CA",
     });

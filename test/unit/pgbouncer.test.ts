@@ -2,16 +2,16 @@ import { describe, expect, test } from "vitest";
 import { Pgbouncer, type PgbouncerArgs } from "../../components/pooling/pgbouncer";
 import { gracePeriod } from "../../components/pooling/pgbouncerPod";
 import { longestTransaction } from "../../components/pooling/pgbouncerConfig";
-import { admitted, poolerOf, poolers } from "../../components/pooling/pgbouncerEntries";
+import { poolerClients, poolerOf, poolers } from "../../components/pooling/pgbouncerEntries";
 import { renderServices, renderUserlist } from "../../components/pooling/pgbouncerAccess";
 import { askConsole, drain, queryEveryPool } from "../../components/pooling/pgbouncerHooks";
 import { podStart, rolloutTimeouts } from "../../components/pods/rollout";
 import { connectionLifetime } from "../../ops/guard/limits";
-import { credentials } from "../credentials";
+import { credentials, ofControlPlane } from "../credentials";
 import { record } from "./mocks";
 import type { Container, Deployment, NetworkPolicy } from "./kubernetesTypes";
 
-const logins = credentials({ app: "pa", telemetry: "pt", auditor: "pu", monitor: "pm" });
+const logins = credentials({ controlPlane: "pp", app: "pa", telemetry: "pt", auditor: "pu", monitor: "pm" });
 const args: PgbouncerArgs = {
   namespace: "ns",
   image: "ghcr.io/cloudnative-pg/pgbouncer:1.25.2",
@@ -21,6 +21,7 @@ const args: PgbouncerArgs = {
   pools: { controlPlane: 10, app: 2, telemetry: 2, auditor: 1 },
   database: { host: "primary.example.com", port: 5432, blocks: ["10.0.0.0/16"] },
   credentials: logins,
+  controlPlane: ofControlPlane(logins),
   certificate: { certificatePem: "CERT", keyPem: "KEY" },
   trustSecret: "trust-1",
 };
@@ -169,7 +170,9 @@ describe("PgBouncer", () => {
     const userlist = world.one("kubernetes:core/v1:Secret", "p-userlist");
     expect(userlist.secrets).toEqual(["stringData"]);
     expect(userlist.inputs.stringData).toEqual({
-      "userlist.txt": renderUserlist(admitted.flatMap((role) => [logins.current[role], logins.previous[role]])),
+      "userlist.txt": renderUserlist(
+        poolerClients.flatMap((client) => [logins.current[client], logins.previous[client]]),
+      ),
       "services.conf": renderServices(logins.current),
     });
     const tls = world.one("kubernetes:core/v1:Secret", "p-tls");

@@ -7,7 +7,7 @@ import {
 } from "../../components/pooling/pgbouncerConfig";
 import { renderHba, renderServices, renderUserlist } from "../../components/pooling/pgbouncerAccess";
 
-const logins = credentials({ app: "a1", telemetry: "t2", auditor: "u3", monitor: "m4" }, 2);
+const logins = credentials({ controlPlane: "p0", app: "a1", telemetry: "t2", auditor: "u3", monitor: "m4" }, 2);
 const args: PgbouncerConfig = {
   host: "primary.example.com",
   port: 5433,
@@ -148,13 +148,13 @@ describe("PgBouncer's configuration", () => {
   });
 });
 
-test("each entry accepts its own role by both its logins, over TLS and with its password, and nobody else", () => {
+test("each entry accepts its own client by both its logins, over TLS and with its password, and nobody else", () => {
   const each = (database: string, role: string) =>
     [role, `${role}_b`].flatMap((login) =>
       ["0.0.0.0/0", "::/0"].map((from) => `hostssl ${database} ${login} ${from} scram-sha-256`),
     );
   expect(renderHba().trim().split("\n")).toEqual([
-    ...each("authensor_control_plane", "authensor_app"),
+    ...each("authensor_control_plane", "authensor_control_plane"),
     ...each("authensor", "authensor_app"),
     ...each("authensor_telemetry", "authensor_telemetry"),
     ...each("authensor_auditor", "authensor_auditor"),
@@ -183,12 +183,15 @@ describe("psql's service file", () => {
     return [header, Object.fromEntries(rest.map((line) => line.split(/=(.*)/s).slice(0, 2)))] as const;
   });
 
-  test("comes in through every pool as its role, and verifies the pod's certificate", () => {
+  test("comes in through every pool as its own client, and verifies the pod's certificate", () => {
     const each = { host: "localhost", port: "6433", sslmode: "verify-full" };
     const decisions = { ...each, port: "6432" };
     const console = { dbname: "pgbouncer", user: "authensor_monitor_b", password: "m4" };
     expect(services).toMatchObject([
-      ["[controlPlane]", { ...decisions, dbname: "authensor_control_plane", user: "authensor_app_b", password: "a1" }],
+      [
+        "[controlPlane]",
+        { ...decisions, dbname: "authensor_control_plane", user: "authensor_control_plane_b", password: "p0" },
+      ],
       ["[app]", { ...each, dbname: "authensor", user: "authensor_app_b", password: "a1" }],
       ["[telemetry]", { ...each, dbname: "authensor_telemetry", user: "authensor_telemetry_b", password: "t2" }],
       ["[auditor]", { ...each, dbname: "authensor_auditor", user: "authensor_auditor_b", password: "u3" }],

@@ -6,7 +6,7 @@ import { Pgbouncer } from "../../components/pooling/pgbouncer";
 import type { DatabaseConnections } from "../../components/programs/databaseConnection";
 import { Scheduled } from "../../components/programs/scheduled";
 import { scheduledPrograms } from "../../components/programs/scheduledPrograms";
-import { credentials } from "../credentials";
+import { credentials, ofControlPlane } from "../credentials";
 import { record, type World } from "./mocks";
 import { scheduledInputs } from "./scheduledInputs";
 
@@ -84,6 +84,7 @@ describe("the pods of each component", () => {
   const shared = { namespace: "ns", image: "x:1", trustSecret: "trust" };
   const database = { name: "owner", key: "url", egress: {} };
   const logins = credentials({
+    controlPlane: "p",
     app: "a",
     telemetry: "t",
     monitor: "m",
@@ -120,6 +121,7 @@ describe("the pods of each component", () => {
             preparedStatements: 32,
             database: { host: "db", port: 5432, blocks: ["10.0.0.0/16"] },
             credentials: logins,
+            controlPlane: ofControlPlane(logins),
             certificate: { certificatePem: "c", keyPem: "k" },
           }),
       ),
