@@ -61,8 +61,8 @@ export function prepareStatements(driver: Driver, most: number, log: Log): void 
         if (foreign !== undefined) {
           sendUnnamed(this, text);
           tell(
-            "the answer to a prepared statement is another statement's, and counts for nothing: who holds this role's " +
-              "password can bring that about; change the passwords (docs/roles.md)",
+            "the answer to a prepared statement is another statement's, and counts for nothing: who has the " +
+              "password in DATABASE_URL can bring that about; change the passwords (docs/roles.md)",
             { error: foreign },
           );
           return done(new Error(`not the answer to this statement: ${foreign}`));
@@ -102,8 +102,8 @@ const longest = 10_000;
 const mayPassAnew = ({ code }: DatabaseError) => code !== undefined && /^(26000|0A000|22...|42...)$/.test(code);
 
 /**
- * Why this cannot be the answer to that statement. On a connection that is not reset between clients, who holds the
- * role's password can prepare another statement by the name that the pooler gave to this one: an INSERT would be
+ * Why this cannot be the answer to that statement. On a connection that is not reset between clients, who has the
+ * control plane's login can prepare another statement by the name that the pooler gave to this one: an INSERT would be
  * answered by a SELECT that tells of a row.
  */
 function foreignTo(text: string, result: unknown): string | undefined {

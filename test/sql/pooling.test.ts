@@ -250,7 +250,7 @@ describe("the control plane's pooler, which resets no session between two client
     expect(rows).toEqual([{ query: "select 'the last one'" }]);
   });
 
-  // Any client that holds the role's password can do this to itself; here the next one meets it.
+  // Any client of the server's can do this to itself; here the next one meets it, which only who has the control plane's login can bring about.
   test.each<[string, string, RegExp | undefined]>([
     ["commits that do not wait for the disk", "set synchronous_commit = off", undefined],
     ["a read-only session", "set default_transaction_read_only = on", /read-only transaction/],
