@@ -9,7 +9,7 @@ import { assertReplayed } from "./archive/position";
 import { reportArchive, toldManifest } from "./archive/report";
 import { archive, type Outcome } from "./archive/run";
 import { databaseUrl, readableUrl, withConnection } from "./database";
-import { assertNotLeftBehind } from "./archive/leftBehind";
+import { assertNotLeftBehind, LeftBehind } from "./archive/leftBehind";
 import { readServer } from "./verify/server";
 import { dumps } from "./dump/manifest";
 import { reportDump, toldDump } from "./dump/report";
@@ -92,7 +92,7 @@ async function run(options: Options, { log, signal }: Context): Promise<void> {
     );
   } catch (error) {
     // Where no connection is to be had, the next run's report is awaited: an alarm tells when it does not come.
-    const failed = { summary: (error as Error).message };
+    const failed = { summary: (error as Error).message, ...(error instanceof LeftBehind && { problems: 1 }) };
     await onPrimary((client) => reportArchive(client, failed), { timeoutSeconds: 5 }).catch(() => undefined);
     throw error;
   }

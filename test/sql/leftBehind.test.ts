@@ -128,6 +128,15 @@ it("what is left of the old primary archives and compacts nothing any more: the 
   }
 });
 
+it("what is left of the old primary pages at once for it, by the problem that its archiver tells its monitor of", async () => {
+  const { rows } = await on(old, roles.monitor, (client) =>
+    client.query("select problems::int, summary from audit.archive"),
+  );
+  expect(rows).toEqual([
+    { problems: 1, summary: expect.stringContaining("another one was promoted in its place") as unknown },
+  ]);
+});
+
 it("the archiver goes on once both forks are accepted, and what is still lost is told with them", async () => {
   await acknowledged(promoted, "b");
   const accept = (agent: string, place: string) =>
