@@ -18,7 +18,7 @@ export const shape = (table: string) => `
     constraint expiry_requires_claimed_at check (claim_expires_at is null or claimed_at is not null))`;
 
 export const unsealed = (table: string) => `
-  alter table ${table} drop column chain_seq, drop column chain_seal, drop column sealed_at, alter column receipt_hash drop not null;
+  alter table ${table} drop column chain_seq, drop column chain_seal, drop column lane, drop column sealed_at, alter column receipt_hash drop not null;
   grant select, insert on ${table} to ${roles.app};`;
 
 /** The indexes that Authensor's own migrations make. */
@@ -62,7 +62,7 @@ ${vendorsIndexes("vendors")}`);
   );
   const source = (rows[0]?.source ?? "")
     .replace("seal_receipt", "seal_global")
-    .replaceAll("coalesce(new.actor_id, '')", "''")
+    .replaceAll("coalesce(chain, '')", "''")
     .replaceAll(/perform audit\.check_identity\(new\).*;/g, "null;"); // they take rows of receipts, and none here fails them
   await bare.query(`${shape("global_chain")} partition by range (created_at);
     alter table global_chain add primary key (id, created_at); ${indexes("global_chain")} select audit.partition_by_month('global_chain');

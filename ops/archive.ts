@@ -14,6 +14,7 @@ import { readServer } from "./verify/server";
 import { dumps } from "./dump/manifest";
 import { reportDump, toldDump } from "./dump/report";
 import { dump, type Dumped } from "./dump/run";
+import { chainOf } from "./verify/chainName";
 import { Failure, integerSetting, runProgram, textSetting, type Context } from "./program";
 
 const environment = `
@@ -35,12 +36,21 @@ interface Options {
   acceptFork?: string;
   changes?: boolean;
   imports?: boolean;
+  lane?: string;
   at?: string;
   by?: string;
   reason?: string;
 }
 
-function acceptanceOf({ acceptFork: agent, changes, imports, at = "", by, reason }: Options): Acceptance | undefined {
+function acceptanceOf({
+  acceptFork: agent,
+  changes,
+  imports,
+  lane = "0",
+  at = "",
+  by,
+  reason,
+}: Options): Acceptance | undefined {
   if (agent === undefined) return undefined;
   if (!/^\d{1,15}$/.test(at) || !by || !reason)
     throw new Failure(
@@ -54,7 +64,10 @@ function acceptanceOf({ acceptFork: agent, changes, imports, at = "", by, reason
       [],
       2,
     );
-  return { chain: imports ? "imports" : changes ? "history" : "receipts", agent, seq: Number(at), by, reason };
+  if (!/^\d{1,3}$/.test(lane) || (lane !== "0" && (agent === "" || changes)))
+    throw new Failure('--lane is the number of a lane of an agent\'s receipts: changes have none, nor has ""', [], 2);
+  const chain = imports ? "imports" : changes ? "history" : "receipts";
+  return { chain, agent: chainOf(agent, Number(lane)), seq: Number(at), by, reason };
 }
 
 async function run(options: Options, { log, signal }: Context): Promise<void> {
@@ -181,6 +194,7 @@ void runProgram(
       .addHelpText("after", environment)
       .option("--accept-fork <agent>", "go on with this agent's chain past a fork (docs/runbooks/archive-flawed.md)")
       .option("--changes", "the fork is in the chain of the agent's changes, not of its receipts")
+      .option("--lane <number>", "the fork is in this lane of the agent's receipts")
       .option("--imports", 'the fork is in the chain of imports: --accept-fork "" --imports')
       .option("--at <place>", "the last place that both branches have")
       .option("--by <name>", "who has looked into it")

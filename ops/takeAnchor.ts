@@ -12,6 +12,8 @@ interface Head {
   seal: Buffer;
 }
 
+const byAgent = (heads: readonly Head[]) => new Map(heads.map((head) => [head.agent, head]));
+
 type Chains = Anchor["chains"];
 
 /** Where the chain of a table ends that has no heads. */
@@ -56,11 +58,12 @@ export async function takeAnchor(client: pg.Client): Promise<Omit<Anchor, "sourc
     if (unreadable) throw new Failure(unreadable.message);
     const { rows: receipts } = await client.query<Head>("select agent, seq, seal from audit.chain_heads");
     const { rows: changes } = await client.query<Head>("select agent, seq, seal from audit.history_heads");
-    const history = new Map(changes.map((head) => [head.agent, head]));
-    const chains = receipts.map(({ agent, seq, seal }) => ({
+    const [sealed, history] = [byAgent(receipts), byAgent(changes)];
+    // An agent whose receipts are all in lanes has changes in a chain of another name than any of theirs.
+    const chains = [...new Set([...sealed.keys(), ...history.keys()])].map((agent) => ({
       agent,
-      seq: Number(seq),
-      seal: seal.toString("hex"),
+      seq: Number(sealed.get(agent)?.seq ?? 0),
+      seal: sealed.get(agent)?.seal.toString("hex") ?? "",
       history_seq: Number(history.get(agent)?.seq ?? 0),
       history_seal: history.get(agent)?.seal.toString("hex") ?? "",
     }));

@@ -1,9 +1,24 @@
 -- What the chains of receipts (013), of their changes (011) and of imports are made of.
 
+-- The name of a receipt's chain: its agent's, and of a lane but the first the agent's, U+001F and the lane's number. An
+-- agent's name with that character is refused (audit.check_identity); doubled, it is no lane's name, whoever put it into
+-- a row. NULL where no agent is named: such receipts have no lanes, and share the chain ''.
+create function audit.chain_of(actor_id text, lane int) returns text
+  language sql immutable parallel safe
+  return case when lane = 0 then replace(actor_id, e'\x1f', e'\x1f\x1f')
+              else coalesce(replace(actor_id, e'\x1f', e'\x1f\x1f'), '') || e'\x1f' || coalesce(lane::text, '') end;
+
+-- The lane of this session, of as many as its audit.lanes says there are. Any session may say otherwise: a lane is a
+-- chain as any other. What is no number is one lane, and there are at most 256.
+create function audit.session_lane() returns int
+  language sql stable
+  return pg_backend_pid()
+    % least(256, greatest(1, substring(current_setting('audit.lanes', true) from '^\d{1,4}$')::int));
+
 -- A chain's end. Its row is locked from the moment a receipt is sealed until its transaction ends, so that seq has no
 -- gaps. Narrow rows and half-empty pages: each receipt rewrites one, in place (HOT), without touching the index.
 create table audit.chain_heads (
-  agent             text        collate "C" not null,      -- receipts.actor_id, or '' for receipts that name none
+  agent             text        collate "C" not null,      -- audit.chain_of, or '' for receipts that name no agent
   seq               bigint      not null default 0,
   sealed_at         timestamptz not null default '-infinity',
   seal              bytea       not null default '',
@@ -37,7 +52,7 @@ begin
   end if;
   execute format('select exists (select from audit.%I h where h.agent = $1)', heads) into there using agent;
   if not there then
-    raise 'the row of agent "%" was removed from audit.%', agent, heads using errcode = 'data_corrupted',
+    raise 'the row of agent "%" was removed from audit.%', replace(agent, chr(31), '", lane "'), heads using errcode = 'data_corrupted',
       hint = 'Nothing of this agent is stored until it is there again. Verify the trail (ops/verify), find out who did '
         'it, and restore the row from the last receipt of the agent.';
   end if;
@@ -45,8 +60,10 @@ end
 $$;
 
 alter table receipts
-  add column chain_seq  bigint not null,
-  add column chain_seal bytea  not null,
+  add column chain_seq  bigint   not null,
+  add column chain_seal bytea    not null,
+  -- Which of its agent's chains it is in. Between a seal and a time it takes no room.
+  add column lane       smallint not null default 0,
   -- The server's clock, where created_at is the client's. Never before the predecessor's: it follows the chain's order,
   -- also when the clock was set back.
   add column sealed_at  timestamptz not null,
@@ -165,7 +182,7 @@ begin
   if not (r.created_at >= r.sealed_at - audit.max_lateness() and r.created_at <= r.sealed_at + audit.max_earliness())
   then
     insert into audit.open_imports (transaction, opened_at, reason, agent, first_seq)
-    select transaction, opened_at, reason, coalesce(r.actor_id, ''), r.chain_seq from audit.open_imports
+    select transaction, opened_at, reason, coalesce(audit.chain_of(r.actor_id, r.lane), ''), r.chain_seq from audit.open_imports
      where transaction = pg_current_xact_id_if_assigned() and opened_at = now() and agent is null
     on conflict do nothing;
   end if;

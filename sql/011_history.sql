@@ -205,10 +205,10 @@ begin
   perform audit.check_state(new);
 
   if (old.id, old.envelope_id, old.decision_outcome, old.envelope, old.decision, old.created_at,
-      old.chain_seq, old.sealed_at, old.chain_seal, old.receipt_hash)
+      old.chain_seq, old.lane, old.sealed_at, old.chain_seal, old.receipt_hash)
        is distinct from
      (new.id, new.envelope_id, new.decision_outcome, new.envelope, new.decision, new.created_at,
-      new.chain_seq, new.sealed_at, new.chain_seal, new.receipt_hash)
+      new.chain_seq, new.lane, new.sealed_at, new.chain_seal, new.receipt_hash)
      or (old.tool_name, old.actor_id, old.parent_receipt_id, old.prev_receipt_hash)
        is distinct from
         (new.tool_name, new.actor_id, new.parent_receipt_id, new.prev_receipt_hash)

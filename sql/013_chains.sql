@@ -1,25 +1,25 @@
 -- Every receipt takes its place in its agent's chain as it is stored. docs/chain.md says what is sealed, byte by byte.
 
--- What a receipt says: its immutable columns as one JSON array. Text in JSON needs no lengths to be unambiguous, and a
+-- What a receipt says: its immutable columns as one JSON array, with its chain (audit.chain_of) in the agent's place. Text in JSON needs no lengths to be unambiguous, and a
 -- timestamp in JSON follows no setting.
 create function audit.receipt_statement(
   id uuid, envelope_id uuid, parent_receipt_id uuid, created_at timestamptz,
-  decision_outcome text, tool_name text, actor_id text, envelope jsonb, decision jsonb
+  decision_outcome text, tool_name text, chain text, envelope jsonb, decision jsonb
 ) returns text
   language sql stable parallel safe
   return json_build_array(
     id, envelope_id, parent_receipt_id, created_at at time zone 'UTC',
-    decision_outcome, tool_name, actor_id, envelope, decision)::text;
+    decision_outcome, tool_name, chain, envelope, decision)::text;
 
 -- Its SHA-256, in UTF-8 whatever the client's encoding.
 create function audit.receipt_content(
   id uuid, envelope_id uuid, parent_receipt_id uuid, created_at timestamptz,
-  decision_outcome text, tool_name text, actor_id text, envelope jsonb, decision jsonb
+  decision_outcome text, tool_name text, chain text, envelope jsonb, decision jsonb
 ) returns bytea
   language sql stable parallel safe
   return sha256(convert_to(audit.receipt_statement(
     id, envelope_id, parent_receipt_id, created_at,
-    decision_outcome, tool_name, actor_id, envelope, decision), 'UTF8'));
+    decision_outcome, tool_name, chain, envelope, decision), 'UTF8'));
 
 -- The link: the predecessor's seal, the place in the chain, when it was taken, what the receipt says, Authensor's
 -- previous hash.
@@ -48,7 +48,7 @@ create function audit.advance_in_batch(r receipts, content bytea, at timestamptz
   set enable_seqscan = off
 as $$
 declare
-  agent_of text := coalesce(r.actor_id, '');
+  agent_of text := coalesce(audit.chain_of(r.actor_id, r.lane), '');
   advanced audit.chain_heads;
   place    tid;
 begin
@@ -78,11 +78,14 @@ create function audit.seal_receipt() returns trigger
   set search_path = pg_catalog, pg_temp
 as $$
 declare
+  lane  int  := case when current_setting('audit.lanes', true) is not null and new.actor_id <> ''
+                     then audit.session_lane() else 0 end;
+  chain text := audit.chain_of(new.actor_id, lane);
   -- Everything that takes time, before the lock. With a seal of its own comes what the owner inserts; clients may not
   -- name that column.
   statement text := case when new.chain_seal is null then audit.receipt_statement(
     new.id, new.envelope_id, new.parent_receipt_id, new.created_at,
-    new.decision_outcome, new.tool_name, new.actor_id, new.envelope, new.decision) end;
+    new.decision_outcome, new.tool_name, chain, new.envelope, new.decision) end;
   content bytea := sha256(convert_to(statement, 'UTF8'));
   at timestamptz := clock_timestamp();
   -- Nearly every receipt: known values, the state that its decision implies (audit.birth_state, 011), nothing too
@@ -124,8 +127,9 @@ begin
       perform audit.check_identity(new);
       content := audit.receipt_content(
         new.id, new.envelope_id, new.parent_receipt_id, new.created_at,
-        new.decision_outcome, new.tool_name, new.actor_id, new.envelope, new.decision);
+        new.decision_outcome, new.tool_name, chain, new.envelope, new.decision);
     end if;
+    new.lane := lane;
     if current_setting('audit.batch', true) = 'on' then
       advanced := audit.advance_in_batch(new, content, at);
       if advanced.agent is not null then
@@ -142,6 +146,7 @@ begin
     end if;
   end if;
 
+  new.lane := lane;
   loop
     update audit.chain_heads as head
        set seq               = head.seq + 1,
@@ -151,19 +156,19 @@ begin
            receipt_hash      = audit.authensor_hash(
                                  new.id, new.envelope_id, new.created_at, new.decision_outcome, head.receipt_hash),
            prev_receipt_hash = head.receipt_hash
-     where head.agent = coalesce(new.actor_id, '')
+     where head.agent = coalesce(chain, '')
     returning head.seq, head.sealed_at, head.seal, head.receipt_hash, head.prev_receipt_hash, head.ctid
          into new.chain_seq, new.sealed_at, new.chain_seal, new.receipt_hash, new.prev_receipt_hash, place;
     if found and alone then
       return new;
     end if;
     exit when found;
-    -- Only here for what is plain: an agent that has a head has a name that fits.
+    -- Only here for what is plain: a chain that has a head has a name that fits.
     perform audit.check_identity(new);
-    perform audit.begin_chain('chain_heads', coalesce(new.actor_id, ''));
+    perform audit.begin_chain('chain_heads', coalesce(chain, ''));
   end loop;
   if new.chain_seq & 31 = 0 or current_setting('audit.batch', true) = 'on' then
-    perform audit.remember_head('chain_heads', coalesce(new.actor_id, ''), place);
+    perform audit.remember_head('chain_heads', coalesce(chain, ''), place);
   end if;
   if plain is not true then
     perform audit.record_birth(new), audit.record_import(new), audit.index_late_receipt(new);

@@ -41,7 +41,8 @@ declare
     select from pg_catalog.pg_attribute where attrelid = partition and attname = 'chain_seq');
   columns     text    := case
     when of_receipts
-    then $q$coalesce(actor_id, '') as agent, chain_seq as seq, chain_seal as seal, receipt_hash as hash$q$
+    then $q$coalesce(audit.chain_of(actor_id, lane), '') as agent, chain_seq as seq, chain_seal as seal,
+            receipt_hash as hash$q$
                                                else $q$agent, seq, seal, null::text as hash$q$ end;
   stretch     record;
   made        audit.checkpoints;

@@ -95,7 +95,9 @@ as $$
   select g.last_seq, g.last_seal from gone g
   union all
   select r.chain_seq, r.chain_seal from there t join public.receipts r on r.chain_seq = t.place
-   where seals_at.chain = 'receipts' and (r.actor_id = seals_at.agent or seals_at.agent = '' and r.actor_id is null)
+   where seals_at.chain = 'receipts'
+     and (r.actor_id = split_part(seals_at.agent, chr(31), 1) or seals_at.agent = '' and r.actor_id is null)
+     and coalesce(audit.chain_of(r.actor_id, r.lane), '') = seals_at.agent
   union all
   select h.seq, h.seal from there t join audit.receipt_history h on h.seq = t.place
    where seals_at.chain = 'history' and h.agent = seals_at.agent
@@ -130,9 +132,10 @@ begin
   return query execute format($q$
     with sealed as (
       -- Narrow before it is sorted: documents stay behind.
-      select coalesce(actor_id, '') as agent, chain_seq as seq, sealed_at, chain_seal as seal, prev_receipt_hash,
+      select coalesce(audit.chain_of(actor_id, lane), '') as agent, chain_seq as seq, sealed_at, chain_seal as seal, prev_receipt_hash,
              audit.receipt_content(id, envelope_id, parent_receipt_id, created_at,
-                                   decision_outcome, tool_name, actor_id, envelope, decision) as content,
+                                   decision_outcome, tool_name, audit.chain_of(actor_id, lane), envelope, decision)
+               as content,
              receipt_hash = audit.authensor_hash(id, envelope_id, created_at, decision_outcome, prev_receipt_hash)
                as hash_follows
         from %s offset 0
@@ -194,7 +197,7 @@ begin
   if found then
     raise '% stays in the database: % % of agent "%" is in no archive of the bucket, which has the chain up to %',
       to_char(month, 'YYYY-MM'), case missing.chain when 'history' then 'change' else 'receipt' end,
-      missing.last_seq, missing.agent, missing.archived
+      missing.last_seq, replace(missing.agent, chr(31), '", lane "'), missing.archived
       using errcode = 'object_in_use',
             hint = 'It comes with the archive of the month that it came in: this month leaves after that.';
   end if;
@@ -208,7 +211,7 @@ begin
   select * into altered from audit.unsealed_row(receipts.oldest, changes.oldest);
   if found then
     raise '% stays in the database: % % of agent "%" is not what was sealed',
-      to_char(month, 'YYYY-MM'), altered.noun, altered.seq, altered.agent
+      to_char(month, 'YYYY-MM'), altered.noun, altered.seq, replace(altered.agent, chr(31), '", lane "')
       using errcode = 'data_corrupted',
             hint = 'It was altered past the triggers, and the bucket has it as it was; '
               'ops/verify names every such row. Nothing was changed.';

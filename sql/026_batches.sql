@@ -33,7 +33,7 @@ $$;
 
 -- A receipt as it will be stored, and the hash of what it says. What audit.seal_receipt (013) cannot check, because it
 -- sees the receipt after it was sealed, is checked here: its size, and a date that is ahead of its seal.
-create function audit.read_receipt(item jsonb, out receipt receipts, out content bytea)
+create function audit.read_receipt(item jsonb, lane_of int, out receipt receipts, out content bytea)
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
@@ -41,12 +41,14 @@ declare
   statement text;
 begin
   receipt := jsonb_populate_record(null::public.receipts, item);
+  receipt.lane               := case when receipt.actor_id <> '' then lane_of else 0 end;
   receipt.created_at         := coalesce(receipt.created_at, now());
   receipt.updated_at         := coalesce(receipt.updated_at, receipt.created_at);
   receipt.execution_attempts := coalesce(receipt.execution_attempts, 0);
   statement := audit.receipt_statement(
     receipt.id, receipt.envelope_id, receipt.parent_receipt_id, receipt.created_at,
-    receipt.decision_outcome, receipt.tool_name, receipt.actor_id, receipt.envelope, receipt.decision);
+    receipt.decision_outcome, receipt.tool_name, audit.chain_of(receipt.actor_id, receipt.lane), receipt.envelope,
+    receipt.decision);
   content := sha256(convert_to(statement, 'UTF8'));
   if octet_length(statement) > audit.max_document_bytes() then
     perform audit.check_identity(receipt);
@@ -86,7 +88,10 @@ create function audit.insert_receipts(batch jsonb) returns setof receipts
   set search_path = pg_catalog, pg_temp
 as $$
 declare
+  -- One for the whole batch.
+  lane_of  int := audit.session_lane();
   agent_of text;
+  chain_of text;
   head     audit.chain_heads;
   heads    audit.chain_heads[] := '{}';
 begin
@@ -94,13 +99,14 @@ begin
   for agent_of in
     select distinct coalesce(item ->> 'actor_id', '') collate "C" from jsonb_array_elements(batch) item order by 1
   loop
+    chain_of := audit.chain_of(agent_of, case when agent_of <> '' then lane_of else 0 end);
     loop
-      select * into head from audit.chain_heads h where h.agent = agent_of for no key update;
+      select * into head from audit.chain_heads h where h.agent = chain_of for no key update;
       exit when found;
-      if octet_length(agent_of) > 1024 then
+      if octet_length(agent_of) > 1024 or strpos(agent_of, e'\x1f') > 0 then
         perform audit.check_identity(r) from jsonb_populate_recordset(null::public.receipts, batch) r;
       end if;
-      perform audit.begin_chain('chain_heads', agent_of);
+      perform audit.begin_chain('chain_heads', chain_of);
     end loop;
     heads := heads || head;
   end loop;
@@ -113,17 +119,18 @@ begin
       from (select audit.sealed_in_order(h, given.receipt, given.content)
                      over (partition by h.agent order by place rows unbounded preceding) as receipt
               from jsonb_array_elements(batch) with ordinality item (object, place)
-             cross join audit.read_receipt(object) given
-              left join unnest(heads) h on h.agent = coalesce((given.receipt).actor_id, '')) sealed
+             cross join audit.read_receipt(object, lane_of) given
+              left join unnest(heads) h
+                     on h.agent = coalesce(audit.chain_of((given.receipt).actor_id, (given.receipt).lane), '')) sealed
      order by coalesce((sealed.receipt).actor_id, '') collate "C", (sealed.receipt).chain_seq
     returning *
   ), moved as (
     update audit.chain_heads h
        set seq = last.chain_seq, sealed_at = last.sealed_at, seal = last.chain_seal,
            receipt_hash = last.receipt_hash, prev_receipt_hash = last.prev_receipt_hash
-      from (select distinct on (coalesce(actor_id, '')) *
-              from stored order by coalesce(actor_id, ''), chain_seq desc) last
-     where h.agent = coalesce(last.actor_id, '')
+      from (select distinct on (chain) coalesce(audit.chain_of(actor_id, lane), '') as chain, s.*
+              from stored s order by chain, chain_seq desc) last
+     where h.agent = last.chain
   )
   select * from stored;
   perform set_config('audit.sealed_ahead', 'off', true);

@@ -48,6 +48,7 @@ CREATE TABLE public.receipts (
     parent_receipt_id uuid,
     chain_seq bigint NOT NULL,
     chain_seal bytea NOT NULL,
+    lane smallint DEFAULT 0 NOT NULL,
     sealed_at timestamp with time zone NOT NULL
 )
 PARTITION BY RANGE (created_at);
@@ -58,7 +59,7 @@ CREATE FUNCTION audit.advance_in_batch(r public.receipts, content bytea, at time
     SET enable_seqscan TO 'off'
     AS $$
 declare
-  agent_of text := coalesce(r.actor_id, '');
+  agent_of text := coalesce(audit.chain_of(r.actor_id, r.lane), '');
   advanced audit.chain_heads;
   place    tid;
 begin
@@ -181,7 +182,7 @@ begin
   end if;
   execute format('select exists (select from audit.%I h where h.agent = $1)', heads) into there using agent;
   if not there then
-    raise 'the row of agent "%" was removed from audit.%', agent, heads using errcode = 'data_corrupted',
+    raise 'the row of agent "%" was removed from audit.%', replace(agent, chr(31), '", lane "'), heads using errcode = 'data_corrupted',
       hint = 'Nothing of this agent is stored until it is there again. Verify the trail (ops/verify), find out who did '
         'it, and restore the row from the last receipt of the agent.';
   end if;
@@ -268,6 +269,10 @@ begin
 end
 $$;
 
+CREATE FUNCTION audit.chain_of(actor_id text, lane integer) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (lane = 0) THEN replace(actor_id, ''::text, ''::text) ELSE ((COALESCE(replace(actor_id, ''::text, ''::text), ''::text) || ''::text) || COALESCE((lane)::text, ''::text)) END;
+
 CREATE FUNCTION audit.chain_seal(previous_seal bytea, seq bigint, sealed_at timestamp with time zone, content bytea, prev_receipt_hash text) RETURNS bytea
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN sha256(((((previous_seal || int8send(seq)) || timestamptz_send(sealed_at)) || content) || convert_to(COALESCE(prev_receipt_hash, ''::text), 'UTF8'::name)));
@@ -345,10 +350,10 @@ begin
   perform audit.check_state(new);
 
   if (old.id, old.envelope_id, old.decision_outcome, old.envelope, old.decision, old.created_at,
-      old.chain_seq, old.sealed_at, old.chain_seal, old.receipt_hash)
+      old.chain_seq, old.lane, old.sealed_at, old.chain_seal, old.receipt_hash)
        is distinct from
      (new.id, new.envelope_id, new.decision_outcome, new.envelope, new.decision, new.created_at,
-      new.chain_seq, new.sealed_at, new.chain_seal, new.receipt_hash)
+      new.chain_seq, new.lane, new.sealed_at, new.chain_seal, new.receipt_hash)
      or (old.tool_name, old.actor_id, old.parent_receipt_id, old.prev_receipt_hash)
        is distinct from
         (new.tool_name, new.actor_id, new.parent_receipt_id, new.prev_receipt_hash)
@@ -445,6 +450,10 @@ begin
     -- What an index can hold, with room to spare. Cutting it off would be a receipt of something else.
     raise 'receipt % is refused: its actor_id has % bytes, at most 1024 are stored', r.id, octet_length(r.actor_id)
       using errcode = 'check_violation', table = 'receipts', column = 'actor_id', constraint = 'actor_id_length';
+  elsif strpos(r.actor_id, e'\x1f') > 0 then
+    -- In the names of chains it stands before a lane's number (audit.chain_of, 010).
+    raise 'receipt % is refused: its actor_id holds the control character U+001F, which no name can', r.id
+      using errcode = 'check_violation', table = 'receipts', column = 'actor_id', constraint = 'actor_id_printable';
   elsif octet_length(r.tool_name) > 1024 then
     raise 'receipt % is refused: its tool_name has % bytes, at most 1024 are stored', r.id, octet_length(r.tool_name)
       using errcode = 'check_violation', table = 'receipts', column = 'tool_name', constraint = 'tool_name_length';
@@ -511,7 +520,8 @@ declare
     select from pg_catalog.pg_attribute where attrelid = partition and attname = 'chain_seq');
   columns     text    := case
     when of_receipts
-    then $q$coalesce(actor_id, '') as agent, chain_seq as seq, chain_seal as seal, receipt_hash as hash$q$
+    then $q$coalesce(audit.chain_of(actor_id, lane), '') as agent, chain_seq as seq, chain_seal as seal,
+            receipt_hash as hash$q$
                                                else $q$agent, seq, seal, null::text as hash$q$ end;
   stretch     record;
   made        audit.checkpoints;
@@ -1031,7 +1041,10 @@ CREATE FUNCTION audit.insert_receipts(batch jsonb) RETURNS SETOF public.receipts
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  -- One for the whole batch.
+  lane_of  int := audit.session_lane();
   agent_of text;
+  chain_of text;
   head     audit.chain_heads;
   heads    audit.chain_heads[] := '{}';
 begin
@@ -1039,13 +1052,14 @@ begin
   for agent_of in
     select distinct coalesce(item ->> 'actor_id', '') collate "C" from jsonb_array_elements(batch) item order by 1
   loop
+    chain_of := audit.chain_of(agent_of, case when agent_of <> '' then lane_of else 0 end);
     loop
-      select * into head from audit.chain_heads h where h.agent = agent_of for no key update;
+      select * into head from audit.chain_heads h where h.agent = chain_of for no key update;
       exit when found;
-      if octet_length(agent_of) > 1024 then
+      if octet_length(agent_of) > 1024 or strpos(agent_of, e'\x1f') > 0 then
         perform audit.check_identity(r) from jsonb_populate_recordset(null::public.receipts, batch) r;
       end if;
-      perform audit.begin_chain('chain_heads', agent_of);
+      perform audit.begin_chain('chain_heads', chain_of);
     end loop;
     heads := heads || head;
   end loop;
@@ -1058,17 +1072,18 @@ begin
       from (select audit.sealed_in_order(h, given.receipt, given.content)
                      over (partition by h.agent order by place rows unbounded preceding) as receipt
               from jsonb_array_elements(batch) with ordinality item (object, place)
-             cross join audit.read_receipt(object) given
-              left join unnest(heads) h on h.agent = coalesce((given.receipt).actor_id, '')) sealed
+             cross join audit.read_receipt(object, lane_of) given
+              left join unnest(heads) h
+                     on h.agent = coalesce(audit.chain_of((given.receipt).actor_id, (given.receipt).lane), '')) sealed
      order by coalesce((sealed.receipt).actor_id, '') collate "C", (sealed.receipt).chain_seq
     returning *
   ), moved as (
     update audit.chain_heads h
        set seq = last.chain_seq, sealed_at = last.sealed_at, seal = last.chain_seal,
            receipt_hash = last.receipt_hash, prev_receipt_hash = last.prev_receipt_hash
-      from (select distinct on (coalesce(actor_id, '')) *
-              from stored order by coalesce(actor_id, ''), chain_seq desc) last
-     where h.agent = coalesce(last.actor_id, '')
+      from (select distinct on (chain) coalesce(audit.chain_of(actor_id, lane), '') as chain, s.*
+              from stored s order by chain, chain_seq desc) last
+     where h.agent = last.chain
   )
   select * from stored;
   perform set_config('audit.sealed_ahead', 'off', true);
@@ -1325,7 +1340,7 @@ begin
 end
 $$;
 
-CREATE FUNCTION audit.read_receipt(item jsonb, OUT receipt public.receipts, OUT content bytea) RETURNS record
+CREATE FUNCTION audit.read_receipt(item jsonb, lane_of integer, OUT receipt public.receipts, OUT content bytea) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -1333,12 +1348,14 @@ declare
   statement text;
 begin
   receipt := jsonb_populate_record(null::public.receipts, item);
+  receipt.lane               := case when receipt.actor_id <> '' then lane_of else 0 end;
   receipt.created_at         := coalesce(receipt.created_at, now());
   receipt.updated_at         := coalesce(receipt.updated_at, receipt.created_at);
   receipt.execution_attempts := coalesce(receipt.execution_attempts, 0);
   statement := audit.receipt_statement(
     receipt.id, receipt.envelope_id, receipt.parent_receipt_id, receipt.created_at,
-    receipt.decision_outcome, receipt.tool_name, receipt.actor_id, receipt.envelope, receipt.decision);
+    receipt.decision_outcome, receipt.tool_name, audit.chain_of(receipt.actor_id, receipt.lane), receipt.envelope,
+    receipt.decision);
   content := sha256(convert_to(statement, 'UTF8'));
   if octet_length(statement) > audit.max_document_bytes() then
     perform audit.check_identity(receipt);
@@ -1349,13 +1366,13 @@ begin
 end
 $$;
 
-CREATE FUNCTION audit.receipt_statement(id uuid, envelope_id uuid, parent_receipt_id uuid, created_at timestamp with time zone, decision_outcome text, tool_name text, actor_id text, envelope jsonb, decision jsonb) RETURNS text
+CREATE FUNCTION audit.receipt_statement(id uuid, envelope_id uuid, parent_receipt_id uuid, created_at timestamp with time zone, decision_outcome text, tool_name text, chain text, envelope jsonb, decision jsonb) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN (json_build_array(id, envelope_id, parent_receipt_id, (created_at AT TIME ZONE 'UTC'::text), decision_outcome, tool_name, actor_id, envelope, decision))::text;
+    RETURN (json_build_array(id, envelope_id, parent_receipt_id, (created_at AT TIME ZONE 'UTC'::text), decision_outcome, tool_name, chain, envelope, decision))::text;
 
-CREATE FUNCTION audit.receipt_content(id uuid, envelope_id uuid, parent_receipt_id uuid, created_at timestamp with time zone, decision_outcome text, tool_name text, actor_id text, envelope jsonb, decision jsonb) RETURNS bytea
+CREATE FUNCTION audit.receipt_content(id uuid, envelope_id uuid, parent_receipt_id uuid, created_at timestamp with time zone, decision_outcome text, tool_name text, chain text, envelope jsonb, decision jsonb) RETURNS bytea
     LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN sha256(convert_to(audit.receipt_statement(id, envelope_id, parent_receipt_id, created_at, decision_outcome, tool_name, actor_id, envelope, decision), 'UTF8'::name));
+    RETURN sha256(convert_to(audit.receipt_statement(id, envelope_id, parent_receipt_id, created_at, decision_outcome, tool_name, chain, envelope, decision), 'UTF8'::name));
 
 CREATE FUNCTION audit.separate_words(text) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
@@ -1450,7 +1467,7 @@ begin
   if not (r.created_at >= r.sealed_at - audit.max_lateness() and r.created_at <= r.sealed_at + audit.max_earliness())
   then
     insert into audit.open_imports (transaction, opened_at, reason, agent, first_seq)
-    select transaction, opened_at, reason, coalesce(r.actor_id, ''), r.chain_seq from audit.open_imports
+    select transaction, opened_at, reason, coalesce(audit.chain_of(r.actor_id, r.lane), ''), r.chain_seq from audit.open_imports
      where transaction = pg_current_xact_id_if_assigned() and opened_at = now() and agent is null
     on conflict do nothing;
   end if;
@@ -1742,7 +1759,7 @@ begin
   if found then
     raise '% stays in the database: % % of agent "%" is in no archive of the bucket, which has the chain up to %',
       to_char(month, 'YYYY-MM'), case missing.chain when 'history' then 'change' else 'receipt' end,
-      missing.last_seq, missing.agent, missing.archived
+      missing.last_seq, replace(missing.agent, chr(31), '", lane "'), missing.archived
       using errcode = 'object_in_use',
             hint = 'It comes with the archive of the month that it came in: this month leaves after that.';
   end if;
@@ -1756,7 +1773,7 @@ begin
   select * into altered from audit.unsealed_row(receipts.oldest, changes.oldest);
   if found then
     raise '% stays in the database: % % of agent "%" is not what was sealed',
-      to_char(month, 'YYYY-MM'), altered.noun, altered.seq, altered.agent
+      to_char(month, 'YYYY-MM'), altered.noun, altered.seq, replace(altered.agent, chr(31), '", lane "')
       using errcode = 'data_corrupted',
             hint = 'It was altered past the triggers, and the bucket has it as it was; '
               'ops/verify names every such row. Nothing was changed.';
@@ -1998,11 +2015,14 @@ CREATE FUNCTION audit.seal_receipt() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  lane  int  := case when current_setting('audit.lanes', true) is not null and new.actor_id <> ''
+                     then audit.session_lane() else 0 end;
+  chain text := audit.chain_of(new.actor_id, lane);
   -- Everything that takes time, before the lock. With a seal of its own comes what the owner inserts; clients may not
   -- name that column.
   statement text := case when new.chain_seal is null then audit.receipt_statement(
     new.id, new.envelope_id, new.parent_receipt_id, new.created_at,
-    new.decision_outcome, new.tool_name, new.actor_id, new.envelope, new.decision) end;
+    new.decision_outcome, new.tool_name, chain, new.envelope, new.decision) end;
   content bytea := sha256(convert_to(statement, 'UTF8'));
   at timestamptz := clock_timestamp();
   -- Nearly every receipt: known values, the state that its decision implies (audit.birth_state, 011), nothing too
@@ -2044,8 +2064,9 @@ begin
       perform audit.check_identity(new);
       content := audit.receipt_content(
         new.id, new.envelope_id, new.parent_receipt_id, new.created_at,
-        new.decision_outcome, new.tool_name, new.actor_id, new.envelope, new.decision);
+        new.decision_outcome, new.tool_name, chain, new.envelope, new.decision);
     end if;
+    new.lane := lane;
     if current_setting('audit.batch', true) = 'on' then
       advanced := audit.advance_in_batch(new, content, at);
       if advanced.agent is not null then
@@ -2062,6 +2083,7 @@ begin
     end if;
   end if;
 
+  new.lane := lane;
   loop
     update audit.chain_heads as head
        set seq               = head.seq + 1,
@@ -2071,19 +2093,19 @@ begin
            receipt_hash      = audit.authensor_hash(
                                  new.id, new.envelope_id, new.created_at, new.decision_outcome, head.receipt_hash),
            prev_receipt_hash = head.receipt_hash
-     where head.agent = coalesce(new.actor_id, '')
+     where head.agent = coalesce(chain, '')
     returning head.seq, head.sealed_at, head.seal, head.receipt_hash, head.prev_receipt_hash, head.ctid
          into new.chain_seq, new.sealed_at, new.chain_seal, new.receipt_hash, new.prev_receipt_hash, place;
     if found and alone then
       return new;
     end if;
     exit when found;
-    -- Only here for what is plain: an agent that has a head has a name that fits.
+    -- Only here for what is plain: a chain that has a head has a name that fits.
     perform audit.check_identity(new);
-    perform audit.begin_chain('chain_heads', coalesce(new.actor_id, ''));
+    perform audit.begin_chain('chain_heads', coalesce(chain, ''));
   end loop;
   if new.chain_seq & 31 = 0 or current_setting('audit.batch', true) = 'on' then
-    perform audit.remember_head('chain_heads', coalesce(new.actor_id, ''), place);
+    perform audit.remember_head('chain_heads', coalesce(chain, ''), place);
   end if;
   if plain is not true then
     perform audit.record_birth(new), audit.record_import(new), audit.index_late_receipt(new);
@@ -2105,7 +2127,9 @@ CREATE FUNCTION audit.seals_at(chain text, agent text, places bigint[]) RETURNS 
   select g.last_seq, g.last_seal from gone g
   union all
   select r.chain_seq, r.chain_seal from there t join public.receipts r on r.chain_seq = t.place
-   where seals_at.chain = 'receipts' and (r.actor_id = seals_at.agent or seals_at.agent = '' and r.actor_id is null)
+   where seals_at.chain = 'receipts'
+     and (r.actor_id = split_part(seals_at.agent, chr(31), 1) or seals_at.agent = '' and r.actor_id is null)
+     and coalesce(audit.chain_of(r.actor_id, r.lane), '') = seals_at.agent
   union all
   select h.seq, h.seal from there t join audit.receipt_history h on h.seq = t.place
    where seals_at.chain = 'history' and h.agent = seals_at.agent
@@ -2217,6 +2241,10 @@ $$;
 
 COMMENT ON FUNCTION audit.search_receipts(query text, since timestamp with time zone, until timestamp with time zone, max_results integer) IS 'Full-text search: web-style query ("phrase", or, -without), bounded in time, best first.';
 
+CREATE FUNCTION audit.session_lane() RETURNS integer
+    LANGUAGE sql STABLE
+    RETURN (pg_backend_pid() % LEAST(256, GREATEST(1, ("substring"(current_setting('audit.lanes'::text, true), '^\d{1,4}$'::text))::integer)));
+
 CREATE FUNCTION audit.stamp_heartbeat() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2261,9 +2289,10 @@ begin
   return query execute format($q$
     with sealed as (
       -- Narrow before it is sorted: documents stay behind.
-      select coalesce(actor_id, '') as agent, chain_seq as seq, sealed_at, chain_seal as seal, prev_receipt_hash,
+      select coalesce(audit.chain_of(actor_id, lane), '') as agent, chain_seq as seq, sealed_at, chain_seal as seal, prev_receipt_hash,
              audit.receipt_content(id, envelope_id, parent_receipt_id, created_at,
-                                   decision_outcome, tool_name, actor_id, envelope, decision) as content,
+                                   decision_outcome, tool_name, audit.chain_of(actor_id, lane), envelope, decision)
+               as content,
              receipt_hash = audit.authensor_hash(id, envelope_id, created_at, decision_outcome, prev_receipt_hash)
                as hash_follows
         from %s offset 0
@@ -2983,6 +3012,8 @@ GRANT ALL ON FUNCTION audit.birth_state(decision_outcome text, created_at timest
 
 REVOKE ALL ON FUNCTION audit.bound_past(past regclass, key name, until timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION audit.chain_of(actor_id text, lane integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION audit.chain_seal(previous_seal bytea, seq bigint, sealed_at timestamp with time zone, content bytea, prev_receipt_hash text) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.chain_seal(previous_seal bytea, seq bigint, sealed_at timestamp with time zone, content bytea, prev_receipt_hash text) TO authensor_auditor;
 
@@ -3125,12 +3156,12 @@ REVOKE ALL ON FUNCTION audit.partition_by_month(parent regclass, first_month dat
 
 REVOKE ALL ON FUNCTION audit.prepare_detach(parent regclass, month date) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION audit.read_receipt(item jsonb, OUT receipt public.receipts, OUT content bytea) FROM PUBLIC;
+REVOKE ALL ON FUNCTION audit.read_receipt(item jsonb, lane_of integer, OUT receipt public.receipts, OUT content bytea) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION audit.receipt_statement(id uuid, envelope_id uuid, parent_receipt_id uuid, created_at timestamp with time zone, decision_outcome text, tool_name text, actor_id text, envelope jsonb, decision jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION audit.receipt_statement(id uuid, envelope_id uuid, parent_receipt_id uuid, created_at timestamp with time zone, decision_outcome text, tool_name text, chain text, envelope jsonb, decision jsonb) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION audit.receipt_content(id uuid, envelope_id uuid, parent_receipt_id uuid, created_at timestamp with time zone, decision_outcome text, tool_name text, actor_id text, envelope jsonb, decision jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION audit.receipt_content(id uuid, envelope_id uuid, parent_receipt_id uuid, created_at timestamp with time zone, decision_outcome text, tool_name text, actor_id text, envelope jsonb, decision jsonb) TO authensor_auditor;
+REVOKE ALL ON FUNCTION audit.receipt_content(id uuid, envelope_id uuid, parent_receipt_id uuid, created_at timestamp with time zone, decision_outcome text, tool_name text, chain text, envelope jsonb, decision jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.receipt_content(id uuid, envelope_id uuid, parent_receipt_id uuid, created_at timestamp with time zone, decision_outcome text, tool_name text, chain text, envelope jsonb, decision jsonb) TO authensor_auditor;
 
 REVOKE ALL ON FUNCTION audit.record_birth(born public.receipts) FROM PUBLIC;
 
@@ -3205,6 +3236,8 @@ GRANT ALL ON FUNCTION audit.search_query(query text) TO authensor_auditor;
 REVOKE ALL ON FUNCTION audit.search_receipts(query text, since timestamp with time zone, until timestamp with time zone, max_results integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.search_receipts(query text, since timestamp with time zone, until timestamp with time zone, max_results integer) TO authensor_app;
 GRANT ALL ON FUNCTION audit.search_receipts(query text, since timestamp with time zone, until timestamp with time zone, max_results integer) TO authensor_auditor;
+
+REVOKE ALL ON FUNCTION audit.session_lane() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.stamp_heartbeat() FROM PUBLIC;
 

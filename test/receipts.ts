@@ -132,6 +132,7 @@ export interface SealedRow {
   decision_outcome: string;
   tool_name: string | null;
   actor_id: string | null;
+  lane: number;
   envelope: string;
   decision: string;
   chain_seq: string;
@@ -143,9 +144,12 @@ export interface SealedRow {
 
 const sealedRows = `
   select id, envelope_id, parent_receipt_id, (extract(epoch from created_at) * 1000000)::bigint::text as created_at,
-         decision_outcome, tool_name, actor_id, envelope::text as envelope, decision::text as decision,
+         decision_outcome, tool_name, actor_id, lane, envelope::text as envelope, decision::text as decision,
          chain_seq, chain_seal, (extract(epoch from sealed_at) * 1000000)::bigint::text as sealed_at, receipt_hash, prev_receipt_hash
     from receipts`;
+
+/** Of a lane but the first: the agent's name, U+001F and the lane's number. */
+const chainOf = ({ actor_id, lane }: SealedRow): string => (actor_id ?? "") + (lane === 0 ? "" : `\u001f${lane}`);
 
 function expectedSeal(row: SealedRow, previousSeal: Buffer): Buffer {
   const text = [
@@ -155,7 +159,7 @@ function expectedSeal(row: SealedRow, previousSeal: Buffer): Buffer {
     isoTime(row.created_at),
     row.decision_outcome,
     row.tool_name,
-    row.actor_id,
+    row.lane === 0 ? row.actor_id : chainOf(row),
   ]
     .map((value) => JSON.stringify(value))
     .concat(row.envelope, row.decision);
@@ -229,14 +233,14 @@ export function expectedHistorySeal(row: HistoryRow, previousSeal: Buffer): Buff
 
 /** Every fault in the chains of receipts, found without a function of the database's; [] when all is whole. */
 export async function chainFaults(client: pg.ClientBase): Promise<string[]> {
-  const { rows } = await client.query<SealedRow>(`${sealedRows} order by coalesce(actor_id, ''), chain_seq`);
+  const { rows } = await client.query<SealedRow>(`${sealedRows} order by coalesce(actor_id, ''), lane, chain_seq`);
   const { rows: heads } = await client.query<{ agent: string; seq: string; seal: Buffer; receipt_hash: string | null }>(
     "select agent, seq, seal, receipt_hash from audit.chain_heads where seq > 0",
   );
   const faults: string[] = [];
   const ends = new Map<string, { seq: bigint; seal: Buffer; hash: string | null }>();
   for (const row of rows) {
-    const agent = row.actor_id ?? "";
+    const agent = chainOf(row);
     const last = ends.get(agent) ?? { seq: 0n, seal: Buffer.alloc(0), hash: null };
     const where = `${agent} ${row.chain_seq}`;
     if (BigInt(row.chain_seq) !== last.seq + 1n) faults.push(`${where}: follows ${last.seq}`);

@@ -12,9 +12,10 @@ export async function restore(database: TestDatabase, lines: readonly string[]):
   await client.query("insert into line select unnest($1::json[])", [lines]);
   await client.query(`
     insert into receipts (
-      id, envelope_id, parent_receipt_id, created_at, decision_outcome, tool_name, actor_id, envelope, decision,
+      id, envelope_id, parent_receipt_id, created_at, decision_outcome, tool_name, actor_id, lane, envelope, decision,
       chain_seq, sealed_at, chain_seal, receipt_hash, prev_receipt_hash, status)
-    select (s ->> 0)::uuid, (s ->> 1)::uuid, (s ->> 2)::uuid, (s ->> 3)::timestamptz, s ->> 4, s ->> 5, s ->> 6,
+    select (s ->> 0)::uuid, (s ->> 1)::uuid, (s ->> 2)::uuid, (s ->> 3)::timestamptz, s ->> 4, s ->> 5,
+           split_part(s ->> 6, chr(31), 1), coalesce(nullif(split_part(s ->> 6, chr(31), 2), ''), '0')::int2,
            (s -> 7)::text::jsonb, (s -> 8)::text::jsonb, (line ->> 'seq')::int8, (line ->> 'sealed_at')::timestamptz,
            decode(line ->> 'seal', 'hex'), line ->> 'hash', line ->> 'prev_hash', ''
       from line cross join lateral (select line -> 'statement' as s) statement where line ->> 'chain' = 'receipts';
@@ -29,7 +30,7 @@ export async function restore(database: TestDatabase, lines: readonly string[]):
          where h.receipt_id = r.id and h.receipt_created_at = r.created_at), '{}')));
     insert into audit.chain_heads
     select distinct on (agent) * from (
-      select coalesce(actor_id, '') as agent, chain_seq, sealed_at, chain_seal, receipt_hash, prev_receipt_hash from receipts) r
+      select coalesce(audit.chain_of(actor_id, lane), '') as agent, chain_seq, sealed_at, chain_seal, receipt_hash, prev_receipt_hash from receipts) r
      order by agent, chain_seq desc;
     insert into audit.history_heads
     select distinct on (agent) agent, seq, changed_at, seal from audit.receipt_history order by agent, seq desc;

@@ -1,6 +1,7 @@
 /** A fork that somebody has looked into: the chain goes on in the bucket from the last place that both branches have. */
 import type pg from "pg";
 import { Failure } from "../program";
+import { actorOf, laneOf } from "../verify/chainName";
 import type { Bucket } from "./bucket";
 import { archivedKinds, ofChain, ownerOf, type ArchivedChain } from "./chains";
 import type { Flaw, Place } from "./follow";
@@ -73,10 +74,11 @@ export function setBack(
 
 /** For people: the command that goes on without what was left, once it is known what that was. */
 export function sayHowToAccept({ chain, agent, seq, last }: Flaw): string {
+  const lane = laneOf(agent);
   const which = { receipts: "", history: " --changes", imports: " --imports" }[chain];
   // Of a chain that is shorter here the last place is the one before what it lacks, unless it forked before that.
   const at = last === undefined ? "<the last place that both have>" : String(seq - 1);
-  return `once it is known what ${ownerOf({ chain, agent })} has in the bucket alone: archive --accept-fork ${JSON.stringify(agent)}${which} --at ${at} --by <name> --reason <text>`;
+  return `once it is known what ${ownerOf({ chain, agent })} has in the bucket alone: archive --accept-fork ${JSON.stringify(actorOf(agent))}${lane === "0" ? "" : ` --lane ${lane}`}${which} --at ${at} --by <name> --reason <text>`;
 }
 
 /** The seal at a place of a chain, in the newest segment up to a manifest's that has it. */

@@ -1,7 +1,7 @@
 /** The chains that the bucket has: the two of each agent, and the one of imports, which is all agents'. */
 import { chainKinds, chainNames, type ChainKind, type ChainName } from "../verify/chainKinds";
 import { named } from "../verify/findings";
-import { agentIs } from "../verify/queries";
+import { chainIs } from "../verify/queries";
 
 export type ArchivedName = ChainName | "imports";
 
@@ -40,4 +40,4 @@ export const ownerOf = ({ chain, agent }: ArchivedChain): string => (chain === "
 
 /** SQL: whether a row of its table is of this chain. */
 export const ofChain = (chain: ArchivedName, agent: string, parameter: number): string =>
-  chain === "imports" ? ` and $${parameter}::text = ''` : agentIs(chain, agent, parameter);
+  chain === "imports" ? ` and $${parameter}::text = ''` : chainIs(chain, agent, parameter);

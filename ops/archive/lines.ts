@@ -4,6 +4,7 @@
  */
 import { hash as digest } from "node:crypto";
 import { sha256 } from "../sha256";
+import { receiptChain, sealedChain } from "../verify/chainName";
 import type { ArchivedName } from "./chains";
 
 /** A row as a segment has it, ready to be checked against the one before it. */
@@ -32,9 +33,9 @@ const utc = (time: string): string => json(`${time} at time zone 'UTC'`);
 /** SQL: the line of a row of the chain's table. */
 export const lineOf: Readonly<Record<ArchivedName, string>> = {
   receipts: `concat(
-    '{"chain":"receipts","agent":', to_json(coalesce(actor_id, '')), ',"seq":', coalesce(chain_seq, 0), ',"sealed_at":', ${utc("sealed_at")},
+    '{"chain":"receipts","agent":', to_json(${receiptChain()}), ',"seq":', coalesce(chain_seq, 0), ',"sealed_at":', ${utc("sealed_at")},
     ',"seal":"', encode(chain_seal, 'hex'), '","hash":', ${json("receipt_hash")}, ',"prev_hash":', ${json("prev_receipt_hash")}, e',"statement":\\t',
-    json_build_array(id, envelope_id, parent_receipt_id, created_at at time zone 'UTC', decision_outcome, tool_name, actor_id, envelope, decision), e'\\t}')`,
+    json_build_array(id, envelope_id, parent_receipt_id, created_at at time zone 'UTC', decision_outcome, tool_name, ${sealedChain()}, envelope, decision), e'\\t}')`,
   history: `concat(
     '{"chain":"history","agent":', ${json("agent")}, ',"seq":', coalesce(seq, 0), ',"seal":"', encode(seal, 'hex'), '","receipt_id":', ${json("receipt_id")},
     ',"receipt_created_at":', ${utc("receipt_created_at")}, ',"changed_at":', ${utc("changed_at")}, ',"changed_by":', ${json("changed_by")},

@@ -1,5 +1,6 @@
 /** The rows of pieces of chains, chain by chain and in each in order, as the lines of a segment. */
 import pg from "pg";
+import { isNameless, isOfChain } from "../verify/chainName";
 import { archivedKinds, archivedNames, nameOf, type ArchivedName } from "./chains";
 import { copyOut } from "./copy";
 import type { Piece } from "./follow";
@@ -32,12 +33,9 @@ export async function* linesOf(
   const of = (chain: ArchivedName) => pieces.filter((piece) => piece.chain === chain);
   const receipts = of("receipts");
   for (const piece of receipts.filter(({ agent }) => agent === ""))
-    yield* copyOut(
-      client,
-      receiptsQuery([piece], [await spanOfNameless(client, piece, reached)], "(actor_id is null or actor_id = '')"),
-    );
+    yield* copyOut(client, receiptsQuery([piece], [await spanOfNameless(client, piece, reached)], isNameless()));
   for (const some of inBatches(receipts.filter(({ agent }) => agent !== "")))
-    yield* copyOut(client, receiptsQuery(some, await spansOf(client, some, reached), "actor_id = wanted.of_agent"));
+    yield* copyOut(client, receiptsQuery(some, await spansOf(client, some, reached), isOfChain("wanted.of_agent")));
   for (const some of inBatches(of("history"))) yield* copyOut(client, historyQuery(some));
   for (const piece of of("imports")) yield* copyOut(client, importsQuery(piece));
 }
@@ -119,7 +117,7 @@ async function spansOf(client: pg.Client, pieces: readonly Piece[], reached: Rea
       `select wanted.place::int4, count(*)::int8 as rows, min(seq) as first, max(seq) as last, min(at)::text as since, max(at)::text as until
          from unnest($1::text[], $2::int8[], $3::int8[], $4::int8[], $5::timestamptz[]) with ordinality wanted (agent, first, last, beyond, since, place)
         cross join lateral (select chain_seq as seq, created_at as at from public.receipts
-                             where actor_id = wanted.agent and chain_seq between wanted.first and wanted.last + wanted.beyond
+                             where ${isOfChain("wanted.agent")} and chain_seq between wanted.first and wanted.last + wanted.beyond
                                and created_at >= wanted.since - $6::interval
                              order by created_at ${order} limit wanted.last + wanted.beyond - wanted.first + 1) stored
         where seq <= wanted.last group by wanted.place`,
@@ -170,7 +168,7 @@ async function spanOfNameless(client: pg.Client, piece: Piece, reached: Reached)
     const { rows } = await client.query<Found>(
       `select count(*)::int8 as rows, min(chain_seq) as first, max(chain_seq) as last, min(created_at)::text as since, max(created_at)::text as until
          from public.receipts
-        where (actor_id is null or actor_id = '') and chain_seq between $2 and $3
+        where ${isNameless()} and chain_seq between $2 and $3
           and created_at between coalesce($4, now()) - $1::interval and coalesce($4, now()) + $1::interval`,
       [age, firstOf(piece), piece.last, reached.get(nameOf(piece))],
     );

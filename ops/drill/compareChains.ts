@@ -3,6 +3,7 @@ import type pg from "pg";
 import { archivedKinds } from "../archive/chains";
 import { readHeads, type Head } from "../verify/chainHeads";
 import { chainKinds, chainNames, type ChainName } from "../verify/chainKinds";
+import { actorOf } from "../verify/chainName";
 import { named } from "../verify/findings";
 import { archivedMonths } from "../verify/restored";
 import { drillAgent } from "./usable";
@@ -40,7 +41,7 @@ export async function compareChains(copies: Side, bucket: Side, whole: boolean):
     const firsts = whole ? new Map<string, number>() : await firstPlaces(bucket.client, chain);
     const both = [...here.values()].flatMap(({ agent, seq }): Stretch[] => {
       const other = there.get(agent)?.seq ?? 0;
-      const last = agent === drillAgent ? 0 : Math.min(seq, other);
+      const last = actorOf(agent) === drillAgent ? 0 : Math.min(seq, other);
       return last > 0 ? [{ agent, first: firsts.get(agent) ?? 1, last }] : [];
     });
     result.chains[chain] = both.length;
@@ -60,7 +61,7 @@ export async function compareChains(copies: Side, bucket: Side, whole: boolean):
 
 function rowsBeyond(heads: ReadonlyMap<string, Head>, others: ReadonlyMap<string, Head>): number {
   const beyond = ({ agent, seq }: Head) =>
-    agent === drillAgent ? 0 : Math.max(0, seq - (others.get(agent)?.seq ?? 0));
+    actorOf(agent) === drillAgent ? 0 : Math.max(0, seq - (others.get(agent)?.seq ?? 0));
   return [...heads.values()].reduce((sum, head) => sum + beyond(head), 0);
 }
 
@@ -139,13 +140,13 @@ async function rowsBy(
   stretches: readonly Stretch[],
   month?: string,
 ): Promise<Map<string, Rows>> {
-  const { table, agent, seq, seal, time } = chainKinds[chain];
+  const { table, chainOf, seq, seal, time } = chainKinds[chain];
   const monthOf = `to_char(r.${time} at time zone 'UTC', 'YYYY-MM')`;
   const { rows } = await client.query<{ key: string; rows: string; digest: string }>(
     `select ${key === "month" ? monthOf : "s.agent"} as key, count(*) as rows,
             sum(hashtextextended(encode(r.${seal}, 'hex'), r.${seq})) as digest
        from unnest($1::text[], $2::int8[], $3::int8[]) s (agent, first, last)
-       join ${table} r on coalesce(r.${agent}, '') = s.agent and r.${seq} between s.first and s.last
+       join ${table} r on ${chainOf("r")} = s.agent and r.${seq} between s.first and s.last
       where $4::text is null or ${monthOf} = $4
       group by 1`,
     [stretches.map((one) => one.agent), stretches.map(({ first }) => first), stretches.map(({ last }) => last), month],
@@ -155,9 +156,9 @@ async function rowsBy(
 
 /** Where each chain begins in what the bucket still has. */
 async function firstPlaces(client: pg.Client, chain: ChainName): Promise<Map<string, number>> {
-  const { table, agent, seq } = chainKinds[chain];
+  const { table, chainOf, seq } = chainKinds[chain];
   const { rows } = await client.query<{ agent: string; first: string }>(
-    `select coalesce(${agent}, '') as agent, min(${seq}) as first from ${table} group by 1`,
+    `select ${chainOf()} as agent, min(${seq}) as first from ${table} group by 1`,
   );
   return new Map(rows.map((row) => [row.agent, Number(row.first)]));
 }

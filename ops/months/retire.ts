@@ -5,6 +5,7 @@ import { sqlState } from "../database";
 import type { Log } from "../log";
 import { lockHolders, retryWhileBusy } from "../maintenance/retry";
 import { Failure } from "../program";
+import { named } from "../verify/findings";
 import type { ChainName } from "../verify/chainKinds";
 import { evidenceOf, type Evidence } from "./evidence";
 import type { Stretch } from "./stretches";
@@ -117,7 +118,7 @@ const hintOf = (error: unknown): string[] => {
 function differs(month: string, rows: readonly Gone[], unknown: readonly Stretch[], inArchives: number): Failure {
   const [first] = unknown;
   const what = first
-    ? `${first.chain} ${first.first} to ${first.last} of agent ${JSON.stringify(first.agent)} are not so in the archives`
+    ? `${first.chain} ${first.first} to ${first.last} of ${named(first.agent)} are not so in the archives`
     : `the archives have ${inArchives} stretches of chains of it, and the database ${rows.length}`;
   return new Failure(`${month} stays in the database: ${what}`, [
     "Verify the trail and the bucket first: ops verify-archived. Nothing was changed.",

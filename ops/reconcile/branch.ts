@@ -4,7 +4,7 @@ import { archivedKinds, ownerOf } from "../archive/chains";
 import { Follower, genesis, type Place } from "../archive/follow";
 import { readLine, type Line } from "../archive/lines";
 import type { ChainName } from "../verify/chainKinds";
-import { agentIs } from "../verify/queries";
+import { chainIs } from "../verify/queries";
 
 export interface BranchRow {
   bytes: Buffer;
@@ -74,7 +74,7 @@ export async function sealsAt(
   const time = chain === "receipts" ? "created_at" : "receipt_created_at";
   const { rows } = await client.query<{ seq: string; seal: string }>(
     `select ${seq} as seq, encode(${seal}, 'hex') as seal from ${table}
-      where ${seq} = any ($2::int8[]) and ${time} >= $3${agentIs(chain, agent, 1)}
+      where ${seq} = any ($2::int8[]) and ${time} >= $3${chainIs(chain, agent, 1)}
       union all
      select last_seq, encode(last_seal, 'hex') from audit.checkpoints
       where chain = '${chain}' and agent = $1 and last_seq = any ($2::int8[])`,

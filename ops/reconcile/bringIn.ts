@@ -28,7 +28,7 @@ export async function bringIn(
   for (const some of inBatches(lost)) {
     signal.throwIfAborted();
     await client.query(
-      "begin; set local timezone = 'UTC'; set local search_path = pg_catalog, pg_temp; select pg_advisory_xact_lock(hashtextextended('authensor: receipts are recovered', 0))",
+      "begin; set local timezone = 'UTC'; set local audit.lanes = '1'; set local search_path = pg_catalog, pg_temp; select pg_advisory_xact_lock(hashtextextended('authensor: receipts are recovered', 0))",
     );
     try {
       const { missing, ...sorted } = await sortByIds(client, some);

@@ -1,5 +1,6 @@
 /** Which lost receipts this database has by now, and under the same id what else. */
 import type pg from "pg";
+import { actorOf, receiptChain } from "../verify/chainName";
 import { named } from "../verify/findings";
 import type { LostReceipt } from "./lost";
 import { broughtIn, content, isRecovery, origin, originalContent, recoveredAgent } from "./recovered";
@@ -35,11 +36,12 @@ export async function sortByIds(client: pg.Client, lost: readonly LostReceipt[])
   for (let i = 0; i < lost.length; i += idsAtOnce) {
     const some = lost.slice(i, i + idsAtOnce);
     const { rows } = await client.query<Here>(
-      `select id, coalesce(actor_id, '') as agent, chain_seq as seq, encode(${content}, 'hex') as content,
+      // In whichever lane it is here: what was said is compared as if it were in that of the lost one.
+      `select id, ${receiptChain()} as agent, chain_seq as seq, encode(${content("actor_id || lost_lane")}, 'hex') as content,
               ${origin} ->> 'seal' as original,
               case when jsonb_typeof(${origin}) = 'object' and ${broughtIn} then encode(${originalContent}, 'hex') end as said
-         from public.receipts where id = any ($1::uuid[]) order by sealed_at`,
-      [some.map(({ id }) => id)],
+         from unnest($1::uuid[], $2::text[]) lost (lost_id, lost_lane) join public.receipts on id = lost_id order by sealed_at`,
+      [some.map(({ id }) => id), some.map(({ agent }) => agent.slice(actorOf(agent).length))],
     );
     const here = new Map<string, Here[]>();
     for (const row of rows) here.set(row.id, [...(here.get(row.id) ?? []), row]);

@@ -26,6 +26,7 @@ import { isUnreadable } from "../archive/unreadable";
 import { Failure } from "../program";
 import { takeAnchor } from "../takeAnchor";
 import { chainNames, type ChainName } from "../verify/chainKinds";
+import { isAgents } from "../verify/chainName";
 import {
   assertComparable,
   commonPlace,
@@ -69,9 +70,7 @@ export async function branchesInBucket(client: pg.Client, bucket: Bucket, agent?
       "There is nothing to compare with. Is it the bucket that the lost server archived into? A new deployment has its first manifest after archiveSchedule.",
     ]);
   const { forks, doubts } = await acceptedForks(bucket, newest);
-  const open = [...(await openEnds(client, newest)), ...forks].filter(
-    (one) => agent === undefined || one.agent === agent,
-  );
+  const open = [...(await openEnds(client, newest)), ...forks].filter((one) => isAgents(agent, one.agent));
   await readBack(client, bucket, newest, open);
   const branches: Branch[] = [];
   for (const one of open) branches.push(await branchOf(client, one));

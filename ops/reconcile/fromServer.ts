@@ -10,7 +10,8 @@ import { linesOf } from "../archive/rows";
 import { Failure } from "../program";
 import { takeAnchor } from "../takeAnchor";
 import { chainNames } from "../verify/chainKinds";
-import { agentIs } from "../verify/queries";
+import { isAgents } from "../verify/chainName";
+import { chainIs } from "../verify/queries";
 import { readServer } from "../verify/server";
 import { inSnapshot } from "../verify/session";
 import { assertComparable, followed, mostRows, rowOf, sealsAt, type Branch, type BranchRow } from "./branch";
@@ -28,7 +29,7 @@ export async function branchesOnServer(client: pg.Client, old: pg.Client, agent?
   for (const chain of chainNames)
     for (const [of, end] of there[chain]) {
       const head = here[chain].get(of);
-      if ((agent !== undefined && of !== agent) || (head?.seq === end.seq && head.seal.equals(end.seal))) continue;
+      if (!isAgents(agent, of) || (head?.seq === end.seq && head.seal.equals(end.seal))) continue;
       const base = await baseOf(client, old, { chain, agent: of }, end);
       if (base.seq === end.seq) continue;
       total += end.seq - base.seq;
@@ -90,10 +91,10 @@ async function newestOf(
   const [time, hash] = chain === "receipts" ? ["created_at", "receipt_hash"] : ["receipt_created_at", "null::text"];
   const { rows } = await client.query<{ seq: string; seal: Buffer; hash: string | null; since: string }>(
     `with last as (
-       select greatest(max(${time}) - $3::interval, '0001-01-01') as since from ${table} where ${seq} = $2${agentIs(chain, agent, 1)}
+       select greatest(max(${time}) - $3::interval, '0001-01-01') as since from ${table} where ${seq} = $2${chainIs(chain, agent, 1)}
      )
      select ${seq} as seq, ${seal} as seal, ${hash} as hash, (select since::text from last) as since
-       from ${table} where ${time} >= (select since from last)${agentIs(chain, agent, 1)} order by ${seq}`,
+       from ${table} where ${time} >= (select since from last)${chainIs(chain, agent, 1)} order by ${seq}`,
     [agent, end.seq, span],
   );
   return rows.map((row) => ({ ...row, seq: Number(row.seq) }));

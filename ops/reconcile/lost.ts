@@ -4,6 +4,7 @@
  */
 import { hash as digest } from "node:crypto";
 import { ownerOf } from "../archive/chains";
+import { actorOf } from "../verify/chainName";
 import { named } from "../verify/findings";
 import type { Branch, BranchRow } from "./branch";
 
@@ -53,7 +54,7 @@ const tail = 2; // a tab, and the brace that ends the line
 
 export function lostOf(branches: readonly Branch[]): Lost {
   const problems = new Set(branches.flatMap((branch) => branch.problems));
-  const refused = new Set(branches.filter((branch) => branch.problems.length > 0).map(({ agent }) => agent));
+  const refused = new Set(branches.filter((branch) => branch.problems.length > 0).map(({ agent }) => actorOf(agent)));
   const receipts = new Map<string, LostReceipt>();
   const changes = new Map<string, LostChange>();
   const once = <T extends { seal: string; from: string }>(all: Map<string, T>, one: T, branch: Branch, seq: number) => {
@@ -61,7 +62,7 @@ export function lostOf(branches: readonly Branch[]): Lost {
     const other = all.get(name);
     if (other && other.seal !== one.seal) {
       problems.add(`place ${seq} of ${ownerOf(branch)} is another one in ${one.from} than in ${other.from}`);
-      refused.add(branch.agent);
+      refused.add(actorOf(branch.agent));
     } else if (!other) all.set(name, one);
   };
   for (const branch of branches)
@@ -70,11 +71,11 @@ export function lostOf(branches: readonly Branch[]): Lost {
       if (branch.chain === "receipts") once(receipts, receiptOf(row, before), branch, row.line.seq);
       else once(changes, changeOf(row), branch, row.line.seq);
     });
-  const kept = [...receipts.values()].filter(({ agent }) => !refused.has(agent));
+  const kept = [...receipts.values()].filter(({ agent }) => !refused.has(actorOf(agent)));
   const byId = new Map(kept.map((receipt) => [receipt.id, receipt]));
   const others: LostChange[] = [];
   for (const change of changes.values()) {
-    if (refused.has(change.agent)) continue;
+    if (refused.has(actorOf(change.agent))) continue;
     const receipt = byId.get(change.receipt);
     if (receipt) receipt.changes.push(change);
     else others.push(change);

@@ -4,6 +4,7 @@
  * the seal before it. All of it is sealed, archived and restored as every receipt's is.
  */
 import { hash } from "node:crypto";
+import { actorOf, receiptChain } from "../verify/chainName";
 import type { LostReceipt } from "./lost";
 
 export const recoveredKey = "authensor:recovered";
@@ -14,14 +15,17 @@ const prefix = "recovered:";
 const mostBytes = 1024;
 
 /**
- * The agent of the chain that an agent's recovered receipts are in. A name that would be too long is told by its hash.
+ * The agent of the chain that recovered receipts of a chain are in: one for all lanes of an agent. A name that would be
+ * too long is told by its hash.
  */
-export const recoveredAgent = (agent: string): string =>
-  Buffer.byteLength(prefix + agent) <= mostBytes ? prefix + agent : prefix + hash("sha256", agent);
+export function recoveredAgent(chain: string): string {
+  const agent = actorOf(chain);
+  return Buffer.byteLength(prefix + agent) <= mostBytes ? prefix + agent : prefix + hash("sha256", agent);
+}
 
 /** What is kept of where it was. */
 export interface Origin {
-  /** Its actor_id: null and '' are one chain, and not the same receipt. */
+  /** Its chain as it was sealed, which is its actor_id but for a lane: null and '' are one chain, and not the same receipt. */
   actor: string | null;
   seq: number;
   sealed_at: string;
@@ -56,10 +60,10 @@ const contentOf = (actor: string, envelope: string): string => `sha256(convert_t
     id, envelope_id, parent_receipt_id, created_at at time zone 'UTC', decision_outcome, tool_name, ${actor}, ${envelope}, decision)::text, 'UTF8'))`;
 
 /**
- * SQL: what its seal covers of a receipt's columns, as docs/chain.md has it: of the row as it is, and of a recovered
- * one as it was.
+ * SQL: what its seal covers of a receipt's columns, as docs/chain.md has it: of the row as it is, with its chain as it is
+ * sealed, and of a recovered one as it was.
  */
-export const content = contentOf("actor_id", "envelope");
+export const content = (actor: string): string => contentOf(actor, "envelope");
 export const originalContent = contentOf(`${origin} ->> 'actor'`, originalEnvelope);
 
 /** SQL: whether an import brought recovered receipts in. */
@@ -71,4 +75,4 @@ export const isRecovery = `starts_with(i.reason, '${prefix}')`;
  */
 export const broughtIn = `exists (
   select from audit.imports i
-   where i.agent = receipts.actor_id and receipts.chain_seq between i.first_seq and i.last_seq and ${isRecovery})`;
+   where i.agent = ${receiptChain("receipts")} and receipts.chain_seq between i.first_seq and i.last_seq and ${isRecovery})`;

@@ -1,9 +1,10 @@
 /** Lines of segments as rows for COPY: what is sealed goes from one to the other as it stands, without being parsed. */
 import type { ArchivedName } from "../archive/chains";
 import type { ImportLine } from "../archive/lines";
+import { actorOf, laneOf } from "../verify/chainName";
 
 const receiptColumns =
-  "id, envelope_id, parent_receipt_id, created_at, decision_outcome, tool_name, actor_id, envelope, decision, " +
+  "id, envelope_id, parent_receipt_id, created_at, decision_outcome, tool_name, actor_id, lane, envelope, decision, " +
   "chain_seq, sealed_at, chain_seal, receipt_hash, prev_receipt_hash, status, updated_at";
 const changeColumns =
   "agent, seq, receipt_id, receipt_created_at, changed_at, changed_by, application, before, after, seal";
@@ -49,10 +50,18 @@ export function rowOf(line: Buffer, statusOf: (outcome: string) => string): Row 
   const { chain, agent, seq, seal } = header;
   if (chain === "receipts") {
     const [elements, rest] = elementsOf(line, first + 1, 8);
-    const [id, envelopeId, parentId, createdAt, outcome, tool, actor, envelope] = elements as [string, ...string[]];
-    const plain = [id, envelopeId, parentId, createdAt, outcome, tool, actor].map((json) =>
-      text(JSON.parse(json ?? "null") as string | null),
-    );
+    const [id, envelopeId, parentId, createdAt, outcome, tool, chainName, envelope] = elements as [
+      string,
+      string,
+      string,
+      string,
+      string,
+      string,
+      string,
+      string,
+    ];
+    const plain = [id, envelopeId, parentId, createdAt, outcome, tool].map(textOf);
+    const name = JSON.parse(chainName ?? "null") as string | null;
     // After the last element the array ends, then the line.
     const decision = line.toString("utf8", rest, line.length - end.length - 1);
     const [at = "", of = ""] = [plain[3], plain[4]];
@@ -60,6 +69,8 @@ export function rowOf(line: Buffer, statusOf: (outcome: string) => string): Row 
       chain,
       row: [
         ...plain,
+        text(name && actorOf(name)),
+        text(laneOf(name ?? "")),
         escaped(envelope ?? ""),
         escaped(decision),
         seq,
@@ -123,4 +134,5 @@ const special: Readonly<Record<string, string>> = { "\\": "\\\\", "\t": "\\t", "
 /** As COPY's text form has it. */
 const escaped = (value: string): string => value.replace(/[\\\t\n\r]/g, (character) => special[character] ?? "");
 const text = (value: string | null): string => (value === null ? "\\N" : escaped(value));
+const textOf = (json: string): string => text(JSON.parse(json) as string | null);
 const bytea = (hex: string): string => `\\\\x${hex}`;

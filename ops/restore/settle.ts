@@ -4,6 +4,7 @@ import type { AcceptedFork } from "../archive/acceptFork";
 import type { Manifest } from "../archive/manifest";
 import { Failure } from "../program";
 import { archivedKinds, ofChain } from "../archive/chains";
+import { isNameless, isOfChain } from "../verify/chainName";
 import { named } from "../verify/findings";
 
 const mutable =
@@ -47,8 +48,8 @@ const fromReceipts = (agentIs: string) => `
 
 const statements = {
   chain_heads: [
-    fromReceipts("w.agent <> '' and actor_id = w.agent"),
-    fromReceipts("w.agent = '' and (actor_id is null or actor_id = '')"),
+    fromReceipts(`w.agent <> '' and ${isOfChain("w.agent")}`),
+    fromReceipts(`w.agent = '' and ${isNameless()}`),
   ],
   history_heads: [
     `insert into audit.history_heads

@@ -5,6 +5,7 @@ import { checkMonth } from "../months/check";
 import { allMonths, type FoundMonth } from "../months/find";
 import type { Month } from "../months/manifest";
 import { isUnreadable } from "../archive/unreadable";
+import { actorOf } from "../verify/chainName";
 import { uuid, type Answer, type Found, type Question } from "./find";
 import { keepLatest } from "./latest";
 import { matcherOf } from "./words";
@@ -87,7 +88,7 @@ function receiptMatcher({ query, latest, since, until }: Question, byId: boolean
     if (!line.subarray(0, isReceipt.length).equals(isReceipt)) return undefined;
     const statement = line.toString("utf8", line.indexOf("\t") + 1, line.length - 2);
     if (!has(statement.toLowerCase())) return undefined;
-    const [of, , , made, outcome, tool, agent, envelope] = JSON.parse(statement) as Statement;
+    const [of, , , made, outcome, tool, chain, envelope] = JSON.parse(statement) as Statement;
     const at = new Date(`${made}Z`);
     const inTime = at.getTime() >= Date.parse(since) && (until === null || at.getTime() < Date.parse(until));
     if (byId ? of !== id : !inTime) return undefined;
@@ -95,7 +96,7 @@ function receiptMatcher({ query, latest, since, until }: Question, byId: boolean
     return {
       id: of,
       created_at: at,
-      actor_id: agent,
+      actor_id: chain && actorOf(chain),
       tool_name: tool,
       resource: typeof action?.resource === "string" ? action.resource.slice(0, 512) : null,
       decision_outcome: outcome,

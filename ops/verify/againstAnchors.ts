@@ -3,6 +3,7 @@ import type pg from "pg";
 import type { Anchor } from "../anchorFormat";
 import type { StretchRow } from "./chain";
 import { chainKinds, chainNames, type ChainName } from "./chainKinds";
+import { isAgents } from "./chainName";
 import { named, type Finding } from "./findings";
 import type { Disagreement, Progress } from "./progress";
 import { stretchesInGaps } from "./queries";
@@ -20,7 +21,7 @@ export async function anchorFindings(
   const findings: Finding[] = [];
   for (const name of chainNames) {
     for (const [agent, places] of progress.anchorPlaces[name]) {
-      if (request.agent !== undefined && request.agent !== agent) continue;
+      if (!isAgents(request.agent, agent)) continue;
       const last = progress.chains[name].get(agent)?.stretches.at(-1)?.last ?? 0;
       const checkpoints = snapshot.checkpoints[name].get(agent) ?? [];
       for (const point of checkpoints) progress.compare(name, agent, point.last, point.seal);

@@ -1,5 +1,6 @@
 /** The two kinds of chains, and all in which they differ: a third kind would be one more entry here. */
 import { sha256 } from "../sha256";
+import { isNameless, isOfChain, receiptChain, sealedChain } from "./chainName";
 import type { FindingKind } from "./findings";
 
 export type ChainName = "receipts" | "history";
@@ -15,6 +16,12 @@ export interface ChainKind {
   /** One row of it, in messages. */
   noun: string;
   table: string;
+  /** SQL: the name of a row's chain. */
+  chainOf: (row?: string) => string;
+  /** SQL: whether a row is of the chain with this name, by an index; '' is not asked for so. */
+  isOf: (chain: string, row?: string) => string;
+  /** SQL: whether it is of the chain ''. */
+  isNameless: (row?: string) => string;
   /** Columns of the table: agent, place in the chain, seal, time of the receipt. */
   agent: string;
   seq: string;
@@ -54,7 +61,7 @@ const int4 = (value: number): Buffer => {
 
 /** What is hashed between a receipt's place and Authensor's previous hash begins with its `sealed_at`. */
 const receiptContent = `sha256(textsend(json_build_array(
-    id, envelope_id, parent_receipt_id, created_at at time zone 'UTC', decision_outcome, tool_name, actor_id, envelope, decision)::text))`;
+    id, envelope_id, parent_receipt_id, created_at at time zone 'UTC', decision_outcome, tool_name, ${sealedChain()}, envelope, decision)::text))`;
 
 const authensorHash = `encode(sha256(textsend(format(
     '{"id":"%s","envelopeId":"%s","timestamp":"%s","decisionOutcome":"%s","prevReceiptHash":"%s"}',
@@ -64,6 +71,9 @@ export const chainKinds: Readonly<Record<ChainName, ChainKind>> = {
   receipts: {
     noun: "receipt",
     table: "public.receipts",
+    chainOf: receiptChain,
+    isOf: isOfChain,
+    isNameless,
     agent: "actor_id",
     seq: "chain_seq",
     seal: "chain_seal",
@@ -91,6 +101,9 @@ export const chainKinds: Readonly<Record<ChainName, ChainKind>> = {
   history: {
     noun: "change",
     table: "audit.receipt_history",
+    chainOf: (row) => (row === undefined ? "agent" : `${row}.agent`),
+    isOf: (chain, row) => `${row === undefined ? "agent" : `${row}.agent`} = ${chain}`,
+    isNameless: (row) => `${row === undefined ? "agent" : `${row}.agent`} = ''`,
     agent: "agent",
     seq: "seq",
     seal: "seal",

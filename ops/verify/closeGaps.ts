@@ -2,6 +2,7 @@
 import type pg from "pg";
 import type { StretchRow } from "./chain";
 import { chainNames, type ChainName } from "./chainKinds";
+import { isAgents } from "./chainName";
 import { differsFromManifest, vouchFor, type Manifest } from "../manifest";
 import type { Finding } from "./findings";
 import { gapFinding, gapsOf, type Gap } from "./gaps";
@@ -35,8 +36,7 @@ export async function closeGaps(
   let lookedUp = 0;
   for (const name of chainNames) {
     if (how.everyAgent) {
-      for (const agent of around.before[name].keys())
-        if (how.agent === undefined || how.agent === agent) progress.chain(name, agent);
+      for (const agent of around.before[name].keys()) if (isAgents(how.agent, agent)) progress.chain(name, agent);
     }
     for (const [agent, chain] of progress.chains[name]) {
       const seq = around.before[name].get(agent)?.seq ?? 0;

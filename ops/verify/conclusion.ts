@@ -2,6 +2,7 @@
 import type pg from "pg";
 import { anchorFindings } from "./againstAnchors";
 import { againstAnchors } from "./checkpoints";
+import { isAgents } from "./chainName";
 import { closeGaps } from "./closeGaps";
 import { named, type Finding } from "./findings";
 import { importFindings } from "./imports";
@@ -43,7 +44,7 @@ export async function conclude(
     // Where its rows are there, their head was missed already.
     ...snapshot.headless.filter(
       ({ kind, agent }) =>
-        (request.agent === undefined || request.agent === agent) &&
+        (agent === undefined ? request.agent === undefined : isAgents(request.agent, agent)) &&
         !gaps.some((gap) => gap.kind === kind && gap.agent === agent),
     ),
     ...againstAnchors(snapshot, anchors),

@@ -1,4 +1,5 @@
 /** What the verifier finds, and how it is told. */
+import { actorOf, laneOf } from "./chainName";
 
 export type FindingKind =
   | "altered-column"
@@ -31,6 +32,7 @@ export interface Finding {
   kind: FindingKind;
   /** One sentence for people. */
   message: string;
+  /** The chain's name: the agent's, or of a lane the agent's, U+001F and its number. */
   agent?: string;
   /** Place in the agent's chain: of receipts, or for altered-history of changes; without an agent in that of imports. */
   seq?: number;
@@ -46,8 +48,12 @@ export interface Finding {
   belongsAt?: number;
 }
 
-/** `agent 'x'`, whatever its name holds. */
-export const named = (agent: string): string => (agent === "" ? "no agent" : `agent ${JSON.stringify(agent)}`);
+/** Whose chain it is: `agent "x"`, whatever its name holds, or `agent "x", lane 3`. */
+export function named(chain: string): string {
+  if (chain === "") return "no agent";
+  const lane = laneOf(chain);
+  return `agent ${JSON.stringify(actorOf(chain))}${lane === "0" ? "" : `, lane ${lane}`}`;
+}
 
 /** The earliest broken place first: what is wrong with everything, then agent by agent in order of time, along each chain. */
 export function sortFindings(findings: readonly Finding[]): Finding[] {

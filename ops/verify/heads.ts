@@ -3,6 +3,7 @@ import type pg from "pg";
 import type { Chain } from "./chain";
 import type { Heads } from "./chainHeads";
 import { chainKinds, type ChainName } from "./chainKinds";
+import { isAgents } from "./chainName";
 import { named, type Finding } from "./findings";
 import type { Progress } from "./progress";
 import type { Snapshot } from "./snapshot";
@@ -83,15 +84,14 @@ export async function goneBeforeRange(
   const unseen = [...before[name].values()].filter(
     ({ agent, seq }) =>
       seq > 0 &&
-      (only === undefined || agent === only) &&
+      isAgents(only, agent) &&
       (progress.chains[name].get(agent)?.stretches.length ?? 0) === 0 &&
       !checkpoints[name].get(agent)?.some(({ last }) => last === seq),
   );
-  const { noun, table, agent: column, seq: place, namelessIsNull, findings } = chainKinds[name];
+  const { noun, table, isOf, isNameless, seq: place, findings } = chainKinds[name];
   const rowOf = (agentMatches: string) =>
     `exists (select from ${table} r where ${agentMatches} and r.${place} = h.seq)`;
-  const nameless = namelessIsNull ? ` or (h.agent = '' and ${rowOf(`r.${column} is null`)})` : "";
-  const exists = `${rowOf(`r.${column} = h.agent`)}${nameless}`;
+  const exists = `case when h.agent = '' then ${rowOf(isNameless("r"))} else ${rowOf(isOf("h.agent", "r"))} end`;
   const { rows } = await client.query<{ agent: string; seq: string }>(
     `select h.agent, h.seq from unnest($1::text[], $2::int8[]) h (agent, seq) where not (${exists})`,
     [unseen.map(({ agent }) => agent), unseen.map(({ seq }) => seq)],

@@ -4,6 +4,7 @@
  */
 import type pg from "pg";
 import type { Anchor } from "../anchorFormat";
+import { isNameless, isOfChain, receiptChain } from "./chainName";
 import { named, type Finding } from "./findings";
 import { agentIs, clockMayStep, type Range } from "./queries";
 import { afterPromotion, type Server } from "./server";
@@ -19,22 +20,22 @@ const mostWait = "1 day";
 
 const mostFindings = 100;
 
-/** SQL: when the receipt at a place was sealed; NULL where there is none. */
-const sealedAt = (agent: string, seq: string) =>
-  `case when ${agent} <> ''
-     then (select max(p.sealed_at) from public.receipts p where p.actor_id = ${agent} and p.chain_seq = ${seq})
-     else (select max(p.sealed_at) from public.receipts p where (p.actor_id is null or p.actor_id = '') and p.chain_seq = ${seq}) end`;
+/** SQL: when the receipt before one was sealed; NULL where there is none. */
+const sealedBefore = `case when r.actor_id <> ''
+     then (select max(p.sealed_at) from public.receipts p
+            where p.actor_id = r.actor_id and p.lane = r.lane and p.chain_seq = r.chain_seq - 1)
+     else (select max(p.sealed_at) from public.receipts p where ${isNameless("p")} and p.chain_seq = r.chain_seq - 1) end`;
 
 const misdated = (agent: string | undefined): string => `
-  select coalesce(r.actor_id, '') as agent, r.chain_seq as seq, r.id as receipt, r.created_at::text as at, r.sealed_at::text as sealed,
+  select ${receiptChain("r")} as agent, r.chain_seq as seq, r.id as receipt, r.created_at::text as at, r.sealed_at::text as sealed,
          r.created_at > r.sealed_at as ahead, count(*) over () as count
     from public.receipts r
    where r.created_at >= $1 and r.created_at < $2${agentIs("receipts", agent, 3)}
      and (r.created_at < r.sealed_at - interval '${lateness}' or r.created_at > r.sealed_at + interval '${earliness}')
-     and coalesce((select i.last_seq from audit.imports i where i.agent = coalesce(r.actor_id, '') and i.first_seq <= r.chain_seq
+     and coalesce((select i.last_seq from audit.imports i where i.agent = ${receiptChain("r")} and i.first_seq <= r.chain_seq
                     order by i.first_seq desc limit 1), 0) < r.chain_seq
      and (r.created_at < r.sealed_at - interval '${mostWait}' or r.created_at > r.sealed_at or
-          r.sealed_at is distinct from ${sealedAt("r.actor_id", "r.chain_seq - 1")})
+          r.sealed_at is distinct from ${sealedBefore})
    order by agent, seq limit ${mostFindings}`;
 
 interface Misdated {
@@ -78,11 +79,11 @@ const sealedAtEnds = `
     select e.agent, e.seq, max(p.sealed_at) as at
       from (select s.agent, p.* from spans s cross join lateral (
               select chain_seq, sealed_at from public.receipts
-               where actor_id = s.agent collate "default" and chain_seq between s.first and s.last offset 0) p where s.agent <> ''
+               where ${isOfChain('s.agent collate "default"')} and chain_seq between s.first and s.last offset 0) p where s.agent <> ''
             union all
             select s.agent, p.* from spans s cross join lateral (
               select chain_seq, sealed_at from public.receipts
-               where (actor_id is null or actor_id = '') and chain_seq between s.first and s.last offset 0) p where s.agent = '') p
+               where ${isNameless()} and chain_seq between s.first and s.last offset 0) p where s.agent = '') p
       join ends e on e.agent = p.agent and e.seq = p.chain_seq
      group by e.agent, e.seq)`;
 

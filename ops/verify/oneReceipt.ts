@@ -1,6 +1,7 @@
 /** One receipt with its history, and whether all of it is as it was sealed: the checks of a verification, of this receipt alone. */
 import type pg from "pg";
 import { follows, genesis, type End, type Row } from "./chain";
+import { laneOf, receiptChain } from "./chainName";
 import { linkHolds, receiptsWithSeqs } from "./queries";
 import { inSnapshot } from "./session";
 import { stateMismatches, type StateMismatch } from "./stateMismatch";
@@ -40,7 +41,7 @@ const mostChanges = 200;
 export function readReceipt(client: pg.Client, id: string): Promise<OneReceipt | undefined> {
   return inSnapshot(client, async () => {
     const { rows } = await client.query<Found>(
-      `select created_at::text as at, (created_at + interval '1 microsecond')::text as until, coalesce(actor_id, '') as agent, chain_seq as seq,
+      `select created_at::text as at, (created_at + interval '1 microsecond')::text as until, ${receiptChain()} as chain, coalesce(actor_id, '') as agent, chain_seq as seq,
               (select json_agg(array[key, case jsonb_typeof(value) when 'object' then jsonb_pretty(value)
                                                when 'array' then jsonb_pretty(value) else value #>> '{}' end])
                  from jsonb_each(to_jsonb(r))) as columns
@@ -64,18 +65,20 @@ interface Found {
   at: string;
   /** A moment after. */
   until: string;
+  /** The receipt's chain; that of its changes has its agent's name. */
+  chain: string;
   agent: string;
   seq: string;
   columns: [string, string | null][];
 }
 
-type Place = Pick<Found, "at" | "until" | "agent"> & { id: string; seq: number };
+type Place = Pick<Found, "at" | "until" | "chain" | "agent"> & { id: string; seq: number };
 
-async function chainChecks(client: pg.Client, { id, agent, seq }: Place): Promise<Check[]> {
+async function chainChecks(client: pg.Client, { id, chain, seq }: Place): Promise<Check[]> {
   type Sealed = Row & { hash_right: boolean | null };
-  const { rows } = await client.query<Sealed>(receiptsWithSeqs(agent), [
+  const { rows } = await client.query<Sealed>(receiptsWithSeqs(chain), [
     ...["-infinity", "infinity"],
-    agent,
+    chain,
     [seq - 1, seq, seq + 1],
   ]);
   const one = rows.find((row) => row.id === id);
@@ -85,15 +88,16 @@ async function chainChecks(client: pg.Client, { id, agent, seq }: Place): Promis
   const after = at(seq + 1);
   const link = one && after ? joins(endOf(after && one)!, after) : await isHead(client, one);
   const number = seq.toLocaleString("en");
+  const chainSays = laneOf(chain) === "0" ? "agent" : `agent's lane ${laneOf(chain)}`;
   return [
     {
       of: "seal",
       holds: before === undefined ? undefined : (seal ?? false),
       says:
         before === undefined
-          ? `The receipt before it, number ${(seq - 1).toLocaleString("en")} of this agent, is not in this database: its archive has it.`
+          ? `The receipt before it, number ${(seq - 1).toLocaleString("en")} of this ${chainSays}, is not in this database: its archive has it.`
           : seal
-            ? `Every sealed column is what it was when this receipt was stored, as number ${number} of its agent.`
+            ? `Every sealed column is what it was when this receipt was stored, as number ${number} of its ${chainSays}.`
             : "A sealed column, or the receipt before it, is not what was sealed.",
     },
     {
@@ -102,7 +106,7 @@ async function chainChecks(client: pg.Client, { id, agent, seq }: Place): Promis
       says: link
         ? after
           ? "The receipt after it was sealed on top of this one."
-          : "It is the newest of its agent, and the chain's head says so."
+          : `It is the newest of its ${chainSays}, and the chain's head says so.`
         : after
           ? "The receipt after it does not follow from this one."
           : "It is not the end of its chain, and the receipt after it is missing.",

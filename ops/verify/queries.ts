@@ -10,7 +10,14 @@ export interface Range {
   until: string;
 }
 
-/** An agent's rows, by the index on it; '' are those of no agent. */
+/** One chain's rows, by the index on agents; '' is the chain of those of no agent. */
+export const chainIs = (name: ChainName, chain: string, parameter: number): string => {
+  const { isOf, isNameless } = chainKinds[name];
+  // Named in either case: a parameter that is not used has no type.
+  return chain === "" ? ` and ${isNameless()} and $${parameter}::text = ''` : ` and ${isOf(`$${parameter}::text`)}`;
+};
+
+/** An agent's rows, of all its lanes, by the index on it; '' are those of no agent. */
 export const agentIs = (name: ChainName, agent: string | undefined, parameter: number): string => {
   if (agent === undefined) return "";
   const { agent: column, namelessIsNull } = chainKinds[name];
@@ -26,9 +33,9 @@ export const clockMayStep = "interval '1 second'";
 
 // A missing seq reads as 0, a missing seal as an empty one, and neither is ever right.
 const rowsWhere = (name: ChainName, where: string) => {
-  const { agent, seq, time, table, clock, columns } = chainKinds[name];
+  const { chainOf, seq, time, table, clock, columns } = chainKinds[name];
   return `
-  select coalesce(${agent}, '') collate "C" as agent, coalesce(${seq}, 0) as seq, ${time} as created_at, ${clock} as clock, ${columns}
+  select coalesce(${chainOf()}, '') collate "C" as agent, coalesce(${seq}, 0) as seq, ${time} as created_at, ${clock} as clock, ${columns}
     from ${table} where ${where} offset 0`;
 };
 
@@ -61,7 +68,7 @@ function stretchesOf(name: ChainName, where: string, anchored?: number): string 
 /** Whether a row follows from a seal. Parameters: time, agent, seq, id, seal of the row before. For what is too large to be sent. */
 export function linkHolds(name: ChainName, agent: string): string {
   const { late, wrongLink, seq, time } = chainKinds[name];
-  const where = `${time} = $1${agentIs(name, agent, 2)} and ${seq} = $3`;
+  const where = `${time} = $1${chainIs(name, agent, 2)} and ${seq} = $3`;
   return `select (${wrongLink}) is false as holds from (select w.*${late}, $5::bytea as before_seal, prev_hash as before_hash
             from (${rowsWhere(name, where)}) w where id = $4 offset 0) w`;
 }
@@ -75,18 +82,18 @@ export const stretches = (
 ): string =>
   stretchesOf(name, inRange(name) + agentIs(name, agent, 3), anchored ? (agent === undefined ? 3 : 4) : undefined);
 
-/** One agent's stretches in certain gaps. Parameters: since, until, agent, lowest and highest seq, first and last seq of each gap. */
+/** One chain's stretches in certain gaps. Parameters: since, until, agent, lowest and highest seq, first and last seq of each gap. */
 export function stretchesInGaps(name: ChainName, agent: string): string {
   const { seq } = chainKinds[name];
   const inGaps = `${seq} between $4 and $5 and exists (
            select from unnest($6::int8[], $7::int8[]) gap (first, last) where ${seq} between gap.first and gap.last)`;
-  return stretchesOf(name, `${inRange(name)}${agentIs(name, agent, 3)} and ${inGaps}`);
+  return stretchesOf(name, `${inRange(name)}${chainIs(name, agent, 3)} and ${inGaps}`);
 }
 
-/** One agent's rows with certain seqs. Parameters: since, until, agent, seqs. */
+/** One chain's rows with certain seqs. Parameters: since, until, agent, seqs. */
 export const receiptsWithSeqs = (agent: string): string =>
   `select *, created_at::text as at
-     from (${rowsWhere("receipts", `${inRange("receipts")}${agentIs("receipts", agent, 3)} and chain_seq = any ($4::int8[])`)}) r
+     from (${rowsWhere("receipts", `${inRange("receipts")}${chainIs("receipts", agent, 3)} and chain_seq = any ($4::int8[])`)}) r
     order by seq, created_at`;
 
 /** Where the next chunk ends: the time of the row that many rows on. Parameters: since, until, rows[, agent]. */

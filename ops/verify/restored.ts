@@ -8,6 +8,7 @@ import type { Line } from "../archive/lines";
 import type { Manifest } from "../archive/manifest";
 import { manifestKey } from "../archive/keys";
 import { readLedger } from "../migrate/ledger";
+import { receiptChain } from "./chainName";
 import { named, type Finding } from "./findings";
 import { inSnapshot } from "./session";
 
@@ -123,7 +124,7 @@ export class RestoredTrail {
     const { rows } = await client.query<{ agent: string; month: string; count: string }>(
       `select a.agent, to_char(r.created_at at time zone 'UTC', 'YYYY-MM') as month, count(*) as count
          from unnest($1::text[], $2::int8[], $3::int8[]) as a(agent, first, last)
-         join public.receipts r on coalesce(r.actor_id, '') = a.agent and r.chain_seq between a.first and a.last
+         join public.receipts r on ${receiptChain("r")} = a.agent and r.chain_seq between a.first and a.last
         group by 1, 2`,
       [ends.map(({ agent }) => agent), ends.map(({ agent }) => this.#first.get(agent)), ends.map(({ seq }) => seq)],
     );

@@ -2,6 +2,7 @@
 import type pg from "pg";
 import type { StretchRow } from "./chain";
 import { chainNames, ofEachChain, type ChainName } from "./chainKinds";
+import { isAgents } from "./chainName";
 import { sqlState } from "../database";
 import { Chunks, timeAfter } from "./chunks";
 import { inOrder } from "./orderedPool";
@@ -111,9 +112,9 @@ async function read(client: pg.Client, range: Range, progress: Progress, { agent
   const rows = ofEachChain((): StretchRow[] => []);
   for (const name of chainNames) {
     const anchored = [...progress.anchorPlaces[name]].flatMap(([of, places]) =>
-      agent === undefined || agent === of ? [...places.keys()].map((seq): [string, number] => [of, seq]) : [],
+      isAgents(agent, of) ? [...places.keys()].map((seq): [string, number] => [of, seq]) : [],
     );
-    anchored.push(...progress.afterAnchors.places(name).filter(([of]) => agent === undefined || agent === of));
+    anchored.push(...progress.afterAnchors.places(name).filter(([of]) => isAgents(agent, of)));
     const parameters = anchored.length > 0 ? [anchored.map(([of]) => of), anchored.map(([, seq]) => seq)] : [];
     const text = stretches(name, { agent, anchored: anchored.length > 0 });
     rows[name] = (await client.query<StretchRow>(text, [range.since, range.until, ...only, ...parameters])).rows;

@@ -4,6 +4,7 @@
  * makes them was compared with the catalog before.
  */
 import type pg from "pg";
+import { receiptChain } from "./chainName";
 import { named, type Finding } from "./findings";
 
 const unindexed = `
@@ -22,7 +23,7 @@ const mostFindings = 10;
 
 // The first row that ends at or after a receipt's time has it, or one soon after: the index on that time is followed until then.
 const withoutWords = `
-  select r.id, coalesce(r.actor_id, '') as agent, r.chain_seq as seq, r.created_at::text as at
+  select r.id, ${receiptChain("r")} as agent, r.chain_seq as seq, r.created_at::text as at
     from audit.search_index i
    cross join public.receipts r tablesample system ($1)
    cross join lateral (

@@ -2,6 +2,7 @@
  * Whether the mutable columns of a receipt are what its recorded changes made of them. As queries.ts: PostgreSQL's own functions only.
  * Documents may be large and changes many: no statement holds more than two values at a time of those that are not small.
  */
+import { receiptChain } from "./chainName";
 import { named, type Finding } from "./findings";
 import { agentIs } from "./queries";
 import type { Snapshot } from "./snapshot";
@@ -68,7 +69,7 @@ export const stateMismatches = (agent: string | undefined): string => `
            array_agg(after order by n) filter (where n <= 3 and small) as afters
       from history group by receipt_id, receipt_created_at
   ), receipt as materialized (
-    select r.id, r.created_at, coalesce(r.actor_id, '') as agent, r.chain_seq, r.decision_outcome, ${names.map((name) => `r.${name}`).join(", ")},
+    select r.id, r.created_at, coalesce(r.actor_id, '') as agent, ${receiptChain("r")} as chain, r.chain_seq, r.decision_outcome, ${names.map((name) => `r.${name}`).join(", ")},
            g.first_seq, g.seqs, g.befores, g.afters, g.changed_at < r.sealed_at - ${mostAhead} as early,
            case when g.agent <> coalesce(r.actor_id, '') then g.agent when g.other_agent <> coalesce(r.actor_id, '') then g.other_agent end as foreign_agent,
            g.short is not false and ${stored.map((name) => `coalesce(pg_column_size(r.${name}), 0)`).join(" + ")} <= ${smallReceipt} as short
@@ -76,7 +77,7 @@ export const stateMismatches = (agent: string | undefined): string => `
      where r.created_at >= $1 and r.created_at < $2${agentIs("receipts", agent, 3)} and ((${plain}) is not true or g.receipt_id is not null)
   ), short as (
     -- Nearly all receipts: a claim, an end, something late.
-    select id, created_at, agent, chain_seq, first_seq, state, birth,
+    select id, created_at, agent, chain, chain_seq, first_seq, state, birth,
            coalesce(befores[3], '{}') || coalesce(befores[2], '{}') || coalesce(befores[1], '{}') as before,
            coalesce(afters[1], '{}') || coalesce(afters[2], '{}') || coalesce(afters[3], '{}') as after,
            case when first_state || befores[2] <> first_state then seqs[2]
@@ -104,20 +105,20 @@ export const stateMismatches = (agent: string | undefined): string => `
            array_agg(key) filter (where differs) as differing, array_agg(key) as changed
       from link group by id, created_at
   ), found as (
-    select id, created_at, agent, chain_seq, first_seq, broken_seq, not birth @> before or broken_seq is not null as broken,
+    select id, created_at, agent, chain, chain_seq, first_seq, broken_seq, not birth @> before or broken_seq is not null as broken,
            case when birth || after = state then '{}' else array(
              select s.key from jsonb_each(state) s where s.value is distinct from (birth || after) -> s.key order by 1) end as columns,
            birth || after <> state as differs
       from short
     union all
-    select id, created_at, agent, chain_seq, first_seq, broken_seq, broken_seq is not null, columns, cardinality(columns) > 0
+    select id, created_at, agent, chain, chain_seq, first_seq, broken_seq, broken_seq is not null, columns, cardinality(columns) > 0
       from (select r.*, l.broken_seq, array(
                      select unnest(l.differing) union
                      select k from unnest(array[${names.map((name) => `'${name}'`).join(", ")}]) k
                       where k <> all (coalesce(l.changed, '{}')) and ${valueOf("k")} is distinct from ${birth} -> k order by 1) as columns
               from receipt r left join linked l on l.of = r.id and l.at = r.created_at where not r.short) r
   )
-  select case when differs then 'state' else 'before' end as problem, agent, id, created_at::text as at, chain_seq as seq,
+  select case when differs then 'state' else 'before' end as problem, case when differs then chain else agent end as agent, id, created_at::text as at, chain_seq as seq,
          coalesce(broken_seq, first_seq) as change_seq, columns
     from found where differs or broken
   union all
