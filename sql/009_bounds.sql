@@ -46,7 +46,7 @@ begin
     -- What an index can hold, with room to spare. Cutting it off would be a receipt of something else.
     raise 'receipt % is refused: its actor_id has % bytes, at most 1024 are stored', r.id, octet_length(r.actor_id)
       using errcode = 'check_violation', table = 'receipts', column = 'actor_id', constraint = 'actor_id_length';
-  elsif strpos(r.actor_id, e'\x1f') > 0 then
+  elsif strpos(r.actor_id, chr(31)) > 0 then
     -- In the names of chains it stands before a lane's number (audit.chain_of, 010).
     raise 'receipt % is refused: its actor_id holds the control character U+001F, which no name can', r.id
       using errcode = 'check_violation', table = 'receipts', column = 'actor_id', constraint = 'actor_id_printable';

@@ -1,12 +1,13 @@
 -- What the chains of receipts (013), of their changes (011) and of imports are made of.
 
--- The name of a receipt's chain: its agent's, and of a lane but the first the agent's, U+001F and the lane's number. An
--- agent's name with that character is refused (audit.check_identity); doubled, it is no lane's name, whoever put it into
--- a row. NULL where no agent is named: such receipts have no lanes, and share the chain ''.
+-- The name of a receipt's chain: its agent's, and of a lane but the first the agent's, U+001F and the lane's number.
+-- An agent's name with that character is refused (audit.check_identity); doubled, it makes no lane's name, whoever put
+-- it into a row. NULL where no agent is named: such receipts have no lanes, and share the chain ''.
 create function audit.chain_of(actor_id text, lane int) returns text
   language sql immutable parallel safe
-  return case when lane = 0 then replace(actor_id, e'\x1f', e'\x1f\x1f')
-              else coalesce(replace(actor_id, e'\x1f', e'\x1f\x1f'), '') || e'\x1f' || coalesce(lane::text, '') end;
+  return case when lane = 0 then replace(actor_id, chr(31), chr(31) || chr(31))
+              else coalesce(replace(actor_id, chr(31), chr(31) || chr(31)), '')
+                   || chr(31) || coalesce(lane::text, '') end;
 
 -- The lane of this session, of as many as its audit.lanes says there are. Any session may say otherwise: a lane is a
 -- chain as any other. What is no number is one lane, and there are at most 256.
@@ -52,8 +53,8 @@ begin
   end if;
   execute format('select exists (select from audit.%I h where h.agent = $1)', heads) into there using agent;
   if not there then
-    raise 'the row of agent "%" was removed from audit.%', replace(agent, chr(31), '", lane "'), heads using errcode = 'data_corrupted',
-      hint = 'Nothing of this agent is stored until it is there again. Verify the trail (ops/verify), find out who did '
+    raise 'the row of agent "%" was removed from audit.%', replace(agent, chr(31), '", lane "'), heads
+      using errcode = 'data_corrupted', hint = 'Nothing of this agent is stored until it is there again. Verify the trail (ops/verify), find out who did '
         'it, and restore the row from the last receipt of the agent.';
   end if;
 end
@@ -63,11 +64,14 @@ alter table receipts
   add column chain_seq  bigint   not null,
   add column chain_seal bytea    not null,
   -- Which of its agent's chains it is in. Between a seal and a time it takes no room.
-  add column lane       smallint not null default 0,
+  add column lane       smallint,
   -- The server's clock, where created_at is the client's. Never before the predecessor's: it follows the chain's order,
   -- also when the clock was set back.
   add column sealed_at  timestamptz not null,
   alter column receipt_hash set not null;
+
+-- Not as the column is added: partitions that are there would remember the default as what is missing in their rows.
+alter table receipts alter column lane set default 0, alter column lane set not null;
 
 -- An acknowledged receipt is on disk, whatever the session was told: off, local (no waiting for a synchronous standby,
 -- should there be one) and remote_write (not for its disk) all end here. Holds to the end of the transaction.
@@ -182,7 +186,8 @@ begin
   if not (r.created_at >= r.sealed_at - audit.max_lateness() and r.created_at <= r.sealed_at + audit.max_earliness())
   then
     insert into audit.open_imports (transaction, opened_at, reason, agent, first_seq)
-    select transaction, opened_at, reason, coalesce(audit.chain_of(r.actor_id, r.lane), ''), r.chain_seq from audit.open_imports
+    select transaction, opened_at, reason, coalesce(audit.chain_of(r.actor_id, r.lane), ''), r.chain_seq
+      from audit.open_imports
      where transaction = pg_current_xact_id_if_assigned() and opened_at = now() and agent is null
     on conflict do nothing;
   end if;

@@ -132,7 +132,8 @@ begin
   return query execute format($q$
     with sealed as (
       -- Narrow before it is sorted: documents stay behind.
-      select coalesce(audit.chain_of(actor_id, lane), '') as agent, chain_seq as seq, sealed_at, chain_seal as seal, prev_receipt_hash,
+      select coalesce(audit.chain_of(actor_id, lane), '') as agent, chain_seq as seq, sealed_at, chain_seal as seal,
+             prev_receipt_hash,
              audit.receipt_content(id, envelope_id, parent_receipt_id, created_at,
                                    decision_outcome, tool_name, audit.chain_of(actor_id, lane), envelope, decision)
                as content,

@@ -103,7 +103,7 @@ begin
     loop
       select * into head from audit.chain_heads h where h.agent = chain_of for no key update;
       exit when found;
-      if octet_length(agent_of) > 1024 or strpos(agent_of, e'\x1f') > 0 then
+      if octet_length(agent_of) > 1024 or strpos(agent_of, chr(31)) > 0 then
         perform audit.check_identity(r) from jsonb_populate_recordset(null::public.receipts, batch) r;
       end if;
       perform audit.begin_chain('chain_heads', chain_of);

@@ -182,8 +182,8 @@ begin
   end if;
   execute format('select exists (select from audit.%I h where h.agent = $1)', heads) into there using agent;
   if not there then
-    raise 'the row of agent "%" was removed from audit.%', replace(agent, chr(31), '", lane "'), heads using errcode = 'data_corrupted',
-      hint = 'Nothing of this agent is stored until it is there again. Verify the trail (ops/verify), find out who did '
+    raise 'the row of agent "%" was removed from audit.%', replace(agent, chr(31), '", lane "'), heads
+      using errcode = 'data_corrupted', hint = 'Nothing of this agent is stored until it is there again. Verify the trail (ops/verify), find out who did '
         'it, and restore the row from the last receipt of the agent.';
   end if;
 end
@@ -271,7 +271,7 @@ $$;
 
 CREATE FUNCTION audit.chain_of(actor_id text, lane integer) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE WHEN (lane = 0) THEN replace(actor_id, ''::text, ''::text) ELSE ((COALESCE(replace(actor_id, ''::text, ''::text), ''::text) || ''::text) || COALESCE((lane)::text, ''::text)) END;
+    RETURN CASE WHEN (lane = 0) THEN replace(actor_id, chr(31), (chr(31) || chr(31))) ELSE ((COALESCE(replace(actor_id, chr(31), (chr(31) || chr(31))), ''::text) || chr(31)) || COALESCE((lane)::text, ''::text)) END;
 
 CREATE FUNCTION audit.chain_seal(previous_seal bytea, seq bigint, sealed_at timestamp with time zone, content bytea, prev_receipt_hash text) RETURNS bytea
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -450,7 +450,7 @@ begin
     -- What an index can hold, with room to spare. Cutting it off would be a receipt of something else.
     raise 'receipt % is refused: its actor_id has % bytes, at most 1024 are stored', r.id, octet_length(r.actor_id)
       using errcode = 'check_violation', table = 'receipts', column = 'actor_id', constraint = 'actor_id_length';
-  elsif strpos(r.actor_id, e'\x1f') > 0 then
+  elsif strpos(r.actor_id, chr(31)) > 0 then
     -- In the names of chains it stands before a lane's number (audit.chain_of, 010).
     raise 'receipt % is refused: its actor_id holds the control character U+001F, which no name can', r.id
       using errcode = 'check_violation', table = 'receipts', column = 'actor_id', constraint = 'actor_id_printable';
@@ -1056,7 +1056,7 @@ begin
     loop
       select * into head from audit.chain_heads h where h.agent = chain_of for no key update;
       exit when found;
-      if octet_length(agent_of) > 1024 or strpos(agent_of, e'\x1f') > 0 then
+      if octet_length(agent_of) > 1024 or strpos(agent_of, chr(31)) > 0 then
         perform audit.check_identity(r) from jsonb_populate_recordset(null::public.receipts, batch) r;
       end if;
       perform audit.begin_chain('chain_heads', chain_of);
@@ -1467,7 +1467,8 @@ begin
   if not (r.created_at >= r.sealed_at - audit.max_lateness() and r.created_at <= r.sealed_at + audit.max_earliness())
   then
     insert into audit.open_imports (transaction, opened_at, reason, agent, first_seq)
-    select transaction, opened_at, reason, coalesce(audit.chain_of(r.actor_id, r.lane), ''), r.chain_seq from audit.open_imports
+    select transaction, opened_at, reason, coalesce(audit.chain_of(r.actor_id, r.lane), ''), r.chain_seq
+      from audit.open_imports
      where transaction = pg_current_xact_id_if_assigned() and opened_at = now() and agent is null
     on conflict do nothing;
   end if;
@@ -2289,7 +2290,8 @@ begin
   return query execute format($q$
     with sealed as (
       -- Narrow before it is sorted: documents stay behind.
-      select coalesce(audit.chain_of(actor_id, lane), '') as agent, chain_seq as seq, sealed_at, chain_seal as seal, prev_receipt_hash,
+      select coalesce(audit.chain_of(actor_id, lane), '') as agent, chain_seq as seq, sealed_at, chain_seal as seal,
+             prev_receipt_hash,
              audit.receipt_content(id, envelope_id, parent_receipt_id, created_at,
                                    decision_outcome, tool_name, audit.chain_of(actor_id, lane), envelope, decision)
                as content,

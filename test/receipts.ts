@@ -2,6 +2,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import pg from "pg";
 import { roles } from "../ops/roles";
+import type { TestDatabase } from "./postgres";
 
 export interface NewReceipt {
   id: string;
@@ -122,6 +123,18 @@ export function record(...values: [keyof typeof oids, Buffer | null][]): Buffer 
 export const bytes = (text: string | null) => (text === null ? null : Buffer.from(text, "utf8"));
 const uuid = (text: string | null) => (text === null ? null : Buffer.from(text.replaceAll("-", ""), "hex"));
 export const timestamp = (microsecondsSince1970: string) => int8(BigInt(microsecondsSince1970) - 946_684_800_000_000n);
+
+/** A session that writes to this lane of as many as there are: that of its process' number. */
+export async function inLane(database: TestDatabase, lane: number, role: string = roles.app): Promise<pg.Client> {
+  const lanes = 4;
+  for (;;) {
+    const client = await database.connect(role);
+    const { rows } = await client.query<{ lane: number }>("select pg_backend_pid() % $1 as lane", [lanes]);
+    await client.query("select set_config('audit.lanes', $1, false)", [String(lanes)]);
+    if (rows[0]?.lane === lane) return client;
+    await client.end();
+  }
+}
 
 /** A stored row as its verifier must see it: JSON as PostgreSQL prints it, times in whole microseconds. */
 export interface SealedRow {

@@ -212,6 +212,12 @@ const errors: ClientError[] = [
   },
   {
     codes: ["23514"],
+    when: "`actor_id` with the control character U+001F, which stands in the name of a lane before its number",
+    then: "deny",
+    meet: async () => [await code(insert("{}", { actor_id: "agent-1\u001f1" }))],
+  },
+  {
+    codes: ["23514"],
     when: "a document (`envelope`, `decision`, `approval`, `execution`, `result`, `error`) of more than 1,048,576 bytes as PostgreSQL prints it; the error names column, size and bound",
     then: "deny; a result or an error is to be cut by who reports it",
     meet: async () => [await code(storeReceipts(app, [newReceipt({ envelope: { a: "x".repeat(1_048_576) } })]))],

@@ -1,6 +1,6 @@
 /**
  * Kinds of tampering, each tried by verifyTampering.test.ts; `npm run tamperings` writes the table of docs/verification.md from them.
- * Tried on two agents, a and b, with six receipts each; a's receipts 2 and 3 have changed since.
+ * Tried on three agents with six receipts each, a, b, and c in each of its lanes 1 and 2; of each chain receipts 2 and 3 have changed since.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -62,6 +62,9 @@ const forgedImport = (values: string) =>
   `insert into audit.imports select i.*, audit.import_seal('', i.seq, i.reason, i.opened_by, i.application, i.opened_at, i.agent, i.first_seq, i.last_seq, i.sealed_at)
      from (select 1::int8 as seq, 'receipts of a test' as reason, 'x' as opened_by, '' as application, ${values}) i;`;
 const archived = "select audit.archive_month(audit.month_of(now()));";
+/** Of agent c: its receipts in a lane, and that lane's name. */
+const inLane = (lane: number) => `actor_id = 'c' and lane = ${lane}`;
+const lane = (of: string, number: number) => `e'${of}\\x1f${number}'`;
 const helper = "create function public.f() returns event_trigger language plpgsql as 'begin end';";
 
 export const tamperings: readonly Tampering[] = [
@@ -832,7 +835,89 @@ export const tamperings: readonly Tampering[] = [
     caught: "guard-off",
   },
 
+  // Lanes: chains as any other, with the agent's name and a number.
+  {
+    what: "the lane of a receipt altered",
+    by: "superuser",
+    sql: `update receipts set lane = 2 where ${inLane(1)} and chain_seq = 4`,
+    caught: "removed-row",
+  },
+  {
+    what: "the newest receipt said to be the first of a lane that is not there",
+    by: "superuser",
+    sql: `update receipts set lane = 3, chain_seq = 1 where ${inLane(1)} and chain_seq = 6`,
+    caught: "removed-row",
+  },
+  {
+    what: "no lane where there was one",
+    by: "superuser",
+    sql: `alter table receipts alter lane drop not null; update receipts set lane = null where ${inLane(1)} and chain_seq = 6`,
+    caught: "cut-off-tail",
+  },
+  {
+    what: "a lane said of a receipt in the agent's own chain",
+    by: "superuser",
+    sql: "update receipts set lane = 1 where actor_id = 'a' and chain_seq = 4",
+    caught: "removed-row",
+  },
+  {
+    what: "the newest receipts of a lane removed",
+    by: "superuser",
+    sql: `delete from receipts where ${inLane(1)} and chain_seq > 4`,
+    caught: "cut-off-tail",
+  },
+  {
+    what: "two lanes exchanged, with their heads",
+    by: "superuser",
+    sql: `update receipts set lane = 3 - lane where actor_id = 'c';
+      update audit.chain_heads set agent = case agent when ${lane("c", 1)} then ${lane("c", 2)} else ${lane("c", 1)} end where agent like 'c%'`,
+    caught: "altered-column",
+  },
+  {
+    what: "a lane given to another agent, with its head",
+    by: "superuser",
+    sql: `update receipts set actor_id = 'b' where ${inLane(1)}; update audit.chain_heads set agent = ${lane("b", 1)} where agent = ${lane("c", 1)};
+      update audit.chains set agent = ${lane("b", 1)} where agent = ${lane("c", 1)}`,
+    caught: "altered-column",
+  },
+  {
+    what: "a lane said to be an agent of its name",
+    by: "superuser",
+    sql: `update receipts set actor_id = ${lane("c", 1)}, lane = 0 where ${inLane(1)}`,
+    caught: "altered-column",
+  },
+  {
+    what: "a lane forked, with a right seal",
+    by: "superuser",
+    sql: `insert into receipts (id, envelope_id, status, decision_outcome, tool_name, actor_id, lane, envelope, decision, created_at, updated_at, sealed_at,
+                                chain_seq, prev_receipt_hash, chain_seal, receipt_hash)
+      select n.id, n.id, 'pending', 'allow', 'forged', 'c', 1, '{}', '{}', p.created_at, p.created_at, p.sealed_at, 6, p.receipt_hash,
+             audit.chain_seal(p.chain_seal, 6, p.sealed_at, audit.receipt_content(n.id, n.id, null, p.created_at, 'allow', 'forged', ${lane("c", 1)}, '{}', '{}'), p.receipt_hash),
+             audit.authensor_hash(n.id, n.id, p.created_at, 'allow', p.receipt_hash)
+        from receipts p cross join (select gen_random_uuid() as id offset 0) n where ${inLane(1)} and chain_seq = 5`,
+    caught: "forked",
+  },
+  {
+    what: "the head of a lane removed, so that nothing more of it is stored",
+    by: "owner",
+    sql: `delete from audit.chain_heads where agent = ${lane("c", 1)}`,
+    caught: "altered-head",
+  },
+  {
+    what: "a lane removed from those that were begun, so that without its head a second one would begin",
+    by: "owner",
+    sql: `delete from audit.chains where agent = ${lane("c", 1)}`,
+    caught: "altered-head",
+  },
+
   // What nothing in the database can show.
+  {
+    what: "a lane whose receipts never changed removed with all that is known of it",
+    by: "superuser",
+    sql: `delete from audit.receipt_history where agent = 'c'; delete from audit.history_heads where agent = 'c'; delete from audit.chains where agent like 'c%';
+      delete from receipts where actor_id = 'c'; delete from audit.chain_heads where agent like 'c%'`,
+    caught: { not: "nothing here knows of it any more; an anchor taken before shows it (`cut-off-tail`)" },
+  },
   {
     what: "the last receipt rewritten together with its head",
     by: "superuser",

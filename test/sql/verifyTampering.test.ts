@@ -9,7 +9,7 @@ import { reporters } from "../../ops/verify/told";
 import { verify } from "../../ops/verify/verification";
 import { startPostgres, superuser, type TestDatabase, type TestPostgres } from "../postgres";
 import { madeUpReceipt } from "../madeUp";
-import { insertReceipts, newReceipt } from "../receipts";
+import { inLane, insertReceipts, newReceipt } from "../receipts";
 import { docsFile, tamperings, withTable, type Tampering } from "./tamperings";
 
 let server: TestPostgres;
@@ -30,6 +30,14 @@ async function fill(database: TestDatabase): Promise<void> {
       app,
       Array.from({ length: 6 }, (_, i) => newReceipt({ actor_id, created_at: at(i) })),
     );
+  for (const lane of [1, 2]) {
+    const writer = await inLane(database, lane);
+    await insertReceipts(
+      writer,
+      Array.from({ length: 6 }, (_, i) => newReceipt({ actor_id: "c", created_at: at(i) })),
+    );
+    await writer.end();
+  }
   await app.query("update receipts set result = '{\"n\": 1.0}', updated_at = now() where chain_seq = 3");
   await app.query("update receipts set rekor_entry_id = 'x', updated_at = now() where chain_seq = 2");
   await app.end();
