@@ -46,6 +46,7 @@ export async function deploy(months: number): Promise<Deployment> {
         pools: { controlPlane: 24, app: 6, telemetry: 8, auditor: 4 },
         maxClients: 500,
         preparedStatements: 32,
+        lanes: 1,
       },
       logins,
     });

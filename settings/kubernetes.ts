@@ -52,6 +52,13 @@ export const pgbouncer = {
     example: "32",
     default: "32",
   }),
+  lanes: integer("chainLanes", 1, 256, {
+    description:
+      "Chains that each agent's receipts are spread over, 1 to 256; more let one busy agent's writers wait less, and order is then proven within each chain alone: docs/scaling.md",
+    rule: "1 to 256 chains of each agent",
+    example: "16",
+    default: "1",
+  }),
   pod: pod("pgbouncerPod", "PgBouncer's pods"),
 };
 

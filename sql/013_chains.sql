@@ -1,7 +1,7 @@
 -- Every receipt takes its place in its agent's chain as it is stored. docs/chain.md says what is sealed, byte by byte.
 
--- What a receipt says: its immutable columns as one JSON array, with its chain (audit.chain_of, 010) in the place of its
--- agent. Text in JSON needs no lengths to be unambiguous, and a timestamp in JSON follows no setting.
+-- What a receipt says: its immutable columns as one JSON array, with its chain (audit.chain_of) in its agent's place.
+-- Text in JSON needs no lengths to be unambiguous, and a timestamp in JSON follows no setting.
 create function audit.receipt_statement(
   id uuid, envelope_id uuid, parent_receipt_id uuid, created_at timestamptz,
   decision_outcome text, tool_name text, chain text, envelope jsonb, decision jsonb

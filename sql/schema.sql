@@ -183,8 +183,9 @@ begin
   execute format('select exists (select from audit.%I h where h.agent = $1)', heads) into there using agent;
   if not there then
     raise 'the row of agent "%" was removed from audit.%', replace(agent, chr(31), '", lane "'), heads
-      using errcode = 'data_corrupted', hint = 'Nothing of this agent is stored until it is there again. Verify the trail (ops/verify), find out who did '
-        'it, and restore the row from the last receipt of the agent.';
+      using errcode = 'data_corrupted',
+        hint = 'Nothing of this agent is stored until it is there again. Verify the trail (ops/verify), find out who did '
+          'it, and restore the row from the last receipt of the agent.';
   end if;
 end
 $_$;

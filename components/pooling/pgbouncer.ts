@@ -43,6 +43,8 @@ export interface PgbouncerArgs extends PgbouncerPodArgs {
   pools: Record<Pool, number>;
   /** Statements that are kept prepared on each of them; 0: none. */
   preparedStatements: number;
+  /** Chains that each agent's receipts are spread over, 1 to 256: docs/scaling.md. */
+  lanes: number;
   /** The primary, as its clients reach it, and the blocks that its address can be in. */
   database: { host: pulumi.Input<string>; port: pulumi.Input<number>; blocks: readonly string[] };
   /** It lets both generations in, and logs in to the server as the current one. */

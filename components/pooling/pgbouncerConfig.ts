@@ -36,6 +36,8 @@ export interface PgbouncerConfig {
   maxClients: number;
   /** Statements that it keeps prepared on each connection to the server; 0: it prepares none. */
   preparedStatements: number;
+  /** Chains that each agent's receipts are spread over, by the server connections that they come on; 1: one. */
+  lanes: number;
   /** What is deployed now, of the two logins of each role. */
   logins: Record<PooledRole, { user: Login }>;
 }
@@ -47,21 +49,22 @@ export interface PgbouncerConfig {
  */
 export function renderPgbouncerConfig(
   pooler: Pooler,
-  { host, port, pools, maxClients, preparedStatements, logins }: PgbouncerConfig,
+  { host, port, pools, maxClients, preparedStatements, lanes, logins }: PgbouncerConfig,
 ): string {
   const entry = (pool: Pool) =>
     `${pooledDatabase[pool]} = host=${host} port=${port} dbname=${databaseName} ` +
     `pool_size=${pools[pool]} max_db_connections=${pools[pool]}`;
   const shared = (pool: Pool) => `${entry(pool)} user=${logins[pooledRole[pool]].user}`;
+  const inLanes = lanes > 1 ? ` connect_query='${setLanes(lanes)}'` : "";
   const entries: Record<Pool, string> = {
     controlPlane: `; ${roles.app}, the control plane, by a login that it alone has and the server does not know: who comes as
 ; ${roles.app} is refused. It needs no transaction of more than one statement, and the one that it sends is broken: its
 ; key rotation sends BEGIN and COMMIT over different connections. In transaction mode every receipt that other requests
 ; then wrote on the connection with the BEGIN would be acknowledged, and rolled back in the end. So BEGIN is refused to
 ; it: the rotation fails (make a new key, revoke the old one), and no receipt is lost.
-${shared("controlPlane")} pool_mode=statement`,
+${shared("controlPlane")} pool_mode=statement${inLanes}`,
     app: `; ${roles.app}, other writers
-${shared("app")}`,
+${shared("app")}${inLanes}`,
     telemetry: `; ${roles.telemetry}
 ${shared("telemetry")}`,
     auditor: `; ${roles.auditor}. Each client as itself: the monitor comes in here too, and must not become an auditor.
@@ -117,7 +120,7 @@ pool_mode = transaction
 ; What a client has prepared is prepared on whatever connection it gets; the least used make room. The guard
 ; (ops/guard/statements.ts) prepares as many statements of the control plane. 1.21 and later.
 max_prepared_statements = ${preparedStatements}
-${betweenClients[pooler]}
+${betweenClients(lanes)[pooler]}
 ; Every client of a control plane at its largest fits into one pod less than there are.
 max_client_conn = ${maxClients}
 ; JDBC sends it, and no supported server needs it. "options" is not here: settings in it would vanish silently.
@@ -177,16 +180,19 @@ stats_period = 60
 const resetQuery =
   "RESET SESSION AUTHORIZATION; RESET ALL; CLOSE ALL; DEALLOCATE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all()";
 
-const betweenClients: Record<Pooler, string> = {
+/** Which of an agent's chains a receipt goes to is chosen by the server's process (audit.session_lane). */
+const setLanes = (lanes: number): string => `SET audit.lanes = ${lanes}`;
+
+const betweenClients = (lanes: number): Record<Pooler, string> => ({
   decisions: `; A connection is handed on as it is, and no reset is waited for (docs/performance.md): all clients are one program, which sets nothing, and
 ; nobody else has its login. Whatever a session of its role sets, a receipt is stored or refused
 ; (test/sql/pooling.test.ts).
 server_reset_query =`,
   others: `; A connection is handed on as it was: what a client SET, prepared, locked or listens to ends with its transaction. Not
 ; DISCARD ALL, which would also have every function planned anew.
-server_reset_query = ${resetQuery}
+server_reset_query = ${resetQuery}${lanes > 1 ? `; ${setLanes(lanes)}` : ""}
 server_reset_query_always = 1`,
-};
+});
 
 /** Kept beside pgbouncer.ini. */
 export const hbaFile = "hba.conf";

@@ -48,7 +48,7 @@ const startPod = (databaseCa: string, more: Partial<PgbouncerConfig> = {}) =>
   new Pod({
     server,
     databaseCa,
-    config: { pools, maxClients: 40, preparedStatements: 32, ...more },
+    config: { pools, maxClients: 40, preparedStatements: 32, lanes: 1, ...more },
     logins: { current, previous },
   }).start();
 
@@ -109,6 +109,30 @@ describe("through the pooler", () => {
       await client.end();
     },
   );
+
+  test("each of an agent's writers has its own lane, whatever clients before it have set", async () => {
+    const lanes = 16;
+    const laned = await startPod(serverCa, { lanes });
+    const processes = new Map<number, number>();
+    for (const pool of ["app", "controlPlane"] as const) {
+      const clients = await Promise.all([1, 2].map(() => laned.connect(laned.url("app", pooledDatabase[pool]))));
+      for (let i = 0; i < 3; i++)
+        await Promise.all(
+          clients.map(async (client) => {
+            if (pool === "app") await client.query("set audit.lanes = 1");
+            const { rows } = await client.query<{ pid: number; lane: number }>(
+              `insert into receipts (id, envelope_id, status, decision_outcome, actor_id, envelope, decision)
+               values (gen_random_uuid(), gen_random_uuid(), 'pending', 'allow', 'hot', '{}', '{}') returning pg_backend_pid() as pid, lane`,
+            );
+            processes.set(rows[0]!.pid, rows[0]!.lane);
+          }),
+        );
+      await Promise.all(clients.map((client) => client.end()));
+    }
+    await laned.stop();
+    expect([...processes.keys()].length).toBeGreaterThan(1);
+    expect([...processes]).toEqual([...processes.keys()].map((pid) => [pid, pid % lanes]));
+  });
 
   test("clients of the passwords before, who ask without end, leave those of the new ones their turn", async () => {
     let busy = true;

@@ -167,7 +167,15 @@ describe("the connections", () => {
 
   test("name pools that PgBouncer has", () => {
     const pools = { controlPlane: 2, app: 1, telemetry: 1, auditor: 1 };
-    const config = { host: "h", port: 1, pools, maxClients: 20, preparedStatements: 32, logins: args.credentials };
+    const config = {
+      host: "h",
+      port: 1,
+      pools,
+      maxClients: 20,
+      preparedStatements: 32,
+      lanes: 1,
+      logins: args.credentials,
+    };
     for (const pool of Object.keys(pools) as (keyof typeof pools)[])
       expect(renderPgbouncerConfig(poolerOf[pool], config)).toMatch(new RegExp(`^${pooledDatabase[pool]} = `, "m"));
   });

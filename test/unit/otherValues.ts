@@ -85,6 +85,7 @@ export const otherValues: Readonly<Record<string, Record<string, string>>> = {
   ...alone("pgbouncerImage", "ghcr.io/cloudnative-pg/pgbouncer:1.25.3"),
   ...alone("pgbouncerMaxClients", "600"),
   ...alone("preparedStatements", "0"),
+  ...alone("chainLanes", "16"),
   ...alone("pgbouncerPod", pod),
   ...alone("controlPlaneImage", "ghcr.io/authensor/control-plane:0.0.2"),
   ...alone("controlPlaneMinPods", "4"),

@@ -18,6 +18,7 @@ const args: PgbouncerArgs = {
   pods: 3,
   maxClients: 500,
   preparedStatements: 32,
+  lanes: 1,
   pools: { controlPlane: 10, app: 2, telemetry: 2, auditor: 1 },
   database: { host: "primary.example.com", port: 5432, blocks: ["10.0.0.0/16"] },
   credentials: logins,

@@ -14,6 +14,7 @@ const args: PgbouncerConfig = {
   pools: { controlPlane: 12, app: 4, telemetry: 3, auditor: 1 },
   maxClients: 345,
   preparedStatements: 17,
+  lanes: 1,
   logins: logins.current,
 };
 const configs = {
@@ -118,6 +119,21 @@ describe("PgBouncer's configuration", () => {
       log_stats: "1",
       stats_period: "60",
     });
+  });
+
+  test("has every session that stores receipts choose among the agents' lanes, from its start and after each reset; where there is one lane nothing is said of it", () => {
+    const inLanes = { ...args, lanes: 16 };
+    const [ofControlPlane, ofOthers] = [
+      linesOf(renderPgbouncerConfig("decisions", inLanes)),
+      linesOf(renderPgbouncerConfig("others", inLanes)),
+    ];
+    const chosen = [...entriesOf(ofControlPlane), ...entriesOf(ofOthers)].filter(({ value }) =>
+      value.endsWith(" connect_query='SET audit.lanes = 16'"),
+    );
+    expect(chosen.map(({ name }) => name)).toEqual(["authensor_control_plane", "authensor"]);
+    expect(settingsOf(ofOthers)["server_reset_query"]).toBe(`${settings["server_reset_query"]}; SET audit.lanes = 16`);
+    expect(settingsOf(ofControlPlane)["server_reset_query"]).toBe("");
+    expect(Object.values(configs).join("\n")).not.toMatch(/lanes/);
   });
 
   test("is the same for the control plane's process, but for its files and port, and that it resets no session between clients", () => {

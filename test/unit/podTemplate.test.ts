@@ -119,6 +119,7 @@ describe("the pods of each component", () => {
             pools: { controlPlane: 5, app: 2, telemetry: 2, auditor: 1 },
             maxClients: 500,
             preparedStatements: 32,
+            lanes: 1,
             database: { host: "db", port: 5432, blocks: ["10.0.0.0/16"] },
             credentials: logins,
             controlPlane: ofControlPlane(logins),

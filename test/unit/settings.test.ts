@@ -110,6 +110,7 @@ describe("defaults", () => {
         image: "ghcr.io/cloudnative-pg/pgbouncer:1.25.2",
         maxClients: 500,
         preparedStatements: 32,
+        lanes: 1,
         pod: {},
       },
       controlPlane: { image: "ghcr.io/authensor/control-plane:0.0.1", minPods: 2, maxPods: 6, env: {}, pod: {} },
