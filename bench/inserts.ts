@@ -85,6 +85,9 @@ export async function inserts(lab: Lab): Promise<void> {
       on("plain table, the vendor's indexes", bare, "vendors"),
       on("partitioned", bare, "monthly"),
       on("**sealed**", bare, "receipts"),
+      ...(agents < clients
+        ? [on("sealed, 16 lanes of each agent", `${bare}?options=-c%20audit.lanes%3D16`, "receipts")]
+        : []),
       on("sealed, through PgBouncer", lab.pooler.url(roles.app, lab.bare.name), "receipts"),
       indexed(lab, on("sealed and searchable (production)", lab.whole.url(roles.app), "receipts")),
       on("sealed, one global chain", bare, "global_chain"),
