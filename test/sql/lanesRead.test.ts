@@ -305,7 +305,7 @@ describe("the bucket", () => {
     await store(2, 1, into);
     expect(await as(roles.auditor, chainFaults, into)).toEqual([]);
     expect(await check({ anchors }, into)).toMatchObject({ findings: [] });
-  });
+  }, 180_000);
 
   it("shows a line of a lane that is said to be of another, or of the agent's own chain", async () => {
     await fill();
@@ -408,7 +408,7 @@ describe("after a failover", () => {
     await archived();
     const before = await anchor();
 
-    const compared = await as(roles.verifier, (client) => compare(client, bucket, 1e9), replica);
+    const compared = await as(roles.verifier, (client) => compare(client, bucket, 1e9, silentLog), replica);
     expect(compared.lacking).toEqual({ receipts: 6, changes: 0, imports: 0 });
     expect(compared.receipts.map(({ agent, seq }) => [agent, seq])).toEqual([
       ["hot", 1],

@@ -115,7 +115,7 @@ describe("through the pooler", () => {
     const laned = await startPod(serverCa, { lanes });
     const processes = new Map<number, number>();
     for (const pool of ["app", "controlPlane"] as const) {
-      const clients = await Promise.all([1, 2].map(() => laned.connect(laned.url("app", pooledDatabase[pool]))));
+      const clients = await Promise.all([1, 2].map(() => laned.connect(laned.url(pool, pooledDatabase[pool]))));
       for (let i = 0; i < 3; i++)
         await Promise.all(
           clients.map(async (client) => {
