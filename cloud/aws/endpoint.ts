@@ -44,7 +44,7 @@ export function urlOf(service: Service, root: string): string | undefined {
 
 export const isRunning = (service: Service, root: string) => running(pidFileOf(service, root)) !== undefined;
 
-/** Its program, which takes half a second of a processor. */
+/** Its program, which takes half a second of a processor where it is not kept. */
 export const buildService = (service: Service): Promise<Buffer> => bundle(service.main);
 
 export interface StartOptions {

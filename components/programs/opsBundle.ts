@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
-import { join } from "node:path";
 import { RunError } from "@pulumi/pulumi/errors";
-import { build } from "esbuild";
+import { built, type Sources } from "../../bundles/kept";
 import { readMigrations } from "../../ops/migrate/files";
 import { Failure } from "../../ops/program";
 import type { MigrationFiles } from "./migrations";
@@ -17,19 +16,17 @@ const mostBytes = 1024 * 1024;
  * them meanwhile.
  * @param programs their names: `migrate` is ops/migrate.ts
  * @param root the directory that holds ops and node_modules
+ * @param keptIn where their texts are kept until something that goes into them changes; a directory of node_modules unless given
  * @returns their texts by their names
  */
 export async function bundleOps<Name extends string>(
   programs: readonly Name[],
   root: string,
+  keptIn?: string,
 ): Promise<Record<Name, string>> {
-  const { outputFiles } = await build({
-    absWorkingDir: root,
+  const sources = {
     entryPoints: programs.map((program) => `ops/${program}.ts`),
     bundle: true,
-    write: false,
-    // Nothing is written there: it tells the texts apart.
-    outdir: root,
     platform: "node",
     // The oldest Node that package.json allows; the image's is newer.
     target: "node20",
@@ -50,12 +47,10 @@ export async function bundleOps<Name extends string>(
     },
     // Paths stand in the text as comments: a linked node_modules (a CI cache) must not show in them.
     preserveSymlinks: true,
-    // What this program happens to be run with must not change what it bundles.
-    tsconfigRaw: { compilerOptions: { target: "es2022" } },
-    logLevel: "silent",
-  });
+  } satisfies Sources;
+  const texts = await built(root, sources, keptIn);
   const textOf = (program: Name): string => {
-    const text = outputFiles.find(({ path }) => path === join(root, `${program}.js`))!.text;
+    const text = texts.get(`${program}.js`)!;
     assertFits({ [`ops/${program}.ts`]: text });
     return text;
   };

@@ -1,43 +1,109 @@
-/** The programs of the local cloud are bundled once, and again as soon as anything that goes into them has changed. */
-import { mkdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { bundle } from "../../cloud/kubernetes/bundle";
+/** Programs are bundled once, and again as soon as anything that may go into them has changed. */
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { built } from "../../bundles/kept";
 
-// A place of its own in each checkout: what is kept goes by it.
-const directory = join(__dirname, "../../node_modules/.cache/bundled");
-const main = join(directory, "main.ts");
-const imported = join(directory, "imported.ts");
+const builds = vi.hoisted(() => ({ count: 0 }));
+vi.mock("esbuild", async (importActual) => {
+  const actual = await importActual<typeof import("esbuild")>();
+  const build = (...args: Parameters<typeof actual.build>) => (builds.count++, actual.build(...args));
+  return { ...actual, build };
+});
 
-/** As long as before, and from before now, as whatever is edited by hand is by the next run. */
-const write = (file: string, text: string) => {
+let root: string;
+let keptIn: string;
+
+/** As long as before, and from before now: nothing but its content tells that it is another one. */
+const write = (path: string, text: string) => {
+  const file = join(root, path);
+  mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, text);
   const passed = new Date(Date.now() - 60_000);
   utimesSync(file, passed, passed);
 };
-const settled = () => new Promise((resolve) => setTimeout(resolve, 20));
+const settled = () => new Promise((resolve) => setTimeout(resolve, 60));
+const sources = { entryPoints: ["ops/main.ts"], bundle: true, platform: "node", target: "node20" } as const;
+const made = async () =>
+  (await built(root, { ...sources, entryPoints: [...sources.entryPoints] }, keptIn)).get("main.js");
+/** What it does, in words; and how many times esbuild was asked. */
+const outcome = async () => {
+  const before = builds.count;
+  const text = await made();
+  return { words: [...text!.matchAll(/"(\w+)!"/g)].map(([, word]) => word), builds: builds.count - before };
+};
 
-beforeAll(async () => {
-  mkdirSync(directory, { recursive: true });
-  write(main, 'import { word } from "./imported"; console.log(word);');
-  write(imported, 'export const word = "one";');
+beforeEach(async () => {
+  root = mkdtempSync(join(tmpdir(), "kept-"));
+  keptIn = join(root, "kept");
+  mkdirSync(keptIn);
+  write("package.json", "{}");
+  write("ops/main.ts", 'import { word } from "./words/imported"; import other from "other"; console.log(word, other);');
+  write("ops/words/imported.ts", 'export const word = "one!";');
+  write("node_modules/other/package.json", '{"main": "./lib/a.js"}');
+  write("node_modules/other/lib/a.js", 'module.exports = "two!";');
+  write("node_modules/other/lib/b.js", 'module.exports = "six!";');
   await settled();
+  expect(await outcome()).toEqual({ words: ["two", "one"], builds: 1 });
 });
-afterAll(() => rmSync(directory, { recursive: true }));
+afterEach(() => rmSync(root, { recursive: true }));
 
-const made = async () => (await bundle(main)).toString();
-
-test("what is imported is read again once it has changed, though it is as long and as old as it was", async () => {
+test("what was bundled is not bundled again, and is the same to the byte", async () => {
   const first = await made();
-  expect(first).toContain('"one"');
+  expect(await outcome()).toEqual({ words: ["two", "one"], builds: 0 });
   expect(await made()).toBe(first);
-  write(imported, 'export const word = "two";');
+});
+
+test.each<[string, () => void, string[]]>([
+  ["an import that changed", () => write("ops/words/imported.ts", 'export const word = "six!";'), ["two", "six"]],
+  ["a package that changed", () => write("node_modules/other/lib/a.js", 'module.exports = "six!";'), ["six", "one"]],
+  [
+    "a package that leads elsewhere",
+    () => write("node_modules/other/package.json", '{"main": "./lib/b.js"}'),
+    ["six", "one"],
+  ],
+  [
+    "a file that is found before the one that was read",
+    () => write("ops/words/imported.tsx", 'export const word = "six!";'),
+    ["two", "six"],
+  ],
+  [
+    "a package that is nearer",
+    () => write("ops/node_modules/other/index.js", 'module.exports = "six!";'),
+    ["six", "one"],
+  ],
+])("%s is seen, however old it says it is", async (_, change, words) => {
+  change();
   await settled();
-  expect(await made()).toContain('"two"');
+  expect(await outcome()).toEqual({ words, builds: 1 });
+  expect(await outcome()).toEqual({ words, builds: 0 });
 });
 
 test("a file that is gone is missed, whatever is kept", async () => {
-  await made();
-  rmSync(imported);
-  await expect(made()).rejects.toThrow(/Could not resolve "\.\/imported"/);
+  rmSync(join(root, "ops/words/imported.ts"));
+  await expect(made()).rejects.toThrow(/Could not resolve "\.\/words\/imported"/);
+});
+
+test("what was written while it was bundled is not kept: it may be another one than was read", async () => {
+  write("ops/words/imported.ts", 'export const word = "six!";');
+  expect((await outcome()).builds).toBe(1);
+  expect((await outcome()).builds).toBe(1);
+});
+
+test.each<[string, (content: Buffer) => Buffer]>([
+  ["half of it", (content) => content.subarray(0, content.length / 2)],
+  ["nothing", () => Buffer.alloc(0)],
+  ["another word in it", (content) => Buffer.from(content.toString().replace('"one!"', '"six!"'))],
+])("what is kept is not believed where a lost machine, or a hand, left %s", async (_, damage) => {
+  const [name = ""] = readdirSync(keptIn);
+  const file = join(keptIn, name);
+  writeFileSync(file, damage(readFileSync(file)));
+  expect(await outcome()).toEqual({ words: ["two", "one"], builds: 1 });
+  expect(await outcome()).toEqual({ words: ["two", "one"], builds: 0 });
+});
+
+test("other options are another bundle", async () => {
+  const short = { ...sources, entryPoints: ["ops/main.ts"], minifyWhitespace: true };
+  expect((await built(root, short, keptIn)).get("main.js")).not.toBe(await made());
 });

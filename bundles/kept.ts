@@ -1,0 +1,125 @@
+/**
+ * What esbuild makes of sources, kept: bundling takes seconds of a processor, and the same sources always make the same texts. What is kept
+ * is given only where everything that esbuild can have looked at is what it was, byte for byte (nobody's clock is asked), and so is it.
+ */
+import { createHash } from "node:crypto";
+import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { build, version, type BuildOptions } from "esbuild";
+
+/** The first line of a kept file; the texts follow it, one after another. */
+interface Head {
+  /** What was read, by paths from the root. */
+  inputs: string[];
+  /** Of what was looked at. */
+  seen: string;
+  /** How many bytes each text has, by the path of what would have been written, from the root. */
+  texts: [path: string, bytes: number][];
+  /** Of the texts. */
+  digest: string;
+}
+
+/** Which, and how they become texts. */
+export type Sources = Omit<
+  BuildOptions,
+  "absWorkingDir" | "outdir" | "write" | "metafile" | "tsconfigRaw" | "logLevel"
+>;
+
+type Texts = ReadonlyMap<string, string>;
+
+const digestOf = (content: Buffer): string => createHash("sha256").update(content).digest("hex");
+
+/**
+ * The texts that esbuild makes, by their paths from the root.
+ * @param root where the sources are, and their packages in node_modules; its own path must not show in the texts
+ * @param keptIn a directory of files, one for the same request: what is made of changed sources takes the place of what was kept before
+ */
+export async function built(
+  root: string,
+  sources: Sources,
+  keptIn = join(root, "node_modules/.cache/bundles"),
+): Promise<Texts> {
+  const asked = JSON.stringify([version, sources]);
+  const file = join(keptIn, digestOf(Buffer.from(asked)));
+  const kept = read(file, root);
+  if (kept) return kept;
+  const began = Date.now();
+  const { outputFiles, metafile } = await build({
+    ...sources,
+    absWorkingDir: root,
+    // Nothing is written there: it tells the texts apart.
+    outdir: root,
+    write: false,
+    metafile: true,
+    // What this program happens to be run with must not change what it bundles.
+    tsconfigRaw: { compilerOptions: { target: "es2022" } },
+    logLevel: "silent",
+  });
+  const texts = new Map(outputFiles.map(({ path, text }) => [relative(root, path), text]));
+  const inputs = Object.keys(metafile.inputs).sort();
+  if (inputs.every((path) => isSettled(join(root, path), began))) write(file, root, inputs, texts);
+  return texts;
+}
+
+/** Whether it is now what it was when esbuild read it: nothing that was written since. */
+function isSettled(path: string, began: number): boolean {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found !== undefined && found.ctimeMs < began - clockTick;
+}
+
+/** By how much a file system's clock may be behind. */
+const clockTick = 20;
+
+function read(file: string, root: string): Texts | undefined {
+  try {
+    const content = readFileSync(file);
+    const end = content.indexOf("\n");
+    const { inputs, seen, texts, digest } = JSON.parse(content.toString("utf8", 0, end)) as Head;
+    const all = content.subarray(end + 1);
+    if (digestOf(all) !== digest || look(root, inputs) !== seen) return undefined;
+    let at = 0;
+    return new Map(texts.map(([path, bytes]) => [path, all.toString("utf8", at, (at += bytes))]));
+  } catch {
+    return undefined; // nothing is kept, or a source is gone, which esbuild says better
+  }
+}
+
+function write(file: string, root: string, inputs: string[], texts: Texts): void {
+  try {
+    const contents = [...texts].map(([path, text]) => [path, Buffer.from(text)] as const);
+    const all = Buffer.concat(contents.map(([, content]) => content));
+    const head: Head = {
+      ...{ inputs, seen: look(root, inputs), digest: digestOf(all) },
+      texts: contents.map(([path, content]) => [path, content.length]),
+    };
+    mkdirSync(dirname(file), { recursive: true });
+    // By a name of its own: two commands may do this at a time.
+    writeFileSync(`${file}.${process.pid}`, Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), all]));
+    renameSync(`${file}.${process.pid}`, file);
+  } catch {
+    // a checkout that cannot be written to only costs time
+  }
+}
+
+/**
+ * A digest of everything that decides what an import leads to and what is in it: the files themselves, and of each directory on the way to
+ * them the names in it, of which another one might be found first, and its package.json.
+ */
+function look(root: string, inputs: readonly string[]): string {
+  const hash = createHash("sha256");
+  const add = (path: string) => {
+    const content = readFileSync(join(root, path));
+    hash.update(`${path}\0${content.length}\0`).update(content);
+  };
+  const directories = new Set<string>();
+  for (const path of inputs) {
+    add(path);
+    for (let above = dirname(path); !directories.has(above); above = dirname(above)) directories.add(above);
+  }
+  for (const directory of directories) {
+    const names = readdirSync(join(root, directory)).sort();
+    hash.update(`${directory}\0${names.join("\0")}\0`);
+    if (names.includes("package.json")) add(join(directory, "package.json"));
+  }
+  return hash.digest("hex");
+}
