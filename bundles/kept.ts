@@ -1,44 +1,44 @@
 /**
- * What esbuild makes of sources, kept: bundling takes seconds of a processor, and the same sources always make the same texts. What is kept
- * is given only where everything that esbuild can have looked at is what it was, byte for byte (nobody's clock is asked), and so is it.
+ * What esbuild makes of sources, kept: bundling takes seconds of a processor, and the same sources always make the same files. What is kept
+ * is given only where everything that esbuild can have looked at is what it was, byte for byte, and so is it.
  */
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { build, version, type BuildOptions } from "esbuild";
 
-/** The first line of a kept file; the texts follow it, one after another. */
+/** The first line of what is kept; the files follow it, one after another. */
 interface Head {
   /** What was read, by paths from the root. */
   inputs: string[];
   /** Of what was looked at. */
   seen: string;
-  /** How many bytes each text has, by the path of what would have been written, from the root. */
-  texts: [path: string, bytes: number][];
-  /** Of the texts. */
+  /** How many bytes each has, by its path from the root. */
+  files: [path: string, bytes: number][];
+  /** Of the files. */
   digest: string;
 }
 
-/** Which, and how they become texts. */
+/** Which, and how they are bundled. */
 export type Sources = Omit<
   BuildOptions,
   "absWorkingDir" | "outdir" | "write" | "metafile" | "tsconfigRaw" | "logLevel"
 >;
 
-type Texts = ReadonlyMap<string, string>;
+type Files = ReadonlyMap<string, Buffer>;
 
 const digestOf = (content: Buffer): string => createHash("sha256").update(content).digest("hex");
 
 /**
- * The texts that esbuild makes, by their paths from the root.
- * @param root where the sources are, and their packages in node_modules; its own path must not show in the texts
+ * The files that esbuild makes, by their paths from the root.
+ * @param root where the sources are, and their packages in node_modules; its own path must not show in what is made
  * @param keptIn a directory of files, one for the same request: what is made of changed sources takes the place of what was kept before
  */
 export async function built(
   root: string,
   sources: Sources,
   keptIn = join(root, "node_modules/.cache/bundles"),
-): Promise<Texts> {
+): Promise<Files> {
   const asked = JSON.stringify([version, sources]);
   const file = join(keptIn, digestOf(Buffer.from(asked)));
   const kept = read(file, root);
@@ -55,11 +55,13 @@ export async function built(
     tsconfigRaw: { compilerOptions: { target: "es2022" } },
     logLevel: "silent",
   });
-  const texts = new Map(outputFiles.map(({ path, text }) => [relative(root, path), text]));
+  const files = new Map(outputFiles.map(({ path, contents }) => [relative(root, path), asBuffer(contents)]));
   const inputs = Object.keys(metafile.inputs).sort();
-  if (inputs.every((path) => isSettled(join(root, path), began))) write(file, root, inputs, texts);
-  return texts;
+  if (inputs.every((path) => isSettled(join(root, path), began))) write(file, root, inputs, files);
+  return files;
 }
+
+const asBuffer = ({ buffer, byteOffset, length }: Uint8Array) => Buffer.from(buffer, byteOffset, length);
 
 /** Whether it is now what it was when esbuild read it: nothing that was written since. */
 function isSettled(path: string, began: number): boolean {
@@ -70,27 +72,26 @@ function isSettled(path: string, began: number): boolean {
 /** By how much a file system's clock may be behind. */
 const clockTick = 20;
 
-function read(file: string, root: string): Texts | undefined {
+function read(file: string, root: string): Files | undefined {
   try {
     const content = readFileSync(file);
     const end = content.indexOf("\n");
-    const { inputs, seen, texts, digest } = JSON.parse(content.toString("utf8", 0, end)) as Head;
+    const { inputs, seen, files, digest } = JSON.parse(content.toString("utf8", 0, end)) as Head;
     const all = content.subarray(end + 1);
     if (digestOf(all) !== digest || look(root, inputs) !== seen) return undefined;
     let at = 0;
-    return new Map(texts.map(([path, bytes]) => [path, all.toString("utf8", at, (at += bytes))]));
+    return new Map(files.map(([path, bytes]) => [path, all.subarray(at, (at += bytes))]));
   } catch {
     return undefined; // nothing is kept, or a source is gone, which esbuild says better
   }
 }
 
-function write(file: string, root: string, inputs: string[], texts: Texts): void {
+function write(file: string, root: string, inputs: string[], files: Files): void {
   try {
-    const contents = [...texts].map(([path, text]) => [path, Buffer.from(text)] as const);
-    const all = Buffer.concat(contents.map(([, content]) => content));
+    const all = Buffer.concat([...files.values()]);
     const head: Head = {
       ...{ inputs, seen: look(root, inputs), digest: digestOf(all) },
-      texts: contents.map(([path, content]) => [path, content.length]),
+      files: [...files].map(([path, { length }]) => [path, length]),
     };
     mkdirSync(dirname(file), { recursive: true });
     // By a name of its own: two commands may do this at a time.
@@ -100,6 +101,9 @@ function write(file: string, root: string, inputs: string[], texts: Texts): void
     // a checkout that cannot be written to only costs time
   }
 }
+
+/** What tools keep beside sources (.cache, .local, .git) is not. */
+const isImportable = (name: string) => !name.startsWith(".");
 
 /**
  * A digest of everything that decides what an import leads to and what is in it: the files themselves, and of each directory on the way to
@@ -117,7 +121,7 @@ function look(root: string, inputs: readonly string[]): string {
     for (let above = dirname(path); !directories.has(above); above = dirname(above)) directories.add(above);
   }
   for (const directory of directories) {
-    const names = readdirSync(join(root, directory)).sort();
+    const names = readdirSync(join(root, directory)).filter(isImportable).sort();
     hash.update(`${directory}\0${names.join("\0")}\0`);
     if (names.includes("package.json")) add(join(directory, "package.json"));
   }

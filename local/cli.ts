@@ -13,7 +13,7 @@ import { loseStack } from "./loseStack";
 import { health, removeEverything, runCron, stopEverything, table, trouble } from "./operate";
 import { snapshotPrimary } from "./snapshot";
 import { ensurePrerequisites } from "./install";
-import { runReview, type ReviewOptions } from "../review/main";
+import type { ReviewOptions } from "../review/main";
 import { inForeground, interrupt, onInterrupt, progress, requireDeployment, withEnvironment } from "./session";
 import { up, whatNext } from "./up";
 
@@ -181,6 +181,8 @@ cli
     (name: string, before: string[] = []) => [...before, name],
   )
   .action((file: string | undefined, options: ReviewOptions) => {
+    // eslint-disable-next-line @typescript-eslint/no-require-imports -- no other command needs what it loads
+    const { runReview } = require("../review/main") as typeof import("../review/main");
     const { text, exitCode } = runReview(file, options);
     process.stdout.write(text);
     process.exitCode = exitCode;

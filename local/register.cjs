@@ -5,26 +5,40 @@
  */
 "use strict";
 const { createHash } = require("node:crypto");
-const { mkdirSync, readFileSync, renameSync, writeFileSync } = require("node:fs");
+const { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } = require("node:fs");
 const modules = require("node:module");
-const { join } = require("node:path");
+const { dirname, join } = require("node:path");
 const process = require("node:process");
 
 const cache = join(module.path, "..", "node_modules", ".cache", "authensor");
-const version = `${require("esbuild/package.json").version} ${process.versions.node.split(".")[0]}`;
+const debugging = Boolean(process.env.DEBUG);
+const options = {
+  loader: "ts",
+  format: "cjs",
+  target: `node${process.versions.node}`,
+  sourcemap: debugging && "inline",
+};
+const version = JSON.stringify([require("esbuild/package.json").version, options]);
 
 modules.enableCompileCache?.(); // Node.js 22 and later
-if (process.env.DEBUG) process.setSourceMapsEnabled(true);
+process.setSourceMapsEnabled(debugging);
 
 /**
- * What Pulumi's SDK loads to turn JavaScript functions into resources: half of its loading time, for something that the
- * local cloud does not offer. Loaded when first looked at.
+ * What is loaded only when it is first looked at. Of Pulumi's SDK what turns JavaScript functions into resources: half of its loading
+ * time, for something that the local cloud does not offer. Of the packages of AWS and Kubernetes the services, each a directory: their
+ * indexes name hundreds of which a program uses a dozen.
  */
 const seldom = new Set(["typescript", "@npmcli/arborist", "normalize-package-data"]);
+function isSeldom(request, from = "") {
+  if (seldom.has(request)) return from.includes(join("@pulumi", "pulumi"));
+  const ofAll =
+    from.endsWith(join("@pulumi", "aws", "index.js")) || from.endsWith(join("@pulumi", "kubernetes", "index.js"));
+  return ofAll && /^\.\/\w+$/.test(request) && existsSync(join(dirname(from), request, "index.js"));
+}
 const load = modules._load;
 modules._load = function (request, parent, isMain) {
   const now = () => load.call(this, request, parent, isMain);
-  if (!seldom.has(request) || !parent?.filename?.includes(join("@pulumi", "pulumi"))) return now();
+  if (!isSeldom(request, parent?.filename)) return now();
   let loaded;
   const get = (_, key) => (key === "__esModule" ? true : (loaded ??= now())[key]);
   return new Proxy({}, { get });
@@ -40,13 +54,7 @@ modules._extensions[".ts"] = (module, filename) => {
 };
 
 function transpile(source, filename) {
-  return require("esbuild").transformSync(source, {
-    loader: "ts",
-    format: "cjs",
-    target: `node${process.versions.node}`,
-    sourcefile: filename,
-    sourcemap: "inline",
-  }).code;
+  return require("esbuild").transformSync(source, { ...options, sourcefile: filename }).code;
 }
 
 function kept(name, make) {

@@ -38,7 +38,7 @@ export async function runProgram({ project, main, engine }: ProgramRun): Promise
   });
   monitor.install();
   // Pulumi takes a stack trace for every promise it makes; nobody reads them unless something is being debugged.
-  if (process.env["DEBUG"] === undefined) Error.stackTraceLimit = 3;
+  if (process.env["DEBUG"] === undefined) Error.stackTraceLimit = 0;
   const trouble = listenForTrouble(monitor);
   try {
     const finished = (async () => {

@@ -4,6 +4,7 @@
  * its end writes the file anew. Holds secrets, hence mode 0600.
  */
 import { randomBytes } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
 import type { Resource } from "../handler";
 import { appendDurably, readIfThere, writeDurably } from "../host/files";
 
@@ -24,7 +25,7 @@ export interface Entry extends Resource {
 }
 
 /** Raised when an older deployment, as this file and the resources' directories have it, can no longer be gone on with. */
-const version = 4;
+const version = 5;
 
 /** What does not belong to one resource. */
 interface Rest {
@@ -41,8 +42,14 @@ interface Head {
   root: string;
 }
 
+/** A program's whole text is an input and an output too: what is both is written once. */
+interface Written extends Entry {
+  /** Outputs that are inputs, by name. */
+  unchanged: string[];
+}
+
 /** Each line after it. */
-type Line = { entry: Entry } | { removed: string } | Rest;
+type Line = { entry: Written } | { removed: string } | Rest;
 
 /** What is there cannot be gone on with: it has to be deleted and made anew. */
 export class Unreadable extends Error {}
@@ -55,6 +62,8 @@ export class State {
   private changed = new Set<string>();
   /** Whether the file has all but what was added: its end may be half a line that a killed command has left. */
   private appendable = false;
+  /** What the file has, where that is known: to write it again would tell nobody anything. */
+  private whole: string | undefined;
   private writing: Promise<void> = Promise.resolve();
   private queued: Promise<void> | undefined;
 
@@ -69,8 +78,9 @@ export class State {
     if (text === undefined) return new State(file, root);
     const [head, ...lines] = parse(text, file);
     const state = new State(file, head.root);
+    state.whole = text;
     for (const line of lines) {
-      if ("entry" in line) state.byName.set(line.entry.physicalName, line.entry);
+      if ("entry" in line) state.byName.set(line.entry.physicalName, entryOf(line.entry));
       else if ("removed" in line) state.byName.delete(line.removed);
       else Object.assign(state, line);
     }
@@ -116,16 +126,33 @@ export class State {
     this.appendable = false; // where it fails, the next write leaves nothing out
     const lines: Line[] = [...(appendable && !finished ? changed : byName.keys())].map((name) => {
       const entry = byName.get(name);
-      return entry ? { entry } : { removed: name };
+      return entry ? { entry: written(entry) } : { removed: name };
     });
     lines.push({ finished, ports });
+    const known = this.whole;
+    this.whole = undefined;
     if (appendable && !finished) await appendDurably(this.file, textOf(lines));
-    else await writeDurably(this.file, textOf([{ version, root: this.root }, ...lines]));
+    else {
+      const text = textOf([{ version, root: this.root }, ...lines]);
+      if (text !== known) await writeDurably(this.file, text);
+    }
     this.appendable = true;
   }
 }
 
 const textOf = (lines: readonly object[]): string => lines.map((line) => `${JSON.stringify(line)}\n`).join("");
+
+function written(entry: Entry): Written {
+  const { inputs, outputs } = entry;
+  const unchanged = Object.keys(outputs).filter((name) => isDeepStrictEqual(outputs[name], inputs[name]));
+  const own = Object.entries(outputs).filter(([name]) => !unchanged.includes(name));
+  return { ...entry, outputs: Object.fromEntries(own), unchanged };
+}
+
+function entryOf({ unchanged, ...entry }: Written): Entry {
+  const { inputs, outputs } = entry;
+  return { ...entry, outputs: { ...Object.fromEntries(unchanged.map((name) => [name, inputs[name]])), ...outputs } };
+}
 
 function parse(text: string, file: string): [Head, ...Line[]] {
   const found = Number(/^\{"version":(\d+)[,}]/.exec(text)?.[1]);

@@ -1,10 +1,17 @@
 /** Certificates of the local cloud: genuine X.509, as OpenSSL, libpq and Node verify it. */
-import "reflect-metadata"; // @peculiar/x509 does not load without it
-import * as x509 from "@peculiar/x509";
+import type * as X509 from "@peculiar/x509";
 import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, webcrypto } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 
-x509.cryptoProvider.set(webcrypto);
+/** Loaded where a certificate is made, which few commands do: it and its packages are an eighth of all that a command loads. */
+function library(): typeof X509 {
+  /* eslint-disable @typescript-eslint/no-require-imports -- in the middle of a function, and in CommonJS */
+  require("reflect-metadata"); // it does not load without it
+  const x509 = require("@peculiar/x509") as typeof X509;
+  /* eslint-enable @typescript-eslint/no-require-imports */
+  x509.cryptoProvider.set(webcrypto);
+  return x509;
+}
 
 const hour = 60 * 60 * 1000;
 
@@ -22,16 +29,16 @@ const attributes = {
   emailAddress: "E",
 } as const;
 
-const keyUsages: Record<string, x509.KeyUsageFlags> = {
-  digitalSignature: x509.KeyUsageFlags.digitalSignature,
-  contentCommitment: x509.KeyUsageFlags.nonRepudiation,
-  keyEncipherment: x509.KeyUsageFlags.keyEncipherment,
-  dataEncipherment: x509.KeyUsageFlags.dataEncipherment,
-  keyAgreement: x509.KeyUsageFlags.keyAgreement,
-  certSigning: x509.KeyUsageFlags.keyCertSign,
-  crlSigning: x509.KeyUsageFlags.cRLSign,
-  encipherOnly: x509.KeyUsageFlags.encipherOnly,
-  decipherOnly: x509.KeyUsageFlags.decipherOnly,
+const keyUsages: Record<string, keyof typeof X509.KeyUsageFlags> = {
+  digitalSignature: "digitalSignature",
+  contentCommitment: "nonRepudiation",
+  keyEncipherment: "keyEncipherment",
+  dataEncipherment: "dataEncipherment",
+  keyAgreement: "keyAgreement",
+  certSigning: "keyCertSign",
+  crlSigning: "cRLSign",
+  encipherOnly: "encipherOnly",
+  decipherOnly: "decipherOnly",
 };
 
 const extendedKeyUsages: Record<string, string> = {
@@ -87,6 +94,7 @@ export async function selfSign(names: Names, terms: Terms, privateKeyPem: string
 
 /** A request for a certificate, signed with the key it is about (PKCS #10). */
 export async function request(names: Names, privateKeyPem: string): Promise<string> {
+  const x509 = library();
   const key = createPrivateKey(privateKeyPem);
   const created = await x509.Pkcs10CertificateRequestGenerator.create({
     name: nameOf(names),
@@ -99,6 +107,7 @@ export async function request(names: Names, privateKeyPem: string): Promise<stri
 
 /** The certificate an authority issues on a request; the names are the request's own. */
 export async function signRequest(requestPem: string, terms: Terms, issuer: Issuer): Promise<Issued> {
+  const x509 = library();
   const asked = new x509.Pkcs10CertificateRequest(requestPem);
   if (!(await asked.verify())) throw new Error("the certificate request is not signed with the key it names");
   const names = asked.extensions.filter((e) => e instanceof x509.SubjectAlternativeNameExtension);
@@ -112,13 +121,14 @@ export async function signRequest(requestPem: string, terms: Terms, issuer: Issu
 }
 
 async function issue(
-  subject: x509.Name | x509.JsonName,
-  names: x509.Extension[],
+  subject: X509.Name | X509.JsonName,
+  names: X509.Extension[],
   terms: Terms,
   publicKey: KeyObject,
   signer: KeyObject,
-  parent: x509.X509Certificate | undefined,
+  parent: X509.X509Certificate | undefined,
 ): Promise<Issued> {
+  const x509 = library();
   const exported = await imported(publicKey);
   const notBefore = new Date(Math.floor(Date.now() / 1000) * 1000);
   const notAfter = new Date(notBefore.getTime() + terms.hours * hour);
@@ -154,7 +164,7 @@ function serialNumber(): string {
   return bytes.toString("hex");
 }
 
-function nameOf({ subject = {} }: Names): x509.JsonName {
+function nameOf({ subject = {} }: Names): X509.JsonName {
   return Object.entries(attributes).flatMap(([field, type]) => {
     const given = subject[field as keyof Subject];
     const values = [given ?? []].flat().filter((value) => value !== "");
@@ -162,20 +172,22 @@ function nameOf({ subject = {} }: Names): x509.JsonName {
   });
 }
 
-function extensionsOf({ dnsNames = [], ipAddresses = [], uris = [] }: Names): x509.Extension[] {
-  const names: x509.JsonGeneralNames = [
+function extensionsOf({ dnsNames = [], ipAddresses = [], uris = [] }: Names): X509.Extension[] {
+  const names: X509.JsonGeneralNames = [
     ...dnsNames.map((value) => ({ type: "dns" as const, value })),
     ...ipAddresses.map((value) => ({ type: "ip" as const, value })),
     ...uris.map((value) => ({ type: "url" as const, value })),
   ];
-  return names.length > 0 ? [new x509.SubjectAlternativeNameExtension(names)] : [];
+  return names.length > 0 ? [new (library().SubjectAlternativeNameExtension)(names)] : [];
 }
 
-function usesOf(uses: readonly string[]): x509.Extension[] {
+function usesOf(uses: readonly string[]): X509.Extension[] {
+  const x509 = library();
   const known = uses.map(canonical);
   const unknown = known.filter((use) => !(use in keyUsages) && !(use in extendedKeyUsages));
   if (unknown.length > 0) throw new Error(`unknown allowed use of a certificate: ${unknown.join(", ")}`);
-  const flags = known.reduce((sum, use) => sum | (keyUsages[use] ?? 0), 0);
+  const flagOf = (usage: keyof typeof X509.KeyUsageFlags | undefined) => (usage ? x509.KeyUsageFlags[usage] : 0);
+  const flags = known.reduce((sum, use) => sum | flagOf(keyUsages[use]), 0);
   const extended = known.flatMap((use) => extendedKeyUsages[use] ?? []);
   return [
     ...(flags > 0 ? [new x509.KeyUsagesExtension(flags, true)] : []),

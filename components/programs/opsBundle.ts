@@ -48,9 +48,9 @@ export async function bundleOps<Name extends string>(
     // Paths stand in the text as comments: a linked node_modules (a CI cache) must not show in them.
     preserveSymlinks: true,
   } satisfies Sources;
-  const texts = await built(root, sources, keptIn);
+  const files = await built(root, sources, keptIn);
   const textOf = (program: Name): string => {
-    const text = texts.get(`${program}.js`)!;
+    const text = files.get(`${program}.js`)!.toString();
     assertFits({ [`ops/${program}.ts`]: text });
     return text;
   };

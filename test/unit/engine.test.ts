@@ -408,6 +408,28 @@ describe("the state", () => {
     expect(phases()).toEqual(["a live"]);
   });
 
+  test("has a long text once, though it is an input and an output too", async () => {
+    const text = "long ".repeat(1000);
+    await run([resource("a", { text, size: 1 })]);
+    expect(readFileSync(stateFile(), "utf8").split(text)).toHaveLength(2);
+    expect(loadState().existing("urn::a")).toMatchObject({
+      inputs: { text, size: 1 },
+      outputs: { text, size: 1, address: "a:1" },
+    });
+  });
+
+  test("is left alone by a run that finds everything as it was, and written by one that does not", async () => {
+    const all = (size: number) => [resource("a", { size }), resource("b", { of: "a" }, after("a"))];
+    await run(all(1));
+    const { ino } = statSync(stateFile());
+    await run(all(1));
+    expect(statSync(stateFile()).ino).toBe(ino);
+    await run(all(2));
+    expect(loadState().existing("urn::a")?.inputs).toEqual({ size: 2 });
+    await run([resource("a", { size: 2 })]);
+    expect(phases()).toEqual(["a live"]);
+  });
+
   test("does not grow with what is over", async () => {
     await run([resource("a", { size: 1 })]);
     const { size } = statSync(stateFile());

@@ -27,10 +27,20 @@ export function catalogOf({ bin }: Postgres): Catalog {
   return catalog;
 }
 
-/** The modules this server could load at its start: "pg_stat_statements", "auto_explain", … */
-export function loadableModules({ bin }: Postgres): ReadonlySet<string> {
+const directories = new Map<string, string>();
+
+function moduleDirectory({ bin }: Postgres): string {
+  const known = directories.get(bin);
+  if (known !== undefined) return known;
   const { stdout } = spawnSync(join(bin, "pg_config"), ["--pkglibdir"], { encoding: "utf8" });
   const directory = stdout.trim() || join(bin, "..", "lib");
+  directories.set(bin, directory);
+  return directory;
+}
+
+/** The modules this server could load at its start: "pg_stat_statements", "auto_explain", … */
+export function loadableModules(server: Postgres): ReadonlySet<string> {
+  const directory = moduleDirectory(server);
   const names = existsSync(directory) ? readdirSync(directory) : [];
   return new Set(names.flatMap((name) => /^(\w+)\.(so|dylib)$/.exec(name)?.[1] ?? []));
 }
