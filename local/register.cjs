@@ -7,7 +7,7 @@
 const { createHash } = require("node:crypto");
 const { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } = require("node:fs");
 const modules = require("node:module");
-const { dirname, join } = require("node:path");
+const { dirname, join, sep } = require("node:path");
 const process = require("node:process");
 
 const cache = join(module.path, "..", "node_modules", ".cache", "authensor");
@@ -24,17 +24,27 @@ modules.enableCompileCache?.(); // Node.js 22 and later
 process.setSourceMapsEnabled(debugging);
 
 /**
- * What is loaded only when it is first looked at. Of Pulumi's SDK what turns JavaScript functions into resources: half of its loading
- * time, for something that the local cloud does not offer. Of the packages of AWS and Kubernetes the services, each a directory: their
- * indexes name hundreds of which a program uses a dozen.
+ * What is loaded only when it is first looked at, half of all that there is: of Pulumi's SDK what turns JavaScript functions into resources
+ * and what drives its command line; of the packages of AWS and Kubernetes the services, each a directory, of which a program uses a
+ * dozen; of zod the languages in which it complains.
  */
-const seldom = new Set(["typescript", "@npmcli/arborist", "normalize-package-data"]);
-function isSeldom(request, from = "") {
-  if (seldom.has(request)) return from.includes(join("@pulumi", "pulumi"));
-  const ofAll =
-    from.endsWith(join("@pulumi", "aws", "index.js")) || from.endsWith(join("@pulumi", "kubernetes", "index.js"));
-  return ofAll && /^\.\/\w+$/.test(request) && existsSync(join(dirname(from), request, "index.js"));
+const seldomBy = {
+  "@pulumi/pulumi/": (request) =>
+    ["typescript", "@npmcli/arborist", "normalize-package-data", "./automation"].includes(request),
+  "@pulumi/aws/index.js": isService,
+  "@pulumi/kubernetes/index.js": isService,
+  "zod/v4/": (request) => request === "../locales/index.cjs",
+};
+
+function isService(request, from) {
+  return /^\.\/\w+$/.test(request) && existsSync(join(dirname(from), request, "index.js"));
 }
+
+function isSeldom(request, from = "") {
+  const place = from.replaceAll(sep, "/").split("/node_modules/").pop();
+  return Object.entries(seldomBy).some(([by, test]) => place.startsWith(by) && test(request, from));
+}
+
 const load = modules._load;
 modules._load = function (request, parent, isMain) {
   const now = () => load.call(this, request, parent, isMain);

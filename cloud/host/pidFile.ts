@@ -75,6 +75,7 @@ export function pidFiles(directory: string, depth = 4): string[] {
   } catch {
     return [];
   }
+  if (names.includes("PG_VERSION")) return []; // PostgreSQL's own directory: thousands of files, and none of them ours
   return names.flatMap((name) => {
     const path = join(directory, name);
     if (name === "postmaster.pid") return []; // PostgreSQL's own file, in another format

@@ -18,12 +18,23 @@ export function findPostgres(wantedMajor?: number): Postgres | undefined {
   const found = postgresDirectories().flatMap((bin) => {
     const tools = ["postgres", "initdb", "pg_basebackup", "pg_ctl"];
     if (!tools.every((tool) => executable(join(bin, tool)))) return [];
-    const { stdout } = spawnSync(join(bin, "postgres"), ["--version"], { encoding: "utf8" });
-    const major = Number(/\(PostgreSQL\) (\d+)/.exec(stdout)?.[1]);
+    const major = majorOf(join(bin, "postgres"));
     return major >= oldestPostgres ? [{ major, bin }] : [];
   });
   found.sort((a, b) => b.major - a.major);
   return found.find(({ major }) => major === wantedMajor) ?? found[0];
+}
+
+const majors = new Map<string, number>();
+
+/** Asked once in a command: starting a process takes as long as reading a hundred files. */
+function majorOf(server: string): number {
+  const known = majors.get(server);
+  if (known !== undefined) return known;
+  const { stdout } = spawnSync(server, ["--version"], { encoding: "utf8" });
+  const major = Number(/\(PostgreSQL\) (\d+)/.exec(stdout)?.[1]);
+  majors.set(server, major);
+  return major;
 }
 
 function postgresDirectories(): string[] {
@@ -69,9 +80,16 @@ export function findProgram(name: string): string | undefined {
     .find(executable);
 }
 
-/** Whether the service user may run a program; a node below somebody's home directory it may not. */
+const within = new Map<string, boolean>();
+
+/** Whether the service user may run a program; a node below somebody's home directory it may not. Asked once in a command. */
 export function reachable(path: string, user: ServiceUser): boolean {
-  return spawnSync("/bin/sh", ["-c", 'test -x "$0"', path], { uid: user.uid, gid: user.gid, cwd: "/" }).status === 0;
+  const asked = `${user.uid} ${user.gid} ${path}`;
+  const known = within.get(asked);
+  if (known !== undefined) return known;
+  const { status } = spawnSync("/bin/sh", ["-c", 'test -x "$0"', path], { uid: user.uid, gid: user.gid, cwd: "/" });
+  within.set(asked, status === 0);
+  return status === 0;
 }
 
 function executable(path: string): boolean {

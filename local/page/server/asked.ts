@@ -4,7 +4,7 @@ import type { Gate } from "./guard";
 
 export interface File {
   type: string;
-  content: Buffer;
+  content: () => string | Buffer;
   /** Shown to everybody: what asks for the token. */
   open: boolean;
 }

@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { extname, join } from "node:path";
 import type { File, Page } from "./asked";
+import { pageOf } from "./document";
 import { createPage } from "./server";
 
 /** What is written for the server when it is started. */
@@ -12,6 +13,7 @@ const types: Record<string, string> = {
   ".js": "text/javascript; charset=utf-8",
   ".css": "text/css; charset=utf-8",
   ".svg": "image/svg+xml",
+  ".md": "text/html; charset=utf-8",
 };
 
 /** What asks for the token is shown to everybody. */
@@ -21,16 +23,14 @@ export function readFiles(directory: string): Map<string, File> {
   const names = readdirSync(directory, { recursive: true, encoding: "utf8" }).filter((name) => extname(name) in types);
   return new Map(
     names.map((name) => {
-      const path = name === "index.html" ? "/" : `/${name}`;
-      const file = {
-        type: types[extname(name)]!,
-        content: readFileSync(join(directory, name)),
-        open: open.includes(path),
-      };
-      return [path, file];
+      const path = name === "index.html" ? "/" : `/${name.replace(/\.md$/, ".html")}`;
+      const content = readFileSync(join(directory, name));
+      return [path, { type: types[extname(name)]!, content: () => shown(name, content), open: open.includes(path) }];
     }),
   );
 }
+
+const shown = (name: string, content: Buffer) => (name.endsWith(".md") ? pageOf(content.toString()) : content);
 
 function serve(directory: string, port: number): void {
   const { token, replica, ...known } = JSON.parse(readFileSync(join(directory, "page.json"), "utf8")) as Configuration;

@@ -1,4 +1,4 @@
-/** The page's server: files that were made when it was started, and a few questions that only a browser with the token may ask. */
+/** The page's server: files that it was given when it was started, and a few questions that only a browser with the token may ask. */
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import { Failure } from "../../../ops/program";
 import { type Asked, type Page, Refusal, type Route } from "./asked";
@@ -25,7 +25,7 @@ async function answer(without: Omit<Asked, "url">): Promise<unknown> {
   if (method === "POST" && url.pathname === "/session") return openSession(asked);
   const file = method === "GET" ? page.files.get(url.pathname) : undefined;
   if (!file?.open && !hasSession(request.headers, page.gate)) throw new Refusal(401, "the token is missing or wrong");
-  if (file) return void response.writeHead(200, { "content-type": file.type }).end(file.content);
+  if (file) return void response.writeHead(200, { "content-type": file.type }).end(file.content());
   const route = Object.hasOwn(routes, `${method} ${url.pathname}`) ? routes[`${method} ${url.pathname}`] : undefined;
   if (route === undefined) throw new Refusal(404, "there is nothing here");
   return route(asked);
