@@ -157,7 +157,7 @@ function scheduled({ monthsAhead, retires, thresholds: { archiveMinutes } }: Ala
       comparison: "above",
       threshold: 0,
       datapoints: [1, 1],
-      says: "The archiver found a receipt that was altered, is missing or forked, or a manifest that was touched.",
+      says: "The archiver found a receipt that was altered, is missing or forked, a manifest that was touched, or that another primary was promoted in this one's place.",
     }),
     watched("CertificateDaysLeft", {
       name: "certificate-ends",
