@@ -290,7 +290,11 @@ describe("the bucket", () => {
     });
     expect(restored.findings).toEqual([]);
     const rows = (of: TestDatabase) =>
-      as(roles.auditor, async (client) => (await client.query("select t::text from receipts t order by 1")).rows, of);
+      as(
+        roles.auditor,
+        async (client) => (await client.query<{ t: string }>("select t::text from receipts t order by 1")).rows,
+        of,
+      );
     expect(await rows(into)).toEqual(await rows(database));
     expect(await as(roles.auditor, chainFaults, into)).toEqual([]);
     expect(await check({ anchors }, into)).toMatchObject({ findings: [] });
