@@ -2,6 +2,7 @@ import { execFile, spawn } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
+import { collectsOften } from "../components/programs/collectsOften";
 import { bundleOps } from "../components/programs/opsBundle";
 import { Bucket } from "../ops/archive/bucket";
 import { silentLog } from "../ops/log";
@@ -38,6 +39,7 @@ export async function archive(lab: Lab): Promise<void> {
         BACKUP_REGION: testRegion,
         ARCHIVE_SEGMENT_ROWS: String(segmentRows),
         ...s3.environment,
+        ...collectsOften,
       });
       rows.push([`${count} receipts, ${segmentRows} to a segment`, count / seconds, bytes / count, peak / 1024]);
     }

@@ -3,6 +3,7 @@ import { drillStatements } from "../backup/drillRights";
 import { databaseEgress } from "../pods/networkRules";
 import { databaseCaName, trustPath } from "../pods/trust";
 import { bucketEnv } from "./bucketEnv";
+import { collectsOften } from "./collectsOften";
 import { expectationsEnv, expectationsPath } from "./expectationsPath";
 import type { ScheduledInputs, ScheduledProgram } from "./scheduledProgram";
 import { sqlPath } from "./sqlPath";
@@ -74,7 +75,7 @@ export const scheduledPrograms = {
     connection: "archiver",
     databases: { REPLICA: "archiverReplica" },
     connections: 1,
-    env: (inputs) => ({ ENVIRONMENT: inputs.environment, ...archiveEnv(inputs) }),
+    env: (inputs) => ({ ENVIRONMENT: inputs.environment, ...archiveEnv(inputs), ...collectsOften }),
     aws: ({ backups }) => ({
       description: "Authensor: the archiver writes to the backup bucket, and reads what is there",
       statements: archiverStatements(backups),

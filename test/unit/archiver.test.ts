@@ -69,6 +69,9 @@ describe("the archiver", () => {
       BACKUP_LOCK_MODE: "COMPLIANCE",
       BACKUP_LOCK_DAYS: "365",
     });
+    expect(env, "150 MB: docs/performance.md").toMatchObject({
+      NODE_OPTIONS: "--max-semi-space-size=2",
+    });
     expect(Object.keys(env)).toEqual(
       expect.arrayContaining(["DATABASE_URL_FILE", "REPLICA_URL_FILE", "BACKUP_BUCKET"]),
     );
