@@ -184,8 +184,8 @@ begin
   if not there then
     raise 'the row of agent "%" was removed from audit.%', replace(agent, chr(31), '", lane "'), heads
       using errcode = 'data_corrupted',
-        hint = 'Nothing of this agent is stored until it is there again. Verify the trail (ops/verify), find out who did '
-          'it, and restore the row from the last receipt of the agent.';
+        hint = 'Nothing of this agent is stored until it is there again. Verify the trail (ops/verify), find out who '
+          'did it, and restore the row from the last receipt of the agent.';
   end if;
 end
 $_$;
