@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { makeDirectory, readIfThere, writeWhole } from "../host/files";
-import { lastLines } from "../host/logs";
+import { saysListening } from "../host/logs";
 import { running } from "../host/pidFile";
 import { freePort, stillOurs } from "../host/ports";
 import { start, stop } from "../host/process";
@@ -85,8 +85,7 @@ export async function startEndpoint(
     ...files,
     ...(user && { user }),
   });
-  const listening = () => lastLines(logFile, 1) === "listening";
-  await waitUntil(service.name, listening, { ...files, timeoutMs: 10_000, everyMs: 15, signal });
+  await waitUntil(service.name, () => saysListening(logFile), { ...files, timeoutMs: 10_000, everyMs: 15, signal });
   return addressOf(port);
 }
 

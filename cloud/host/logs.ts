@@ -10,3 +10,6 @@ export function quoteLog(logFile: string, lines = 15): string {
 export function lastLines(file: string, lines = 15): string {
   return (readIfThere(file) ?? "").trimEnd().split("\n").slice(-lines).join("\n");
 }
+
+/** Whether a program has said that its port can be used: trying the port would take it away, or look like a client. It may say more at once. */
+export const saysListening = (logFile: string): boolean => /^listening$/m.test(readIfThere(logFile) ?? "");

@@ -2,7 +2,7 @@ import { existsSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import type { Context, Handler, Properties, Resource } from "../handler";
 import { writeWhole } from "../host/files";
-import { lastLines } from "../host/logs";
+import { saysListening } from "../host/logs";
 import { running } from "../host/pidFile";
 import { start, stop } from "../host/process";
 import { sleep, waitUntil } from "../host/wait";
@@ -147,8 +147,7 @@ async function startForwarder(file: string, identity: Identity, context: Context
   if (existsSync(files.logFile)) renameSync(files.logFile, `${files.logFile}.before`); // it may say why the last one ended
   const program = await bundled(join(__dirname, "proxy.ts"), join(context.directory, "proxy.js"));
   await start({ name, command: process.execPath, args: [program, file], ...files, ...(user && { user }) });
-  // Its word for it: trying the ports would take them from it, or look like clients to the pods.
-  const listening = () => lastLines(files.logFile, 1) === "listening";
+  const listening = () => saysListening(files.logFile);
   await waitUntil(name, listening, { ...files, timeoutMs: 10_000, everyMs: 15, signal: context.signal });
 }
 
