@@ -39,7 +39,10 @@ export const unmark = (client: pg.Client, bucket: string): Promise<void> =>
 export const isRestored = async (client: pg.Client): Promise<boolean> =>
   (await commentOf(client))?.startsWith(done) ?? false;
 
-/** What a restore has made that was cut off is of no use: nobody has written to it, since its mark is still there. */
+/**
+ * What a restore has made that was cut off is of no use: nobody has written to it, since its mark is still there. The
+ * sequence of an identity goes with its table, and in no other way.
+ */
 async function clear(client: pg.Client): Promise<void> {
   const { rows } = await client.query<{ sql: string }>(
     `select format('drop schema %I cascade', nspname) as sql from pg_namespace n
@@ -47,6 +50,7 @@ async function clear(client: pg.Client): Promise<void> {
      union all
      select format('drop %s if exists %s cascade', case relkind when 'v' then 'view' when 'S' then 'sequence' else 'table' end, oid::regclass)
        from pg_class c where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v', 'S') and ${noExtensions("c", "pg_class")}
+        and not (relkind = 'S' and exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'i'))
      union all
      select format('drop type if exists %s cascade', oid::regtype)
        from pg_type t where typnamespace = 'public'::regnamespace and typtype in ('d', 'e', 'r') and ${noExtensions("t", "pg_type")}
