@@ -56,12 +56,12 @@ export async function takeManifests(client: pg.Client, month: string): Promise<M
 }
 
 const stretchesOf = (name: ChainName): string => {
-  const { table, agent, seq, seal, time } = chainKinds[name];
+  const { table, chainOf, seq, seal, time } = chainKinds[name];
   return `
     select agent, seq - rows + 1 as first, seq as last, encode(seal, 'hex') as seal
       from (select *, place - lag(place, 1, 0::int8) over (partition by agent order by seq) as rows
               from (select *, row_number() over chain as place, lead(seq) over chain as next
-                      from (select coalesce(${agent}, '') collate "C" as agent, ${seq} as seq, ${seal} as seal from ${table}
+                      from (select ${chainOf()} collate "C" as agent, ${seq} as seq, ${seal} as seal from ${table}
                              where ${time} >= $1::timestamptz and ${time} < $1::timestamptz + interval '1 month') r
                     window chain as (partition by agent order by seq)) places
              where next is distinct from seq + 1) ends

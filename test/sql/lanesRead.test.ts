@@ -9,6 +9,7 @@ import { archive } from "../../ops/archive/run";
 import { compareChains } from "../../ops/drill/compareChains";
 import { dump } from "../../ops/dump/run";
 import { silentLog } from "../../ops/log";
+import { takeManifests } from "../../ops/manifest";
 import { compare } from "../../ops/missing/compare";
 import { compact } from "../../ops/months/compact";
 import { reportMonths } from "../../ops/months/report";
@@ -367,6 +368,7 @@ describe("the bucket", () => {
     await as(roles.archiver, (client) =>
       dump({ client, bucket, environment: "test", told: 0, log: silentLog, manifest: 1 }),
     );
+    const manifests = await as(roles.auditor, (client) => takeManifests(client, monthName(-1)));
     const retirement = async () => {
       const client = await database.connect(roles.maintenance);
       return retire({
@@ -390,6 +392,10 @@ describe("the bucket", () => {
     const inBucket = await verifyArchive(bucket, 0, 0, checkpoints);
     expect(inBucket.findings).toEqual([]);
     expect(await check({ archived: inBucket, anchors: inBucket.anchors })).toMatchObject({
+      findings: [],
+      unverified: [],
+    });
+    expect(await check({ manifests }), "by what was taken of the month").toMatchObject({
       findings: [],
       unverified: [],
     });
