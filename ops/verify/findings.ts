@@ -48,11 +48,12 @@ export interface Finding {
   belongsAt?: number;
 }
 
-/** Whose chain it is: `agent "x"`, whatever its name holds, or `agent "x", lane 3`. */
+/** Whose chain it is: `agent "x"`, whatever its name holds, or `agent "x", lane 3`. What was put there as a lane may be no number. */
 export function named(chain: string): string {
   if (chain === "") return "no agent";
-  const lane = laneOf(chain);
-  return `agent ${JSON.stringify(actorOf(chain))}${lane === "0" ? "" : `, lane ${lane}`}`;
+  const [agent, lane] = [actorOf(chain), laneOf(chain)];
+  const inLane = chain === agent ? "" : `, lane ${/^\d+$/.test(lane) ? lane : JSON.stringify(lane)}`;
+  return `agent ${JSON.stringify(agent)}${inLane}`;
 }
 
 /** The earliest broken place first: what is wrong with everything, then agent by agent in order of time, along each chain. */

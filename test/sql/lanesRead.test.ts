@@ -181,6 +181,18 @@ describe("verification", () => {
     );
   });
 
+  it("writes no line of its own for what was put there as a lane and is no number, and takes it for no other chain", async () => {
+    await fill();
+    await attack(
+      "insert into audit.chain_heads (agent, seq) values (e'hot\\x1f1\\nwhole\\x1f2', 1), (e'hot\\x1f0', 1)",
+    );
+    const messages = (await check()).findings.map(({ message }) => message);
+    expect(messages.filter((message) => message.includes("is missing"))).toEqual([
+      'receipt 1 of agent "hot", lane 0 is missing: its head has place 1',
+      'receipt 1 of agent "hot", lane "1\\nwhole\\u001f2" is missing: its head has place 1',
+    ]);
+  });
+
   it("is told by an anchor of a lane that was cut off, or removed, with its head; also where it starts from that anchor", async () => {
     await fill();
     const before = await anchor();
