@@ -2017,20 +2017,32 @@ CREATE FUNCTION audit.seal_receipt() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  lane  int  := case when current_setting('audit.lanes', true) is not null and new.actor_id <> ''
-                     then audit.session_lane() else 0 end;
-  chain text := audit.chain_of(new.actor_id, lane);
+  lane      smallint := smallint '0';  -- as a constant of its type: a cast is prepared for each transaction
+  chain     text := new.actor_id;
+  statement text;
+  content   bytea;
+  at        timestamptz;
+  plain     boolean;
+  alone     boolean;
+  advanced  audit.chain_heads;
+  place     tid;
+begin
+  -- Not one expression with the rest: each transaction prepares its expressions anew, with all that is in them.
+  if current_setting('audit.lanes', true) is not null or strpos(new.actor_id, chr(31)) > 0 then
+    lane  := case when new.actor_id <> '' then audit.session_lane() else 0 end;
+    chain := audit.chain_of(new.actor_id, lane);
+  end if;
   -- Everything that takes time, before the lock. With a seal of its own comes what the owner inserts; clients may not
   -- name that column.
-  statement text := case when new.chain_seal is null then audit.receipt_statement(
+  statement := case when new.chain_seal is null then audit.receipt_statement(
     new.id, new.envelope_id, new.parent_receipt_id, new.created_at,
     new.decision_outcome, new.tool_name, chain, new.envelope, new.decision) end;
-  content bytea := sha256(convert_to(statement, 'UTF8'));
-  at timestamptz := clock_timestamp();
+  content := sha256(convert_to(statement, 'UTF8'));
+  at := clock_timestamp();
   -- Nearly every receipt: known values, the state that its decision implies (audit.birth_state, 011), nothing too
   -- long, and a date within its bounds, after the line up to which words are indexed (012), and in a month that is not
   -- over in the next minutes: months begin at a midnight.
-  plain boolean :=
+  plain :=
     new.decision_outcome || ' ' || new.status
       in ('allow pending', 'require_approval pending', 'deny skipped', 'rate_limited skipped')
     and new.updated_at = new.created_at and new.execution_attempts = 0
@@ -2042,12 +2054,9 @@ declare
     and new.created_at >= date_bin('1 day', at + audit.max_earliness(), '2000-01-01 00:00+00')
     and new.created_at >= to_timestamp(pg_sequence_last_value('audit.search_line'));
   -- And the first that its transaction writes.
-  alone boolean :=
+  alone :=
     plain and new.chain_seal is null
     and current_setting('synchronous_commit') = 'on' and pg_current_xact_id_if_assigned() is null;
-  advanced audit.chain_heads;
-  place tid;
-begin
   if alone is not true then
     if current_setting('synchronous_commit') not in ('on', 'remote_apply') then
       perform audit.commit_durably();

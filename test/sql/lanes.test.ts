@@ -118,9 +118,9 @@ describe("a lane", () => {
     const lane = await laneOf(client, lanes);
     expect(await lanesOf("hot")).toEqual(new Map([[lane, 1]]));
     const pretender = { actor_id: `hot\u001f${lane}` };
-    const plain = await writer(1);
+    const neverSet = await database.connect(roles.app);
     const refused = { code: "23514", constraint: "actor_id_printable" };
-    for (const client of [plain, await writer(256)]) {
+    for (const client of [neverSet, await writer(1), await writer(256)]) {
       await expect(insertReceipts(client, [one(pretender)])).rejects.toMatchObject(refused);
       await expect(insertReceipts(client, [one({ actor_id: "new\u001f1" })])).rejects.toMatchObject(refused);
       for (const actor_id of [pretender.actor_id, "new\u001f1"])
