@@ -19,12 +19,14 @@ export async function standbyProblems(
   { log, signal }: { log: Log; signal: AbortSignal },
   { stuckMs, replayMs }: Patience = patience,
 ): Promise<string[]> {
-  const received = await receivedUpTo(client);
-  const replayed = await replays(client, received, { log, signal }, { stuckMs, replayMs });
+  if (!(await one<boolean>(client, "select pg_is_in_recovery()"))) return [];
+  const { replayed, received } = await replay(client, { log, signal }, { stuckMs, replayMs });
   // Before it has replayed all, what it replays may be a dead primary's, however new it looks; what comes over the wire is a living one's.
   const lives =
     !(await isFenced(client)) &&
-    (replayed ? await commitsSomething(client, signal) : (await receivedUpTo(client)) !== received);
+    (replayed
+      ? await commitsSomething(client, signal)
+      : received !== null && (await receivedUpTo(client)) !== received);
   return [
     ...(replayed
       ? []
@@ -39,36 +41,53 @@ export async function standbyProblems(
   ];
 }
 
-const receivedUpTo = (client: pg.Client) =>
-  one<string | null>(client, "select case when pg_is_in_recovery() then pg_last_wal_receive_lsn() end::text");
+const receivedUpTo = (client: pg.Client) => one<string | null>(client, "select pg_last_wal_receive_lsn()::text");
 
 /**
  * The promotion replays all that was received: before that much was replayed, more would seem to be missing than is. One that has far
  * to go is waited for as long as it goes on: the promotion would take as long.
  */
-async function replays(
+async function replay(
   client: pg.Client,
-  received: string | null,
   { log, signal }: { log: Log; signal: AbortSignal },
   { stuckMs, replayMs }: Patience,
-): Promise<boolean> {
+): Promise<{ replayed: boolean; received: string | null }> {
   const begun = Date.now();
+  let received: string | null = null;
   let moved = { lsn: "", at: begun };
   for (let told = begun; ; await sleep(200, undefined, { signal })) {
-    const lsn = await one<string | null>(client, "select pg_last_wal_replay_lsn()::text");
-    const left = await one<number>(client, "select greatest(coalesce($1::pg_lsn - $2::pg_lsn, 0), 0)::float8", [
+    // None after a restart, until it has replayed what it had on its own disk and asks its primary for more (GetWalRcvFlushRecPtr).
+    received ??= await receivedUpTo(client);
+    const lsn = await one<string>(client, "select pg_last_wal_replay_lsn()::text");
+    const left = await one<number | null>(client, "select greatest($1::pg_lsn - $2::pg_lsn, 0)::float8", [
       received,
       lsn,
     ]);
     const now = Date.now();
-    if (lsn === null || left === 0) return true;
+    if (received !== null && left === 0) return { replayed: true, received };
     if (lsn !== moved.lsn) moved = { lsn, at: now };
-    if (now - moved.at > stuckMs || now - begun > replayMs) return false;
+    if (now - moved.at > stuckMs) {
+      const replayed = await nothingFollows(client);
+      if (replayed) log.info("what is left of what the replica received is no whole record", { bytesLeft: left });
+      return { replayed, received };
+    }
+    if (now - begun > replayMs) return { replayed: false, received };
     if (now - told < tellMs) continue;
     told = now;
     log.info("the replica still replays what it has received: waiting for it", { bytesLeft: left });
   }
 }
+
+/**
+ * Of one that stands still: whether nothing keeps it from going on. A primary that dies in the midst of a record leaves its beginning,
+ * which is never replayed and which the promotion drops. Taken for that by mistake, more would seem to be missing than is, and never less.
+ */
+const nothingFollows = (client: pg.Client) =>
+  one<boolean>(
+    client,
+    `select pg_get_wal_replay_pause_state() = 'not paused' and current_setting('recovery_min_apply_delay') = '0'
+        and not exists (select from pg_stat_wal_receiver)`,
+  );
 
 const tellMs = 10_000;
 
