@@ -14,6 +14,7 @@ import { branchesInBucket } from "./reconcile/fromBucket";
 import { branchesOnServer } from "./reconcile/fromServer";
 import { lostOf, sayReceipt, type LostChange } from "./reconcile/lost";
 import { recoveredAgent } from "./reconcile/recovered";
+import { assertAgent } from "./verify/assertAgent";
 import { named } from "./verify/findings";
 
 const environment = `
@@ -66,6 +67,7 @@ async function findBranches(client: pg.Client, { agent }: Options, { signal }: C
 
 async function reconcile(options: Options, context: Context): Promise<void> {
   const { log, signal } = context;
+  assertAgent(options.agent);
   const connection = { url: databaseUrl(), applicationName: "authensor-reconcile", signal };
   await withConnection(connection, async (client) => {
     await refusePooler(client);

@@ -1,6 +1,7 @@
 /** How a verification is asked for on the command line, and what of it does not go together. */
 import { Failure } from "../program";
 import { parseTime } from "../times";
+import { assertAgent } from "./assertAgent";
 import { recordedAs } from "./record";
 
 export interface Options {
@@ -42,6 +43,7 @@ export function read(options: Options) {
       [],
       2,
     );
+  assertAgent(options.agent);
   if (options.agent !== undefined && options.fromAnchor !== undefined)
     throw new Failure("--from-anchor checks all agents: do not combine it with --agent", [], 2);
   const lastDays = time("from-archive", options.fromArchive);

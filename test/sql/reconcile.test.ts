@@ -561,5 +561,10 @@ describe("the program", () => {
     ]);
     const refused = await run(replica, roles.verifier, ["--bring-in"]);
     expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining("permission denied")]);
+    const ofLane = await run(replica, roles.verifier, ["--agent", "a\u001f3"]);
+    expect([ofLane.code, ofLane.stderr], "of which nobody's receipts would be missing").toEqual([
+      2,
+      expect.stringContaining("is the name of a lane"),
+    ]);
   });
 });

@@ -145,6 +145,7 @@ describe("ops/anchor and ops/verify", () => {
   it("exit 1 where nothing could be verified, 2 for wrong usage, each with one clear line", async () => {
     for (const [args, reason, expected] of [
       [["--agent", "nobody"], /no receipt of agent "nobody"/, 1],
+      [["--agent", "hot\u001f3"], /u001f3.* is the name of a lane: --agent .*hot.* takes all lanes/, 2],
       [["--since", "never"], /--since is not a time/, 2],
       [["--since", "2026-11-02", "--until", "2026-11-01"], /must be before/, 2],
       [["--since", "2026-11-02", "--anchors", "x"], /do not combine them with --since/, 2],
