@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
-import { dirname, join, relative } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import { build, version, type BuildOptions } from "esbuild";
 
 /** The first line of what is kept; the files follow it, one after another. */
@@ -19,10 +19,10 @@ interface Head {
   digest: string;
 }
 
-/** Which, and how they are bundled. */
+/** Which, and how they are bundled: in words alone, since what a plugin does cannot be compared. */
 export type Sources = Omit<
   BuildOptions,
-  "absWorkingDir" | "outdir" | "write" | "metafile" | "tsconfigRaw" | "logLevel"
+  "absWorkingDir" | "outdir" | "write" | "metafile" | "tsconfigRaw" | "logLevel" | "plugins"
 >;
 
 type Files = ReadonlyMap<string, Buffer>;
@@ -33,6 +33,7 @@ const digestOf = (content: Buffer): string => createHash("sha256").update(conten
  * The files that esbuild makes, by their paths from the root.
  * @param root where the sources are, and their packages in node_modules; its own path must not show in what is made
  * @param keptIn a directory of files, one for the same request: what is made of changed sources takes the place of what was kept before
+ * What lies there is believed as the packages are: who may write there must be who may write them.
  */
 export async function built(
   root: string,
@@ -57,13 +58,13 @@ export async function built(
   });
   const files = new Map(outputFiles.map(({ path, contents }) => [relative(root, path), asBuffer(contents)]));
   const inputs = Object.keys(metafile.inputs).sort();
-  if (inputs.every((path) => isSettled(join(root, path), began))) write(file, root, inputs, files);
+  write(file, root, inputs, files, began);
   return files;
 }
 
 const asBuffer = ({ buffer, byteOffset, length }: Uint8Array) => Buffer.from(buffer, byteOffset, length);
 
-/** Whether it is now what it was when esbuild read it: nothing that was written since. */
+/** Whether it is still what it was when esbuild read it: nothing that was written since, and no directory in which a name came or went. */
 function isSettled(path: string, began: number): boolean {
   const found = statSync(path, { throwIfNoEntry: false });
   return found !== undefined && found.ctimeMs < began - clockTick;
@@ -78,7 +79,7 @@ function read(file: string, root: string): Files | undefined {
     const end = content.indexOf("\n");
     const { inputs, seen, files, digest } = JSON.parse(content.toString("utf8", 0, end)) as Head;
     const all = content.subarray(end + 1);
-    if (digestOf(all) !== digest || look(root, inputs) !== seen) return undefined;
+    if (digestOf(all) !== digest || look(root, inputs).digest !== seen) return undefined;
     let at = 0;
     return new Map(files.map(([path, bytes]) => [path, all.subarray(at, (at += bytes))]));
   } catch {
@@ -86,11 +87,14 @@ function read(file: string, root: string): Files | undefined {
   }
 }
 
-function write(file: string, root: string, inputs: string[], files: Files): void {
+function write(file: string, root: string, inputs: string[], files: Files, began: number): void {
   try {
+    const { digest: seen, paths } = look(root, inputs);
+    // Only now: what changes between a look and this is seen by this.
+    if (!paths.every((path) => isSettled(join(root, path), began))) return;
     const all = Buffer.concat([...files.values()]);
     const head: Head = {
-      ...{ inputs, seen: look(root, inputs), digest: digestOf(all) },
+      ...{ inputs, seen, digest: digestOf(all) },
       files: [...files].map(([path, { length }]) => [path, length]),
     };
     mkdirSync(dirname(file), { recursive: true });
@@ -106,24 +110,34 @@ function write(file: string, root: string, inputs: string[], files: Files): void
 const isImportable = (name: string) => !name.startsWith(".");
 
 /**
- * A digest of everything that decides what an import leads to and what is in it: the files themselves, and of each directory on the way to
- * them the names in it, of which another one might be found first, and its package.json.
+ * Everything that decides what an import leads to and what is in it, and a digest of it: the files themselves, and of each directory on the
+ * way to them the names in it, of which another one might be found first, and its package.json; of its packages too, which are nearer
+ * than what was found further up.
  */
-function look(root: string, inputs: readonly string[]): string {
+function look(root: string, inputs: readonly string[]): { digest: string; paths: string[] } {
   const hash = createHash("sha256");
+  const paths: string[] = [];
   const add = (path: string) => {
     const content = readFileSync(join(root, path));
     hash.update(`${path}\0${content.length}\0`).update(content);
+    paths.push(path);
   };
   const directories = new Set<string>();
   for (const path of inputs) {
     add(path);
     for (let above = dirname(path); !directories.has(above); above = dirname(above)) directories.add(above);
   }
+  // Also those that are added meanwhile.
   for (const directory of directories) {
     const names = readdirSync(join(root, directory)).filter(isImportable).sort();
     hash.update(`${directory}\0${names.join("\0")}\0`);
+    paths.push(directory);
     if (names.includes("package.json")) add(join(directory, "package.json"));
+    const isOfPackages = (name: string) =>
+      name === packages || (basename(directory) === packages && name.startsWith("@"));
+    for (const name of names.filter(isOfPackages)) directories.add(join(directory, name));
   }
-  return hash.digest("hex");
+  return { digest: hash.digest("hex"), paths };
 }
+
+const packages = "node_modules";

@@ -11,8 +11,9 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import type { PluginBuild } from "esbuild";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { built } from "../../bundles/kept";
+import { built, type Sources } from "../../bundles/kept";
 
 let root: string;
 let keptIn: string;
@@ -82,6 +83,35 @@ test.each<[string, () => void, string[]]>([
   await settled();
   expect(await outcome()).toEqual({ words, keptAnew: true });
   expect(await outcome()).toEqual({ words, keptAnew: false });
+});
+
+test.each(["other", "@of/other"])("a package %s that is nearer is seen where others were near before", async (name) => {
+  write("ops/words/imported.ts", `import other from "${name}"; export const word = other + "one!";`);
+  write("node_modules/@of/other/index.js", 'module.exports = "two!";');
+  for (const near of ["near", "@of/near", "@by/near"]) write(`ops/node_modules/${near}/index.js`, "");
+  await settled();
+  expect((await outcome()).words).toContain("one");
+  write(`ops/node_modules/${name}/index.js`, 'module.exports = "six!";');
+  await settled();
+  expect((await outcome()).words).toContain("six");
+});
+
+test.each<[string, () => void]>([
+  ["where a package leads", () => write("node_modules/other/package.json", '{"main": "./lib/b.js"}')],
+  ["what is found first", () => write("ops/node_modules/other/index.js", 'module.exports = "six!";')],
+])("%s, changed while it was bundled, is not taken for what was bundled", async (_, change) => {
+  let changes = 0;
+  const meanwhile = {
+    name: "meanwhile",
+    setup: (build: PluginBuild) => build.onEnd(() => void (changes++ === 0 && change())),
+  };
+  const bundled = async () =>
+    (await built(root, { ...sources, entryPoints: ["ops/main.ts"], plugins: [meanwhile] } as Sources, keptIn)).get(
+      "main.js",
+    )!;
+  expect((await bundled()).toString()).toContain("two!");
+  await settled();
+  expect((await bundled()).toString()).toContain("six!");
 });
 
 test("a file that is gone is missed, whatever is kept", async () => {
