@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { publish, take, type Measured } from "../../cloud/aws/cloudwatch/ofServices";
 import { Store } from "../../cloud/aws/cloudwatch/store";
-import { measure } from "../../cloud/aws/rds/api/metrics";
+import { measure, publishForEver } from "../../cloud/aws/rds/api/metrics";
 import { write, type Known } from "../../cloud/aws/rds/api/known";
 import { freeStorage } from "../../cloud/aws/rds/freeStorage";
 
@@ -57,6 +57,12 @@ test("each instance has its value, by its identifier and region; one without dat
   });
   expect(told).toHaveLength(2);
   expect(told).toEqual(expect.arrayContaining([of("eu-west-1", "a", 6 * mib), of("eu-central-1", "b", 2 * mib)]));
+});
+
+test("what cannot be measured costs a minute's metrics, and not all that come after", async () => {
+  write(root, known("a"));
+  writeFileSync(join(root, "instances", "eu-west-1.b.json"), "half of");
+  await expect(publishForEver(root, AbortSignal.timeout(50))).rejects.toThrow(/aborted/);
 });
 
 let server: Server | undefined;

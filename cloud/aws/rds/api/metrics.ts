@@ -24,9 +24,12 @@ export function measure(rds: string, now = Date.now()): Measured[] {
 /** At the beginning of each minute, so that each has one value. */
 export async function publishForEver(rds: string, signal: AbortSignal): Promise<never> {
   for (;;) {
-    await publish(dirname(rds), measure(rds)).catch((error: unknown) =>
-      console.error(`metrics of this minute are lost: ${(error as Error).message}`),
-    );
+    try {
+      await publish(dirname(rds), measure(rds));
+    } catch (error) {
+      // Also of measuring: an instance can go while it is looked at.
+      console.error(`metrics of this minute are lost: ${(error as Error).message}`);
+    }
     await sleep(60_000 - (Date.now() % 60_000), undefined, { signal });
   }
 }
