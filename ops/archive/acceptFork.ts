@@ -78,7 +78,18 @@ export function sayHowToAccept({ chain, agent, seq, last }: Flaw): string {
   const which = { receipts: "", history: " --changes", imports: " --imports" }[chain];
   // Of a chain that is shorter here the last place is the one before what it lacks, unless it forked before that.
   const at = last === undefined ? "<the last place that both have>" : String(seq - 1);
-  return `once it is known what ${ownerOf({ chain, agent })} has in the bucket alone: archive --accept-fork ${JSON.stringify(actorOf(agent))}${lane === "0" ? "" : ` --lane ${lane}`}${which} --at ${at} --by <name> --reason <text>`;
+  return `once it is known what ${ownerOf({ chain, agent })} has in the bucket alone: archive --accept-fork ${shellWord(actorOf(agent))}${lane === "0" ? "" : ` --lane ${shellWord(lane)}`}${which} --at ${at} --by <name> --reason <text>`;
+}
+
+/**
+ * A word of a command, as bash and zsh read it: an agent has the name that whoever asks for decisions gave it, and who pastes
+ * the command must run nothing of that.
+ */
+function shellWord(text: string): string {
+  if (/^\d+$/.test(text)) return text;
+  if (/^[\w .:@/+-]*$/.test(text)) return `"${text}"`;
+  const escaped = JSON.stringify(text).slice(1, -1).replaceAll('\\"', '"').replaceAll("'", "\\'");
+  return `$'${escaped.replaceAll("!", "\\x21")}'`;
 }
 
 /** The seal at a place of a chain, in the newest segment up to a manifest's that has it. */
