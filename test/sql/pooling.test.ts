@@ -255,6 +255,31 @@ test("no client puts a statement of its own in the place of one that another has
   await Promise.all([hostile.end(), other.end()]);
 });
 
+test("who has the app role's password can end the control plane's sessions on the server, and have its next ones refuse receipts until the roles are repaired", async () => {
+  const [hostile, controlPlane] = [
+    await pod.connect(pod.url("app", pooledDatabase.app)),
+    await pod.connect(pod.url("controlPlane", pooledDatabase.controlPlane)),
+  ];
+  const store = () => storeReceipts(controlPlane, [newReceipt({})]);
+  const endSessions = () =>
+    hostile.query(
+      "select pg_terminate_backend(pid, 5000) from pg_stat_activity where usename = session_user and pid <> pg_backend_pid()",
+    );
+  await store();
+  await endSessions();
+  await store();
+  await hostile.query("alter role current_user set default_transaction_read_only = on");
+  await endSessions();
+  await expect(store()).rejects.toThrow(/read-only transaction/);
+  const { rows: repaired } = await admin.query("select what from audit.repair_roles()");
+  expect(repaired).toEqual([
+    { what: expect.stringMatching(/^default_transaction_read_only of authensor_app/) as unknown },
+  ]);
+  await endSessions();
+  await store();
+  await Promise.all([hostile.end(), controlPlane.end()]);
+});
+
 describe("the control plane's pooler, which resets no session between two clients", () => {
   let shared: Pod;
   beforeAll(async () => {
