@@ -14,7 +14,7 @@ create function audit.chain_of(actor_id text, lane int) returns text
 create function audit.session_lane() returns int
   language sql stable
   return pg_backend_pid()
-    % least(256, greatest(1, substring(current_setting('audit.lanes', true) from '^\d{1,4}$')::int));
+    % least(256, greatest(1, substring(current_setting('audit.lanes', true) from '^[0-9]{1,4}$')::int));
 
 -- A chain's end. Its row is locked from the moment a receipt is sealed until its transaction ends, so that seq has no
 -- gaps. Narrow rows and half-empty pages: each receipt rewrites one, in place (HOT), without touching the index.
@@ -103,7 +103,7 @@ $$;
 create function audit.remembered_head(heads text, agent text) returns tid
   language sql stable
   return substring(current_setting('audit.' || heads || '_' || (hashtext(agent) & 127), true)
-                   from '^\(\d{1,9},\d{1,4}\)$')::tid;
+                   from '^\([0-9]{1,9},[0-9]{1,4}\)$')::tid;
 
 -- Only the sealing function, which runs as the owner, writes heads.
 grant select on audit.chain_heads, audit.chains to authensor_auditor;

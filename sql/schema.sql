@@ -1554,7 +1554,7 @@ $$;
 
 CREATE FUNCTION audit.remembered_head(heads text, agent text) RETURNS tid
     LANGUAGE sql STABLE
-    RETURN ("substring"(current_setting(((('audit.'::text || heads) || '_'::text) || (hashtext(agent) & 127)), true), '^\(\d{1,9},\d{1,4}\)$'::text))::tid;
+    RETURN ("substring"(current_setting(((('audit.'::text || heads) || '_'::text) || (hashtext(agent) & 127)), true), '^\([0-9]{1,9},[0-9]{1,4}\)$'::text))::tid;
 
 CREATE FUNCTION audit.repair_roles() RETURNS TABLE(what text, expected text, actual text)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2254,7 +2254,7 @@ COMMENT ON FUNCTION audit.search_receipts(query text, since timestamp with time 
 
 CREATE FUNCTION audit.session_lane() RETURNS integer
     LANGUAGE sql STABLE
-    RETURN (pg_backend_pid() % LEAST(256, GREATEST(1, ("substring"(current_setting('audit.lanes'::text, true), '^\d{1,4}$'::text))::integer)));
+    RETURN (pg_backend_pid() % LEAST(256, GREATEST(1, ("substring"(current_setting('audit.lanes'::text, true), '^[0-9]{1,4}$'::text))::integer)));
 
 CREATE FUNCTION audit.stamp_heartbeat() RETURNS trigger
     LANGUAGE plpgsql

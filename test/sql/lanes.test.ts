@@ -3,8 +3,10 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { silentLog } from "../../ops/log";
+import { migrateUp } from "../../ops/migrate/up";
 import { roles } from "../../ops/roles";
-import { startPostgres, type TestDatabase, type TestPostgres } from "../postgres";
+import { migrationsDir, startPostgres, TestDatabase, type TestPostgres } from "../postgres";
 import { chainFaults, insertReceipts, newReceipt } from "../receipts";
 
 let server: TestPostgres;
@@ -81,6 +83,25 @@ describe("a lane", () => {
     for (const agent of ["hot", "other"])
       for (const lane of (await lanesOf(agent)).keys()) expect(possible).toContain(lane);
     expect(await chainFaults(auditor)).toEqual([]);
+  });
+
+  it("is the first, and no receipt refused, where a database's locale has other digits than those of numbers", async () => {
+    const name = "with_icu";
+    await (
+      await database.connect()
+    ).query(`create database ${name} owner ${roles.owner} locale_provider icu icu_locale 'und' template template0`);
+    database = new TestDatabase(server, name);
+    await migrateUp(await database.connect(roles.owner), { dir: migrationsDir, log: silentLog });
+    auditor = await database.connect(roles.auditor);
+    const client = await writer("１６");
+    await insertReceipts(client, [one()]);
+    await client.query("select audit.insert_receipts($1)", [batchOf([one()])]);
+    // Nor are places of heads any in these, whatever a client sets (audit.remembered_head).
+    await client.query(
+      "select set_config('audit.batch', 'on', false), set_config('audit.chain_heads_' || slot, '(１,１)', false) from generate_series(0, 127) slot",
+    );
+    await insertReceipts(client, [one()]);
+    expect(await lanesOf("hot")).toEqual(new Map([[0, 3]]));
   });
 
   it("is not the client's to name, in an INSERT, an UPDATE or a batch; the owner's is written over", async () => {
