@@ -1,6 +1,7 @@
 /**
  * What esbuild makes of sources, kept: bundling takes seconds of a processor, and the same sources always make the same files. What is kept
- * is given only where everything that esbuild can have looked at is what it was, byte for byte, and so is it.
+ * is given only where everything that esbuild can have looked at is what it was, byte for byte, and so is it. The commands of this
+ * machine keep them; a deployment to AWS bundles each time, so that the sources alone decide what runs there.
  */
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
@@ -32,17 +33,18 @@ const digestOf = (content: Buffer): string => createHash("sha256").update(conten
 /**
  * The files that esbuild makes, by their paths from the root.
  * @param root where the sources are, and their packages in node_modules; its own path must not show in what is made
- * @param keptIn a directory of files, one for the same request: what is made of changed sources takes the place of what was kept before
- * What lies there is believed as the packages are: who may write there must be who may write them.
+ * @param keptIn a directory of files, one for the same request: what is made of changed sources takes the place of what was kept before;
+ * the variable AUTHENSOR_BUNDLES unless given, and nothing is kept where there is neither. What is kept there is believed as the
+ * packages are: who may write there must be who may write them.
  */
 export async function built(
   root: string,
   sources: Sources,
-  keptIn = join(root, "node_modules/.cache/bundles"),
+  keptIn: string | undefined = process.env["AUTHENSOR_BUNDLES"],
 ): Promise<Files> {
-  const asked = JSON.stringify([version, sources]);
-  const file = join(keptIn, digestOf(Buffer.from(asked)));
-  const kept = read(file, root);
+  const asked = JSON.stringify([version, root, sources]);
+  const file = keptIn === undefined ? undefined : join(keptIn, digestOf(Buffer.from(asked)));
+  const kept = file === undefined ? undefined : read(file, root);
   if (kept) return kept;
   const began = Date.now();
   const { outputFiles, metafile } = await build({
@@ -58,7 +60,7 @@ export async function built(
   });
   const files = new Map(outputFiles.map(({ path, contents }) => [relative(root, path), asBuffer(contents)]));
   const inputs = Object.keys(metafile.inputs).sort();
-  write(file, root, inputs, files, began);
+  if (file !== undefined) write(file, root, inputs, files, began);
   return files;
 }
 

@@ -16,13 +16,11 @@ const mostBytes = 1024 * 1024;
  * them meanwhile.
  * @param programs their names: `migrate` is ops/migrate.ts
  * @param root the directory that holds ops and node_modules
- * @param keptIn where their texts are kept until something that goes into them changes; a directory of node_modules unless given
  * @returns their texts by their names
  */
 export async function bundleOps<Name extends string>(
   programs: readonly Name[],
   root: string,
-  keptIn?: string,
 ): Promise<Record<Name, string>> {
   const sources = {
     entryPoints: programs.map((program) => `ops/${program}.ts`),
@@ -48,7 +46,7 @@ export async function bundleOps<Name extends string>(
     // Paths stand in the text as comments: a linked node_modules (a CI cache) must not show in them.
     preserveSymlinks: true,
   } satisfies Sources;
-  const files = await built(root, sources, keptIn);
+  const files = await built(root, sources);
   const textOf = (program: Name): string => {
     const text = files.get(`${program}.js`)!.toString();
     assertFits({ [`ops/${program}.ts`]: text });

@@ -12,7 +12,7 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { PluginBuild } from "esbuild";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { built, type Sources } from "../../bundles/kept";
 
 let root: string;
@@ -52,7 +52,10 @@ beforeEach(async () => {
   await settled();
   expect(await outcome()).toEqual({ words: ["two", "one"], keptAnew: true });
 });
-afterEach(() => rmSync(root, { recursive: true }));
+afterEach(() => {
+  vi.unstubAllEnvs();
+  rmSync(root, { recursive: true });
+});
 
 test("what was bundled is not bundled again, and is the same to the byte", async () => {
   const first = await made();
@@ -140,6 +143,17 @@ test("what tools keep beside sources changes nothing", async () => {
   write(".tool/state", "1");
   write("node_modules/.cache/tool", "1");
   expect(await outcome()).toEqual({ words: ["two", "one"], keptAnew: false });
+});
+
+test("nothing is kept, and nothing kept is taken, where no directory is given: as in a deployment to AWS", async () => {
+  vi.stubEnv("AUTHENSOR_BUNDLES", undefined);
+  const before = readdirSync(root, { recursive: true, encoding: "utf8" });
+  const [name = ""] = readdirSync(keptIn);
+  writeFileSync(join(keptIn, name), "damaged");
+  const files = await built(root, { ...sources, entryPoints: ["ops/main.ts"] });
+  expect(files.get("main.js")!.toString()).toMatch(/"one!"/);
+  expect(readdirSync(root, { recursive: true, encoding: "utf8" })).toEqual(before);
+  expect(readFileSync(join(keptIn, name), "utf8")).toBe("damaged");
 });
 
 test("other options are another bundle", async () => {

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { bundleMigrations, bundleOps as bundleOrRead } from "../../components/programs/opsBundle";
+import { bundleMigrations, bundleOps } from "../../components/programs/opsBundle";
 import { scheduledSources } from "../../components/programs/scheduledNames";
 
 vi.unmock("../../components/programs/opsBundle");
@@ -11,13 +11,13 @@ vi.unmock("../../components/programs/opsBundle");
 const root = join(__dirname, "../..");
 let scratch: string;
 beforeAll(() => {
+  vi.stubEnv("AUTHENSOR_BUNDLES", undefined); // made anew each time, as in a deployment
   scratch = mkdtempSync(join(tmpdir(), "ops-bundle-"));
 });
-afterAll(() => rmSync(scratch, { recursive: true }));
-
-/** Made anew each time, whatever is kept (bundle.test.ts). */
-const bundleOps = <Name extends string>(programs: readonly Name[], directory: string) =>
-  bundleOrRead(programs, directory, mkdtempSync(join(scratch, "kept-")));
+afterAll(() => {
+  vi.unstubAllEnvs();
+  rmSync(scratch, { recursive: true });
+});
 
 /** A project of its own with one program and this one's packages. */
 function project(name: string, source: string): string {
