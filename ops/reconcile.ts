@@ -62,7 +62,21 @@ async function findBranches(client: pg.Client, { agent }: Options, { signal }: C
     });
     found.branches.push(...onServer);
   }
+  if (agent !== undefined && found.branches.length === 0) await assertKnown(client, agent);
   return found;
+}
+
+/** Of a name that nobody has, nothing is missing either. */
+async function assertKnown(client: pg.Client, agent: string): Promise<void> {
+  const { rows } = await client.query("select from audit.chains where split_part(agent, chr(31), 1) = $1 limit 1", [
+    agent,
+  ]);
+  if (rows.length === 0)
+    throw new Failure(
+      `no receipt of ${named(agent)} is in this database, nor in what it was compared with: is that its name?`,
+      ["Without --agent all agents are compared."],
+      2,
+    );
 }
 
 async function reconcile(options: Options, context: Context): Promise<void> {

@@ -566,5 +566,10 @@ describe("the program", () => {
       2,
       expect.stringContaining("is the name of a lane"),
     ]);
+    const ofNobody = await run(replica, roles.verifier, ["--agent", "nobody"]);
+    expect([ofNobody.code, ofNobody.stderr], "a misspelt name").toEqual([
+      2,
+      expect.stringContaining('no receipt of agent "nobody" is in this database, nor in what it was compared with'),
+    ]);
   });
 });
