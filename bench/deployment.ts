@@ -2,6 +2,7 @@ import { writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pooledDatabase } from "../components/pooling/pgbouncerEntries";
+import { maxLocksPerTransaction } from "../components/parameters/lockTable";
 import { bundleOps } from "../components/programs/opsBundle";
 import { databaseName, roles } from "../ops/roles";
 import { credentials } from "../test/credentials";
@@ -36,7 +37,12 @@ export interface Deployment {
  */
 export async function deploy(months: number): Promise<Deployment> {
   const tls = await certificate();
-  const server = await startPostgres({ durable: true, auth: "scram", tls, parameters });
+  const server = await startPostgres({
+    durable: true,
+    auth: "scram",
+    tls,
+    parameters: { ...parameters, max_locks_per_transaction: String(maxLocksPerTransaction) },
+  });
   const podOf = (logins: typeof ours) =>
     new Pod({
       server,

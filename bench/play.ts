@@ -1,16 +1,19 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
+import { question } from "../ops/guard/predecessor";
 import type { Deployment } from "./deployment";
 import { cpuSeconds, processSeconds } from "./lab";
 import type { Call, Play, Played } from "./player";
 
-/** A way for the control plane's statements: through what, and how many of them the guard prepares. */
+/** A way for the control plane's statements: through what, and how many of them the guard prepares; without a number there is no guard. */
 export interface Way {
   name: string;
   url: (deployment: Deployment) => string;
   pooler?: "ours" | "vendors";
-  prepared: number;
+  prepared?: number;
+  /** Has the guard send what it answers by itself (ops/guard/predecessor.ts). */
+  asks?: true;
 }
 
 export interface Result {
@@ -25,12 +28,15 @@ export interface Result {
 export async function play(
   deployment: Deployment,
   guard: string,
-  { url, pooler, prepared }: Way,
-  how: Omit<Play, "url">,
+  { url, pooler, prepared, asks }: Way,
+  how: Omit<Play, "url" | "question">,
 ): Promise<Result> {
-  const asked: Play = { ...how, url: url(deployment) };
+  const asked: Play = { ...how, url: url(deployment), question: asks ? `${question} ` : question };
   const child = spawn(process.execPath, ["--import", "tsx", join(__dirname, "player.ts"), JSON.stringify(asked)], {
-    env: { ...process.env, NODE_OPTIONS: `--require=${guard}`, PREPARED_STATEMENTS: String(prepared) },
+    env:
+      prepared === undefined
+        ? process.env
+        : { ...process.env, NODE_OPTIONS: `--require=${guard}`, PREPARED_STATEMENTS: String(prepared) },
     stdio: ["ignore", "pipe", "inherit"],
   });
   const { server, replica } = deployment;

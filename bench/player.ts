@@ -13,6 +13,8 @@ export interface Play {
   seconds: number;
   /** What each client asks for, again and again. */
   calls: Call[];
+  /** By which it asks for the newest receipt's hash. */
+  question: string;
 }
 
 export interface Played {
@@ -25,7 +27,7 @@ export interface Played {
 export const keyHash = "bench";
 const agents = 64;
 
-async function main({ url, clients, seconds, calls: asked }: Play): Promise<Played> {
+async function main({ url, clients, seconds, calls: asked, question }: Play): Promise<Played> {
   const pool = new Pool({ connectionString: url });
   const query = async (text: string, values?: unknown[]) =>
     (await pool.query<Record<string, string>>(text, values)).rows[0];
@@ -44,9 +46,7 @@ async function main({ url, clients, seconds, calls: asked }: Play): Promise<Play
           WHERE a.org_id = $1 AND a.environment = $2`,
         ["default", "dev"],
       );
-      const latest = await query(
-        "SELECT receipt_hash FROM receipts WHERE receipt_hash IS NOT NULL ORDER BY created_at DESC LIMIT 1",
-      );
+      const latest = await query(question);
       receipt.id = randomUUID();
       const agent = Math.floor(Math.random() * agents);
       await query(

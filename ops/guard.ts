@@ -1,13 +1,14 @@
 /**
  * Loaded by Node before the control plane (NODE_OPTIONS, --require), which is left as it is. What a container in a
  * cluster needs and the control plane (commit 55f328e) lacks: it ends when it is told to, neither a request nor itself is lost
- * when a pooler's pod goes, and its statements are prepared.
+ * when a pooler's pod goes, its statements are prepared, and what the database decides by itself is not asked of it.
  */
 import { isMainThread } from "node:worker_threads";
 import { createLog } from "./log";
 import { findDriver, type Pool } from "./guard/driver";
 import { farewell, lastAnswers, longestStop } from "./guard/limits";
 import { endPools, watchPools } from "./guard/pools";
+import { answerPredecessor } from "./guard/predecessor";
 import { Servers } from "./guard/servers";
 import { prepareStatements } from "./guard/statements";
 
@@ -18,7 +19,10 @@ if (isMainThread) {
   const servers = Servers.watch();
   const driver = findDriver(process.argv[1], log);
   const pools = driver ? watchPools(driver, log) : new Set<Pool>();
-  if (driver) prepareStatements(driver, Number(process.env["PREPARED_STATEMENTS"] ?? 0), log);
+  if (driver) {
+    answerPredecessor(driver);
+    prepareStatements(driver, Number(process.env["PREPARED_STATEMENTS"] ?? 0), log);
+  }
   for (const signal of ["SIGTERM", "SIGINT"] as const) onFirst(signal, () => stop(servers, pools, signal));
 }
 

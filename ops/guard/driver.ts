@@ -9,6 +9,7 @@ export interface Pool {
   ending?: boolean;
   waitingCount?: number;
   connect: Connect;
+  query?: (this: Pool, text: unknown, values?: unknown, done?: unknown) => unknown;
   end: () => Promise<void>;
 }
 

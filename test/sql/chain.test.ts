@@ -64,6 +64,17 @@ describe("the seal", () => {
     expect(await chainFaults(auditor)).toEqual([]);
   });
 
+  it("is as much as there is of a receipt: one without it is not stored, so that nothing depends on the client's hashes", async () => {
+    const owner = await database.connect(roles.owner);
+    await owner.query("alter table receipts disable trigger seal");
+    const stored = app.query(
+      `insert into receipts (id, envelope_id, status, decision_outcome, envelope, decision, receipt_hash)
+       values (gen_random_uuid(), gen_random_uuid(), 'pending', 'allow', '{}', '{}', repeat('a', 64))`,
+    );
+    await expect(stored).rejects.toThrow(/null value in column "chain_(seq|seal)"/);
+    expect(await count(app)).toBe(0);
+  });
+
   it.each([
     ["a single receipt", 1],
     ["one of a batch", 70],

@@ -1,5 +1,6 @@
 /** Which statements of a program the guard prepares, and what becomes of one that is refused. */
 import { describe, expect, test } from "vitest";
+import { question } from "../../ops/guard/predecessor";
 import { buildGuard, lines, start } from "../guarded";
 
 buildGuard();
@@ -138,6 +139,39 @@ test("a callback that is null means a promise, as it does to pg", async () => {
     program(`const client = await pool.connect(); console.log(await asked(client.query("select 2", [], null)));`),
   );
   expect(printed).toEqual(["done"]);
+});
+
+describe("the newest receipt's hash, which the database gives each receipt by itself,", () => {
+  test("is answered with no row and never asked for, by promise or callback, while every connection is taken", async () => {
+    const { sent, printed } = await sentBy(
+      program(`
+        const held = await pool.connect();
+        console.log(JSON.stringify((await pool.query("${question}")).rows));
+        console.log(JSON.stringify((await pool.query("${question}", [])).rows));
+        pool.query("${question}", (error, { rows }) => console.log(JSON.stringify([error ?? null, rows])));
+        console.log("after the call");
+        await new Promise((resolve) => pool.query("${question}", [], (error, { rowCount }) => resolve(console.log(rowCount))));
+        held.release();`),
+    );
+    expect(printed).toEqual(["[]", "[]", "after the call", "[null,[]]", "0"]);
+    expect(sent).toEqual([]);
+  });
+
+  test.each([
+    ["another text", `${question} `],
+    ["a part of another statement", `select (${question})`],
+    ["only of one agent", question.replace("ORDER", "AND actor_id = 'a' ORDER")],
+  ])("is asked for where the program wants something else: %s", async (_, text) => {
+    const { sent } = await sentBy(program(`await pool.query(${JSON.stringify(text)});`));
+    expect(sent).toEqual([[named, text]]);
+  });
+
+  test("is refused by a pool that has ended, as pg refuses it", async () => {
+    const { printed } = await sentBy(
+      program(`const other = open(); await other.end(); console.log(await asked(other.query("${question}")));`),
+    );
+    expect(printed).toEqual(["Cannot use a pool after calling end on the pool"]);
+  });
 });
 
 /** What PostgreSQL says where it does not take a name, by its function that says so. */
