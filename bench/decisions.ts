@@ -5,7 +5,7 @@ import type { Call } from "./player";
 
 const vendor: Way = { name: "the vendor's deployment", url: ({ direct }) => direct.vendors };
 const ours: Way = { name: "**ours**", url: ({ poolers }) => pooled(poolers.ours), pooler: "ours", prepared: 32 };
-const planned: Way = { ...ours, name: "ours, all asked, and planned each time", prepared: 0, asks: true };
+const planned: Way = { ...ours, name: "ours, every statement sent, and planned each time", prepared: 0, sendAll: true };
 
 /** Beside these, what each part of ours costs by itself. */
 const parts: Way[] = [
@@ -16,7 +16,7 @@ const parts: Way[] = [
     pooler: "vendors",
   },
   { name: "ours without a pooler", url: ({ direct }) => direct.ours, prepared: 32 },
-  { ...ours, name: "ours, asking for the newest receipt each time", asks: true },
+  { ...ours, name: "ours, every statement sent", sendAll: true },
   ours,
 ];
 

@@ -1,7 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import { question } from "../ops/guard/predecessor";
 import type { Deployment } from "./deployment";
 import { cpuSeconds, processSeconds } from "./lab";
 import type { Call, Play, Played } from "./player";
@@ -12,8 +11,8 @@ export interface Way {
   url: (deployment: Deployment) => string;
   pooler?: "ours" | "vendors";
   prepared?: number;
-  /** Has the guard send what it answers by itself (ops/guard/predecessor.ts). */
-  asks?: true;
+  /** By texts that the guard does not know, so that it sends what it else answers by itself (ops/guard/unsent.ts). */
+  sendAll?: true;
 }
 
 export interface Result {
@@ -28,10 +27,10 @@ export interface Result {
 export async function play(
   deployment: Deployment,
   guard: string,
-  { url, pooler, prepared, asks }: Way,
-  how: Omit<Play, "url" | "question">,
+  { url, pooler, prepared, sendAll }: Way,
+  how: Omit<Play, "url" | "sendAll">,
 ): Promise<Result> {
-  const asked: Play = { ...how, url: url(deployment), question: asks ? `${question} ` : question };
+  const asked: Play = { ...how, url: url(deployment), sendAll: sendAll ?? false };
   const child = spawn(process.execPath, ["--import", "tsx", join(__dirname, "player.ts"), JSON.stringify(asked)], {
     env:
       prepared === undefined

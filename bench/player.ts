@@ -5,6 +5,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { Pool } from "pg";
+import { keyUse, newestHash } from "../ops/guard/unsent";
 import { decision, envelope } from "./payload";
 
 export interface Play {
@@ -13,8 +14,8 @@ export interface Play {
   seconds: number;
   /** What each client asks for, again and again. */
   calls: Call[];
-  /** By which it asks for the newest receipt's hash. */
-  question: string;
+  /** Whatever the guard would answer by itself (ops/guard/unsent.ts). */
+  sendAll: boolean;
 }
 
 export interface Played {
@@ -27,15 +28,17 @@ export interface Played {
 export const keyHash = "bench";
 const agents = 64;
 
-async function main({ url, clients, seconds, calls: asked, question }: Play): Promise<Played> {
+async function main({ url, clients, seconds, calls: asked, sendAll }: Play): Promise<Played> {
   const pool = new Pool({ connectionString: url });
   const query = async (text: string, values?: unknown[]) =>
     (await pool.query<Record<string, string>>(text, values)).rows[0];
+  // A blank makes a text of it that the guard does not know.
+  const sent = (text: string) => (sendAll ? `${text} ` : text);
   const authenticate = async () => {
     await query("SELECT COUNT(*) as count FROM api_keys");
     const key = await query("SELECT * FROM api_keys WHERE key_hash = $1", [keyHash]);
     // Like the control plane: nobody waits for it.
-    query("UPDATE api_keys SET last_used_at = now() WHERE id = $1", [key?.["id"]]).catch(fail);
+    query(sent(keyUse), [key?.["id"]]).catch(fail);
   };
   const byId = (id: string) => query("SELECT * FROM receipts WHERE id = $1", [id]);
   const calls: Record<Call, (receipt: Receipt) => Promise<unknown>> = {
@@ -46,7 +49,7 @@ async function main({ url, clients, seconds, calls: asked, question }: Play): Pr
           WHERE a.org_id = $1 AND a.environment = $2`,
         ["default", "dev"],
       );
-      const latest = await query(question);
+      const latest = await query(sent(newestHash));
       receipt.id = randomUUID();
       const agent = Math.floor(Math.random() * agents);
       await query(

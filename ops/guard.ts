@@ -1,16 +1,16 @@
 /**
  * Loaded by Node before the control plane (NODE_OPTIONS, --require), which is left as it is. What a container in a
  * cluster needs and the control plane (commit 55f328e) lacks: it ends when it is told to, neither a request nor itself is lost
- * when a pooler's pod goes, its statements are prepared, and what the database decides by itself is not asked of it.
+ * when a pooler's pod goes, its statements are prepared, and what nobody needs of the database is not asked.
  */
 import { isMainThread } from "node:worker_threads";
 import { createLog } from "./log";
 import { findDriver, type Pool } from "./guard/driver";
 import { farewell, lastAnswers, longestStop } from "./guard/limits";
 import { endPools, watchPools } from "./guard/pools";
-import { answerPredecessor } from "./guard/predecessor";
 import { Servers } from "./guard/servers";
 import { prepareStatements } from "./guard/statements";
+import { answerUnsent } from "./guard/unsent";
 
 const log = createLog("guard", process.stderr);
 
@@ -20,7 +20,7 @@ if (isMainThread) {
   const driver = findDriver(process.argv[1], log);
   const pools = driver ? watchPools(driver, log) : new Set<Pool>();
   if (driver) {
-    answerPredecessor(driver);
+    answerUnsent(driver);
     prepareStatements(driver, Number(process.env["PREPARED_STATEMENTS"] ?? 0), log);
   }
   for (const signal of ["SIGTERM", "SIGINT"] as const) onFirst(signal, () => stop(servers, pools, signal));

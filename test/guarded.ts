@@ -20,8 +20,9 @@ export function buildGuard(): void {
     const limits = join(directory, "ops/guard/limits.ts");
     const short = readFileSync(limits, "utf8")
       .replace(/(?<=const farewell = )\d+/, "1")
-      .replace(/(?<=const lastAnswers = )\d+/, "4");
-    expect(short).toMatch(/farewell = 1;.*lastAnswers = 4;/s);
+      .replace(/(?<=const lastAnswers = )\d+/, "4")
+      .replace(/(?<=const noteKeyUse = )\d+/, "1");
+    expect(short).toMatch(/farewell = 1;.*lastAnswers = 4;.*noteKeyUse = 1;/s);
     writeFileSync(limits, short);
     writeFileSync(join(directory, "guard.cjs"), (await bundleOps(["guard"], directory)).guard);
   });

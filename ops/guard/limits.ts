@@ -45,3 +45,6 @@ export const lastAnswers = 25;
 
 /** From the signal to the end, at most: what is left after the answers is for the connections to the database. */
 export const longestStop = farewell + lastAnswers + 4;
+
+/** How often at most each process notes in the database that an API key was used: nobody needs to know it to the second. */
+export const noteKeyUse = 60;

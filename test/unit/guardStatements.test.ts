@@ -1,61 +1,10 @@
-/** Which statements of a program the guard prepares, and what becomes of one that is refused. */
+/** Which statements of a program the guard prepares, and what becomes of one that is refused. Those that it does not send: guardUnsent.test.ts. */
 import { describe, expect, test } from "vitest";
-import { question } from "../../ops/guard/predecessor";
-import { buildGuard, lines, start } from "../guarded";
+import { buildGuard } from "../guarded";
+import { program, sentBy } from "../serverless";
 
 buildGuard();
 
-/**
- * pg's own pool over one connection that needs no server: it prints what it is sent, "name: text" for what is prepared, and answers each
- * statement with the error that `answers` has for it, whole, or with no rows.
- */
-const program = (script: string, answers = "() => undefined") => `
-  import { EventEmitter } from "node:events";
-  import pg from "pg";
-  const answer = ${answers};
-  const sent = [];
-  class Connection extends EventEmitter {
-    stream = { destroy: () => this.emit("end") };
-    parsedStatements = {};
-    submittedNamedStatements = {};
-    connect() { setImmediate(() => this.emit("readyForQuery", {})); }
-    parse({ name = "", text }) { this.texts = { ...this.texts, [name]: text }; }
-    bind({ statement = "", values }) { this.#run(statement, this.texts[statement], values); }
-    describe() {}
-    execute() {}
-    close() {}
-    sync() {}
-    query(text) { this.#run("", text); }
-    ref() {}
-    unref() {}
-    end() { this.emit("end"); }
-    #run(name, text, values = []) {
-      sent.push([name, text, ...values].filter((part) => part !== ""));
-      const number = sent.length;
-      setTimeout(() => {
-        const refused = answer(text, name, number);
-        if (refused) this.emit("errorMessage", Object.assign(new Error(refused.message ?? "refused"), refused));
-        else this.emit("parseComplete"), this.emit("commandComplete", { text: ({ insert: "INSERT 0 1", update: "UPDATE 1" })[text.slice(0, 6)] ?? "SELECT 0" });
-        this.emit("readyForQuery", {});
-      }, 5);
-    }
-  }
-  const pools = [];
-  const open = (options) => { pools.push(new pg.Pool({ max: 1, connection: new Connection(), ...options })); return pools.at(-1); };
-  const pool = open();
-  await pool.query("select 1"); // the guard asks the same before it
-  sent.length = 0;
-  const asked = (promise) => promise.then(() => "done", (error) => error.message);
-  ${script}
-  console.log(JSON.stringify(sent));
-  process.exit();`;
-
-async function sentBy(source: string, prepared = "3") {
-  const { end, output } = start(source, { env: { PREPARED_STATEMENTS: prepared } });
-  expect(await end, output.stderr).toBe(0);
-  const [sent, ...before] = output.stdout.trim().split("\n").reverse();
-  return { sent: JSON.parse(sent!) as unknown[][], told: lines(output.stderr), printed: before.reverse() };
-}
 const named = expect.stringMatching(/^guard_[0-9a-f]{32}$/) as string;
 
 describe("a statement is sent without a name", () => {
@@ -139,39 +88,6 @@ test("a callback that is null means a promise, as it does to pg", async () => {
     program(`const client = await pool.connect(); console.log(await asked(client.query("select 2", [], null)));`),
   );
   expect(printed).toEqual(["done"]);
-});
-
-describe("the newest receipt's hash, which the database gives each receipt by itself,", () => {
-  test("is answered with no row and never asked for, by promise or callback, while every connection is taken", async () => {
-    const { sent, printed } = await sentBy(
-      program(`
-        const held = await pool.connect();
-        console.log(JSON.stringify((await pool.query("${question}")).rows));
-        console.log(JSON.stringify((await pool.query("${question}", [])).rows));
-        pool.query("${question}", (error, { rows }) => console.log(JSON.stringify([error ?? null, rows])));
-        console.log("after the call");
-        await new Promise((resolve) => pool.query("${question}", [], (error, { rowCount }) => resolve(console.log(rowCount))));
-        held.release();`),
-    );
-    expect(printed).toEqual(["[]", "[]", "after the call", "[null,[]]", "0"]);
-    expect(sent).toEqual([]);
-  });
-
-  test.each([
-    ["another text", `${question} `],
-    ["a part of another statement", `select (${question})`],
-    ["only of one agent", question.replace("ORDER", "AND actor_id = 'a' ORDER")],
-  ])("is asked for where the program wants something else: %s", async (_, text) => {
-    const { sent } = await sentBy(program(`await pool.query(${JSON.stringify(text)});`));
-    expect(sent).toEqual([[named, text]]);
-  });
-
-  test("is refused by a pool that has ended, as pg refuses it", async () => {
-    const { printed } = await sentBy(
-      program(`const other = open(); await other.end(); console.log(await asked(other.query("${question}")));`),
-    );
-    expect(printed).toEqual(["Cannot use a pool after calling end on the pool"]);
-  });
 });
 
 /** What PostgreSQL says where it does not take a name, by its function that says so. */
