@@ -33,14 +33,12 @@ const digestOf = (content: Buffer): string => createHash("sha256").update(conten
 /**
  * The files that esbuild makes, by their paths from the root.
  * @param root where the sources are, and their packages in node_modules; its own path must not show in what is made
- * @param keptIn a directory of files, one for the same request: what is made of changed sources takes the place of what was kept before;
- * the variable AUTHENSOR_BUNDLES unless given, and nothing is kept where there is neither. What is kept there is believed as the
- * packages are: who may write there must be who may write them.
+ * @param keptIn a directory of files, one for the same request: what is made of changed sources takes the place of what was kept before
  */
 export async function built(
   root: string,
   sources: Sources,
-  keptIn: string | undefined = process.env["AUTHENSOR_BUNDLES"],
+  keptIn: string | undefined = besidePackages(root),
 ): Promise<Files> {
   const asked = JSON.stringify([version, root, sources]);
   const file = keptIn === undefined ? undefined : join(keptIn, digestOf(Buffer.from(asked)));
@@ -63,6 +61,13 @@ export async function built(
   if (file !== undefined) write(file, root, inputs, files, began);
   return files;
 }
+
+/**
+ * Where the commands of this machine keep them, whom the variable tells to; undefined where nothing is kept. What is kept is believed as the
+ * packages are: who may write there may write them, and no variable, set in whatever shell, leads elsewhere.
+ */
+const besidePackages = (root: string): string | undefined =>
+  process.env["AUTHENSOR_BUNDLES"] === "kept" ? join(root, packages, ".cache/bundles") : undefined;
 
 const asBuffer = ({ buffer, byteOffset, length }: Uint8Array) => Buffer.from(buffer, byteOffset, length);
 

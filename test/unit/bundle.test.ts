@@ -145,15 +145,26 @@ test("what tools keep beside sources changes nothing", async () => {
   expect(await outcome()).toEqual({ words: ["two", "one"], keptAnew: false });
 });
 
-test("nothing is kept, and nothing kept is taken, where no directory is given: as in a deployment to AWS", async () => {
-  vi.stubEnv("AUTHENSOR_BUNDLES", undefined);
-  const before = readdirSync(root, { recursive: true, encoding: "utf8" });
+const asDeployed = async () =>
+  (await built(root, { ...sources, entryPoints: ["ops/main.ts"] })).get("main.js")!.toString();
+const everything = () => readdirSync(root, { recursive: true, encoding: "utf8" });
+
+test("nothing is kept, and nothing kept is taken, where nobody says so, or a variable names a directory: as in a deployment to AWS", async () => {
+  const before = everything();
   const [name = ""] = readdirSync(keptIn);
-  writeFileSync(join(keptIn, name), "damaged");
-  const files = await built(root, { ...sources, entryPoints: ["ops/main.ts"] });
-  expect(files.get("main.js")!.toString()).toMatch(/"one!"/);
-  expect(readdirSync(root, { recursive: true, encoding: "utf8" })).toEqual(before);
-  expect(readFileSync(join(keptIn, name), "utf8")).toBe("damaged");
+  for (const variable of [undefined, "", keptIn]) {
+    vi.stubEnv("AUTHENSOR_BUNDLES", variable);
+    writeFileSync(join(keptIn, name), "damaged");
+    expect(await asDeployed()).toMatch(/"one!"/);
+    expect(everything()).toEqual(before);
+    expect(readFileSync(join(keptIn, name), "utf8")).toBe("damaged");
+  }
+});
+
+test("the commands of this machine keep them beside the packages", async () => {
+  vi.stubEnv("AUTHENSOR_BUNDLES", "kept");
+  expect(await asDeployed()).toMatch(/"one!"/);
+  expect(everything()).toContainEqual(expect.stringMatching(/^node_modules\/\.cache\/bundles\/\w{64}$/));
 });
 
 test("other options are another bundle", async () => {
