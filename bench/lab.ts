@@ -60,8 +60,8 @@ export async function openLab(quick: boolean): Promise<Lab> {
 export interface PgbenchOptions {
   clients?: number;
   seconds: number;
-  /** "simple" puts values into the text; "extended" parses and plans each time, as the control plane's driver does. */
-  mode?: "simple" | "extended";
+  /** "simple" puts values into the text; "extended" parses and plans each time, as the control plane's driver does; "prepared" once, as the guard has it. */
+  mode?: "simple" | "extended" | "prepared";
 }
 
 /** Transactions per second of one script. */
