@@ -18,6 +18,8 @@ const parts: Way[] = [
   { name: "ours without a pooler", url: ({ direct }) => direct.ours, prepared: 32 },
   { ...ours, name: "ours, every statement sent", sendAll: true },
   ours,
+  { ...vendor, name: "the vendor's deployment, a key for each client", ownKeys: true },
+  { ...ours, name: "ours, a key for each client", ownKeys: true },
 ];
 
 /**

@@ -11,7 +11,7 @@ import { startPostgres, superuser, type TestPostgres } from "../test/postgres";
 import { shape, unsealed, vendorsIndexes } from "./inserts";
 import { parameters } from "./lab";
 import { fillStatement, imported } from "./payload";
-import { keyHash } from "./player";
+import { keyHash, keys } from "./player";
 
 const passwords = { controlPlane: "c", app: "a", telemetry: "t", auditor: "u", monitor: "m" } as const;
 /** Of the role's two logins ours comes by the first. The other one finds the vendor's table under the same name. */
@@ -123,7 +123,8 @@ async function makeVendors(server: TestPostgres): Promise<void> {
   for (const { user, password } of [ours.current.app, vendors.current.app])
     await admin.query(`alter role ${user} password '${password}'`);
   await admin.query(`
-    insert into api_keys (id, name, role, key_hash) values (gen_random_uuid(), 'bench', 'ingest', '${keyHash}');
+    insert into api_keys (id, name, role, key_hash)
+      values ${Array.from({ length: keys }, (_, key) => `(gen_random_uuid(), 'bench', 'ingest', '${keyHash(key)}')`).join(", ")};
     insert into policies (org_id, environment, policy_id, version, policy) values ('default', 'dev', 'p', '1', '{"rules": []}');
     insert into active_policies (org_id, environment, policy_id, version, activated_at) values ('default', 'dev', 'p', '1', now());
     create schema vendor;

@@ -13,6 +13,8 @@ export interface Way {
   prepared?: number;
   /** By texts that the guard does not know, so that it sends what it else answers by itself (ops/guard/unsent.ts). */
   sendAll?: true;
+  /** An API key for each client, in place of one for all. */
+  ownKeys?: true;
 }
 
 export interface Result {
@@ -27,10 +29,10 @@ export interface Result {
 export async function play(
   deployment: Deployment,
   guard: string,
-  { url, pooler, prepared, sendAll }: Way,
-  how: Omit<Play, "url" | "sendAll">,
+  { url, pooler, prepared, sendAll, ownKeys }: Way,
+  how: Omit<Play, "url" | "sendAll" | "ownKeys">,
 ): Promise<Result> {
-  const asked: Play = { ...how, url: url(deployment), sendAll: sendAll ?? false };
+  const asked: Play = { ...how, url: url(deployment), sendAll: sendAll ?? false, ownKeys: ownKeys ?? false };
   const child = spawn(process.execPath, ["--import", "tsx", join(__dirname, "player.ts"), JSON.stringify(asked)], {
     env:
       prepared === undefined

@@ -14,6 +14,8 @@ export interface Play {
   seconds: number;
   /** What each client asks for, again and again. */
   calls: Call[];
+  /** Each client has an API key of its own; else all have the same. */
+  ownKeys: boolean;
   /** Whatever the guard would answer by itself (ops/guard/unsent.ts). */
   sendAll: boolean;
 }
@@ -25,18 +27,20 @@ export interface Played {
   cpuSeconds: number;
 }
 
-export const keyHash = "bench";
+/** Of the API keys that there are. */
+export const keyHash = (key: number): string => `bench-${key}`;
+export const keys = 64;
 const agents = 64;
 
-async function main({ url, clients, seconds, calls: asked, sendAll }: Play): Promise<Played> {
+async function main({ url, clients, seconds, calls: asked, ownKeys, sendAll }: Play): Promise<Played> {
   const pool = new Pool({ connectionString: url });
   const query = async (text: string, values?: unknown[]) =>
     (await pool.query<Record<string, string>>(text, values)).rows[0];
   // A blank makes a text of it that the guard does not know.
   const sent = (text: string) => (sendAll ? `${text} ` : text);
-  const authenticate = async () => {
+  const authenticate = async (client: number) => {
     await query("SELECT COUNT(*) as count FROM api_keys");
-    const key = await query("SELECT * FROM api_keys WHERE key_hash = $1", [keyHash]);
+    const key = await query("SELECT * FROM api_keys WHERE key_hash = $1", [keyHash(ownKeys ? client % keys : 0)]);
     // Like the control plane: nobody waits for it.
     query(sent(keyUse), [key?.["id"]]).catch(fail);
   };
@@ -104,17 +108,17 @@ async function main({ url, clients, seconds, calls: asked, sendAll }: Play): Pro
 
   const took: Played["took"] = { evaluate: [], claim: [], finish: [], one: [], list: [] };
   let end = Infinity;
-  const client = async () => {
+  const play = async (client: number) => {
     const receipt = { id: "" };
     while (performance.now() < end)
       for (const call of asked) {
         const began = performance.now();
-        await authenticate();
+        await authenticate(client);
         await calls[call](receipt);
         if (end < Infinity) took[call].push(performance.now() - began);
       }
   };
-  const working = Promise.all(Array.from({ length: clients }, client));
+  const working = Promise.all(Array.from({ length: clients }, (_, client) => play(client)));
   // Connections are made, statements known.
   await new Promise((resolve) => setTimeout(resolve, 1000));
   process.stdout.write("begin\n");
