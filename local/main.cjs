@@ -2,6 +2,7 @@
 "use strict";
 const process = require("node:process");
 
+require("./packages.cjs");
 // bundles/kept.ts
 process.env.AUTHENSOR_BUNDLES ??= "kept";
 require("./register.cjs");

@@ -1,10 +1,10 @@
 /**
- * Says what is to be done before a command can run, in one word: nothing ("ok"), "install" the packages, or what the
- * launcher cannot help with ("old" Node.js, "linked" packages). By content and not by age: a
- * checkout or a pull makes the lock file younger, and an installation that nothing needed would pull the packages from
- * under whoever is using them.
+ * Sees to it that the packages are those of the lock file, before a command needs them: in the command's own process, since another one
+ * of Node.js would take longer to start than to look. By content and not by age: a checkout or a pull makes the lock file younger, and an
+ * installation that nothing needed would pull the packages from under whoever is using them.
  */
 "use strict";
+const { spawnSync } = require("node:child_process");
 const { lstatSync, readFileSync } = require("node:fs");
 const { join } = require("node:path");
 const process = require("node:process");
@@ -35,5 +35,18 @@ function linked() {
   return lstatSync(join(root, "node_modules"), { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
 }
 
-const old = Number(process.versions.node.split(".")[0]) < 20;
-process.stdout.write(old ? "old" : complete() ? "ok" : linked() ? "linked" : "install");
+function fail(why) {
+  process.stderr.write(`error: ${why}\n`);
+  process.exit(1);
+}
+
+if (Number(process.versions.node.split(".")[0]) < 20) fail(`Node.js 20 or newer is needed, this is ${process.version}`);
+if (!complete()) {
+  if (linked()) fail("node_modules is a link to packages that do not fit package-lock.json: run npm ci where it leads");
+  process.stderr.write("installing the npm packages\n");
+  // What npm says goes to stderr: stdout is the command's.
+  const options = { cwd: root, stdio: ["inherit", 2, 2] };
+  const { status } = spawnSync("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], options);
+  if (status !== 0) fail("npm ci failed, see above");
+}
+if (process.argv[2] === "packages") process.exit(0);
