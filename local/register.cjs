@@ -10,6 +10,7 @@ const modules = require("node:module");
 const { dirname, join, sep } = require("node:path");
 const process = require("node:process");
 
+const packages = `${sep}node_modules${sep}`;
 const cache = join(module.path, "..", "node_modules", ".cache", "authensor");
 const debugging = Boolean(process.env.DEBUG);
 const options = {
@@ -40,9 +41,11 @@ function isService(request, from) {
   return /^\.\/\w+$/.test(request) && existsSync(join(dirname(from), request, "index.js"));
 }
 
+const seldom = Object.entries(seldomBy);
+
 function isSeldom(request, from = "") {
-  const place = from.replaceAll(sep, "/").split("/node_modules/").pop();
-  return Object.entries(seldomBy).some(([by, test]) => place.startsWith(by) && test(request, from));
+  const place = from.slice(from.lastIndexOf(packages) + packages.length).replaceAll(sep, "/");
+  return seldom.some(([by, test]) => place.startsWith(by) && test(request, from));
 }
 
 const load = modules._load;

@@ -47,6 +47,7 @@ export class Monitor {
   install(): void {
     const { project, stack } = this.options;
     runtime.setMockOptions(this, project, stack, false, "local");
+    Struct.fromJavaScript = (values) => new Told(values);
   }
 
   /** Returns when nothing is being worked on any more. */
@@ -173,6 +174,20 @@ function registration(
   };
 }
 
+/**
+ * Values that the SDK and this monitor tell each other. They are one process: no wire lies between them, for which each number and each
+ * text would be made a message of its own, and read from it again.
+ */
+class Told extends Struct {
+  constructor(private readonly values: ReturnType<Struct["toJavaScript"]>) {
+    super();
+  }
+
+  override toJavaScript() {
+    return this.values;
+  }
+}
+
 /** Plain values, and the names of the properties that hold a secret anywhere within. */
 function withoutSecrets(struct: Struct | undefined): { values: Properties; secrets: Secrets } {
   const secrets = new Set<string>();
@@ -190,5 +205,5 @@ async function toStruct(values: Properties, secrets: Secrets): Promise<Struct> {
     key,
     secrets.has(key) ? { [runtime.specialSigKey]: runtime.specialSecretSig, value } : value,
   ]);
-  return Struct.fromJavaScript(Object.fromEntries(marked) as Parameters<typeof Struct.fromJavaScript>[0]);
+  return new Told(Object.fromEntries(marked) as ReturnType<Struct["toJavaScript"]>);
 }

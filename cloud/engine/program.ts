@@ -1,5 +1,5 @@
 /** Runs the Pulumi program in this process, as the Node language host does, against a monitor of ours. */
-import { runtime } from "@pulumi/pulumi";
+import { Resource, runtime } from "@pulumi/pulumi";
 import type { Engine } from "./engine";
 import type { Properties } from "../handler";
 import { invokes } from "../handlers";
@@ -37,8 +37,7 @@ export async function runProgram({ project, main, engine }: ProgramRun): Promise
     reach: (region) => engine.reach(region),
   });
   monitor.install();
-  // Pulumi takes a stack trace for every promise it makes; nobody reads them unless something is being debugged.
-  if (process.env["DEBUG"] === undefined) Error.stackTraceLimit = 0;
+  if (process.env["DEBUG"] === undefined) takeNoStackTraces();
   const trouble = listenForTrouble(monitor);
   try {
     const finished = (async () => {
@@ -59,6 +58,12 @@ export async function runProgram({ project, main, engine }: ProgramRun): Promise
   } finally {
     trouble.stopListening();
   }
+}
+
+/** Pulumi takes one for every promise it makes, and another, taken apart, for every resource; nobody reads them but to debug. */
+function takeNoStackTraces(): void {
+  Error.stackTraceLimit = 0;
+  Reflect.set(Resource, "callsites", () => []);
 }
 
 const turn = () => new Promise((done) => setTimeout(done, 20));
