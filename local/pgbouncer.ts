@@ -16,7 +16,15 @@ export const pgbouncer: Image = {
 /** Whether what a client has prepared is there on every connection that it gets. */
 export const prepares = (): boolean => knows("max_prepared_statements", version());
 
-const version = () => spawnSync(path(), ["--version"], { encoding: "utf8" }).stdout;
+const versions = new Map<string, string>();
+
+/** Asked once in a command: each setting of each process' configuration wants to know. */
+function version(): string {
+  const program = path();
+  const known = versions.get(program) ?? spawnSync(program, ["--version"], { encoding: "utf8" }).stdout;
+  versions.set(program, known);
+  return known;
+}
 
 function path(): string {
   const found = findProgram("pgbouncer");

@@ -74,7 +74,7 @@ function listeningInodes(port: number): string[] {
     try {
       return readFileSync(table, "utf8")
         .split("\n")
-        .slice(1)
+        .filter((line) => line.includes(`${suffix} `)) // most lines are none of them, and there may be thousands
         .map((line) => line.trim().split(/\s+/))
         .filter((columns) => columns[1]?.endsWith(suffix) && columns[3] === "0A") // 0A: LISTEN
         .flatMap((columns) => columns[9] ?? []);

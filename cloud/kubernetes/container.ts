@@ -6,7 +6,7 @@ import { podIdentityEnvironment } from "../aws/podIdentity";
 import type { ServiceUser } from "../host/user";
 import { wordSafe } from "../host/alias";
 import { makeDirectory } from "../host/files";
-import { searchPath } from "../host/programs";
+import { findPostgres, searchPath } from "../host/programs";
 import { quoteLog } from "../host/logs";
 import { running } from "../host/pidFile";
 import { start } from "../host/process";
@@ -88,7 +88,7 @@ export async function launch(
   const home = join(inside, "home", container.name);
   makeDirectory(home, user);
   const env = {
-    PATH: searchPath().join(delimiter),
+    PATH: path(),
     HOME: executable.home ?? home,
     TMPDIR: "/tmp",
     TZ: "UTC",
@@ -126,6 +126,9 @@ export async function launch(
     exited: started.exited,
   };
 }
+
+/** PostgreSQL's own programs first: what Debian has in their place is a script, whose start takes seven times as long. */
+const path = (): string => [findPostgres()?.bin ?? [], searchPath()].flat().join(delimiter);
 
 function locally(executable: Executable, to: Translation): { command: string; args: string[] } {
   const { command, args, ownCommand } = executable;

@@ -36,7 +36,10 @@ export const cronJobHandler: Handler = {
   },
 
   status(current, context) {
-    const text = [whenNext(specOf(current)), ...CronJobRun.list(context).slice(-1).map(howItEnded)].join(" · ");
+    const text = [
+      whenNext(current.inputs["spec"] as AsWritten),
+      ...CronJobRun.list(context).slice(-1).map(howItEnded),
+    ].join(" · ");
     return Promise.resolve({ healthy: true, text });
   },
 };
@@ -45,9 +48,16 @@ const specOf = (current: Resource): CronJobSpec => admit("CronJob", current.name
 
 const minute = (time: Date) => `${time.toISOString().slice(0, 16).replace("T", " ")} UTC`;
 
-function whenNext({ suspend, schedule, timeZone }: CronJobSpec): string {
+/** What was admitted when it was made: to check a whole CronJob once more only to tell its schedule takes far longer than that. */
+interface AsWritten {
+  schedule: string;
+  suspend?: boolean | null;
+  timeZone?: string | null;
+}
+
+function whenNext({ suspend, schedule, timeZone }: AsWritten): string {
   if (suspend) return "only on demand";
-  const next = new Schedule(schedule, timeZone).next(new Date());
+  const next = new Schedule(schedule, timeZone ?? undefined).next(new Date());
   return `${schedule}, next ${next ? minute(next) : "never"}`;
 }
 

@@ -42,11 +42,19 @@ function translate(schedule: string): string {
   return translated.join(" ");
 }
 
-/** Whether the machine knows this time zone; "Local" is none for Kubernetes. */
+const timeZones = new Map<string, boolean>();
+
+/** Whether the machine knows this time zone; "Local" is none for Kubernetes. Looked up once: each time takes milliseconds. */
 export function isTimeZone(name: string): boolean {
+  const known = timeZones.get(name) ?? isInTables(name);
+  timeZones.set(name, known);
+  return known && name.toLowerCase() !== "local";
+}
+
+function isInTables(timeZone: string): boolean {
   try {
-    new Intl.DateTimeFormat("en", { timeZone: name });
-    return name.toLowerCase() !== "local";
+    new Intl.DateTimeFormat("en", { timeZone });
+    return true;
   } catch {
     return false;
   }
