@@ -168,27 +168,6 @@ async function program() {
     inNamespace,
   );
   const ready = { providers, dependsOn: [tenancy, schema] };
-  const scheduled = scheduleAll(
-    name,
-    {
-      ...connected,
-      bundles,
-      schedules: settings.schedules,
-      acknowledgements: acknowledged,
-      connections: urls,
-      inputs: {
-        environment,
-        monthsAhead,
-        backups,
-        archiveKnownFlaws: backup.archiveKnownFlaws,
-        archiveDelayDays: backup.archiveDelayDays,
-        ...features,
-        migrations: schema.migrations,
-      },
-    },
-    ready,
-  );
-
   const pgbouncer = new Pgbouncer(
     `${name}-pgbouncer`,
     {
@@ -216,6 +195,27 @@ async function program() {
       guard: bundles.guard,
     },
     { providers, dependsOn: [tenancy, schema, pgbouncer] },
+  );
+
+  const scheduled = scheduleAll(
+    name,
+    {
+      ...connected,
+      bundles,
+      schedules: settings.schedules,
+      acknowledgements: acknowledged,
+      connections: urls,
+      inputs: {
+        environment,
+        monthsAhead,
+        backups,
+        archiveKnownFlaws: backup.archiveKnownFlaws,
+        archiveDelayDays: backup.archiveDelayDays,
+        ...features,
+        migrations: schema.migrations,
+      },
+    },
+    ready,
   );
 
   const monitoring = new Monitoring(
