@@ -34,7 +34,8 @@ Environment:
 Prints a JSON report on standard output and progress on standard error.
 Exit codes: 0 the trail is whole, 1 something was found or nothing could be verified, 2 wrong usage,
 3 nothing was found, but not all could be verified: months have left the database, and neither their manifests were given nor the bucket read; the oldest part of
-the archive has left the bucket by its age; or PostgreSQL is of a minor version that is not known here.
+the archive has left the bucket by its age; a manifest of --apart-from did not reach every chain; or PostgreSQL is of a minor version that is not
+known here.
 
 Examples:
   verify                                      the whole trail
@@ -43,6 +44,7 @@ Examples:
   verify --archived --restored                … of a database that was restored to an earlier moment
   verify --from-anchor anchor-2.json          only what came after that anchor
   verify --from-archive 8d                    what the last 8 days wrote, from where the locked bucket's anchor of then stands
+  verify --apart-from other.json              the whole trail, and that no agent has receipts in that anchor's deployment too
   verify --since 2026-11-01 --until 2026-12-01  receipts made in November (UTC)
   verify --agent billing-bot                  one agent ("" for receipts of none)`;
 
@@ -68,6 +70,7 @@ async function verified(
   { since, until, lastDays }: ReturnType<typeof read>,
   signal: AbortSignal,
 ): Promise<Report> {
+  const apartFrom = readAnchors(options.apartFrom ?? []);
   const [from, ...others] = options.fromAnchor === undefined ? [] : readAnchors([options.fromAnchor]);
   const archived = options.archived
     ? await readArchive(backupBucket(signal), {
@@ -87,6 +90,7 @@ async function verified(
     since: since ?? (bounds ? undefined : lastDays),
     until,
     agent: options.agent,
+    apartFrom,
     anchors: [
       ...others,
       ...readAnchors(options.anchors ?? []),
@@ -143,6 +147,10 @@ void runProgram("verify", "Verifies the audit trail.", (command: Command, contex
     .option("--agent <name>", "this agent's chain only")
     .option("--anchors <files...>", "anchors to verify against (JSON, one or several per file; - is standard input)")
     .option("--from-anchor <file>", "begin where this anchor was made")
+    .option(
+      "--apart-from <files...>",
+      "anchors or manifests of other deployments that agents are divided over: an agent that has receipts there as well is a finding",
+    )
     .option(
       "--from-archive <time>",
       "begin where the archive's newest manifest from before this time was made, and reach its newest; without one as --since",

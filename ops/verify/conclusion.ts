@@ -1,6 +1,7 @@
 /** The end of a verification: gaps, heads, suspects and anchors become findings. */
 import type pg from "pg";
 import { anchorFindings } from "./againstAnchors";
+import { apartFindings } from "./apart";
 import { againstAnchors } from "./checkpoints";
 import { isAgents } from "./chainName";
 import { closeGaps } from "./closeGaps";
@@ -56,6 +57,7 @@ export async function conclude(
     ...explained,
     ...progress.mismatches.flatMap((row) => mismatchFinding(row, snapshot)),
     ...(await anchorFindings(client, progress, snapshot, request)),
+    ...(await apartFindings(client, progress, snapshot, request)),
     ...(ranged || request.agent !== undefined ? [] : await searchIndexFindings(client, progress.counted.receipts)),
   ];
   if (progress.counted.receipts === 0 && !request.allowEmpty && request.from === undefined && findings.length === 0) {

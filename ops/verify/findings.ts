@@ -22,6 +22,7 @@ export type FindingKind =
   | "half-archived"
   | "not-restored"
   | "not-compared"
+  | "not-apart"
   | "unreadable"
   | "unsearchable"
   | "guard-off"

@@ -9,6 +9,7 @@ export interface Options {
   until?: string;
   agent?: string;
   anchors?: string[];
+  apartFrom?: string[];
   fromAnchor?: string;
   fromArchive?: string;
   manifests?: string[];

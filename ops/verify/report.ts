@@ -1,4 +1,5 @@
 /** What a verification answers, for programs and for people. */
+import type { Anchor } from "../anchorFormat";
 import { Failure } from "../program";
 import { findingId, type Acknowledgement } from "./acknowledgements";
 import { sayForks } from "../archive/acceptFork";
@@ -21,7 +22,15 @@ export interface Report {
   left: string[];
   asOf: string;
   standby: boolean;
-  scope: { since?: string; until?: string; agent?: string; from?: string; anchors: number };
+  scope: {
+    since?: string;
+    until?: string;
+    agent?: string;
+    from?: string;
+    anchors: number;
+    /** Files of other deployments, each with the time of its newest anchor. */
+    apartFrom?: Record<string, string>;
+  };
   verified: { receipts: number; changes: number; agents: number; checkpoints: number };
   /** Partitions that checkpoints stand for: their rows are elsewhere, and only their ends were verified. */
   archived: string[];
@@ -41,13 +50,19 @@ export interface Report {
   receiptsPerSecond: number;
 }
 
-export const scope = ({ since, until, agent, from, anchors }: Request): Report["scope"] => ({
+export const scope = ({ since, until, agent, from, anchors, apartFrom }: Request): Report["scope"] => ({
   ...(since === undefined ? {} : { since }),
   ...(until === undefined ? {} : { until }),
   ...(agent === undefined ? {} : { agent }),
   ...(from === undefined ? {} : { from: from.as_of }),
   anchors: anchors.length,
+  ...(apartFrom?.length ? { apartFrom: newestOfEach(apartFrom) } : {}),
 });
+
+const newestOfEach = (anchors: readonly Anchor[]): Record<string, string> =>
+  Object.fromEntries(
+    anchors.toSorted((a, b) => Date.parse(a.as_of) - Date.parse(b.as_of)).map(({ source, as_of }) => [source, as_of]),
+  );
 
 /** @param countedBefore receipts that an earlier run had read */
 export function makeReport(
@@ -129,7 +144,9 @@ export function summary(report: Report): string {
   const lost = report.lost?.length
     ? `; ${counted(report.lost.length, "receipt")} of another timeline not here: see reconcile`
     : "";
-  const forks = `${forked}${recovered}${lost}`;
+  const others = Object.entries(report.scope.apartFrom ?? {}).map(([source, at]) => `${source} (${at})`);
+  const apart = others.length === 0 ? "" : `; its agents were compared with those of ${others.join(", ")}`;
+  const forks = `${forked}${recovered}${lost}${apart}`;
   const accepted = report.acknowledged.length === 0 ? "" : `; ${report.acknowledged.length} acknowledged, not counted`;
   const gone = report.unverified.length === 0 ? "" : `; not verified: ${report.unverified.join("; ")}`;
   if (gone !== "") return `what could be verified is whole: ${what}${inBucket}${forks}${accepted}${gone}`;

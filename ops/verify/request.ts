@@ -13,6 +13,8 @@ export interface Request {
   until?: string | undefined;
   agent?: string | undefined;
   anchors: readonly Anchor[];
+  /** Anchors of other deployments, which have no agent of this one. */
+  apartFrom?: readonly Anchor[];
   /** Only what came after this anchor. */
   from?: Anchor | undefined;
   /** Of archived months. */

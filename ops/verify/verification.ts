@@ -21,14 +21,14 @@ const mostSessions = 20;
 export async function verify(request: Request): Promise<Report> {
   const started = Date.now();
   const progress = new Progress(!isRanged(request), request.from);
-  for (const anchor of request.from ? [...request.anchors, request.from] : request.anchors) {
+  const anchors = request.from ? [...request.anchors, request.from] : request.anchors;
+  for (const anchor of [...anchors, ...(request.apartFrom ?? [])])
     if (anchorDigest(anchor) !== anchor.digest)
       progress.findings.push({
         kind: "altered-anchor",
         message: `the anchor of ${anchor.as_of} (${anchor.source}) is not what its digest says`,
       });
-    progress.addAnchor(anchor);
-  }
+  for (const anchor of anchors) progress.addAnchor(anchor);
   const resumeFile =
     request.resumeFile === undefined ? undefined : new ResumeFile(request.resumeFile, question(request));
   const saved = resumeFile?.read();
