@@ -3,8 +3,8 @@ import { join } from "node:path";
 import type { Environment } from "./environment";
 import { checkout } from "./environment";
 import { ensureDatabaseCa, databaseCaDirectory } from "../cloud/aws/databaseCa";
-import { buildService } from "../cloud/aws/endpoint";
-import { startEndpoints } from "../cloud/aws/endpoints";
+import { buildServices } from "../cloud/aws/endpoint";
+import { endpoints, startEndpoints } from "../cloud/aws/endpoints";
 import { findServiceUser } from "../cloud/host/user";
 import { readProject } from "./config";
 import { cronController, startCronController } from "./cronController/service";
@@ -34,15 +34,15 @@ export async function up(
   readSettings(); // throws its own error, with every problem, before anything is touched
   environment.makeRoot();
   const serviceUser = findServiceUser();
-  await startEndpoints(state.root, { serviceUser, signal });
+  const programs = buildServices([...endpoints, page, cronController]);
+  await startEndpoints(state.root, { serviceUser, signal, programs });
   // The servers' certificates are signed here, not by Amazon: the setting that production has for this says so.
   const caFile = `${project.name}:databaseCaFile`;
   project.config[caFile] ||= await ensureDatabaseCa(databaseCaDirectory(state.root));
   configure(project);
   // While the program waits for servers.
   const files = buildFiles(join(checkout, "docs"));
-  const [pageProgram, controllerProgram] = [buildService(page), buildService(cronController)];
-  for (const built of [files, pageProgram, controllerProgram]) built.catch(() => undefined);
+  files.catch(() => undefined);
   const stackOutputs = await runProgram({ project, main: join(checkout, "index.ts"), engine }).catch(
     (error: unknown) => {
       throw sayHowToForget(error, environment);
@@ -53,9 +53,9 @@ export async function up(
   const [pageUrl] = await Promise.all([
     startPage({
       ...{ root: state.root, files: await files, outputs: resolved },
-      ...{ built: pageProgram, serviceUser, signal },
+      ...{ programs, serviceUser, signal },
     }),
-    startCronController(state.root, { stateFile: join(directory, "state.json") }, { built: controllerProgram, signal }),
+    startCronController(state.root, { stateFile: join(directory, "state.json") }, { programs, signal }),
   ]);
   const outputs = { ...resolved, pageUrl };
   writeOutputs(outputs, outputsFile);

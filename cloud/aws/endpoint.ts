@@ -8,7 +8,7 @@ import { freePort, stillOurs } from "../host/ports";
 import { start, stop } from "../host/process";
 import type { ServiceUser } from "../host/user";
 import { waitUntil } from "../host/wait";
-import { bundle, writeBundle } from "../kubernetes/bundle";
+import { bundleAll, writeBundle } from "../kubernetes/bundle";
 import { userOf } from "../kubernetes/images";
 
 export interface Service {
@@ -44,14 +44,21 @@ export function urlOf(service: Service, root: string): string | undefined {
 
 export const isRunning = (service: Service, root: string) => running(pidFileOf(service, root)) !== undefined;
 
-/** Its program, which takes half a second of a processor where it is not kept. */
-export const buildService = (service: Service): Promise<Buffer> => bundle(service.main);
+/** Programs of services, by their directories. */
+export type Programs = Promise<Record<string, Buffer>>;
+
+/** Their programs, which take a second of a processor where they are not kept: together, since they share most of what they are made of. */
+export function buildServices(services: readonly Service[]): Programs {
+  const programs = bundleAll(Object.fromEntries(services.map(({ directory, main }) => [directory, main])));
+  programs.catch(() => undefined); // told to whoever waits for them
+  return programs;
+}
 
 export interface StartOptions {
   serviceUser?: ServiceUser | undefined;
   signal: AbortSignal;
-  /** What `buildService` returned, where it was called before. */
-  built?: Promise<Buffer>;
+  /** What `buildServices` returned, where it was called before. */
+  programs?: Programs;
   /** Whether one that runs has been told what is no longer so. */
   outdated?: boolean;
 }
@@ -60,7 +67,7 @@ export interface StartOptions {
 export async function startEndpoint(
   service: Service,
   root: string,
-  { serviceUser, signal, built = buildService(service), outdated = false }: StartOptions,
+  { serviceUser, signal, programs = buildServices([service]), outdated = false }: StartOptions,
 ): Promise<string> {
   const directory = rootOf(service, root);
   makeDirectory(directory, serviceUser);
@@ -70,7 +77,7 @@ export async function startEndpoint(
   const before = portOf(service, root);
   const port = before !== undefined && (await stillOurs(before, directory)) ? before : await freePort();
   const program = join(directory, `${service.directory}.js`);
-  const changed = writeBundle(await built, program, serviceUser);
+  const changed = writeBundle((await programs)[service.directory]!, program, serviceUser);
   if (running(pidFile) !== undefined) {
     if (port === before && !changed && !outdated) return addressOf(port);
     await stop(pidFile);

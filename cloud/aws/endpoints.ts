@@ -1,22 +1,21 @@
 /** The services that run here as processes. */
-import type { ServiceUser } from "../host/user";
 import { cloudWatch } from "./cloudwatch/service";
 import { databaseCaDirectory, shareDatabaseCa } from "./databaseCa";
-import { startEndpoint, stopEndpoint, urlOf } from "./endpoint";
+import { buildServices, startEndpoint, type StartOptions, stopEndpoint, urlOf } from "./endpoint";
 import { ensureSecret } from "./iam/keys";
 import { stopRestored } from "./rds/api/restored";
 import { rdsApi, rdsRoot } from "./rds/api/service";
 import { s3 } from "./s3/service";
 
-const endpoints = [cloudWatch, rdsApi, s3];
+export const endpoints = [cloudWatch, rdsApi, s3];
 
 export async function startEndpoints(
   root: string,
-  options: { serviceUser?: ServiceUser | undefined; signal: AbortSignal },
+  { programs = buildServices(endpoints), ...options }: Omit<StartOptions, "outdated">,
 ): Promise<void> {
   ensureSecret(root, options.serviceUser);
   await shareDatabaseCa(databaseCaDirectory(root), options.serviceUser);
-  await Promise.all(endpoints.map((endpoint) => startEndpoint(endpoint, root, options)));
+  await Promise.all(endpoints.map((endpoint) => startEndpoint(endpoint, root, { ...options, programs })));
 }
 
 export async function stopEndpoints(root: string): Promise<void> {

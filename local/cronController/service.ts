@@ -22,7 +22,7 @@ export const cronController: Service = {
 export async function startCronController(
   root: string,
   configuration: Configuration,
-  options: Pick<StartOptions, "built" | "signal">,
+  options: Pick<StartOptions, "programs" | "signal">,
 ) {
   const directory = rootOf(cronController, root);
   makeDirectory(directory);

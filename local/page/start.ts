@@ -9,7 +9,7 @@ import type { ProgramOutputs } from "../outputs";
 import type { Configuration } from "./server/main";
 import { page } from "./service";
 
-export interface PageInputs extends Pick<StartOptions, "serviceUser" | "built" | "signal"> {
+export interface PageInputs extends Pick<StartOptions, "serviceUser" | "programs" | "signal"> {
   /** The directory of all resources' directories. */
   root: string;
   /** That it serves, by their path below "/". */
