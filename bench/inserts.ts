@@ -26,6 +26,7 @@ export const vendorsIndexes = (table: string) => `
   create index on ${table} (created_at desc); create index on ${table} (status, created_at desc); create index on ${table} (envelope_id);
   create index on ${table} (actor_id); create index on ${table} (tool_name); create index on ${table} (decision_outcome);
   create index on ${table} (claim_id); create index on ${table} (receipt_hash);
+  create index on ${table} (status, claim_expires_at) where status = 'pending';
   create index on ${table} (rekor_entry_id) where rekor_entry_id is not null;
   create index on ${table} (parent_receipt_id) where parent_receipt_id is not null;`;
 
