@@ -128,8 +128,9 @@ export class Pod {
   async connect(url: string, more: pg.ClientConfig = {}): Promise<pg.Client> {
     const client = new pg.Client({ connectionString: url, ...more });
     client.on("error", () => undefined);
-    this.clients.push(client);
     await client.connect();
+    // Not before: of one that still connects, end() leaves connect() waiting for ever (pg's client.js, on "end").
+    this.clients.push(client);
     return client;
   }
 
