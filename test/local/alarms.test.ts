@@ -348,8 +348,10 @@ test("a monitor that was killed is missed, by one alarm and not by thirty, as th
   await stopEndpoint(cloudWatch, cloud.root);
   const actions: Action[] = [];
   const store = Store.from(readJson<unknown>(files(root).metrics, []));
-  const evaluator = new Evaluator(store, readStates(root), (action) => actions.push(action));
   const alarms = readAlarms(root);
+  // Whatever a slow machine has made of them: who is in ALARM already tells nobody.
+  const well = alarms.map(({ arn }) => [arn, { state: "OK", reason: "", since: "" }] as const);
+  const evaluator = new Evaluator(store, Object.fromEntries(well), (action) => actions.push(action));
   // From when on nothing is known any more: how late the machine was before is not asked.
   const silent = Math.ceil(clock.now() / 10_000) * 10 + 300;
   for (let second = 0; second <= 420; second += 10) evaluator.evaluate(alarms, silent + second);
