@@ -99,21 +99,24 @@ export async function writeGuard(dir: string): Promise<string> {
   return file;
 }
 
-/** The trail of so many months, in place of the months that the migrations have made: in tables as they make them. */
+/** The trail of so many months, in place of the months that the migrations have made: in tables as they make them, with those of its changes. */
 export async function fill(server: TestPostgres, months: number): Promise<void> {
   const owner = await server.connect(server.url(roles.owner, databaseName));
   const now = new Date();
   const month = (ahead: number) => new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + ahead, 1)).toISOString();
-  const { rows } = await owner.query<{ partitions: string; options: string[] }>(
-    `select string_agg(partition::text, ', ') as partitions, min(reloptions) as options
-       from audit.list_partitions() join pg_class c on c.oid = partition where parent = 'receipts'::regclass`,
-  );
-  await owner.query(`drop table ${rows[0]?.partitions}`);
-  const first = [month(1 - months), rows[0]?.options];
-  await owner.query("select audit.partition_by_month('receipts', $1::timestamptz::date, $2)", first);
-  // Three more, as the daily job keeps them.
-  for (let ahead = 2 - months; ahead <= 3; ahead++)
-    await owner.query("select audit.make_month('receipts', $1::timestamptz::date)", [month(ahead)]);
+  for (const parent of ["receipts", "audit.receipt_history"]) {
+    const { rows } = await owner.query<{ partitions: string; options: string[] }>(
+      `select string_agg(partition::text, ', ') as partitions, min(reloptions) as options
+         from audit.list_partitions() join pg_class c on c.oid = partition where parent = $1::regclass`,
+      [parent],
+    );
+    await owner.query(`drop table ${rows[0]?.partitions}`);
+    const first = [parent, month(1 - months), rows[0]?.options];
+    await owner.query("select audit.partition_by_month($1, $2::timestamptz::date, $3)", first);
+    // Three more, as the daily job keeps them.
+    for (let ahead = 2 - months; ahead <= 3; ahead++)
+      await owner.query("select audit.make_month($1, $2::timestamptz::date)", [parent, month(ahead)]);
+  }
   for (let past = months - 1; past >= 0; past--) {
     const until = past === 0 ? now.toISOString() : month(1 - past);
     await owner.query(imported(fillStatement("receipts", past * perMonth, perMonth, month(-past), until)));
