@@ -59,13 +59,13 @@ const int4 = (value: number): Buffer => {
   return bytes;
 };
 
-/** What is hashed between a receipt's place and Authensor's previous hash begins with its `sealed_at`. */
-const receiptContent = `sha256(textsend(json_build_array(
-    id, envelope_id, parent_receipt_id, created_at at time zone 'UTC', decision_outcome, tool_name, ${sealedChain()}, envelope, decision)::text))`;
+/** What is hashed between a receipt's place and Authensor's previous hash begins with its `sealed_at`. UTC as an interval: a zone's name is looked up for each row. */
+const receiptContent = `sha256(json_send(json_build_array(
+    id, envelope_id, parent_receipt_id, created_at at time zone interval '0', decision_outcome, tool_name, ${sealedChain()}, envelope, decision)))`;
 
 const authensorHash = `encode(sha256(textsend(format(
     '{"id":"%s","envelopeId":"%s","timestamp":"%s","decisionOutcome":"%s","prevReceiptHash":"%s"}',
-    id, envelope_id, to_char(created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), decision_outcome, prev_receipt_hash))), 'hex')`;
+    id, envelope_id, to_char(created_at at time zone interval '0', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), decision_outcome, prev_receipt_hash))), 'hex')`;
 
 export const chainKinds: Readonly<Record<ChainName, ChainKind>> = {
   receipts: {
