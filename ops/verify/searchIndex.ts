@@ -22,14 +22,14 @@ const mostSampled = 20_000;
 const mostFindings = 10;
 
 // The first row that ends at or after a receipt's time has it, or one soon after: the index on that time is followed until then.
+// The receipts first: joined with the time up to which they are indexed, the words of all of them were made before that time was looked at.
 const withoutWords = `
   select r.id, ${receiptChain("r")} as agent, r.chain_seq as seq, r.created_at::text as at
-    from audit.search_index i
-   cross join public.receipts r tablesample system ($1)
+    from (select * from public.receipts tablesample system ($1)
+           where created_at < (select max(indexed_until) from audit.search_index) offset 0) r
    cross join lateral (
      select strip(audit.receipt_words(r.tool_name, r.actor_id, r.envelope)) as words offset 0) own
-   where r.created_at < i.indexed_until
-     and (select true from audit.search_chunks c
+   where (select true from audit.search_chunks c
            where c.newest >= r.created_at and c.oldest <= r.created_at and (c.words is null or c.words || own.words = c.words)
            order by c.newest limit 1) is null
    limit ${mostFindings}`;
