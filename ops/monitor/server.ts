@@ -27,10 +27,16 @@ export class Server {
     values: readonly unknown[] = [],
   ): Promise<Row[]> {
     const client = await this.pool.connect();
+    // One that is lost while it is asked tells who waits for the answer; unheard, the event as well would end the process.
+    const onLoss = () => undefined;
+    client.on("error", onLoss);
     let released = false;
     const release = (broken: boolean) => {
-      if (!released) client.release(broken);
+      if (released) return;
       released = true;
+      client.release(broken);
+      // One that is thrown away may still tell of its end.
+      if (!broken) client.off("error", onLoss);
     };
     const onAbort = () => release(true);
     signal.addEventListener("abort", onAbort, { once: true });
