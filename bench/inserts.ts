@@ -110,6 +110,7 @@ export async function inserts(lab: Lab): Promise<void> {
     ? [
         [16, 64],
         [16, 64, "prepared"],
+        [16, 1, "prepared"],
       ]
     : [
         [16, 64],
