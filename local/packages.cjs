@@ -40,13 +40,13 @@ function fail(why) {
   process.exit(1);
 }
 
-if (Number(process.versions.node.split(".")[0]) < 20) fail(`Node.js 20 or newer is needed, this is ${process.version}`);
 if (!complete()) {
   if (linked()) fail("node_modules is a link to packages that do not fit package-lock.json: run npm ci where it leads");
   process.stderr.write("installing the npm packages\n");
   // What npm says goes to stderr: stdout is the command's.
   const options = { cwd: root, stdio: ["inherit", 2, 2] };
-  const { status } = spawnSync("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], options);
+  const { status, error } = spawnSync("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], options);
+  if (error) fail(`npm cannot be started (${error.code}): install it, then try again`);
   if (status !== 0) fail("npm ci failed, see above");
 }
 if (process.argv[2] === "packages") process.exit(0);

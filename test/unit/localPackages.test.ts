@@ -53,6 +53,15 @@ it("does not go on where npm fails", () => {
   expect(stderr).toContain("error: npm ci failed, see above");
 });
 
+it("says so where there is no npm", () => {
+  const env = { ...process.env, PATH: join(root, "bin") };
+  const { status, stderr } = spawnSync(process.execPath, ["local/packages.cjs"], { cwd: root, env, encoding: "utf8" });
+  expect({ status, stderr }).toEqual({
+    status: 1,
+    stderr: "installing the npm packages\nerror: npm cannot be started (ENOENT): install it, then try again\n",
+  });
+});
+
 it("does not have npm empty the directory behind a link", () => {
   install("elsewhere", "0.9.0");
   symlinkSync(join(root, "elsewhere"), join(root, "node_modules"));
