@@ -37,24 +37,32 @@ export async function apartFindings(
   if (apartFrom.length === 0) return [];
   const ofHeads = [...heads.receipts.values()].map((head) => ({ ...head, seal: head.seal.toString("hex") }));
   const here = heldBy(ofHeads, agent);
-  /** By agent and file; of a file's anchors the newest that names the agent. */
+  /** By agent and deployment; of a deployment's anchors the newest that names the agent. */
   const elsewhere = new Map<string, Map<string, Elsewhere>>();
+  /** By deployment, where its newest anchor did not reach all. */
+  const incomplete = new Map<string, Anchor>();
   const findings: Finding[] = [];
   for (const anchor of apartFrom.toSorted((a, b) => Date.parse(a.as_of) - Date.parse(b.as_of))) {
-    if (anchor.archive?.complete === false)
-      progress.unverified.add(
-        `agents that ${said(anchor)} may not name: it did not reach every chain of its database; give a later one`,
-      );
+    const deployment = deploymentOf(anchor);
+    if (anchor.archive?.complete === false) incomplete.set(deployment, anchor);
+    else incomplete.delete(deployment);
     if (anchor.chains.length === 0 && !allowEmpty) findings.push(namesNone(anchor));
-    const same = await sameChain(client, heads.receipts, checkpoints.receipts, anchor, agent);
-    if (same) findings.push(ofThisDeployment(anchor, same));
-    else
+    const same = await sameChain(client, heads.receipts, checkpoints.receipts, anchor);
+    if (same) {
+      findings.push(ofThisDeployment(anchor, same));
+      // Once that is acknowledged, it was compared with nothing all the same.
+      progress.unverified.add(`agents that are in ${said(anchor)} too: it is of this deployment, or of a copy of it`);
+    } else
       for (const [name, held] of heldBy(anchor.chains, agent))
         if (here.has(name)) {
           const others = elsewhere.get(name) ?? new Map<string, Elsewhere>();
-          elsewhere.set(name, others.set(anchor.source, { anchor, held }));
+          elsewhere.set(name, others.set(deployment, { anchor, held }));
         }
   }
+  for (const anchor of incomplete.values())
+    progress.unverified.add(
+      `agents that ${said(anchor)} may not name: it did not reach every chain of its database; give a later one`,
+    );
   return [
     ...findings,
     ...[...elsewhere].map(([name, others]) => notApart(name, here.get(name)!, [...others.values()])),
@@ -75,17 +83,20 @@ function heldBy(ends: readonly End[], only: string | undefined): Map<string, Hel
   return all;
 }
 
-/** A chain that this database has up to where the anchor names it. Two deployments never seal the same. */
+/** A file may have anchors of several. */
+const deploymentOf = ({ source, database, server }: Anchor): string =>
+  JSON.stringify([source, database, server.system]);
+
+/** A chain that this database has up to where the anchor names it, of whatever agent. Two deployments never seal the same. */
 async function sameChain(
   client: pg.Client,
   heads: Snapshot["heads"]["receipts"],
   checkpoints: Snapshot["checkpoints"]["receipts"],
   { chains, as_of }: Anchor,
-  only: string | undefined,
 ): Promise<End | undefined> {
   const behind: End[] = [];
   for (const end of chains) {
-    const head = end.seq > 0 && isAgents(only, end.agent) ? heads.get(end.agent) : undefined;
+    const head = end.seq > 0 ? heads.get(end.agent) : undefined;
     if (!head || head.seq < end.seq) continue;
     const known = [head, ...(checkpoints.get(end.agent) ?? []).map(({ last, seal }) => ({ seq: last, seal }))];
     if (known.some(({ seq, seal }) => seq === end.seq && seal.toString("hex") === end.seal)) return end;

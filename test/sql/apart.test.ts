@@ -195,6 +195,21 @@ describe("an agent that has receipts in two deployments", () => {
     expect(again.findings).toMatchObject([{ kind: "not-apart", agent: "agent-1" }]);
   });
 
+  it("is another finding in whichever deployment of one file it goes on", async () => {
+    const third = await servers[0]!.createDatabase({ migrated: true });
+    await store(third, { "agent-1": 1 });
+    await store(other!, { "agent-1": 2 });
+    const found = async (acknowledgements: Request["acknowledgements"] = []) =>
+      (await check(one!, [fileOf(await anchorOf(other!), await anchorOf(third))], { acknowledgements })).findings;
+    const [{ id: finding, message } = { id: "", message: "" }] = await found();
+    expect(message).toMatch(/: 3 in this one, 2 in that of .*, 1 in that of /);
+    const acknowledged = [{ finding, by: "test", at: "2026-11-30", reason: "looked into" }];
+    expect(await found(acknowledged)).toEqual([]);
+    await store(other!, { "agent-1": 1 });
+    await store(one!, { "agent-1": 5 });
+    expect(await found(acknowledged)).toMatchObject([{ kind: "not-apart", agent: "agent-1" }]);
+  });
+
   it("is looked for alone where --agent names it, in all its lanes", async () => {
     await store(other!, { hot: 1 }, 3);
     await store(other!, { "agent-1": 1 });
@@ -258,6 +273,9 @@ describe("a file that says nothing of another deployment", () => {
     await store(copy, { hot: 1 });
     expect(await says(copy)).toEqual(expected);
     expect(await kinds(one!, [own], { agent: "hot" })).toEqual([["not-apart", undefined]]);
+    // Also where it does not name that agent, which began later.
+    await store(one!, { late: 1 });
+    expect(await kinds(one!, [own], { agent: "late" })).toEqual([["not-apart", undefined]]);
     // By the end of a month that has left, of which no row is here any more.
     const last = { agent: "gone", last: 4, seal: Buffer.alloc(32, 1) } as Checkpoint;
     const chain = { agent: "gone", seq: 4, seal: last.seal.toString("hex"), history_seq: 0, history_seal: "" };
@@ -305,6 +323,11 @@ describe("a file that says nothing of another deployment", () => {
     const { code, stderr } = await program(one!, "--apart-from", partly);
     expect(stderr).toContain(`agents that ${partly} (${kept.as_of}) may not name: it did not reach every chain`);
     expect(code).toBe(3);
+    const whole = { ...(await anchorOf(other!)), archive: { complete: true } };
+    expect(
+      await check(one!, [fileOf({ ...kept, archive: { complete: false } }, whole)]),
+      "a later one of the same file did",
+    ).toMatchObject({ ok: true, unverified: [] });
   });
 });
 
