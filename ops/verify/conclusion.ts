@@ -1,5 +1,6 @@
 /** The end of a verification: gaps, heads, suspects and anchors become findings. */
 import type pg from "pg";
+import { findingId } from "./acknowledgements";
 import { anchorFindings } from "./againstAnchors";
 import { apartFindings } from "./apart";
 import { againstAnchors } from "./checkpoints";
@@ -58,9 +59,11 @@ export async function conclude(
     ...progress.mismatches.flatMap((row) => mismatchFinding(row, snapshot)),
     ...(await anchorFindings(client, progress, snapshot, request)),
     ...(await apartFindings(client, progress, snapshot, request)),
-    ...(ranged || request.agent !== undefined ? [] : await searchIndexFindings(client, progress.counted.receipts)),
+    ...(ranged || request.agent !== undefined ? [] : await searchIndexFindings(client)),
   ];
-  if (progress.counted.receipts === 0 && !request.allowEmpty && request.from === undefined && findings.length === 0) {
+  const known = new Set(request.acknowledgements?.map(({ finding }) => finding));
+  const open = findings.some((finding) => !known.has(findingId(finding)));
+  if (progress.counted.receipts === 0 && !request.allowEmpty && request.from === undefined && !open) {
     const what = request.agent !== undefined ? `of ${named(request.agent)} ` : "";
     findings.push({
       kind: "nothing-verified",

@@ -557,6 +557,11 @@ describe("what cannot be verified", () => {
 
   it("is never reported as whole: nothing there, an unknown agent, an empty time", async () => {
     expect((await check()).findings[0]?.kind).toBe("nothing-verified");
+    // Nor where something else was found, and is acknowledged.
+    const altered = { ...(await anchor()), digest: "ab".repeat(32) };
+    const [{ id: finding } = { id: "" }] = (await check({ anchors: [altered] })).findings;
+    const acknowledgements = [{ finding, by: "test", at: "2026-11-30", reason: "looked into" }];
+    expect((await check({ anchors: [altered], acknowledgements })).findings[0]?.kind).toBe("nothing-verified");
     await fill(["a"], 2);
     expect((await check({ agent: "nobody" })).first?.message).toMatch(/no receipt of agent "nobody"/);
     expect((await check({ until: "2020-01-01" })).first?.message).toMatch(/in this time/);
