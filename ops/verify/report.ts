@@ -166,7 +166,10 @@ export function failure(report: Report): Failure | undefined {
     );
   const count = report.findings.length + report.more;
   const [first, ...others] = report.findings;
-  return new Failure(`${count} ${count === 1 ? "finding" : "findings"}; the first: ${first?.kind}: ${first?.message}`, [
+  const which = first
+    ? `; the first: ${first.kind}: ${first.message}`
+    : " more than are listed; all that are listed are acknowledged";
+  return new Failure(`${count} ${count === 1 ? "finding" : "findings"}${which}`, [
     ...others.slice(0, 9).map(({ kind, message }) => `${kind}: ${message}`),
     ...(report.lost ?? []).map((receipt) => `not in this timeline: ${receipt}`),
   ]);
