@@ -47,7 +47,6 @@ export class Monitor {
   install(): void {
     const { project, stack } = this.options;
     runtime.setMockOptions(this, project, stack, false, "local");
-    Struct.fromJavaScript = (values) => new Told(values);
   }
 
   /** Returns when nothing is being worked on any more. */
@@ -186,6 +185,13 @@ class Told extends Struct {
   override toJavaScript() {
     return this.values;
   }
+}
+
+/** Has the SDK tell values, until what it returns is called: whatever else in this process speaks over a wire would send nothing meanwhile. */
+export function tellValues(): () => void {
+  const messages = Reflect.get(Struct, "fromJavaScript") as unknown;
+  Struct.fromJavaScript = (values) => new Told(values);
+  return () => void Reflect.set(Struct, "fromJavaScript", messages);
 }
 
 /** Plain values, and the names of the properties that hold a secret anywhere within. */

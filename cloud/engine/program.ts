@@ -3,7 +3,7 @@ import { Resource, runtime } from "@pulumi/pulumi";
 import type { Engine } from "./engine";
 import type { Properties } from "../handler";
 import { invokes } from "../handlers";
-import { Monitor } from "./monitor";
+import { Monitor, tellValues } from "./monitor";
 
 export interface Project {
   name: string;
@@ -39,6 +39,7 @@ export async function runProgram({ project, main, engine }: ProgramRun): Promise
   monitor.install();
   if (process.env["DEBUG"] === undefined) takeNoStackTraces();
   const trouble = listenForTrouble(monitor);
+  const stopTelling = tellValues();
   try {
     const finished = (async () => {
       const outputs = (await runtime.runInPulumiStack(() => load(main))) as Properties;
@@ -56,6 +57,7 @@ export async function runProgram({ project, main, engine }: ProgramRun): Promise
     await turn(); // the echoes of the same failure, where nobody waits for them
     throw monitor.failure ?? error;
   } finally {
+    stopTelling();
     trouble.stopListening();
   }
 }
