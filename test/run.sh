@@ -29,5 +29,6 @@ waiting_ended=$?
 failed=$(cat "$results"/* | paste -s -d ' ' -)
 echo "once more, alone: $failed"
 # shellcheck disable=SC2086 # one word each
-vitest run --exclude 'test/engine/**' --maxWorkers=1 $failed || exit 1
+ONCE_MORE=now FAILED_FILES=$results/again vitest run --exclude 'test/engine/**' --maxWorkers=1 \
+  --reporter=default --reporter="$failed_files" $failed || exit 1
 echo "passed only when run once more, alone: $failed"
