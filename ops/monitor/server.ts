@@ -18,6 +18,8 @@ export class Server {
     });
     // A connection that was idle and is lost: the next question opens another one.
     this.pool.on("error", () => undefined);
+    // One that is lost while it is asked tells who waits for the answer; unheard, the event as well would end the process.
+    this.pool.on("connect", (client) => client.on("error", () => undefined));
   }
 
   /** Asks one question. When the signal comes its connection is closed, and whoever waits for the answer is told. */
@@ -27,16 +29,10 @@ export class Server {
     values: readonly unknown[] = [],
   ): Promise<Row[]> {
     const client = await this.pool.connect();
-    // One that is lost while it is asked tells who waits for the answer; unheard, the event as well would end the process.
-    const onLoss = () => undefined;
-    client.on("error", onLoss);
     let released = false;
     const release = (broken: boolean) => {
-      if (released) return;
+      if (!released) client.release(broken);
       released = true;
-      client.release(broken);
-      // One that is thrown away may still tell of its end.
-      if (!broken) client.off("error", onLoss);
     };
     const onAbort = () => release(true);
     signal.addEventListener("abort", onAbort, { once: true });

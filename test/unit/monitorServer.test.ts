@@ -5,16 +5,28 @@ import { Server } from "../../ops/monitor/server";
 
 const logsIn = Buffer.from([0x52, 0, 0, 0, 8, 0, 0, 0, 0, 0x5a, 0, 0, 0, 5, 0x49]);
 
-/** Lets everybody in, and is gone without a word as soon as it is asked. */
-const dying = createServer((socket: Socket) => {
-  socket.once("data", () => {
-    socket.write(logsIn);
-    socket.once("data", () => socket.destroy());
-  });
-});
+const fields = Buffer.from("SFATAL\0VFATAL\0C57P01\0Mthe server is shutting down\0\0");
+const says = Buffer.concat([Buffer.from([0x45, 0, 0, 0, fields.length + 4]), fields]);
+
+/** Each lets everybody in. */
+const servers: [string, (socket: Socket) => void][] = [
+  [
+    "is gone without a word while it is asked",
+    (socket) => {
+      socket.write(logsIn);
+      socket.once("data", () => socket.destroy());
+    },
+  ],
+  ["says in the same packet that it shuts down", (socket) => void socket.end(Buffer.concat([logsIn, says]))],
+];
+let dying: ReturnType<typeof createServer>;
 afterEach(() => dying.close());
 
-test("a server that is gone without a word while it is asked is an error of that question, and ends no monitor", async () => {
+test.each(servers)("a server that %s is an error of that question, and ends no monitor", async (_, letIn) => {
+  dying = createServer((socket) => {
+    socket.on("error", () => undefined);
+    socket.once("data", () => letIn(socket));
+  });
   await new Promise<void>((listening) => dying.listen(0, "127.0.0.1", listening));
   const url = `postgresql://monitor@127.0.0.1:${(dying.address() as AddressInfo).port}/authensor`;
   const server = new Server(url, "test", 1);
@@ -23,7 +35,7 @@ test("a server that is gone without a word while it is asked is an error of that
   process.on("uncaughtException", onUncaught);
   for (let time = 0; time < 3; time++)
     await expect(server.query("select 1", new AbortController().signal)).rejects.toThrow(
-      /terminated unexpectedly|ECONNRESET/,
+      /terminated unexpectedly|ECONNRESET|EPIPE|shutting down|not queryable/,
     );
   await new Promise((passed) => setTimeout(passed, 50));
   process.off("uncaughtException", onUncaught);
