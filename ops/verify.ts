@@ -34,7 +34,7 @@ Environment:
 Prints a JSON report on standard output and progress on standard error.
 Exit codes: 0 the trail is whole, 1 something was found or nothing could be verified, 2 wrong usage,
 3 nothing was found, but not all could be verified: months have left the database, and neither their manifests were given nor the bucket read; the oldest part of
-the archive has left the bucket by its age; a manifest of --apart-from did not reach every chain; or PostgreSQL is of a minor version that is not
+the archive has left the bucket by its age; a manifest of --apart-from did not reach every chain, or is of this deployment; or PostgreSQL is of a minor version that is not
 known here.
 
 Examples:

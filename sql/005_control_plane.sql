@@ -20,8 +20,8 @@ create table active_policies (
   primary key (org_id, environment)
 );
 
--- last_used_at changes with every authenticated request: half of each page stays free for the new row versions, no
--- index has the column, and vacuum comes after a few hundred of them instead of a fifth of the table.
+-- last_used_at changes with a key's use, with each one where no guard is: half of each page stays free for the new row
+-- versions, no index has the column, and vacuum comes after a few hundred of them instead of a fifth of the table.
 create table api_keys (
   id           uuid        primary key,
   name         text        not null,

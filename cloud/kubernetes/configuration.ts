@@ -1,7 +1,7 @@
 /** ConfigMaps and Secrets: checked, stored, looked up by the pods that name them. */
 import { z } from "zod";
 import type { Context, Handler, Properties } from "../handler";
-import { admitObject, findObject, identify, stored, token, type Cluster } from "./objects";
+import { admitObject, digest, findObject, identify, stored, token, type Cluster } from "./objects";
 import { metadataSchema } from "./podSpec";
 import { admit } from "./spec";
 
@@ -86,7 +86,7 @@ function configurationHandler(kind: string, check: (name: string, inputs: Proper
 }
 
 const encode = (text: string) => Buffer.from(text).toString("base64");
-const same = (a: unknown, b: unknown) => JSON.stringify(a ?? null) === JSON.stringify(b ?? null);
+const same = (a: unknown, b: unknown) => digest(a) === digest(b); // in whatever order their keys are
 
 function refuseLarge(kind: string, name: string, sizes: readonly number[]): void {
   const total = sizes.reduce((sum, size) => sum + size, 0);

@@ -128,7 +128,11 @@ export async function launch(
 }
 
 /** PostgreSQL's own programs first: what Debian has in their place is a script, whose start takes seven times as long. */
-const path = (): string => [findPostgres()?.bin ?? [], searchPath()].flat().join(delimiter);
+const path = (): string => {
+  const own = searchPath();
+  const bin = findPostgres()?.bin;
+  return (bin === undefined || own.includes(bin) ? own : [bin, ...own]).join(delimiter);
+};
 
 function locally(executable: Executable, to: Translation): { command: string; args: string[] } {
   const { command, args, ownCommand } = executable;

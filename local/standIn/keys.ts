@@ -1,6 +1,7 @@
 /** API keys: the first from the bootstrap token, and what each may do. */
 import { createHash, randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
+import { keyUse } from "../../ops/guard/unsent";
 import { HttpError } from "./http";
 import { pool } from "./pool";
 
@@ -37,7 +38,7 @@ export async function authenticate(request: IncomingMessage, roles: readonly str
   const key = rows[0];
   if (!key || key.revoked_at) throw new HttpError(401, "UNAUTHORIZED", "invalid API key");
   pool
-    .query("update api_keys set last_used_at = now() where id = $1", [key.id])
+    .query(keyUse, [key.id])
     .catch((error: Error) => console.warn(`last_used_at of key ${key.id} not updated: ${error.message}`));
   if (!roles.includes(key.role)) throw new HttpError(403, "FORBIDDEN", `required role: ${roles.join(" or ")}`);
   return key;

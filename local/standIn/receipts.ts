@@ -1,6 +1,7 @@
 /** Decisions and their receipts, with the statements that the real control plane sends. */
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
+import { newestHash } from "../../ops/guard/unsent";
 import { body, HttpError } from "./http";
 import { authenticate, sha256 } from "./keys";
 import { pool } from "./pool";
@@ -44,9 +45,7 @@ export async function evaluate(request: IncomingMessage) {
 }
 
 async function createReceipt(envelope: Envelope, decision: { outcome: string }) {
-  const { rows: latest } = await pool.query<{ receipt_hash: string }>(
-    "select receipt_hash from receipts where receipt_hash is not null order by created_at desc limit 1",
-  );
+  const { rows: latest } = await pool.query<{ receipt_hash: string }>(newestHash);
   const now = new Date().toISOString();
   const fields = { id: randomUUID(), envelopeId: envelope.id, timestamp: now, decisionOutcome: decision.outcome };
   const previous = latest[0]?.receipt_hash ?? null;

@@ -16,7 +16,10 @@ export const newestHash =
  */
 export const keyUse = "UPDATE api_keys SET last_used_at = now() WHERE id = $1";
 
-/** The newest hash is answered as by an empty trail. A key's use is noted once in so many seconds; else the answer is that it was. */
+/**
+ * The newest hash is answered as by an empty trail. A key's use is noted once in so many seconds, at once again where that failed; else the
+ * answer is that it was.
+ */
 export function answerUnsent({ Pool: { prototype } }: Driver): void {
   const { query } = prototype;
   if (typeof query !== "function") return;
@@ -37,7 +40,12 @@ export function answerUnsent({ Pool: { prototype } }: Driver): void {
       return undefined;
     };
     const answered = answer();
-    if (answered === undefined) return query.call(this, text, values, done);
+    if (answered === undefined) {
+      const sent = query.call(this, text, values, done);
+      if (text === keyUse && Array.isArray(values) && sent instanceof Promise)
+        sent.catch(() => noted.delete(values[0]));
+      return sent;
+    }
     if (typeof callback !== "function") return Promise.resolve(answered);
     setImmediate(() => (callback as Done)(undefined, answered));
     return undefined;
