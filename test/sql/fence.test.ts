@@ -201,7 +201,7 @@ describe("the comparison before a promotion", () => {
     expect(problems).toContainEqual(expect.stringMatching(/^the primary lives: /));
   });
 
-  it("waits for a replica that has far to go as long as it goes on, and takes what it replays of it for no sign of life", async () => {
+  it("waits for a replica that has far to go as long as it goes on", async () => {
     await store("a");
     await delay("3s");
     const { rows } = await on(database.url(roles.app), async (client) => {
@@ -214,7 +214,8 @@ describe("the comparison before a promotion", () => {
       rows[0]!.lsn,
     ]);
     await delay("0");
-    expect(tooShort).toEqual([notReplayed]);
+    // The server's own housekeeping may commit meanwhile, and is then rightly told of as well.
+    expect(tooShort).toContainEqual(notReplayed);
     expect(patient).not.toContainEqual(notReplayed);
     expect(reached[0]!.all).toBe(true);
   });
